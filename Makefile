@@ -1,0 +1,46 @@
+# `make demo` and `make test` do everything on a fresh machine with Python ≥ 3.11; the rest is for developers.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= auto
+
+.PHONY: demo test slow bench format lint types check wheel clean
+
+.venv/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	mkdir -p demo
+	$(BIN)/asegen generate SrTiO3 -n 8 --seed 1 --overwrite -o demo/SrTiO3.extxyz --plot demo/SrTiO3.png
+
+test: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
+
+slow: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+
+bench: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/benchmarks --override-ini addopts=
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: .venv/installed
+	$(BIN)/mypy asegen asegen/calculators asegen/cli
+
+# A build/ folder left behind would put deleted modules back into the wheel.
+wheel: .venv/installed
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist .
+	rm -rf build
+
+check: lint types test
+
+clean:
+	rm -rf .venv build dist demo *.egg-info

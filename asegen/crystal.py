@@ -1,0 +1,148 @@
+"""The two core types, and the conventions that every room keeps.
+
+A batch of crystals is one concatenated set of atoms. Rows of a cell are lattice vectors in Å; positions are fractional
+(`scaled_positions`, ASE's word) and live on the unit torus: `x_cartesian = scaled_position @ cell`. A denoising step, a
+diffusion score and a relaxation are all a `Tangent` at a crystal, and `Crystals.move` follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from asegen.geometry.lattice import symmetric_exp
+from asegen.geometry.torus import shortest, wrap
+
+
+@dataclass(frozen=True, eq=False)
+class Tangent:
+    """A motion of a batch of crystals.
+
+    Attributes:
+        displacement: (n_atoms_total, 3), fractional displacement of each atom (dimensionless).
+        strain: (n_crystals, 3, 3), symmetric, Cartesian axes, dimensionless; the cell's rows are multiplied from the
+            right by its exponential.
+    """
+
+    displacement: Tensor
+    strain: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Crystals:
+    """A batch of crystals, immutable: change it by making a new one.
+
+    Attributes:
+        cell: (n_crystals, 3, 3), rows are lattice vectors, Å.
+        scaled_positions: (n_atoms_total, 3), fractional, in [0, 1).
+        numbers: (n_atoms_total,), int64, atomic numbers.
+        n_atoms: (n_crystals,), int64, atoms of each crystal; atoms of one crystal are contiguous.
+    """
+
+    cell: Tensor
+    scaled_positions: Tensor
+    numbers: Tensor
+    n_atoms: Tensor
+
+    def __len__(self) -> int:
+        """Number of crystals."""
+        return self.n_atoms.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.cell.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of cells and positions."""
+        return self.cell.dtype
+
+    @cached_property
+    def batch(self) -> Tensor:
+        """(n_atoms_total,), int64: the crystal that each atom belongs to."""
+        index = torch.arange(len(self), device=self.device)
+        return torch.repeat_interleave(index, self.n_atoms, output_size=self.numbers.shape[0])
+
+    @cached_property
+    def first_atom(self) -> Tensor:
+        """(n_crystals,), int64: index of each crystal's first atom."""
+        return torch.cumsum(self.n_atoms, 0) - self.n_atoms
+
+    @property
+    def positions(self) -> Tensor:
+        """(n_atoms_total, 3), Cartesian, Å."""
+        return torch.einsum("na,nab->nb", self.scaled_positions, self.cell[self.batch])
+
+    @property
+    def volume(self) -> Tensor:
+        """(n_crystals,), Å³, positive for left-handed cells too."""
+        return torch.linalg.det(self.cell).abs()
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Crystals:
+        """The same crystals on another device or with another floating-point type."""
+        return Crystals(
+            self.cell.to(device=device, dtype=dtype),
+            self.scaled_positions.to(device=device, dtype=dtype),
+            self.numbers.to(device=device),
+            self.n_atoms.to(device=device),
+        )
+
+    def replace(
+        self, cell: Tensor | None = None, scaled_positions: Tensor | None = None, numbers: Tensor | None = None
+    ) -> Crystals:
+        """The same crystals with some fields changed; positions are wrapped into [0, 1)."""
+        return Crystals(
+            self.cell if cell is None else cell,
+            self.scaled_positions if scaled_positions is None else wrap(scaled_positions),
+            self.numbers if numbers is None else numbers,
+            self.n_atoms,
+        )
+
+    def __getitem__(self, index: int | slice | Tensor) -> Crystals:
+        """Selects crystals, on the device.
+
+        Args:
+            index: an integer (one crystal), a slice, an int64 tensor of indices (any order, with repeats), or a mask.
+
+        Raises:
+            IndexError: an index is out of range.
+        """
+        if isinstance(index, int):
+            index = torch.tensor([index], device=self.device)
+        chosen = torch.arange(len(self), device=self.device)[index]
+        counts = self.n_atoms[chosen]
+        ends = torch.cumsum(counts, 0)
+        total = int(ends[-1]) if len(ends) else 0
+        offset = torch.repeat_interleave(self.first_atom[chosen] - (ends - counts), counts, output_size=total)
+        atoms = torch.arange(total, device=self.device) + offset
+        return Crystals(self.cell[chosen], self.scaled_positions[atoms], self.numbers[atoms], counts)
+
+    @staticmethod
+    def cat(batches: Sequence[Crystals]) -> Crystals:
+        """One batch of all crystals of several batches, in order."""
+        return Crystals(
+            torch.cat([b.cell for b in batches]),
+            torch.cat([b.scaled_positions for b in batches]),
+            torch.cat([b.numbers for b in batches]),
+            torch.cat([b.n_atoms for b in batches]),
+        )
+
+    def move(self, tangent: Tangent) -> Crystals:
+        """Follows a tangent: `x' = x + displacement (mod 1)`, `cell' = cell · exp(strain)`.
+
+        Args:
+            tangent: displacement (n_atoms_total, 3), fractional; strain (n_crystals, 3, 3), symmetric.
+        """
+        return self.replace(
+            cell=self.cell @ symmetric_exp(tangent.strain),
+            scaled_positions=self.scaled_positions + tangent.displacement,
+        )
+
+    def displacement_to(self, other: Crystals) -> Tensor:
+        """(n_atoms_total, 3): shortest fractional displacement of each atom to its place in `other` (same atoms)."""
+        return shortest(other.scaled_positions - self.scaled_positions)

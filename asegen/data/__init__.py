@@ -1,0 +1,1 @@
+"""Crystals on disk as arrays, and batches of them by index."""

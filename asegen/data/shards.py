@@ -1,0 +1,233 @@
+"""Splits of crystals on disk: arrays in safetensors beside a JSON index; no CIF, ASE or pymatgen to read them.
+
+    DIR/<split>/index.json                     format, version, sources with checksums, counts, target names, ids
+    DIR/<split>/crystals-00000.safetensors     cell (B, 3, 3) float64 Å, scaled_positions (N, 3) float64,
+                                               numbers (N,) int16, n_atoms (B,) int64, target/<name> (B,) float64
+    DIR/<split>/rejected.csv                   file, row, id, reason of what is not in the split
+
+A split appears whole or not at all: it is written into a temporary folder beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from asegen.crystal import Crystals
+from asegen.errors import InputError
+
+FORMAT = 1
+CRYSTALS_PER_SHARD = 10_000
+_TARGET = "target/"
+
+
+class Rejected(NamedTuple):
+    """A row that is not in a split: the file's name, the row in it from 0, its id, and `kind: detail`."""
+
+    file: str
+    row: int
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class CrystalDataset:
+    """The crystals of a split with what is known of each.
+
+    Attributes:
+        crystals: a batch of n_crystals, float64.
+        targets: name -> (n_crystals,) float64, NaN where the source had none; units are the source's.
+        ids: n_crystals identifiers from the source.
+        header: what `index.json` holds besides.
+    """
+
+    crystals: Crystals
+    targets: dict[str, Tensor]
+    ids: list[str]
+    header: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Number of crystals."""
+        return len(self.crystals)
+
+    def __getitem__(self, index: Tensor) -> CrystalDataset:
+        """Selects crystals with their targets and ids.
+
+        Args:
+            index: int64 indices or a mask of shape (n_crystals,).
+
+        Raises:
+            IndexError: an index is out of range.
+        """
+        chosen = torch.arange(len(self), device=index.device)[index].tolist()
+        targets = {name: values[index.to(values.device)] for name, values in self.targets.items()}
+        return CrystalDataset(self.crystals[index], targets, [self.ids[i] for i in chosen], self.header)
+
+
+def write_shards(
+    folder: Path,
+    split: str,
+    dataset: CrystalDataset,
+    *,
+    rejected: Sequence[Rejected] = (),
+    force: bool = False,
+    crystals_per_shard: int = CRYSTALS_PER_SHARD,
+) -> Path:
+    """Writes a split, whole or not at all. The same arguments give the same bytes.
+
+    Args:
+        folder: where splits live; made if missing.
+        split: name of the split, one path component.
+        dataset: the crystals; `header` goes into the index.
+        rejected: listed in `rejected.csv`.
+        force: replace a split that exists.
+        crystals_per_shard: most crystals in one file.
+
+    Returns:
+        The split's folder.
+
+    Raises:
+        InputError: the split exists, its name is no plain name, or the place cannot be written.
+    """
+    check_writable(folder, split, force)
+    try:
+        with _appearing(folder / split) as temporary:
+            shards = _write_arrays(temporary, dataset, crystals_per_shard)
+            index = {
+                "format": FORMAT,
+                **dataset.header,
+                "crystals": len(dataset),
+                "atoms": int(dataset.crystals.n_atoms.sum()),
+                "targets": sorted(dataset.targets),
+                "shards": shards,
+                "ids": dataset.ids,
+            }
+            (temporary / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+            with open(temporary / "rejected.csv", "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(Rejected._fields)
+                writer.writerows(rejected)
+    except OSError as error:
+        raise InputError(f"cannot write {folder / split}: {error.strerror or error}") from None
+    return folder / split
+
+
+def check_writable(folder: Path, split: str, force: bool) -> None:
+    """Fails early where `write_shards` would fail late.
+
+    Raises:
+        InputError: the split exists and `force` is false, its name is no plain name, or the folder cannot be written.
+    """
+    if not split or split.startswith(".") or Path(split).name != split:
+        raise InputError(f"{split!r} cannot be the name of a split")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write into the folder {folder}")
+    if (folder / split).exists() and not force:
+        raise InputError(f"{folder / split} exists (--force replaces it)")
+
+
+@contextmanager
+def _appearing(place: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `place` at the end, or leaves no trace."""
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        replaced = place.with_name(f".{place.name}.{os.getpid()}.old")
+        if place.exists():
+            place.rename(replaced)
+        temporary.rename(place)
+        shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int) -> list[dict[str, Any]]:
+    shards = []
+    for number, start in enumerate(range(0, len(dataset), crystals_per_shard)):
+        part = slice(start, start + crystals_per_shard)
+        crystals = dataset.crystals[part].to("cpu", torch.float64)
+        arrays = {
+            "cell": crystals.cell,
+            "scaled_positions": crystals.scaled_positions,
+            "numbers": crystals.numbers.to(torch.int16),
+            "n_atoms": crystals.n_atoms,
+        }
+        arrays |= {_TARGET + name: values[part].cpu().double() for name, values in dataset.targets.items()}
+        name = f"crystals-{number:05d}.safetensors"
+        save_file({key: array.contiguous() for key, array in arrays.items()}, folder / name)
+        shards.append({"file": name, "crystals": len(crystals)})
+    return shards
+
+
+def load_split(folder: Path, split: str) -> CrystalDataset:
+    """Reads a split that `write_shards` wrote.
+
+    Args:
+        folder: where splits live.
+        split: name of the split.
+
+    Returns:
+        The crystals on the CPU in float64.
+
+    Raises:
+        InputError: there is no such split, or it is damaged, or of another format.
+    """
+    place = folder / split
+    try:
+        header = json.loads((place / "index.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{place} holds no crystals: make it with `asegen ingest`{_others(folder)}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {place / 'index.json'}: {str(error).splitlines()[0]}") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(f"{place} is not in format {FORMAT}: make it again with `asegen ingest`")
+    try:
+        ids, names = [str(i) for i in header.pop("ids")], header.pop("targets")
+        parts = [_read_arrays(place / shard["file"], names, shard["crystals"]) for shard in header["shards"]]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{place} is damaged: {error}") from None
+    merged = {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+    if not parts or len(ids) != len(merged["n_atoms"]):
+        raise InputError(f"{place} is damaged: its index and its arrays differ in length")
+    crystals = Crystals(
+        merged["cell"], merged["scaled_positions"], merged["numbers"].to(torch.int64), merged["n_atoms"]
+    )
+    return CrystalDataset(crystals, {name: merged[_TARGET + name] for name in names}, ids, header)
+
+
+def _others(folder: Path) -> str:
+    names = sorted(path.parent.name for path in folder.glob("*/index.json"))
+    return f" (splits here: {', '.join(names)})" if names else ""
+
+
+def _read_arrays(file: Path, targets: Sequence[str], n_crystals: int) -> Mapping[str, Tensor]:
+    try:
+        arrays = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}") from None
+    shapes = {"cell": (n_crystals, 3, 3), "n_atoms": (n_crystals,)}
+    shapes |= {_TARGET + name: (n_crystals,) for name in targets}
+    n_atoms = int(arrays["n_atoms"].sum()) if "n_atoms" in arrays else 0
+    shapes |= {"scaled_positions": (n_atoms, 3), "numbers": (n_atoms,)}
+    for key, shape in shapes.items():
+        if key not in arrays or tuple(arrays[key].shape) != shape:
+            raise InputError(f"{file} is damaged: {key} is missing or not of shape {shape}")
+    return arrays

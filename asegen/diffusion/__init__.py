@@ -1,0 +1,1 @@
+"""Processes that turn noise into crystals; a model is a callable here, and no chemistry is known."""

@@ -1,0 +1,1 @@
+"""Geometry of tori and lattices: plain functions of tensors that know no crystals."""

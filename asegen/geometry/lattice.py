@@ -1,0 +1,209 @@
+"""Lattices as points of a Lie group: parameters, bases of the Lie algebra, exact exponential and logarithm.
+
+Rows of a cell are lattice vectors (Å). With `L` a cell, its metric tensor is `G = L Lᵀ`, which no rotation changes;
+`k = ½ log G` is a symmetric matrix, and its six coordinates are the ones in which asegen's lattices move. The symmetric
+square root `exp(k)` is the cell's canonical orientation: `L = exp(k) Q` with `Q` orthogonal.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def symmetric_basis(like: Tensor | None = None) -> Tensor:
+    """Orthonormal basis (Frobenius) of the symmetric 3×3 matrices, GemsDiff's order: shear, shape, volume.
+
+    `(E_ab + E_ba)/√2` for ab = 12, 13, 23; `diag(1,−1,0)/√2`; `diag(1,1,−2)/√6`; `I/√3`.
+
+    Args:
+        like: a tensor whose dtype and device are taken; float32 on the CPU without it.
+
+    Returns:
+        (6, 3, 3), dimensionless.
+    """
+    basis = torch.zeros(6, 3, 3)
+    for row, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
+        basis[row, a, b] = basis[row, b, a] = 1 / math.sqrt(2)
+    basis[3] = torch.diag(torch.tensor([1.0, -1.0, 0.0])) / math.sqrt(2)
+    basis[4] = torch.diag(torch.tensor([1.0, 1.0, -2.0])) / math.sqrt(6)
+    basis[5] = torch.eye(3) / math.sqrt(3)
+    return basis if like is None else _exact_basis(basis, like)
+
+
+def lie_basis(like: Tensor | None = None) -> Tensor:
+    """Orthonormal basis of gl₃: the three rotations `(E_ab − E_ba)/√2`, then the six of `symmetric_basis`.
+
+    Args:
+        like: a tensor whose dtype and device are taken; float32 on the CPU without it.
+
+    Returns:
+        (9, 3, 3), dimensionless.
+    """
+    rotations = torch.zeros(3, 3, 3)
+    for row, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
+        rotations[row, a, b], rotations[row, b, a] = 1 / math.sqrt(2), -1 / math.sqrt(2)
+    basis = torch.cat([rotations, symmetric_basis()])
+    return basis if like is None else _exact_basis(basis, like)
+
+
+def _exact_basis(basis: Tensor, like: Tensor) -> Tensor:
+    # Built in float32: renormalised so that it is orthonormal to the precision of `like`.
+    basis = basis.to(like.device, like.dtype)
+    return basis / torch.linalg.matrix_norm(basis, keepdim=True)
+
+
+class _SpectralFunction(torch.autograd.Function):
+    """f of symmetric matrices through `eigh`, differentiated by divided differences (Daleckii and Krein).
+
+    Autograd through `eigh` divides by differences of eigenvalues and gives NaN where two are equal, as they are in
+    every cubic crystal; the divided differences below stay finite and exact.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, logarithm: bool) -> Tensor:
+        values, vectors = torch.linalg.eigh(matrix)
+        ctx.logarithm = logarithm
+        ctx.save_for_backward(values, vectors)
+        image = torch.log(values) if logarithm else torch.exp(values)
+        return (vectors * image[..., None, :]) @ vectors.mT
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        values, vectors = ctx.saved_tensors
+        a, b = values[..., :, None], values[..., None, :]
+        if ctx.logarithm:  # (log a - log b)/(a - b) = 2/(a + b) artanh(z)/z, z = (a - b)/(a + b)
+            z = (a - b) / (a + b)
+            small = z.abs() < 1e-4
+            safe = torch.where(small, torch.ones_like(z) * 0.5, z)
+            ratio = torch.where(small, 1 + z**2 / 3, torch.atanh(safe) / safe)
+            divided = 2 / (a + b) * ratio
+        else:  # (exp a - exp b)/(a - b) = exp((a + b)/2) sinh(h)/h, h = (a - b)/2
+            h = (a - b) / 2
+            small = h.abs() < 1e-4
+            safe = torch.where(small, torch.ones_like(h), h)
+            divided = torch.exp((a + b) / 2) * torch.where(small, 1 + h**2 / 6, torch.sinh(safe) / safe)
+        symmetric = (grad + grad.mT) / 2
+        return vectors @ (divided * (vectors.mT @ symmetric @ vectors)) @ vectors.mT, None
+
+
+def symmetric_exp(matrix: Tensor) -> Tensor:
+    """Exponential of symmetric matrices, exact, with finite gradients at equal eigenvalues.
+
+    Args:
+        matrix: (..., 3, 3), symmetric, dimensionless.
+
+    Returns:
+        (..., 3, 3), symmetric and positive definite.
+    """
+    return _SpectralFunction.apply(matrix, False)
+
+
+def symmetric_log(matrix: Tensor) -> Tensor:
+    """Logarithm of symmetric positive definite matrices, exact, with finite gradients at equal eigenvalues.
+
+    Args:
+        matrix: (..., 3, 3), symmetric positive definite.
+
+    Returns:
+        (..., 3, 3), symmetric. Not finite where an eigenvalue isn't positive.
+    """
+    return _SpectralFunction.apply(matrix, True)
+
+
+def metric_tensor(cell: Tensor) -> Tensor:
+    """`G = L Lᵀ`, the scalar products of the lattice vectors.
+
+    Args:
+        cell: (..., 3, 3), rows are lattice vectors, Å.
+
+    Returns:
+        (..., 3, 3), Å².
+    """
+    return cell @ cell.mT
+
+
+def cell_to_log_coordinates(cell: Tensor) -> Tensor:
+    """Coordinates of `½ log(L Lᵀ)` in `symmetric_basis`; rotations and reflections of the cell don't change them.
+
+    Args:
+        cell: (..., 3, 3), rows are lattice vectors, Å.
+
+    Returns:
+        (..., 6), dimensionless (logarithms of lengths in Å); the last is `ln(volume)/√3`.
+    """
+    k = 0.5 * symmetric_log(metric_tensor(cell))
+    return torch.einsum("...ab,cab->...c", k, symmetric_basis(cell))
+
+
+def log_coordinates_to_cell(coordinates: Tensor) -> Tensor:
+    """The canonical cell `exp(Σ c_m B_m)`: symmetric, right-handed; inverse of `cell_to_log_coordinates`.
+
+    Args:
+        coordinates: (..., 6), see `cell_to_log_coordinates`.
+
+    Returns:
+        (..., 3, 3), rows are lattice vectors, Å.
+    """
+    return symmetric_exp(torch.einsum("...c,cab->...ab", coordinates, symmetric_basis(coordinates)))
+
+
+def polar(cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Polar decomposition `L = S Q` with `S = (L Lᵀ)^½`.
+
+    Args:
+        cell: (..., 3, 3), rows are lattice vectors, Å.
+
+    Returns:
+        S (..., 3, 3), symmetric positive definite, Å; Q (..., 3, 3), orthogonal, with the sign of the cell's determinant.
+    """
+    u, s, vh = torch.linalg.svd(cell)
+    return (u * s[..., None, :]) @ u.mT, u @ vh
+
+
+def cell_to_parameters(cell: Tensor) -> Tensor:
+    """Lattice parameters a, b, c (Å), α, β, γ (degrees), ASE's order.
+
+    Args:
+        cell: (..., 3, 3), rows are lattice vectors, Å.
+
+    Returns:
+        (..., 6).
+    """
+    lengths = torch.linalg.vector_norm(cell, dim=-1)
+    pairs = [(1, 2), (0, 2), (0, 1)]
+    angles = []
+    for p, q in pairs:
+        u, v = cell[..., p, :], cell[..., q, :]
+        # atan2 of both projections keeps its precision (and finite gradients) near 0 and 180 degrees, unlike acos.
+        sine = torch.linalg.vector_norm(torch.linalg.cross(u, v), dim=-1)
+        angles.append(torch.rad2deg(torch.atan2(sine, (u * v).sum(-1))))
+    return torch.cat([lengths, torch.stack(angles, dim=-1)], dim=-1)
+
+
+def parameters_to_cell(parameters: Tensor) -> Tensor:
+    """A right-handed cell with the given parameters: a along x, b in the xy plane (ASE's standard form).
+
+    Args:
+        parameters: (..., 6): a, b, c (Å), α, β, γ (degrees).
+
+    Returns:
+        (..., 3, 3), rows are lattice vectors, Å. Not finite where no cell has these angles.
+    """
+    a, b, c = parameters[..., 0], parameters[..., 1], parameters[..., 2]
+    alpha, beta, gamma = (torch.deg2rad(parameters[..., m]) for m in (3, 4, 5))
+    cx = torch.cos(beta)
+    cy = (torch.cos(alpha) - torch.cos(beta) * torch.cos(gamma)) / torch.sin(gamma)
+    cz = torch.sqrt(1 - cx**2 - cy**2)
+    zero = torch.zeros_like(a)
+    rows = [
+        torch.stack([a, zero, zero], -1),
+        torch.stack([b * torch.cos(gamma), b * torch.sin(gamma), zero], -1),
+        torch.stack([c * cx, c * cy, c * cz], -1),
+    ]
+    return torch.stack(rows, dim=-2)

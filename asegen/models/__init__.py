@@ -1,0 +1,1 @@
+"""Whole networks, and how their weights are kept."""

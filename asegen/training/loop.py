@@ -1,0 +1,301 @@
+"""The training loop: Lightning Fabric around a process's loss, with averaged weights and exact resumption.
+
+All randomness of step k follows from (seed, k), and the order of batches from (seed, epoch); so a run that was killed and
+resumed from its last checkpoint gives, on the same device, the weights bit for bit that it would have given anyway.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from asegen.crystal import Crystals
+from asegen.data.batches import batches_by_atoms
+from asegen.data.shards import CrystalDataset, load_split
+from asegen.diffusion.process import Process
+from asegen.errors import InputError
+from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
+from asegen.training.recipe import Recipe
+from asegen.training.registry import MODELS, PROCESSES
+
+CHECKPOINT = "checkpoint.safetensors"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.csv"
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    fabric: Fabric,
+    resume: bool = False,
+    init: Path | None = None,
+    report: Report = lambda step, metrics: None,
+) -> dict[str, float]:
+    """Trains a recipe's network and writes `weights.safetensors` (best validation loss), `metrics.csv`, a checkpoint.
+
+    Args:
+        recipe: what to train.
+        data: folder of `asegen ingest` with the splits `train` and `val`.
+        out: folder of the run; made if absent.
+        fabric: devices, precision and strategy.
+        resume: go on from the checkpoint in `out`, if there is one.
+        init: weights to start from (fine-tuning); the process's statistics are taken from them too.
+        report: called with the step and its metrics after every step.
+
+    Returns:
+        The metrics of the last validation.
+
+    Raises:
+        InputError: the data lacks a split or has no crystal that fits, or `out` holds a run and `resume` isn't set.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / CHECKPOINT).exists() and not resume:
+        raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
+    torch.manual_seed(recipe.seed)
+    splits = {name: _fitting(load_split(data, name), recipe.data.max_atoms, name) for name in ("train", "val")}
+    run = _Run(recipe, splits, fabric, init)
+    if resume and (out / CHECKPOINT).exists():
+        run.restore(out / CHECKPOINT)
+    return run.go(out, report)
+
+
+def _fitting(dataset: CrystalDataset, max_atoms: int, split: str) -> Crystals:
+    crystals = dataset.crystals
+    keep = crystals[crystals.n_atoms <= max_atoms].to(dtype=torch.float32)
+    if len(keep) == 0:
+        raise InputError(f"split {split!r} has no crystal of at most {max_atoms} atoms")
+    return keep.replace(scaled_positions=keep.scaled_positions)
+
+
+class _Loss(nn.Module):
+    """A process's loss as one module, so that a parallel strategy sees one forward pass per step.
+
+    Mixed precision is entered around the network alone: geometry (metric tensors, logarithms) stays in float32.
+    """
+
+    def __init__(self, network: nn.Module, process: Process, mixed: bool, compiled: bool) -> None:
+        super().__init__()
+        self.network, self.process, self.mixed = network, process, mixed
+        self._call: Any = torch.compile(network, dynamic=True) if compiled else network
+
+    def forward(
+        self, cell: Tensor, scaled_positions: Tensor, numbers: Tensor, n_atoms: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        def model(*args: Any) -> Any:
+            with torch.autocast(cell.device.type, torch.bfloat16, enabled=self.mixed):
+                return self._call(*args)
+
+        return self.process.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator)
+
+
+class _Run:
+    """State of one training run."""
+
+    def __init__(self, recipe: Recipe, splits: dict[str, Crystals], fabric: Fabric, init: Path | None) -> None:
+        self.recipe, self.fabric = recipe, fabric
+        self.train_set, self.val_set = (splits[name].to(fabric.device) for name in ("train", "val"))
+        header, tensors = read_tensors(init) if init is not None else ({}, {})
+        self.process_options = _process_options(recipe, header, splits["train"])
+        self.process: Process = PROCESSES[recipe.process](**self.process_options)
+        network: nn.Module = MODELS[recipe.model](**recipe.model_options)
+        if init is not None:
+            load_weights(network, tensors, str(init))
+        # Elements that occur in no training crystal have untrained embeddings: generation names them as unsupported.
+        self.elements = sorted(set(splits["train"].numbers.unique().tolist()) | set(header.get("elements", [])))
+        self.network = network.to(fabric.device)
+        o = recipe.optimizer
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=o.learning_rate, betas=(0.9, o.beta2), weight_decay=o.weight_decay
+        )
+        loss = _Loss(self.network, self.process, recipe.precision == "bf16-mixed", recipe.compile)
+        self.loss, self.optimizer = fabric.setup(loss, optimizer)
+        self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+        self.step, self.best = 0, math.inf
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def go(self, out: Path, report: Report) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        total = self.recipe.optimizer.steps
+        for batch in self._batches(total):
+            losses = self._advance(batch)
+            report(self.step, losses)
+            if self.step % self.recipe.validate_every == 0 or self.step == total:
+                metrics = {f"train_{name}": value for name, value in losses.items()}
+                metrics |= {f"val_{name}": value for name, value in self.validate().items()}
+                self._keep(out, metrics)
+                report(self.step, metrics)
+        return metrics
+
+    def _batches(self, total: int) -> Iterator[Crystals]:
+        """The batches from the current step on; each process of a parallel run takes every world_size-th."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        n_atoms = self.train_set.n_atoms.cpu()
+        first = 0  # step at which the epoch starts
+        epoch = 0
+        while self.step < total:
+            generator = torch.Generator().manual_seed(self._seed(epoch, 1))
+            indices = batches_by_atoms(n_atoms, self.recipe.data.atom_budget, generator)
+            per_process = max(len(indices) // world, 1)
+            for k in range(self.step - first, per_process):
+                if self.step >= total:
+                    return
+                yield self.train_set[indices[(k * world + rank) % len(indices)].to(self.fabric.device)]
+            first += per_process
+            epoch += 1
+
+    def _losses(self, crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
+        return self.loss(crystals.cell, crystals.scaled_positions, crystals.numbers, crystals.n_atoms, generator)
+
+    def _seed(self, counter: int, stream: int) -> int:
+        return ((self.recipe.seed * 4 + stream) << 40) + counter
+
+    def _advance(self, crystals: Crystals) -> dict[str, float]:
+        o = self.recipe.optimizer
+        for group in self.optimizer.param_groups:
+            group["lr"] = o.learning_rate * _rate(self.step, o.steps, o.warmup_steps, o.decay_fraction)
+        generator = torch.Generator(self.fabric.device)
+        generator.manual_seed(self._seed(self.step * self.fabric.world_size + self.fabric.global_rank, 2))
+        losses = self._losses(crystals, generator)
+        self.optimizer.zero_grad()
+        self.fabric.backward(losses["loss"])
+        norm = self.fabric.clip_gradients(self.loss, self.optimizer, max_norm=o.clip, error_if_nonfinite=False)
+        # One bad batch must not destroy hours of work: a step without a finite gradient is left out, and counted.
+        finite = bool(torch.isfinite(norm)) if norm is not None else True
+        if finite:
+            self.optimizer.step()
+            self._update_average()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()} | {"skipped": float(not finite)}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # Early on the average would be dominated by the random start: it begins as a plain mean.
+        decay = min(self.recipe.optimizer.ema, (1 + self.step) / (10 + self.step))
+        for name, value in self.network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.average[name].lerp_(value, 1 - decay)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Mean losses of the averaged weights on the validation split, always with the same noise."""
+        current = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        generator = torch.Generator(self.fabric.device).manual_seed(0)
+        sums: dict[str, float] = {}
+        indices = batches_by_atoms(self.val_set.n_atoms.cpu(), self.recipe.data.atom_budget, None)
+        for index in indices:
+            losses = self._losses(self.val_set[index.to(self.fabric.device)], generator)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(index)
+        self.network.load_state_dict(current)
+        return {name: value / len(self.val_set) for name, value in sums.items()}
+
+    # -- what is kept ----------------------------------------------------------------------------------------------
+
+    def _keep(self, out: Path, metrics: dict[str, float]) -> None:
+        if self.fabric.is_global_zero:
+            if metrics["val_loss"] < self.best:
+                self.best = metrics["val_loss"]
+                weights = {k: v.half() if v.dtype.is_floating_point else v for k, v in self.average.items()}
+                write_tensors(out / WEIGHTS, weights, self._header(metrics))
+            self._write_metrics(out / METRICS, metrics)
+            write_tensors(out / CHECKPOINT, self._state(), {"step": self.step, "best": self.best, **self._header({})})
+        self.fabric.barrier()
+
+    def _header(self, metrics: dict[str, float]) -> dict[str, Any]:
+        return {
+            "name": self.recipe.name,
+            "model": {"class": self.recipe.model, **self.recipe.model_options},
+            "process": {"class": self.recipe.process, **self.process_options},
+            "elements": self.elements,
+            "max_atoms": int(self.train_set.n_atoms.max()),
+            "recipe": dataclasses.asdict(self.recipe),
+            "steps": self.step,
+            "metrics": metrics,
+        }
+
+    def _state(self) -> dict[str, Tensor]:
+        state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        state |= {f"average.{k}": v for k, v in self.average.items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in entry.items()}
+        return state
+
+    def restore(self, path: Path) -> None:
+        """Goes back to a checkpoint of the same recipe.
+
+        Raises:
+            InputError: the checkpoint is another recipe's.
+            CheckpointError: it can't be read.
+        """
+        header, tensors = read_tensors(path)
+        mine = json.loads(json.dumps(dataclasses.asdict(self.recipe)))
+        theirs = header["recipe"]
+        if _without_length(mine) != _without_length(theirs):
+            raise InputError(f"{path} was made by another recipe; name another --out folder")
+        self.network.load_state_dict(_part(tensors, "network."))
+        self.average = {k: v.to(self.fabric.device) for k, v in _part(tensors, "average.").items()}
+        packed = self.optimizer.state_dict()
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in _part(tensors, "optimizer.").items():
+            index, name = key.split(".", 1)
+            entries.setdefault(int(index), {})[name] = value
+        self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
+        self.step, self.best = header["step"], header["best"]
+
+    def _write_metrics(self, path: Path, metrics: dict[str, float]) -> None:
+        """Adds a row; rows of steps that a resumed run makes again are replaced."""
+        rows: list[dict[str, Any]] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) < self.step]
+        rows.append({"step": self.step, **metrics})
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(partial, path)
+
+
+def _process_options(recipe: Recipe, header: dict[str, Any], crystals: Crystals) -> dict[str, Any]:
+    """The process's options with its statistics: of the weights that are fine-tuned, otherwise of the training data."""
+    if header:
+        for part in ("model", "process"):
+            if header[part]["class"] != getattr(recipe, part):
+                raise InputError(f"the weights hold {header[part]['class']}, the recipe trains {getattr(recipe, part)}")
+        known = {key: value for key, value in header["process"].items() if key != "class"}
+        return known | recipe.process_options
+    return PROCESSES[recipe.process].statistics(crystals) | recipe.process_options
+
+
+def _rate(step: int, steps: int, warmup: int, decay_fraction: float) -> float:
+    """Factor of the learning rate: linear warm-up, constant, linear decay."""
+    rise = min((step + 1) / warmup, 1.0) if warmup else 1.0
+    length = decay_fraction * steps
+    fall = min((steps - step) / length, 1.0) if length else 1.0
+    return rise * fall
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe less the number of steps, which a resumed run may change."""
+    return {**recipe, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}
+

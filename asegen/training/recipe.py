@@ -1,0 +1,178 @@
+"""Recipes: what to train, on what, for how long. TOML in, validated dataclasses out."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from asegen.errors import InputError
+from asegen.training.registry import MODELS, PROCESSES
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which crystals, and how many at once.
+
+    Attributes:
+        max_atoms: larger crystals are left out.
+        atom_budget: padded atoms per batch (largest crystal's atoms × crystals).
+    """
+
+    max_atoms: int = 20
+    atom_budget: int = 3000
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """AdamW with linear warm-up, a constant rate, and a linear decay to zero.
+
+    Attributes:
+        learning_rate: the constant rate.
+        weight_decay: AdamW's.
+        beta2: AdamW's second moment.
+        steps: optimiser steps in all.
+        warmup_steps: steps of the warm-up.
+        decay_fraction: share of `steps` over which the rate falls to zero at the end; 0 keeps it constant.
+        clip: largest norm of the gradient.
+        ema: decay per step of the averaged weights, which are the ones that are kept.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    beta2: float = 0.99
+    steps: int = 10_000
+    warmup_steps: int = 200
+    decay_fraction: float = 0.5
+    clip: float = 1.0
+    ema: float = 0.999
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A validated recipe.
+
+    Attributes:
+        name: the recipe's name.
+        model: class name, a key of `registry.MODELS`.
+        model_options: its constructor's arguments.
+        process: class name, a key of `registry.PROCESSES`.
+        process_options: its constructor's arguments that are not statistics of the data.
+        data: see `DataOptions`.
+        optimizer: see `OptimizerOptions`.
+        precision: Lightning's word: "32-true" or "bf16-mixed".
+        compile: pass the network through `torch.compile`.
+        seed: of weights, batches and noise.
+        validate_every: steps between validations and checkpoints.
+    """
+
+    name: str
+    model: str
+    process: str
+    model_options: dict[str, Any] = field(default_factory=dict)
+    process_options: dict[str, Any] = field(default_factory=dict)
+    data: DataOptions = field(default_factory=DataOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    precision: str = "32-true"
+    compile: bool = False
+    seed: int = 0
+    validate_every: int = 500
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes inside the package."""
+    folder = resources.files("asegen.training") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(
+    name_or_path: str, steps: int | None = None, seed: int | None = None, precision: str | None = None
+) -> Recipe:
+    """Reads a recipe, shipped by name or from a TOML file.
+
+    Args:
+        name_or_path: a shipped recipe's name, or a path.
+        steps: overrides `optimizer.steps`.
+        seed: overrides `seed`.
+        precision: overrides `precision`.
+
+    Raises:
+        InputError: no such recipe, not TOML, or an unknown or ill-typed entry (named).
+    """
+    if name_or_path in shipped_recipes():
+        text = (resources.files("asegen.training") / "recipes" / f"{name_or_path}.toml").read_text()
+    else:
+        try:
+            text = Path(name_or_path).read_text()
+        except OSError:
+            known = ", ".join(shipped_recipes())
+            raise InputError(f"no recipe {name_or_path!r}; shipped: {known}; or the path of a TOML file") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"recipe {name_or_path}: {error}") from None
+    recipe = recipe_from_table(Path(name_or_path).stem, table)
+    if steps is not None:
+        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
+    overrides = {"seed": seed, "precision": precision}
+    return dataclasses.replace(recipe, **{key: value for key, value in overrides.items() if value is not None})
+
+
+def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
+    """Validates a recipe's table (as parsed from TOML).
+
+    Raises:
+        InputError: an unknown or ill-typed entry (named).
+    """
+    table = dict(table)
+    model, model_options = _class_options(table.pop("model", None), "model", MODELS)
+    process, process_options = _class_options(table.pop("process", None), "process", PROCESSES)
+    data = _options(DataOptions, table.pop("data", {}), "data")
+    optimizer = _options(OptimizerOptions, table.pop("optimizer", {}), "optimizer")
+    rest = _options(_RunOptions, table, "recipe")
+    if rest.precision not in PRECISIONS:
+        raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")
+    return Recipe(
+        name, model, process, model_options, process_options, data, optimizer, **dataclasses.asdict(rest)
+    )
+
+
+@dataclass(frozen=True)
+class _RunOptions:
+    precision: str = "32-true"
+    compile: bool = False
+    seed: int = 0
+    validate_every: int = 500
+
+
+def _class_options(table: Any, where: str, known: dict[str, type]) -> tuple[str, dict[str, Any]]:
+    if not isinstance(table, dict) or table.get("class") not in known:
+        raise InputError(f"[{where}] needs class = one of {', '.join(known)}")
+    options = {key: value for key, value in table.items() if key != "class"}
+    accepted = inspect.signature(known[table["class"]]).parameters
+    for key in options:
+        if key not in accepted:
+            raise InputError(f"[{where}] {key} is not an argument of {table['class']}: {', '.join(accepted)}")
+    return table["class"], options
+
+
+def _options(kind: type, table: Any, where: str) -> Any:
+    if not isinstance(table, dict):
+        raise InputError(f"[{where}] is not a table")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key, value in table.items():
+        if key not in fields:
+            raise InputError(f"[{where}] {key} is unknown; known: {', '.join(fields)}")
+        default = fields[key].default
+        numeric = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not type(default) and not numeric:
+            raise InputError(f"[{where}] {key} = {value!r} is not of type {type(default).__name__}")
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            raise InputError(f"[{where}] {key} = {value!r} is negative")
+    return kind(**table)

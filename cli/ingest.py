@@ -1,0 +1,124 @@
+"""The command `asegen ingest`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from asegen.data.shards import CrystalDataset, Rejected
+
+
+class CLICommand:
+    """Turn files of crystals into the arrays that training reads.
+
+    Reads CSV tables with a `cif` column, CIF, extxyz, POSCAR, ASE databases and trajectories, each also as .gz where it
+    is text. Every crystal is checked and Niggli-reduced; every row that is not used is listed with its reason in
+    DIR/SPLIT/rejected.csv.
+    """
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Declares the arguments."""
+        parser.add_argument("input", nargs="+", type=Path, help="file of structures, or a folder: the files in it")
+        parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the splits")
+        parser.add_argument("--split", metavar="NAME", help="one split of this name (default: each file's own name)")
+        parser.add_argument("--max-atoms", type=int, metavar="N", help="reject cells of more atoms")
+        parser.add_argument("--targets", metavar="A,B", help="columns to keep (default: all that hold only numbers)")
+        parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
+        parser.add_argument("--force", action="store_true", help="replace splits that exist")
+
+    @staticmethod
+    def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+        """Runs the command."""
+        for name in ("max_atoms", "jobs"):
+            value = getattr(args, name)
+            if value is not None and value < 1:
+                parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
+        _ingest(args, targets)
+
+
+def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
+    from rich.console import Console
+
+    from asegen import __version__
+    from asegen.data.shards import check_writable, write_shards
+    from asegen.ingest import ingest, plan_splits
+
+    splits, skipped = plan_splits(args.input, args.split)
+    for split in splits:
+        check_writable(args.output, split, args.force)
+    console = Console(stderr=True, highlight=False)
+    for file in skipped:
+        console.print(f"skipped {file.name}: not a file of structures", markup=False)
+    header = {"asegen": __version__, "max_atoms": args.max_atoms}
+    jobs = args.jobs or _cores()
+    results = {}
+    for split, files in splits.items():
+        try:
+            with _progress(console) as progress:
+                task = progress.add_task(split, total=None)
+                dataset, rejected = ingest(
+                    files,
+                    jobs=jobs,
+                    max_atoms=args.max_atoms,
+                    targets=targets,
+                    header=header,
+                    on_start=partial(_set_total, progress, task),
+                    on_row=partial(progress.advance, task),
+                )
+            write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
+        except KeyboardInterrupt:
+            console.print(f"interrupted: nothing of {split} was written", markup=False)
+            raise SystemExit(130) from None
+        results[split] = (dataset, rejected)
+    _print_summary(results)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _set_total(progress: Progress, task: TaskID, total: int) -> None:
+    progress.update(task, total=total)
+
+
+def _progress(console: Console) -> Progress:
+    from rich import progress as bar
+
+    class Rate(bar.ProgressColumn):
+        def render(self, task: bar.Task) -> str:
+            speed = task.finished_speed or task.speed
+            return f"{speed:.0f}/s" if speed else ""
+
+    return bar.Progress(
+        bar.TextColumn("{task.description}"),
+        bar.BarColumn(),
+        bar.MofNCompleteColumn(),
+        Rate(),
+        bar.TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
+
+
+def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from asegen.ingest import count_kinds
+
+    table = Table("split", "rows", "crystals", "rejected", "remarks", "targets")
+    for split, (dataset, rejected) in results.items():
+        remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
+        why = "\n".join(f"{count} {remark}" for remark, count in remarks)
+        rows = len(dataset) + len(rejected)
+        table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(dataset.targets))
+    Console().print(table)

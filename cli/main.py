@@ -1,0 +1,94 @@
+"""`asegen`: a table of commands in ASE's idiom.
+
+Bad input is one line on stderr and exit code 2; Ctrl-C ends with 130, SIGTERM with 143; `-T` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from asegen import __version__
+from asegen.errors import AsegenError
+
+COMMANDS = {
+    "generate": "asegen.cli.generate",
+    "ingest": "asegen.cli.ingest",
+    "train": "asegen.cli.train",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"asegen: error: {message}\n")
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that files are closed on the way out."""
+
+
+def _terminate(signum: int, frame: object) -> NoReturn:
+    raise _Terminated
+
+
+def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser], dict[str, type]]:
+    """The parser, and per command its parser and its `CLICommand`."""
+    parser = _Parser(prog="asegen", description="New crystals for ASE: generate them, train on your own.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("-T", "--traceback", action="store_true", help="show the traceback of an error")
+    subparsers = parser.add_subparsers(title="commands", dest="command", parser_class=_Parser)
+    helper = subparsers.add_parser("help", help="help for a command")
+    helper.add_argument("topic", nargs="?", choices=sorted(COMMANDS), metavar="command")
+    parsers, commands = {}, {}
+    for name, module in COMMANDS.items():
+        command = import_module(module).CLICommand
+        short = (command.__doc__ or "").strip().splitlines()[0]
+        parsers[name] = subparsers.add_parser(name, help=short, description=command.__doc__)
+        command.add_arguments(parsers[name])
+        commands[name] = command
+    return parser, parsers, commands
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs a command.
+
+    Args:
+        argv: arguments without the program's name; `sys.argv` without it.
+
+    Raises:
+        SystemExit: with code 2 after a bad input, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    parser, parsers, commands = build_parser()
+    args = parser.parse_args(argv)
+    if args.command in (None, "help"):
+        topic = getattr(args, "topic", None)
+        (parsers[topic] if topic else parser).print_help()
+        return
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        commands[args.command].run(args, parsers[args.command])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone: Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        parser.exit(130, "asegen: interrupted\n")
+    except _Terminated:
+        parser.exit(143, "asegen: terminated\n")
+    except (AsegenError, OSError, MemoryError) as error:
+        if args.traceback:
+            raise
+        parser.error(" ".join(str(error).split()) or type(error).__name__)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`asegen train`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+class CLICommand:
+    """Train a network from a recipe.
+
+    DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the best
+    on val), metrics.csv and a checkpoint from which --resume goes on exactly.
+    """
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Declares the command's arguments."""
+        parser.add_argument("recipe", help="a shipped recipe's name, or the path of a TOML file")
+        parser.add_argument("--data", required=True, metavar="DIR", help="folder written by asegen ingest")
+        parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run")
+        parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT, if there is one")
+        parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name, or a path")
+        parser.add_argument("--steps", type=int, help="optimiser steps in all, instead of the recipe's")
+        parser.add_argument("--seed", type=int, help="instead of the recipe's")
+        parser.add_argument("--accelerator", default="auto", help="Lightning's: auto, cpu, cuda, mps …")
+        parser.add_argument("--devices", default="1", help="Lightning's: how many, or which, devices")
+        parser.add_argument("--num-nodes", type=int, default=1, help="Lightning's: machines")
+        parser.add_argument("--strategy", default="auto", help="Lightning's: auto, ddp …")
+        parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], help="instead of the recipe's")
+
+    @staticmethod
+    def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+        """Runs the command."""
+        from asegen.cli.training_run import run_training
+
+        run_training(args)

@@ -1,0 +1,106 @@
+"""The loop: it learns, it resumes bit for bit, it fine-tunes, it refuses what doesn't fit."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+
+from asegen.crystal import Crystals
+from asegen.data.shards import CrystalDataset, write_shards
+from asegen.errors import InputError
+from asegen.generators import load_generator
+from asegen.models.checkpoint import read_tensors
+from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
+from asegen.training.recipe import Recipe, recipe_from_table
+
+
+def recipe(**changes: object) -> Recipe:
+    table: dict = {
+        "seed": 3,
+        "validate_every": 10,
+        "model": {"class": "CrystalTransformer", "width": 32, "layers": 2, "heads": 4},
+        "process": {"class": "TorusFlow"},
+        "data": {"atom_budget": 30},
+        "optimizer": {"steps": 20, "warmup_steps": 5, "learning_rate": 3e-3},
+    }
+    return recipe_from_table("tiny", table | changes)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Perturbed rock salts and elements: small, but of two sizes and several elements."""
+    folder = tmp_path_factory.mktemp("shards")
+    generator = torch.Generator().manual_seed(0)
+    n = 24
+    counts = torch.tensor([2, 1] * (n // 2))
+    cell = (3.0 + torch.rand(n, 1, 1, generator=generator)) * torch.eye(3)
+    numbers = torch.tensor([11, 17, 29] * (n // 2))
+    positions = torch.tensor([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0, 0]] * (n // 2))
+    crystals = Crystals(cell.double(), positions.double(), numbers, counts)
+    for split in ("train", "val"):
+        write_shards(folder, split, CrystalDataset(crystals, {}, [str(k) for k in range(n)]))
+    return folder
+
+
+def fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def test_loss_falls_and_weights_generate(shards: Path, tmp_path: Path) -> None:
+    seen: list[float] = []
+    final = train(
+        recipe(optimizer={"steps": 150, "warmup_steps": 5, "learning_rate": 3e-3, "ema": 0.9}),
+        shards, tmp_path, fabric(), report=lambda step, m: seen.append(m["loss"]) if "loss" in m else None,
+    )  # fmt: skip
+    assert sum(seen[-20:]) < 0.7 * sum(seen[:20])
+    with (tmp_path / METRICS).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(r["step"]) for r in rows] == list(range(10, 151, 10))
+    assert float(rows[-1]["val_loss"]) == pytest.approx(final["val_loss"])
+    sampler = load_generator(str(tmp_path / WEIGHTS), "cpu")
+    assert sampler.elements == {11, 17, 29} and sampler.max_atoms == 2
+    drawn = sampler.sample(torch.tensor([11, 17]), torch.tensor([2]), torch.tensor([1]))
+    assert 5 < float(drawn.volume) < 200
+
+
+def test_a_killed_run_resumes_bit_for_bit(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), shards, tmp_path / "whole", fabric())
+
+    class Killed(Exception):
+        pass
+
+    def kill(step: int, metrics: dict[str, float]) -> None:
+        if step == 14:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(recipe(), shards, tmp_path / "parts", fabric(), report=kill)
+    torch.manual_seed(99)  # nothing may depend on global state
+    train(recipe(), shards, tmp_path / "parts", fabric(), resume=True)
+    for name in (WEIGHTS, CHECKPOINT):
+        whole, parts = (read_tensors(tmp_path / run / name)[1] for run in ("whole", "parts"))
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(whole[k], parts[k]) for k in whole)
+    assert (tmp_path / "whole" / METRICS).read_text() == (tmp_path / "parts" / METRICS).read_text()
+
+
+def test_fine_tuning_starts_from_the_weights(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), shards, tmp_path / "first", fabric())
+    still = {"steps": 1, "warmup_steps": 5, "learning_rate": 0.0}
+    train(recipe(optimizer=still), shards, tmp_path / "second", fabric(), init=tmp_path / "first" / WEIGHTS)
+    header, second = read_tensors(tmp_path / "second" / WEIGHTS)
+    first_header, first = read_tensors(tmp_path / "first" / WEIGHTS)
+    assert header["process"]["lattice_mean"] == first_header["process"]["lattice_mean"]
+    assert all(torch.allclose(first[k], second[k], atol=1e-3) for k in first)
+
+
+def test_what_does_not_fit_is_refused(shards: Path, tmp_path: Path) -> None:
+    train(recipe(optimizer={"steps": 1}), shards, tmp_path / "run", fabric())
+    with pytest.raises(InputError, match="--resume"):
+        train(recipe(), shards, tmp_path / "run", fabric())
+    with pytest.raises(InputError, match="another recipe"):
+        train(recipe(seed=4), shards, tmp_path / "run", fabric(), resume=True)
+    with pytest.raises(InputError, match="no crystal"):
+        train(recipe(data={"max_atoms": 0}), shards, tmp_path / "other", fabric())
