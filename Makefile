@@ -32,7 +32,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 
 types: .venv/installed
-	$(BIN)/mypy asegen asegen/calculators asegen/cli
+	$(BIN)/mypy asegen
 
 # A build/ folder left behind would put deleted modules back into the wheel.
 wheel: .venv/installed

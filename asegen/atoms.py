@@ -38,7 +38,7 @@ class Structure(NamedTuple):
     row: int
     id: str
     atoms: Atoms | StructureError
-    values: dict[str, object]
+    values: Mapping[str, object]
 
 
 def read_structures(path: Path) -> Iterator[Structure]:
@@ -91,9 +91,9 @@ def atoms_from_crystals(crystals: Crystals, infos: Sequence[Mapping[str, Any]] |
         ValueError: `infos` is not as long as the batch.
     """
     cells = crystals.cell.detach().cpu().double().numpy()
-    ends = torch.cumsum(crystals.n_atoms, 0).cpu().numpy()[:-1]
-    positions = np.split(crystals.scaled_positions.detach().cpu().double().numpy(), ends)
-    numbers = np.split(crystals.numbers.cpu().numpy(), ends)
+    ends = torch.cumsum(crystals.n_atoms, 0).cpu().numpy()
+    positions = np.split(crystals.scaled_positions.detach().cpu().double().numpy(), ends)[:-1]
+    numbers = np.split(crystals.numbers.cpu().numpy(), ends)[:-1]
     infos = [{}] * len(crystals) if infos is None else infos
     return [
         Atoms(numbers=z, scaled_positions=x, cell=cell, pbc=True, info=dict(info))

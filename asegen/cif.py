@@ -10,7 +10,8 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import spglib
@@ -68,6 +69,7 @@ def cif_to_atoms(text: str) -> Atoms:
     block = _structure_block(text)
     numbers, note = _numbers(block)
     _check_occupancies(block, len(numbers))
+    _check_completeness(block)
     sites = _coordinates(block, len(numbers))
     cell = _cell(block)
     rotations, translations = _operations(block)
@@ -75,7 +77,7 @@ def cif_to_atoms(text: str) -> Atoms:
         raise StructureError(f"too large: {len(sites)} sites under {len(rotations)} symmetry operations")
     positions, origin = _apply(rotations, translations, sites, cell)
     if len(positions) > MAX_ATOMS:
-        raise StructureError(f"too large: {len(positions)} atoms, more than {MAX_ATOMS}")
+        raise StructureError(f"too large: more than {MAX_ATOMS} atoms")
     info = {NOTE: note} if note else {}
     return Atoms(numbers=numbers[origin], scaled_positions=positions, cell=cell, pbc=True, info=info)
 
@@ -85,7 +87,8 @@ def _structure_block(text: str) -> CIFBlock:
         raise StructureError(f"too large: {len(text)} characters of CIF")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", UserWarning)  # ASE warns when it drops a line, an atom's perhaps
+            warnings.filterwarnings("ignore", message="CIF v2.0")
             blocks = list(parse_cif(io.StringIO(text)))
     except Exception as error:  # ASE raises anything from AssertionError to IndexError on malformed text
         raise StructureError(f"unreadable: not a CIF ({type(error).__name__}: {first_line(error)})") from None
@@ -121,7 +124,7 @@ def _numbers(block: CIFBlock) -> tuple[NDArray[np.int64], str | None]:
     return np.array([1 if name in _HEAVY_HYDROGEN else atomic_numbers[name] for name in names]), note
 
 
-@cache
+@lru_cache(4096)
 def _symbol(text: str, pattern: re.Pattern[str]) -> str:
     match = pattern.match(text)
     symbol = match.group(1).capitalize() if match else ""
@@ -142,6 +145,14 @@ def _check_occupancies(block: CIFBlock, n_sites: int) -> None:
             raise StructureError(f"partial occupancy: a site is occupied to {value:g}")
 
 
+def _check_completeness(block: CIFBlock) -> None:
+    if "dum" in (_column(block, "_atom_site_calc_flag") or []):
+        raise StructureError("dummy atoms: a site is marked as a dummy")
+    implied = _column(block, "_atom_site_attached_hydrogens") or []
+    if any(isinstance(count, int) and count > 0 for count in implied):
+        raise StructureError("missing atoms: hydrogens are implied, not listed")
+
+
 def _coordinates(block: CIFBlock, n_sites: int) -> Floats:
     columns = [_column(block, f"_atom_site_fract_{axis}", n_sites) for axis in "xyz"]
     if any(column is None for column in columns):
@@ -160,12 +171,16 @@ def _cell(block: CIFBlock) -> Floats:
 
 def _finite(values: Sequence[object], what: str) -> Floats:
     try:
-        array = np.array(values, dtype=float)
+        array = np.array([_floats(value) for value in values])
     except (TypeError, ValueError):
         raise StructureError(f"unreadable: {what} is missing or is not a number") from None
     if not np.isfinite(array).all():
         raise StructureError(f"non-finite: {what} is NaN or infinite")
     return array
+
+
+def _floats(value: Any) -> float | list[float]:
+    return [float(entry) for entry in value] if isinstance(value, list) else float(value)
 
 
 def _operations(block: CIFBlock) -> Operations:
@@ -180,21 +195,24 @@ def _operations(block: CIFBlock) -> Operations:
     return _tabulated_operations(hall, name, number)
 
 
-@cache
+@lru_cache(4096)
 def _parse_operations(listed: tuple[str, ...]) -> Operations:
     for operation in listed:
         if not _OPERATION.fullmatch(operation):
             raise StructureError(f"bad symmetry: {operation[:40]!r} is no symmetry operation")
-    rotations, translations = parse_sitesym([operation.replace(" ", "") for operation in listed])
+    try:
+        rotations, translations = parse_sitesym([operation.replace(" ", "") for operation in listed])
+    except (ValueError, ZeroDivisionError):
+        raise StructureError("bad symmetry: an operation holds no fraction where one should be") from None
     if (np.abs(np.rint(np.linalg.det(rotations))) != 1).any() or not np.isfinite(translations).all():
         raise StructureError("bad symmetry: an operation is singular")
     return rotations, translations
 
 
-@cache
+@lru_cache(4096)
 def _tabulated_operations(hall: str | None, name: str | None, number: str | None) -> Operations:
     """Operations of a group that is only named, if the name leaves one setting."""
-    settings = [spglib.get_spacegroup_type(i) for i in range(1, 531)]
+    settings = [s for i in range(1, 531) if (s := spglib.get_spacegroup_type(i)) is not None]
     if hall is not None and _plain(hall) != "?":
         found = [s for s in settings if _plain(s.hall_symbol) == _plain(hall)]
     elif name is not None and _plain(name) != "?":
@@ -206,11 +224,12 @@ def _tabulated_operations(hall: str | None, name: str | None, number: str | None
         known = f"{len(found)} settings" if found else "none that is known"
         raise StructureError(f"bad symmetry: no operations listed, and {hall or name or number!r} means {known}")
     database = spglib.get_symmetry_from_database(found[0].hall_number)
+    assert database is not None  # the number is spglib's own
     return database["rotations"].astype(np.int64), database["translations"]
 
 
 def _names(setting: spglib.SpaceGroupType) -> set[str]:
-    words = setting.international.split("=") + [setting.international_short, setting.international_full]
+    words = [*setting.international.split("="), setting.international_short, setting.international_full]
     return {_plain(word) for word in words}
 
 
@@ -223,7 +242,7 @@ def _apply(
 ) -> tuple[Floats, NDArray[np.int64]]:
     """All distinct images of the sites: fractional positions (n, 3), and the site of each (n,)."""
     if len(rotations) == 1:
-        return sites, np.arange(len(sites))
+        return sites @ rotations[0].T + translations[0], np.arange(len(sites))
     positions: list[Floats] = []
     origin: list[int] = []
     for index, site in enumerate(sites):
@@ -235,4 +254,6 @@ def _apply(
             positions.append(images[0] + dx[same].mean(0))
             origin.append(index)
             images = images[~same]
+        if len(positions) > MAX_ATOMS:
+            break
     return np.array(positions), np.array(origin)

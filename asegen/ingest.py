@@ -74,8 +74,8 @@ def ingest(
         on_row: called after each row.
 
     Returns:
-        The crystals, Niggli-reduced and right-handed, in the order of the input, and what was rejected; together they are
-        as many as the rows.
+        The crystals, Niggli-reduced and right-handed, in the order of the input, and what was rejected; together they
+        are as many as the rows.
 
     Raises:
         InputError: a file cannot be read as a whole, a target is in no file, or nothing was accepted.
@@ -100,7 +100,6 @@ def ingest(
     rows = {file.name: len(part) for file, part in zip(files, entries, strict=True)}
     counts = {
         "sources": [{"file": file.name, "sha256": _sha256(file), "rows": rows[file.name]} for file in files],
-        "accepted": len(accepted),
         "rejected": dict(sorted(count_kinds(rejected).items())),
         "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
     }

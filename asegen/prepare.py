@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -52,6 +54,10 @@ class Refused(NamedTuple):
 Outcome = Prepared | Refused
 
 
+class _OutOfTime(BaseException):
+    """Raised by the timer; no reader's `except Exception` catches it."""
+
+
 def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
     """Reads, checks and reduces one entry; never raises for what is wrong with it."""
     try:
@@ -66,7 +72,7 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         return Prepared(entry.row, name, cell, positions, atoms.numbers.astype(np.int16), columns, note)
     except StructureError as error:
         return Refused(entry.row, entry.id, str(error))
-    except TimeoutError:
+    except _OutOfTime:
         return Refused(entry.row, entry.id, f"time limit: more than {TIME_LIMIT:g} s")
     except Exception as error:  # a malformed row is a record, never the end of the run
         return Refused(entry.row, entry.id, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
@@ -75,8 +81,8 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
 def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> Iterator[Outcome]:
     """Prepares entries in worker processes; the outcomes come in the order of the entries, whatever `jobs` is.
 
-    An entry that takes its worker down (a crash in native code, the system's out-of-memory killer) is found by trying its
-    neighbours alone, and refused; the others are done again.
+    An entry that takes its worker down (a crash in native code, the system's out-of-memory killer) is found by trying
+    its neighbours alone, and refused; the others are done again.
 
     Raises:
         AsegenError: worker processes cannot be started at all.
@@ -95,7 +101,7 @@ def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> I
                 outcomes = future.result()
             except BrokenProcessPool:
                 pool.shutdown(cancel_futures=True)
-                outcomes = [outcome for entry in chunk for outcome in _alone(entry, max_atoms)]
+                outcomes = _one_by_one(chunk, max_atoms)
                 pool = _pool(jobs)
                 pending = deque((other, _submit(pool, other, max_atoms)) for other, _ in pending)
             yield from outcomes
@@ -128,22 +134,39 @@ def _submit(pool: ProcessPoolExecutor, chunk: list[Entry], max_atoms: int | None
         return failed
 
 
-def _alone(entry: Entry, max_atoms: int | None) -> list[Outcome]:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(_prepare_chunk, [entry], max_atoms).result()
-        except BrokenProcessPool:
-            return [Refused(entry.row, entry.id, "crashed: reading it ended the process")]
+def _one_by_one(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    pool = _pool(1)
+    try:
+        for entry in chunk:
+            try:
+                outcomes += pool.submit(_prepare_chunk, [entry], max_atoms).result()
+            except BrokenProcessPool:
+                outcomes.append(Refused(entry.row, entry.id, "crashed: reading it ended the process"))
+                pool.shutdown()
+                pool = _pool(1)
+    finally:
+        pool.shutdown()
+    return outcomes
 
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent tells the user
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, _out_of_time)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot tell its workers, which would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:
-    raise TimeoutError
+    raise _OutOfTime
 
 
 def _prepare_chunk(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:

@@ -87,8 +87,8 @@ def check_atoms(atoms: Atoms) -> str | None:
         atoms: any Atoms object.
 
     Returns:
-        None, or one line `kind: detail`; the kind is one of `no atoms`, `not periodic`, `non-finite`, `unknown element`,
-        `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
+        None, or one line `kind: detail`; the kind is one of `no atoms`, `not periodic`, `non-finite`,
+        `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
     """
     if len(atoms) == 0:
         return "no atoms: the structure is empty"
@@ -137,7 +137,7 @@ def _scaled_positions(atoms: Atoms) -> Floats:
 
 
 def _nearest_pair(cell: Floats, x: Floats) -> tuple[float, int, int]:
-    """Distance in Å and indices of the nearest pair of a Niggli-reduced cell; equal indices for an atom and its own image.
+    """Distance in Å and indices of the nearest pair of a Niggli-reduced cell; equal indices: an atom's own image.
 
     In such a cell the shortest image of a displacement wrapped into [-1/2, 1/2] lies within one cell of it, and the
     shortest lattice vector is the shortest of the three.
@@ -149,9 +149,10 @@ def _nearest_pair(cell: Floats, x: Floats) -> tuple[float, int, int]:
         chunk = np.arange(start, min(start + rows, len(x)))
         dx = x[None, :, :] - x[chunk, None, :]
         vectors = (dx - np.rint(dx)) @ cell
-        squared = ((vectors[:, :, None, :] + shifts) ** 2).sum(-1).min(-1)
+        # |v + s|² = |v|² + (2 v·s + |s|²), the second part smallest at the nearest image
+        squared = (vectors**2).sum(-1) + (2 * vectors @ shifts.T + (shifts**2).sum(-1)).min(-1)
         squared[np.arange(len(chunk)), chunk] = np.inf
         i, j = divmod(int(squared.argmin()), len(x))
         if squared[i, j] < best[0] ** 2:
-            best = (float(np.sqrt(squared[i, j])), int(chunk[i]), j)
+            best = (float(np.sqrt(max(squared[i, j], 0.0))), int(chunk[i]), j)
     return best

@@ -1,6 +1,6 @@
 """Files of structures, cut into entries: one row of a table, one block of a CIF, one frame of a trajectory.
 
-Cutting is cheap and done in one process; an entry is text wherever possible, so that other processes can do the reading.
+Cutting is cheap and done in one process; an entry is text wherever possible, so that other processes can read it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Entry:
     id: str
     content: str | Atoms | StructureError
     format: str
-    values: dict[str, object] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 def file_format(path: Path) -> str | None:
@@ -89,7 +89,7 @@ def _open_text(path: Path) -> io.TextIOWrapper:
     try:
         with open(path, "rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"
-        binary = gzip.open(path) if compressed else open(path, "rb")  # noqa: SIM115
+        binary = gzip.open(path) if compressed else open(path, "rb")
         start = binary.read(4096)
         binary.seek(0)
     except (OSError, EOFError) as error:
@@ -181,7 +181,7 @@ def _frame(head: str, lines: Iterator[str]) -> str | StructureError:
         n_lines += 1
         if n_lines <= MAX_ATOMS + 1:
             kept.append(line)
-    if n_lines < n_atoms + 1 or not kept[-1].endswith("\n") and not _complete(kept):
+    if n_lines < n_atoms + 1 or not _complete(kept):
         return StructureError(f"truncated: the file ends {max(n_lines - 1, 0)} lines into a frame of {n_atoms} atoms")
     if n_atoms > MAX_ATOMS:
         return StructureError(f"too large: {n_atoms} atoms, more than {MAX_ATOMS}")
@@ -189,13 +189,17 @@ def _frame(head: str, lines: Iterator[str]) -> str | StructureError:
 
 
 def _complete(lines: list[str]) -> bool:
-    """Whether a last line without a newline has as many fields as the one before it."""
-    return len(lines) < 4 or len(lines[-1].split()) == len(lines[-2].split())
+    """Whether the last line is whole: it ends, or has as many fields as an atom needs."""
+    needed = len(lines[-2].split()) if len(lines) > 3 else 4
+    return lines[-1].endswith("\n") or len(lines[-1].split()) >= needed
 
 
 def _cut_database(path: Path) -> Iterator[Entry]:
     if not path.is_file():
         raise InputError(f"cannot read {path}: no such file")
+    with open(path, "rb") as file:
+        if file.read(15) != b"SQLite format 3":  # ASE would turn an empty file into a database
+            raise InputError(f"{path} is not an ASE database")
     try:
         with ase.db.connect(path, type="db") as database:
             for index, row in enumerate(database.select()):
@@ -233,7 +237,7 @@ def _values(atoms: Atoms) -> dict[str, object]:
     return values
 
 
-def read_entry(entry: Entry) -> tuple[str, Atoms, dict[str, object]]:
+def read_entry(entry: Entry) -> tuple[str, Atoms, Mapping[str, object]]:
     """Reads one entry.
 
     Returns:
@@ -253,7 +257,7 @@ def read_entry(entry: Entry) -> tuple[str, Atoms, dict[str, object]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            atoms = ase.io.read(io.StringIO(entry.content), format=entry.format)
+            (atoms,) = ase.io.iread(io.StringIO(entry.content), ":", format=entry.format)
     except Exception as error:  # malformed text raises anything
         raise StructureError(f"unreadable: {type(error).__name__}: {first_line(error)}") from None
     name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), entry.id)

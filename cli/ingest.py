@@ -63,22 +63,18 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
     jobs = args.jobs or _cores()
     results = {}
     for split, files in splits.items():
-        try:
-            with _progress(console) as progress:
-                task = progress.add_task(split, total=None)
-                dataset, rejected = ingest(
-                    files,
-                    jobs=jobs,
-                    max_atoms=args.max_atoms,
-                    targets=targets,
-                    header=header,
-                    on_start=partial(_set_total, progress, task),
-                    on_row=partial(progress.advance, task),
-                )
-            write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
-        except KeyboardInterrupt:
-            console.print(f"interrupted: nothing of {split} was written", markup=False)
-            raise SystemExit(130) from None
+        with _progress(console) as progress:
+            task = progress.add_task(split, total=None)
+            dataset, rejected = ingest(
+                files,
+                jobs=jobs,
+                max_atoms=args.max_atoms,
+                targets=targets,
+                header=header,
+                on_start=partial(_set_total, progress, task),
+                on_row=partial(progress.advance, task),
+            )
+        write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
         results[split] = (dataset, rejected)
     _print_summary(results)
 

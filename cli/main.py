@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from asegen import __version__
 from asegen.errors import AsegenError
@@ -38,7 +38,7 @@ def _terminate(signum: int, frame: object) -> NoReturn:
     raise _Terminated
 
 
-def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser], dict[str, type]]:
+def build_parser() -> tuple[_Parser, dict[str, _Parser], dict[str, Any]]:
     """The parser, and per command its parser and its `CLICommand`."""
     parser = _Parser(prog="asegen", description="New crystals for ASE: generate them, train on your own.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -8,8 +8,8 @@ import argparse
 class CLICommand:
     """Train a network from a recipe.
 
-    DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the best
-    on val), metrics.csv and a checkpoint from which --resume goes on exactly.
+    DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the
+    best on val), metrics.csv and a checkpoint from which --resume goes on exactly.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How good are generated crystals? Validity, density, match rate and RMSE against the real crystals they were asked for.
+"""Validity, density, match rate and RMSE of generated crystals against the real ones they were asked for.
 
     asegen generate --from test.csv.gz -o generated.extxyz --seed 1
     python examples/compare_with_references.py generated.extxyz test.csv.gz
@@ -47,7 +47,8 @@ def compare(pairs: list[tuple[Atoms, Atoms]], jobs: int) -> dict[str, float]:
     generated = [a for a, _ in pairs]
     return {
         "structures": len(pairs),
-        "exact composition %": 100 * np.mean([a.symbols.formula.count() == b.symbols.formula.count() for a, b in pairs]),
+        "exact composition %": 100
+        * np.mean([a.symbols.formula.count() == b.symbols.formula.count() for a, b in pairs]),
         "no pair under 0.5 Å %": 100 * np.mean([shortest_distance(a) >= 0.5 for a in generated]),
         "stricter gate %": 100 * np.mean([check_atoms(a) is None for a in generated]),
         "density EMD g/cm³": wasserstein_distance([density(a) for a in generated], [density(b) for _, b in pairs]),
@@ -65,7 +66,12 @@ def from_files(generated: str, reference: str) -> list[tuple[Atoms, Atoms]]:
 
 def demonstration() -> list[tuple[Atoms, Atoms]]:
     """Known crystals, rattled by 0.05 Å, against themselves."""
-    known = [bulk("NaCl", "rocksalt", a=5.64), bulk("Si"), bulk("CsCl", "cesiumchloride", a=4.12), bulk("Cu") * (2, 1, 1)]
+    known = [
+        bulk("NaCl", "rocksalt", a=5.64),
+        bulk("Si"),
+        bulk("CsCl", "cesiumchloride", a=4.12),
+        bulk("Cu") * (2, 1, 1),
+    ]
     pairs = []
     for atoms in known:
         rattled = atoms.copy()

@@ -23,7 +23,9 @@ def test_positions_and_volume_are_ase_s() -> None:
     crystals = make(0)
     for k in range(len(crystals)):
         one = crystals[k]
-        atoms = Atoms(one.numbers.numpy(), scaled_positions=one.scaled_positions.numpy(), cell=one.cell[0].numpy(), pbc=True)
+        atoms = Atoms(
+            one.numbers.numpy(), scaled_positions=one.scaled_positions.numpy(), cell=one.cell[0].numpy(), pbc=True
+        )
         np.testing.assert_allclose(one.positions, atoms.positions, atol=1e-12)
         np.testing.assert_allclose(one.volume, atoms.get_volume())
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from asegen.errors import InputError
 
 _JITTER = 1.0
-"""Atoms. Sizes are sorted after this much uniform noise, so that a crystal meets others of nearby sizes in each epoch."""
+"""Atoms. Sizes are sorted after this much uniform noise, so that a crystal meets others of nearby sizes."""
 
 
 def batches_by_atoms(n_atoms: Tensor, budget: int, generator: torch.Generator | None = None) -> list[Tensor]:
@@ -17,8 +17,8 @@ def batches_by_atoms(n_atoms: Tensor, budget: int, generator: torch.Generator | 
     Args:
         n_atoms: (n_crystals,), int64, atoms of each crystal, on any device.
         budget: most atoms in a batch, padding counted.
-        generator: shuffles who is with whom and the order of the batches; without one the batches go from small crystals
-            to large ones, ties in the order given.
+        generator: shuffles who is with whom and the order of the batches; without one the batches go from small
+            crystals to large ones, ties in the order given.
 
     Returns:
         Batches of int64 indices on `n_atoms.device`; every crystal is in exactly one of them.

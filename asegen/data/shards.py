@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from asegen.crystal import Crystals
@@ -172,7 +172,8 @@ def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int
         }
         arrays |= {_TARGET + name: values[part].cpu().double() for name, values in dataset.targets.items()}
         name = f"crystals-{number:05d}.safetensors"
-        save_file({key: array.contiguous() for key, array in arrays.items()}, folder / name)
+        # bytes, because safetensors' own file is readable by its owner only
+        (folder / name).write_bytes(save({key: array.contiguous() for key, array in arrays.items()}))
         shards.append({"file": name, "crystals": len(crystals)})
     return shards
 

@@ -1,7 +1,7 @@
 """Pairs noise with data so that the way between them is short, without changing either distribution.
 
-Uniform noise on the torus is invariant under a common translation and under exchanging atoms of one element, and so is a
-network of `Crystals`; choosing the translation and the exchange that shorten the way therefore leaves the sampled
+Uniform noise on the torus is invariant under a common translation and under exchanging atoms of one element, and so
+is a network of `Crystals`; choosing the translation and the exchange that shorten the way therefore leaves the sampled
 distribution as it is and makes the flow straighter (equivariant optimal transport: Klein, Krämer and Noé, NeurIPS 2023;
 Song et al., NeurIPS 2023).
 """

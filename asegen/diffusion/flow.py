@@ -1,7 +1,7 @@
 """Flow matching on the torus of positions and on the log-lattice: asegen's default process.
 
-Data at time 1, noise at time 0, straight geodesics between (Lipman et al., ICLR 2023; Chen and Lipman, ICLR 2024, for the
-torus). Positions start uniform; the six coordinates of `½ log(L Lᵀ)`, with `ln(n)/√3` taken from the volume's, are
+Data at time 1, noise at time 0, straight geodesics between (Lipman et al., ICLR 2023; Chen and Lipman, ICLR 2024, for
+the torus). Positions start uniform; the six coordinates of `½ log(L Lᵀ)`, with `ln(n)/√3` taken from the volume's, are
 z-scored and start standard normal. The network gives both velocities; the sampler integrates them with Euler steps.
 """
 
@@ -53,7 +53,7 @@ class TorusFlow:
 
     @staticmethod
     def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """Means and standard deviations of the lattice coordinates of training crystals, as the constructor takes them."""
+        """Means and standard deviations of the log-coordinates of training cells, as the constructor takes them."""
         k = cell_to_log_coordinates(crystals.cell.double())
         k[:, 5] -= torch.log(crystals.n_atoms.double()) / math.sqrt(3)
         return {"lattice_mean": k.mean(0).tolist(), "lattice_std": k.std(0).clamp_min(1e-3).tolist()}
@@ -81,11 +81,10 @@ class TorusFlow:
             crystals: training crystals.
             generator: source of the noise and of the times.
         """
-        kwargs = {"generator": generator, "device": crystals.device, "dtype": crystals.dtype}
-        time = torch.rand(len(crystals), **kwargs)
-        noise = torch.rand(crystals.scaled_positions.shape, **kwargs)
         goal = self.lattice_coordinates(crystals)
-        start = torch.randn(goal.shape, **kwargs)
+        time = goal.new_empty(len(crystals)).uniform_(generator=generator)
+        noise = torch.empty_like(crystals.scaled_positions).uniform_(generator=generator)
+        start = torch.empty_like(goal).normal_(generator=generator)
         rounds = 2 if self.coupled else 0
         way = short_way(crystals, noise, rounds=rounds)
         here = goal + (1 - time)[:, None] * (start - goal)

@@ -1,8 +1,9 @@
 """Noise that belongs to a sample: the k-th sample's numbers don't depend on the batch it is drawn in.
 
-Each number is a hash of (sample's seed, step, stream, atom, component), so that nothing is drawn in sequence: a batch is
-filled at once, on any device, and a sample can be drawn again alone. The hash is SplitMix64's finaliser (Steele, Lea and
-Flood, OOPSLA 2014) applied once per part of the key; normal numbers come from pairs of uniform ones (Box and Muller).
+Each number is a hash of (sample's seed, step, stream, atom, component), so that nothing is drawn in sequence: a batch
+is filled at once, on any device, and a sample can be drawn again alone. The hash is SplitMix64's finaliser (Steele,
+Lea and Flood, OOPSLA 2014) applied once per part of the key; normal numbers come from pairs of uniform ones (Box and
+Muller).
 """
 
 from __future__ import annotations

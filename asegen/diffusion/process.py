@@ -17,9 +17,7 @@ class Process(Protocol):
 
     default_steps: int
 
-    def loss(
-        self, model: Callable[..., Any], crystals: Crystals, generator: torch.Generator
-    ) -> dict[str, Tensor]:
+    def loss(self, model: Callable[..., Any], crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
         """Scalar losses of one batch; the entry `"loss"` is minimised, the others are reported.
 
         Args:

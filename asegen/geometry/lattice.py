@@ -160,7 +160,8 @@ def polar(cell: Tensor) -> tuple[Tensor, Tensor]:
         cell: (..., 3, 3), rows are lattice vectors, Å.
 
     Returns:
-        S (..., 3, 3), symmetric positive definite, Å; Q (..., 3, 3), orthogonal, with the sign of the cell's determinant.
+        S (..., 3, 3), symmetric positive definite, Å; Q (..., 3, 3), orthogonal, with the sign of the cell's
+        determinant.
     """
     u, s, vh = torch.linalg.svd(cell)
     return (u * s[..., None, :]) @ u.mT, u @ vh

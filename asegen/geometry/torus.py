@@ -21,7 +21,8 @@ def wrap(scaled_positions: Tensor) -> Tensor:
         scaled_positions: any shape, fractional coordinates (dimensionless).
 
     Returns:
-        The same shape, each value in [0, 1). A tiny negative number, which floating point would send to exactly 1, gives 0.
+        The same shape, each value in [0, 1). A tiny negative number, which floating point would send to exactly 1,
+        gives 0.
     """
     wrapped = scaled_positions - torch.floor(scaled_positions)
     return torch.where(wrapped >= 1.0, torch.zeros_like(wrapped), wrapped)

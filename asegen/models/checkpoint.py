@@ -33,6 +33,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]
     partial = path.with_name(path.name + ".partial")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(contiguous, partial, metadata={_KEY: json.dumps({"format": FORMAT_VERSION, **header})})
+    partial.chmod(0o644)  # safetensors writes 0600, which would follow the weights into every install
     os.replace(partial, path)
 
 

@@ -1,14 +1,15 @@
 """The default network: a transformer over the atoms of a cell, with periodic pair features in its attention.
 
-Atoms are tokens; what a pair knows of each other (Fourier features of its fractional difference, Gaussians of its shortest
-distance) enters as a bias of the attention and is itself attended, so that the cost per pair is linear in the width.
-Invariant to rotations (it sees only the metric), to translations and permutations of atoms; the choice of cell matters:
-training cells are Niggli-reduced, and so should inputs be.
+Atoms are tokens; what a pair knows of each other (Fourier features of its fractional difference, Gaussians of its
+shortest distance) enters as a bias of the attention and is itself attended, so that the cost per pair is linear in
+the width. Invariant to rotations (it sees only the metric), to translations and permutations of atoms; the choice of
+cell matters: training cells are Niggli-reduced, and so should inputs be.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ _PERIOD_STARTS = (1, 3, 11, 19, 37, 55, 87, 119)
 def _periodic_table() -> tuple[Tensor, Tensor]:
     """Period (0..6) and group (0..31; 18 columns and the f block) of each atomic number; index 0 is unused."""
     period, group = torch.zeros(_ELEMENTS, dtype=torch.int64), torch.zeros(_ELEMENTS, dtype=torch.int64)
-    for row, (first, after) in enumerate(zip(_PERIOD_STARTS[:-1], _PERIOD_STARTS[1:], strict=True)):
+    for row, (first, after) in enumerate(pairwise(_PERIOD_STARTS)):
         for z in range(first, after):
             place, length = z - first, after - first
             period[z] = row
@@ -92,6 +93,10 @@ class CrystalTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.harmonics, self.cutoff = harmonics, cutoff
+        self.period: Tensor
+        self.group: Tensor
+        self.centres: Tensor
+        self.images: Tensor
         pair = 6 * harmonics + radial
         period, group = _periodic_table()
         self.register_buffer("period", period, persistent=False)

@@ -1,7 +1,7 @@
 """The training loop: Lightning Fabric around a process's loss, with averaged weights and exact resumption.
 
-All randomness of step k follows from (seed, k), and the order of batches from (seed, epoch); so a run that was killed and
-resumed from its last checkpoint gives, on the same device, the weights bit for bit that it would have given anyway.
+All randomness of step k follows from (seed, k), and the order of batches from (seed, epoch); so a run that was killed
+and resumed from its last checkpoint gives, on the same device, the weights bit for bit that it would have given anyway.
 """
 
 from __future__ import annotations
@@ -298,4 +298,3 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe less the number of steps, which a resumed run may change."""
     return {**recipe, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}
-

@@ -120,8 +120,11 @@ def load_recipe(
     recipe = recipe_from_table(Path(name_or_path).stem, table)
     if steps is not None:
         recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
-    overrides = {"seed": seed, "precision": precision}
-    return dataclasses.replace(recipe, **{key: value for key, value in overrides.items() if value is not None})
+    return dataclasses.replace(
+        recipe,
+        seed=recipe.seed if seed is None else seed,
+        precision=precision or recipe.precision,
+    )
 
 
 def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
@@ -138,9 +141,7 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")
-    return Recipe(
-        name, model, process, model_options, process_options, data, optimizer, **dataclasses.asdict(rest)
-    )
+    return Recipe(name, model, process, model_options, process_options, data, optimizer, **dataclasses.asdict(rest))
 
 
 @dataclass(frozen=True)

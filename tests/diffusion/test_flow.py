@@ -103,9 +103,7 @@ def test_the_sampler_is_equivariant_under_permutation_and_translation() -> None:
     noise = SampleNoise(torch.tensor([3]), crystals.n_atoms)
     order, shift = torch.randperm(6), torch.rand(3)
     plain = flow.sample(model, crystals.numbers, crystals.n_atoms, noise, 6)
-    moved = flow.sample(
-        model, crystals.numbers[order], crystals.n_atoms, _PermutedNoise(noise, order, shift), 6
-    )
+    moved = flow.sample(model, crystals.numbers[order], crystals.n_atoms, _PermutedNoise(noise, order, shift), 6)
     difference = shortest(moved.scaled_positions - plain.scaled_positions[order] - shift)
     torch.testing.assert_close(difference, torch.zeros(6, 3), atol=1e-4, rtol=0)
     torch.testing.assert_close(moved.cell, plain.cell, atol=1e-3, rtol=1e-4)

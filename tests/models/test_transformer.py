@@ -31,7 +31,9 @@ def test_invariances(seed: int) -> None:
     velocity, lattice_velocity = model(crystals, lattice, time)
     q, _ = torch.linalg.qr(torch.randn(3, 3).double())
     turned = model(crystals.replace(cell=crystals.cell @ q), lattice, time)
-    translated = crystals.replace(scaled_positions=crystals.scaled_positions + torch.rand(3, 3).double()[crystals.batch])
+    translated = crystals.replace(
+        scaled_positions=crystals.scaled_positions + torch.rand(3, 3).double()[crystals.batch]
+    )
     for other in (turned, model(translated, lattice, time)):
         torch.testing.assert_close(other[0], velocity, atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(other[1], lattice_velocity, atol=1e-6, rtol=1e-5)
@@ -53,7 +55,9 @@ def test_permutation_and_batch() -> None:
 def test_distances_are_ase_s_minimum_images() -> None:
     model, crystals, _, _ = make(2)
     one = crystals[2]
-    atoms = Atoms(one.numbers.numpy(), cell=one.cell[0].numpy(), scaled_positions=one.scaled_positions.numpy(), pbc=True)
+    atoms = Atoms(
+        one.numbers.numpy(), cell=one.cell[0].numpy(), scaled_positions=one.scaled_positions.numpy(), pbc=True
+    )
     delta = one.scaled_positions[None, None] - one.scaled_positions[None, :, None]
     found = model._shortest_distance(delta - delta.round(), one.cell)[0].numpy()
     np.testing.assert_allclose(found, atoms.get_all_distances(mic=True), atol=1e-5)

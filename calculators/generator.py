@@ -1,0 +1,155 @@
+"""`Generator`: crystals of given compositions as `ase.Atoms`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from ase import Atoms
+
+from asegen import __version__
+from asegen.atoms import atoms_from_crystals, check_atoms, shortest_distance
+from asegen.calculators.compositions import Composition, from_formula
+from asegen.calculators.plan import Sample, cut_batches, make_plan, sample_seed
+from asegen.errors import InputError
+from asegen.generators import load_generator
+
+MAX_ATTEMPTS = 20
+"""How often a structure that fails the validity gate is drawn again with `valid_only`."""
+
+
+class Generator:
+    """Draws crystals with a trained model.
+
+    Each structure's `info` names formula, model, model_version, asegen_version, seed, sample_index, sample_seed,
+    attempt, steps, shortest_distance (Å), valid, and, where they apply, reason (why not valid) and material_id.
+
+    Args:
+        model: a shipped model's name or the path of weights; the default model without it.
+        device: "auto", "cpu", "cuda", "cuda:1" …
+        batch_size: structures drawn at once. Another size may change results by rounding, nothing else does.
+
+    Raises:
+        InputError: no such model or device.
+        CheckpointError: weights that can't be read.
+    """
+
+    def __init__(self, model: str | None = None, device: str = "auto", batch_size: int = 64) -> None:
+        self.sampler = load_generator(model, device)
+        self.batch_size = batch_size
+
+    def generate(
+        self,
+        formulas: str | Sequence[str],
+        n: int = 1,
+        seed: int = 0,
+        multiples: Sequence[int] = (1,),
+        steps: int | None = None,
+        valid_only: bool = False,
+        force: bool = False,
+    ) -> list[Atoms]:
+        """Draws `n` structures of every formula and multiple, in that order.
+
+        Args:
+            formulas: one formula or several, such as "SrTiO3".
+            n: structures of each.
+            seed: the same seed gives the same structures on the same kind of device.
+            multiples: formula units in the cell.
+            steps: steps of the sampler; the model's default without it.
+            valid_only: draw again what fails the validity gate, at most `MAX_ATTEMPTS` times; what still fails is
+                returned, marked.
+            force: allow elements that the model wasn't trained on.
+
+        Returns:
+            Periodic Atoms without a calculator.
+
+        Raises:
+            InputError: a bad formula, count or number of steps, or an element without training data.
+        """
+        formulas = [formulas] if isinstance(formulas, str) else formulas
+        compositions = [c for text in formulas for c in from_formula(text, multiples)]
+        drawn = list(self.iterate(make_plan(compositions, n), seed, steps, valid_only, force))
+        return sorted(drawn, key=lambda atoms: atoms.info["sample_index"])
+
+    def iterate(
+        self,
+        plan: Sequence[Sample],
+        seed: int = 0,
+        steps: int | None = None,
+        valid_only: bool = False,
+        force: bool = False,
+    ) -> Iterator[Atoms]:
+        """Draws a plan batch by batch, for long runs; arguments as in `generate`.
+
+        Yields:
+            Structures in the order of `cut_batches`; `info["sample_index"]` is the place in the plan.
+        """
+        self.check([sample.composition for sample in plan], steps, force)
+        for batch in cut_batches(plan, self.batch_size):
+            yield from self.draw(batch, seed, steps, valid_only)
+
+    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
+        """Refuses early what can't be drawn.
+
+        Raises:
+            InputError: an element without training data (named) unless forced, or a number of steps under 1.
+        """
+        if steps is not None and steps < 1:
+            raise InputError(f"--steps {steps}: at least 1 is needed")
+        wanted = {z for composition in compositions for z in composition.numbers}
+        unknown = sorted(wanted - self.sampler.elements)
+        if unknown and not force:
+            symbols = ", ".join(Atoms([z]).get_chemical_symbols()[0] for z in unknown)
+            raise InputError(
+                f"{self.sampler.name} has seen no training data with {symbols}; --force draws all the same"
+            )
+
+    def draw(
+        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
+    ) -> list[Atoms]:
+        """Draws one batch of a plan.
+
+        Returns:
+            Structures in the batch's order, marked with the outcome of the validity gate.
+        """
+        drawn = self._draw_once(batch, seed, steps, 0)
+        for attempt in range(1, MAX_ATTEMPTS if valid_only else 1):
+            wrong = [k for k, atoms in enumerate(drawn) if not atoms.info["valid"]]
+            if not wrong:
+                break
+            for k, atoms in zip(wrong, self._draw_once([batch[k] for k in wrong], seed, steps, attempt), strict=True):
+                drawn[k] = atoms
+        return drawn
+
+    def _draw_once(self, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
+        seeds = [sample_seed(seed, sample, attempt) for sample in batch]
+        crystals = self.sampler.sample(
+            torch.tensor([z for sample in batch for z in sample.composition.numbers]),
+            torch.tensor([len(sample.composition.numbers) for sample in batch]),
+            torch.tensor(seeds),
+            steps,
+        )
+        structures = atoms_from_crystals(crystals)
+        for atoms, sample, own_seed in zip(structures, batch, seeds, strict=True):
+            atoms.info = {
+                "formula": sample.composition.formula,
+                "model": self.sampler.name,
+                "model_version": self.sampler.version,
+                "asegen_version": __version__,
+                "seed": seed,
+                "sample_index": sample.index,
+                "sample_seed": own_seed,
+                "attempt": attempt,
+                "steps": steps or self.sampler.default_steps,
+                **_judge(atoms),
+            }
+            if sample.composition.material_id is not None:
+                atoms.info["material_id"] = sample.composition.material_id
+        return structures
+
+
+def _judge(atoms: Atoms) -> dict[str, object]:
+    reason = check_atoms(atoms)
+    if reason is not None:
+        return {"valid": False, "reason": reason}
+    return {"valid": True, "shortest_distance": round(shortest_distance(atoms), 4)}

@@ -1,0 +1,88 @@
+"""The plan of a run: every sample with its own seed, cut into batches that depend on nothing but the plan.
+
+Shards take whole batches, and a resumed run repeats whole batches; so both give bit for bit what one uninterrupted run
+gives on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from asegen.calculators.compositions import Composition
+from asegen.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One structure to draw.
+
+    Attributes:
+        index: place in the request, from 0.
+        composition: what it is made of.
+        repeat: how many samples of the same formula come before it.
+    """
+
+    index: int
+    composition: Composition
+    repeat: int
+
+
+def sample_seed(seed: int, sample: Sample, attempt: int = 0) -> int:
+    """A 63-bit seed that depends on the run's seed, the formula, the count of that formula and the attempt alone."""
+    key = json.dumps([seed, sample.composition.formula, sample.repeat, attempt])
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
+
+
+def make_plan(compositions: Sequence[Composition], n: int = 1) -> list[Sample]:
+    """`n` samples of every composition, in order.
+
+    Raises:
+        InputError: `n` is under 1, or there is no composition.
+    """
+    if n < 1:
+        raise InputError(f"-n {n}: at least 1 structure has to be asked for")
+    if not compositions:
+        raise InputError("no composition was asked for")
+    seen: Counter[str] = Counter()
+    plan: list[Sample] = []
+    for composition in compositions:
+        for _ in range(n):
+            plan.append(Sample(len(plan), composition, seen[composition.formula]))
+            seen[composition.formula] += 1
+    return plan
+
+
+def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
+    """Batches of samples of similar size: by number of atoms, then in the plan's order.
+
+    Raises:
+        InputError: `batch_size` is under 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"--batch {batch_size}: at least 1 is needed")
+    ordered = sorted(plan, key=lambda sample: len(sample.composition.numbers))
+    return [ordered[k : k + batch_size] for k in range(0, len(ordered), batch_size)]
+
+
+def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[Sample]]:
+    """The batches of shard K of N ("K/N", K from 1): every N-th, so that shards are equally heavy.
+
+    Raises:
+        InputError: not of the form K/N with 1 ≤ K ≤ N.
+    """
+    if shard is None:
+        return list(batches)
+    first, _, count = shard.partition("/")
+    if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
+        raise InputError(f"--shard {shard}: write K/N with K from 1 to N, such as 2/8")
+    return list(batches[int(first) - 1 :: int(count)])
+
+
+def fingerprint(batches: Sequence[list[Sample]], settings: dict[str, object]) -> str:
+    """A hash of a plan and of all settings that change its result, by which a resumed run knows its own beginning."""
+    content = json.dumps([[asdict(s) for s in batch] for batch in batches] + [settings], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

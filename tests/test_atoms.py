@@ -1,0 +1,136 @@
+"""The door between Atoms, files and Crystals."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+from ase.io import write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asegen.atoms import (
+    StructureError,
+    atoms_from_crystals,
+    crystals_from_atoms,
+    read_compositions,
+    read_structures,
+)
+from asegen.errors import InputError
+
+NACL, RUTILE = bulk("NaCl", "rocksalt", a=5.64), bulk("TiO", "rocksalt", a=4.2)
+
+
+@given(sizes=st.lists(st.integers(1, 7), max_size=5), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_there_and_back(sizes, seed):
+    random = np.random.default_rng(seed)
+    structures = [
+        Atoms(
+            random.integers(1, 100, n),
+            scaled_positions=random.random((n, 3)),
+            cell=random.uniform(-4, 4, (3, 3)) + 9 * np.eye(3),
+            pbc=True,
+        )
+        for n in sizes
+    ]
+    crystals = crystals_from_atoms(structures)
+    assert crystals.dtype == torch.float64 and len(crystals) == len(sizes)
+    for before, after in zip(structures, atoms_from_crystals(crystals), strict=True):
+        assert before.numbers.tolist() == after.numbers.tolist() and after.pbc.all()
+        np.testing.assert_array_equal(before.cell, after.cell)
+        np.testing.assert_allclose(before.positions, after.positions, atol=1e-9)
+
+
+def test_positions_are_wrapped_and_handedness_is_kept():
+    atoms = Atoms("H", [[-0.5, 3.5, 0]], cell=[[0, 3, 0], [3, 0, 0], [0, 0, 3]], pbc=True)
+    crystals = crystals_from_atoms([atoms])
+    assert (crystals.scaled_positions >= 0).all() and (crystals.scaled_positions < 1).all()
+    assert torch.linalg.det(crystals.cell)[0] < 0
+
+
+def test_infos_are_copied():
+    info = {"seed": 1}
+    crystals = crystals_from_atoms([NACL, RUTILE]).to(dtype=torch.float32)
+    atoms = atoms_from_crystals(crystals, [info, {"seed": 2}])
+    assert [a.info["seed"] for a in atoms] == [1, 2] and atoms[0].info is not info
+    assert atoms[0].positions.dtype == np.float64
+    with pytest.raises(ValueError):
+        atoms_from_crystals(crystals, [info])
+
+
+def test_read_structures_gives_every_frame(tmp_path):
+    write(tmp_path / "a.extxyz", [NACL, RUTILE])
+    with open(tmp_path / "a.extxyz", "a") as file:
+        file.write("5\ntruncated\n")
+    read = list(read_structures(tmp_path / "a.extxyz"))
+    assert [s.row for s in read] == [0, 1, 2]
+    assert read[1].atoms.get_chemical_formula() == "OTi"
+    assert isinstance(read[2].atoms, StructureError)
+
+
+CIF = """data_x
+_cell_length_a 4
+_cell_length_b 4
+_cell_length_c 4
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Cs 0 0 0
+Cl 0.5 0.5 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("material_id,formula,n_atoms\nm-1,SrTiO3,10\n", [("m-1", {38: 2, 22: 2, 8: 6})]),
+        ("formula\nNaCl\nFe2O3\n", [("0", {11: 1, 17: 1}), ("1", {26: 2, 8: 3})]),
+        (f'id,cif\nx,"{CIF}"\n', [("x", {55: 1, 17: 1})]),
+        (f'formula,cif\nCsCl3,"{CIF}"\n', [("0", {55: 1, 17: 1})]),
+        ("formula\nCa(OH)2\n", [("0", {20: 1, 8: 2, 1: 2})]),
+    ],
+)
+def test_compositions_of_tables(tmp_path, table, expected):
+    (tmp_path / "t.csv").write_text(table)
+    read = read_compositions(tmp_path / "t.csv")
+    assert [(name, {z: numbers.count(z) for z in numbers}) for name, numbers in read] == expected
+
+
+def test_compositions_of_structures(tmp_path):
+    write(tmp_path / "a.traj", [NACL, RUTILE.repeat(2)])
+    assert [len(numbers) for _, numbers in read_compositions(tmp_path / "a.traj")] == [2, 16]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("formula\nNaCl\nXx2\n", r"t\.csv, row 1 .*'Xx2' is no formula"),
+        ("formula\nSrTiO-3\n", "no formula"),
+        ("formula\nSr0.5Ti\n", "no formula"),
+        ("formula\nX\n", "no formula"),
+        ("material_id,formula\na,\n", "neither a formula nor a cif"),
+        ("material_id,gap\na,1\n", "neither a formula nor a cif"),
+        ("formula,n_atoms\nNaCl,3\n", "cannot be a multiple"),
+        ("formula,n_atoms\nNaCl,0\n", "cannot be a multiple"),
+        ("formula,n_atoms\nNaCl,x\n", "cannot be a multiple"),
+        ("material_id,cif\na,text\n", r"row 0 \(a\): unreadable"),
+        ("formula\n", "holds no compositions"),
+    ],
+)
+def test_bad_compositions_name_the_row(tmp_path, table, message):
+    (tmp_path / "t.csv").write_text(table)
+    with pytest.raises(InputError, match=message) as error:
+        read_compositions(tmp_path / "t.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_bad_compositions_of_structures(tmp_path):
+    write(tmp_path / "a.extxyz", [NACL, Atoms("X", cell=[3, 3, 3], pbc=True)])
+    with pytest.raises(InputError, match="row 1"):
+        read_compositions(tmp_path / "a.extxyz")
