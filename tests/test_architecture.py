@@ -15,6 +15,8 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"geometry"},
     {"crystal"},
+    {"graph"},
+    {"nn"},
     {"models", "diffusion", "data"},
     {"training"},
     {"generators"},
@@ -28,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"cli"},
 ]
 BARE_MACHINE = {"torch", "torch_geometric", "numpy", "scipy", "lightning", "safetensors"}
-BARE_FLOORS = {room for floor in FLOORS[:6] for room in floor}
+BARE_FLOORS = {room for floor in FLOORS[:8] for room in floor}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -124,6 +124,7 @@ FRAME = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 pbc="T T 
         (FRAME + "two\n", 1, "unreadable: 'two'"),
         (FRAME + FRAME.replace("2.0 2.0", "2.0 two") + FRAME, 2, "unreadable"),
         (FRAME + FRAME.replace("Na", "Xx") + FRAME, 2, "unreadable"),
+        (FRAME + FRAME.replace("pos:R:3", "pos:R:1000000000") + FRAME, 2, "too large"),
         (FRAME + "3000\nx\n" + "Na 0 0 0\n" * 3000 + FRAME, 2, "too large"),
     ],
 )

@@ -144,14 +144,14 @@ def check_writable(folder: Path, split: str, force: bool) -> None:
 
 @contextmanager
 def _appearing(place: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `place` at the end, or leaves no trace."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    """A temporary folder that becomes `place` at the end, or leaves no trace; what a killed run left is removed."""
+    temporary, replaced = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         yield temporary
-        replaced = place.with_name(f".{place.name}.{os.getpid()}.old")
         if place.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
             place.rename(replaced)
         temporary.rename(place)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -215,7 +215,7 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
 
 
 def _others(folder: Path) -> str:
-    names = sorted(path.parent.name for path in folder.glob("*/index.json"))
+    names = sorted(path.parent.name for path in folder.glob("[!.]*/index.json"))
     return f" (splits here: {', '.join(names)})" if names else ""
 
 

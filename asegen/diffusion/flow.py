@@ -17,9 +17,29 @@ from asegen.crystal import Crystals
 from asegen.diffusion.coupling import short_way
 from asegen.diffusion.noise import SampleNoise
 from asegen.geometry.lattice import cell_to_log_coordinates, log_coordinates_to_cell
+from asegen.geometry.neighbors import nearest_neighbors
 from asegen.geometry.torus import wrap
 
 Velocity = Callable[[Crystals, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+# Early times judge the arrangement, late ones its details; measured on val, more draws change the choice little.
+_JUDGING_TIMES = (0.5, 0.8)
+_JUDGING_REPEATS = 2
+
+# Two atoms nearer than this make a crystal invalid by every published protocol.
+_OVERLAP = 0.5  # Å
+_OVERLAP_PENALTY = 1e6  # far above any loss
+
+
+def _overlapping(crystals: Crystals) -> Tensor:
+    """(n_crystals,), bool: whether two atoms, or an atom and its own image, are nearer than `_OVERLAP`."""
+    finite = torch.isfinite(crystals.cell).all((1, 2))
+    cell = torch.where(finite[:, None, None], crystals.cell, torch.eye(3).to(crystals.cell))
+    positions = torch.nan_to_num(crystals.scaled_positions)
+    near = nearest_neighbors(cell, positions, crystals.n_atoms, 1)
+    shortest_of = torch.full_like(cell[:, 0, 0], torch.inf)
+    shortest_of = shortest_of.scatter_reduce(0, crystals.batch[near.i], near.distance, "amin")
+    return ~finite | (shortest_of < _OVERLAP)
 
 
 class TorusFlow:
@@ -32,6 +52,7 @@ class TorusFlow:
         coupled: pair noise and data by `short_way`; without it noise is independent.
         acceleration: the positions' velocity is multiplied by `1 + acceleration · t` when sampling, which makes
             late steps commit (the velocity annealing of FlowMM, Miller et al., ICML 2024).
+        candidates: trajectories per sample, of which the most self-consistent is kept.
         default_steps: Euler steps when the caller names none.
     """
 
@@ -42,6 +63,7 @@ class TorusFlow:
         position_weight: float = 20.0,
         coupled: bool = True,
         acceleration: float = 0.0,
+        candidates: int = 1,
         default_steps: int = 20,
     ) -> None:
         self.lattice_mean = torch.tensor(lattice_mean, dtype=torch.float64)
@@ -49,6 +71,7 @@ class TorusFlow:
         self.position_weight = position_weight
         self.coupled = coupled
         self.acceleration = acceleration
+        self.candidates = candidates
         self.default_steps = default_steps
 
     @staticmethod
@@ -105,20 +128,83 @@ class TorusFlow:
         noise: SampleNoise,
         steps: int | None = None,
     ) -> Crystals:
-        """One crystal per composition, by Euler steps from noise to data; deterministic given the noise.
+        """One crystal per composition, deterministic given the noise.
+
+        Each is the best of `candidates` trajectories by the model's own judgement, see `self_consistency`.
 
         Args:
             model: as in `loss`.
             numbers: (n_atoms_total,), int64.
             n_atoms: (n_crystals,), int64.
             noise: each sample's start.
-            steps: network evaluations; `default_steps` without it.
+            steps: Euler steps of a trajectory; `default_steps` without it.
+        """
+        k, size = self.candidates, len(n_atoms)
+        positions = torch.cat([noise.atom_uniform(c) for c in range(k)])
+        coordinates = torch.cat([noise.crystal_normal(c, 6) for c in range(k)])
+        drawn = self.integrate(model, positions, coordinates, numbers.repeat(k), n_atoms.repeat(k), steps)
+        if k == 1:
+            return drawn
+        misfit = self.self_consistency(model, drawn, noise)
+        # What overlaps or isn't finite is never chosen while another candidate is there.
+        misfit = misfit + _OVERLAP_PENALTY * _overlapping(drawn).to(misfit.dtype)
+        best = torch.nan_to_num(misfit, nan=torch.inf).view(k, size).argmin(0)
+        return drawn[best * size + torch.arange(size, device=best.device)]
+
+    def self_consistency(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
+        """How badly the model finds its own samples again after noise was added; low for what it deems likely.
+
+        The training loss of each crystal, averaged over `_JUDGING_TIMES` and `_JUDGING_REPEATS` draws of noise that are
+        the same for all candidates of a sample: a bound of the likelihood up to weights and a constant.
+
+        Args:
+            model: as in `loss`.
+            drawn: `candidates` copies of the batch that `noise` belongs to, one after the other.
+            noise: the batch's noise.
+
+        Returns:
+            (n_crystals of `drawn`,).
+        """
+        copies = len(drawn) // len(noise)
+        goal = self.lattice_coordinates(drawn)
+        misfit = torch.zeros_like(goal[:, 0])
+        for stream in range(len(_JUDGING_TIMES) * _JUDGING_REPEATS):
+            step = self.candidates + stream
+            left = 1 - _JUDGING_TIMES[stream % len(_JUDGING_TIMES)]
+            way = short_way(drawn, noise.atom_uniform(step).repeat(copies, 1))
+            start = noise.crystal_normal(step, 6).repeat(copies, 1)
+            here = goal + left * (start - goal)
+            cell, positions = self.cell(here, drawn.n_atoms), drawn.scaled_positions - left * way
+            noisy = drawn.replace(cell=cell, scaled_positions=positions)
+            velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, 1 - left))
+            per_atom = (velocity - way).square().mean(-1)
+            per_crystal = torch.zeros_like(misfit).index_add_(0, drawn.batch, per_atom) / drawn.n_atoms
+            misfit += self.position_weight * per_crystal + (lattice_velocity - goal + start).square().mean(-1)
+        return misfit
+
+    def integrate(
+        self,
+        model: Velocity,
+        positions: Tensor,
+        coordinates: Tensor,
+        numbers: Tensor,
+        n_atoms: Tensor,
+        steps: int | None = None,
+    ) -> Crystals:
+        """Euler steps from noise to data.
+
+        Args:
+            model: as in `loss`.
+            positions: (n_atoms_total, 3), fractional, at time 0.
+            coordinates: (n_crystals, 6), lattice coordinates at time 0.
+            numbers: (n_atoms_total,), int64.
+            n_atoms: (n_crystals,), int64.
+            steps: `default_steps` without it.
         """
         steps = steps or self.default_steps
-        coordinates = noise.crystal_normal(0, 6)
-        crystals = Crystals(self.cell(coordinates, n_atoms), noise.atom_uniform(0), numbers, n_atoms)
+        crystals = Crystals(self.cell(coordinates, n_atoms), positions, numbers, n_atoms)
         for step in range(steps):
-            time = torch.full((len(n_atoms),), step / steps, device=numbers.device, dtype=noise.dtype)
+            time = torch.full((len(n_atoms),), step / steps, device=numbers.device, dtype=positions.dtype)
             velocity, lattice_velocity = model(crystals, coordinates, time)
             hurry = 1 + self.acceleration * step / steps
             coordinates = coordinates + lattice_velocity / steps

@@ -52,6 +52,10 @@ class SampleNoise:
         self._atom = _absorb(torch.repeat_interleave(self._crystal, n_atoms, output_size=total), within + 1)
         self._cell = _absorb(self._crystal, torch.zeros_like(seeds))
 
+    def __len__(self) -> int:
+        """Number of samples."""
+        return self._cell.shape[0]
+
     def atom_uniform(self, step: int, width: int = 3) -> Tensor:
         """(n_atoms_total, width), uniform in [0, 1)."""
         return self._uniform(self._atom, step, width)

@@ -14,8 +14,9 @@ from asegen.errors import InputError
 
 # |det| below this share of |a||b||c| is rounding noise of float64.
 _SINGULAR = 1e-13
-# A step that shortens a vector by less than this share is rounding noise, and would be undone and redone for ever.
-_GAIN = 1e-9
+# Steps that shorten by a smaller share of the length's square wait: cells reduced before, but rounded in files or to
+# float32, stay as they are, and no step is undone by rounding.
+_GAIN = 1e-4
 _MAX_MINKOWSKI_ROUNDS = 200
 # Of the shortest vector's square: relative to the volume, as usual, it would exceed a needle's scalar products.
 # A cell with noise of about this size can go in circles; then a narrower tolerance takes the noise seriously.
@@ -45,7 +46,7 @@ def minkowski_reduce(cell: Tensor) -> tuple[Tensor, Tensor]:
     """Shortest lattice vectors: `|a| <= |b| <= |c|`, and no integer combination of others shortens one.
 
     Greedy reduction (Semaev, Cryptography and Lattices 2001, 181; Nguyen and Stehlé, ACM Trans. Algorithms 5 (2009)
-    46), which is exact in three dimensions. A cell that is reduced to 1e-9 comes back unchanged.
+    46), which is exact in three dimensions. A cell that is reduced to 1e-4 (squares of lengths) comes back unchanged.
 
     Args:
         cell: (n_crystals, 3, 3), rows are lattice vectors, Å.
@@ -197,7 +198,7 @@ def _signs(products: Tensor, tolerance: Tensor) -> Tensor:
 
 def _shortening(cell: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
     """The first of steps 5 to 8 that applies: its matrix (n_crystals, 3, 3), and whether there is one (n_crystals,)."""
-    a, b, c, xi, eta, zeta = _scalar_products(cell)
+    a, b, _, xi, eta, zeta = _scalar_products(cell)
 
     def beyond(angle: Tensor, side: Tensor, other: Tensor, last: Tensor) -> Tensor:
         at_plus = ((angle - side).abs() <= e) & (2 * other < last - e)

@@ -30,6 +30,7 @@ from asegen.training.registry import MODELS, PROCESSES
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
+LAST = "last.safetensors"
 METRICS = "metrics.csv"
 
 Report = Callable[[int, dict[str, float]], None]
@@ -44,7 +45,10 @@ def train(
     init: Path | None = None,
     report: Report = lambda step, metrics: None,
 ) -> dict[str, float]:
-    """Trains a recipe's network and writes `weights.safetensors` (best validation loss), `metrics.csv`, a checkpoint.
+    """Trains a recipe's network.
+
+    Writes into `out`: `weights.safetensors` (averaged weights of the best validation loss), `last.safetensors` (of the
+    last validation: samples may go on improving after the loss has stopped to), `metrics.csv`, and a checkpoint.
 
     Args:
         recipe: what to train.
@@ -208,9 +212,10 @@ class _Run:
 
     def _keep(self, out: Path, metrics: dict[str, float]) -> None:
         if self.fabric.is_global_zero:
+            weights = {k: v.half() if v.dtype.is_floating_point else v for k, v in self.average.items()}
+            write_tensors(out / LAST, weights, self._header(metrics))
             if metrics["val_loss"] < self.best:
                 self.best = metrics["val_loss"]
-                weights = {k: v.half() if v.dtype.is_floating_point else v for k, v in self.average.items()}
                 write_tensors(out / WEIGHTS, weights, self._header(metrics))
             self._write_metrics(out / METRICS, metrics)
             write_tensors(out / CHECKPOINT, self._state(), {"step": self.step, "best": self.best, **self._header({})})

@@ -117,6 +117,18 @@ def test_a_failed_write_leaves_the_old_split(tmp_path, monkeypatch, stop):
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    for name in (".train.tmp", ".train.old"):
+        write_shards(tmp_path, "train", dataset([1, 2]), force=True)
+        (tmp_path / "train").rename(tmp_path / name)
+    with pytest.raises(InputError) as error:
+        load_split(tmp_path, "train")
+    assert "splits here" not in str(error.value)
+    write_shards(tmp_path, "train", dataset([3]))
+    write_shards(tmp_path, "train", dataset([3]), force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
 def test_a_split_name_is_one_plain_component(tmp_path, name):
     with pytest.raises(InputError, match="name of a split"):

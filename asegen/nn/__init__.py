@@ -1,1 +1,0 @@
-"""Layers that know no task: bases, dense layers, message passing, vector fields."""
