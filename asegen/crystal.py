@@ -87,7 +87,7 @@ class Crystals:
         """The same crystals on another device or with another floating-point type."""
         return Crystals(
             self.cell.to(device=device, dtype=dtype),
-            self.scaled_positions.to(device=device, dtype=dtype),
+            wrap(self.scaled_positions.to(device=device, dtype=dtype)),  # rounding may send 1 - 1e-17 to 1
             self.numbers.to(device=device),
             self.n_atoms.to(device=device),
         )

@@ -78,7 +78,7 @@ def radius_graph(crystals: Crystals, cutoff: float) -> Edges:
         cutoff: Å.
 
     Returns:
-        Edges in the order of (i, distance, j, shift).
+        Edges in the order of (i, distance), ties as `asegen.geometry.neighbors` settles them.
 
     Raises:
         InputError: a cell is singular, anything isn't finite, the cutoff isn't positive, or memory doesn't suffice.
@@ -96,7 +96,7 @@ def knn_graph(crystals: Crystals, k: int, symmetric: bool = True) -> Edges:
         symmetric: keep an edge if either of its ends lists the other (GemsDiff's graph), with each edge its reverse.
 
     Returns:
-        Unique edges: in the order of (i, j, shift) when symmetric, of (i, distance, j, shift) otherwise.
+        Unique edges: in the order of (i, j, shift) when symmetric, of (i, distance) otherwise.
 
     Raises:
         InputError: a cell is singular, anything isn't finite, k isn't positive, or memory doesn't suffice.

@@ -11,6 +11,7 @@ import io
 import itertools
 import math
 import re
+import sys
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
@@ -176,7 +177,7 @@ def _frame(head: str, lines: Iterator[str]) -> str | StructureError:
         return StructureError(f"unreadable: a frame of {n_atoms} atoms")
     kept: list[str] = [head]
     n_lines = 0
-    for line in itertools.islice(lines, n_atoms + 1):
+    for line in itertools.islice(lines, min(n_atoms, sys.maxsize - 1) + 1):
         n_lines += 1
         if n_lines <= MAX_ATOMS + 1:
             kept.append(line)

@@ -66,18 +66,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: with code 2 after a bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
     parser, parsers, commands = build_parser()
-    args = parser.parse_args(argv)
-    if args.command in (None, "help"):
-        topic = getattr(args, "topic", None)
-        (parsers[topic] if topic else parser).print_help()
-        return
+    try:
+        args = parser.parse_args(argv)
+        if args.command in (None, "help"):
+            topic = getattr(args, "topic", None)
+            (parsers[topic] if topic else parser).print_help()
+        else:
+            _run(commands[args.command], args, parser, parsers[args.command])
+    finally:
+        _close_output()
+
+
+def _run(command: Any, args: argparse.Namespace, parser: _Parser, subparser: _Parser) -> None:
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
-        commands[args.command].run(args, parsers[args.command])
+        command.run(args, subparser)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone: Python's own flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        pass  # whoever read the output has had enough
     except KeyboardInterrupt:
         parser.exit(130, "asegen: interrupted\n")
     except _Terminated:
@@ -88,6 +94,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(" ".join(str(error).split()) or type(error).__name__)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _close_output() -> None:
+    """Writes out what is buffered; what can't be written must not fail a second time in Python's own flush at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

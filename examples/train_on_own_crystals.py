@@ -11,8 +11,9 @@ from ase.io import write
 
 from asegen.cli.main import main
 
-with tempfile.TemporaryDirectory() as folder:
-    here = Path(folder)
+
+def fine_tune(here: Path) -> None:
+    """Writes crystals, shards, a model and two new structures into a folder."""
     crystals = [bulk(name, "rocksalt", a=a) for name in ("NaCl", "MgO", "LiF") for a in (4.2, 4.6, 5.0, 5.4)]
     write(here / "train.extxyz", crystals[:9])
     write(here / "val.extxyz", crystals[9:])
@@ -21,3 +22,8 @@ with tempfile.TemporaryDirectory() as folder:
     main(["train", *recipe, "--data", str(here / "shards"), "--out", str(here / "run"), "--accelerator", "cpu"])
     model = str(here / "run" / "weights.safetensors")
     main(["generate", "NaCl", "-n", "2", "--model", model, "-o", str(here / "new.extxyz")])
+
+
+if __name__ == "__main__":  # ingest starts worker processes, which import this file
+    with tempfile.TemporaryDirectory() as folder:
+        fine_tune(Path(folder))

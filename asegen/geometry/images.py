@@ -27,7 +27,6 @@ class AtomsOnLattice:
     Attributes:
         cell: (n_crystals, 3, 3), float64, reduced cells in the orientation of the given ones, Å.
         transform: (n_crystals, 3, 3), float64 integers, `cell = transform @ given cell`.
-        reduced: whether every cell was reduced as it came, so that `transform` is the identity.
         triangle: (6, n_crystals): lengths L11, L22, L33 (positive, Å) and L21/L11, L31/L11, L32/L22
             (row `row + column + 2` of this tensor, counted from 0).
         size: (n_crystals,), sum of the lengths of the lattice vectors, Å.
@@ -39,7 +38,6 @@ class AtomsOnLattice:
 
     cell: Tensor
     transform: Tensor
-    reduced: bool
     triangle: Tensor
     size: Tensor
     scaled_positions: Tensor
@@ -55,15 +53,15 @@ class Images:
     Attributes:
         centre: (n_images,), int64, index into the list of centres asked for.
         j: (n_images,), int64, index of the atom.
-        shift: (3, n_images), float64 integers, translation of j in units of the reduced cell.
-        vector: (3, n_images), float64, from the centre to the image, Å.
+        shift: three components (n_images,), float64 integers, translation of j in units of the reduced cell.
+        vector: three components (n_images,), float64, from the centre to the image, Å.
         distance: (n_images,), float64, Å.
     """
 
     centre: Tensor
     j: Tensor
-    shift: Tensor
-    vector: Tensor
+    shift: tuple[Tensor, ...]
+    vector: tuple[Tensor, ...]
     distance: Tensor
 
     def select(self, index: Tensor) -> Images:
@@ -71,8 +69,8 @@ class Images:
         return Images(
             _take(self.centre, index),
             _take(self.j, index),
-            _take(self.shift, index),
-            _take(self.vector, index),
+            tuple(_take(component, index) for component in self.shift),
+            tuple(_take(component, index) for component in self.vector),
             _take(self.distance, index),
         )
 
@@ -108,7 +106,6 @@ def atoms_on_lattice(cell: Tensor, scaled_positions: Tensor, n_atoms: Tensor) ->
     return AtomsOnLattice(
         cell=reduced,
         transform=transform,
-        reduced=bool((integers == torch.eye(3, dtype=torch.int64, device=cell.device)).all()),
         triangle=torch.stack([l11, l22, l33, *slopes]),
         size=_norm(reduced).sum(-1),
         # Written out: a matrix product may round differently in a batch of another size.
@@ -136,9 +133,9 @@ def images_within(atoms: AtomsOnLattice, centre: Tensor, radius: Tensor, limit: 
     row, rank = _children(atoms.n_atoms[crystal], limit)
     j = _take(atoms.first_atom[crystal], row) + rank
     # Rounding to even treats a difference and its negative alike: a pair and its reverse have the same distance.
-    difference = _take(atoms.scaled_positions, j) - _take(atoms.scaled_positions[:, centre], row)
-    whole = torch.round(difference)
-    fraction = difference - whole
+    difference = [_take(y, j) - _take(y[centre], row) for y in atoms.scaled_positions]
+    whole = [torch.round(d) for d in difference]
+    fraction = [d - w for d, w in zip(difference, whole, strict=True)]
     pair = torch.arange(len(row), device=row.device)
     rest = _take((radius + _SLACK * (radius + atoms.size[crystal])) ** 2, row)
     shift: dict[int, Tensor] = {}
@@ -156,8 +153,7 @@ def images_within(atoms: AtomsOnLattice, centre: Tensor, radius: Tensor, limit: 
         if axis:
             rest = _take(rest, parent) - ((_take(offset, parent) + shift[axis]) * _take(length, parent)) ** 2
 
-    steps = torch.stack([shift[0], shift[1], shift[2]])
-    u = _take(fraction, pair) + steps
+    u = [_take(fraction[axis], pair) + shift[axis] for axis in range(3)]
     rows = atoms.cell[crystal].permute(1, 2, 0).reshape(9, -1)
     # Written out: a matrix product may round differently in a batch of another size.
     x, y, z = (
@@ -165,10 +161,10 @@ def images_within(atoms: AtomsOnLattice, centre: Tensor, radius: Tensor, limit: 
     )
     distance = torch.sqrt(x * x + y * y + z * z)
     j = _take(j, pair)
-    is_itself = (j == _take(centre, row)) & (steps == 0).all(0)
-    inside = ((distance <= _take(radius, row)) & ~is_itself).nonzero().squeeze(1)
-    images = Images(row, j, steps - _take(whole, pair), torch.stack([x, y, z]), distance)
-    return images.select(inside)
+    elsewhere = (j != _take(centre, row)) | (shift[0] != 0) | (shift[1] != 0) | (shift[2] != 0)
+    inside = ((distance <= _take(radius, row)) & elsewhere).nonzero().squeeze(1)
+    unwrapped = tuple(shift[axis] - _take(whole[axis], pair) for axis in range(3))
+    return Images(row, j, unwrapped, (x, y, z), distance).select(inside)
 
 
 def _children(count: Tensor, limit: int) -> tuple[Tensor, Tensor]:
@@ -182,8 +178,8 @@ def _children(count: Tensor, limit: int) -> tuple[Tensor, Tensor]:
 
 
 def _take(values: Tensor, index: Tensor) -> Tensor:
-    """Entries of the last dimension; several times faster than indexing on a CPU."""
-    return values.index_select(-1, index)
+    """`values[index]` of one dimension, several times faster on a CPU."""
+    return values.index_select(0, index)
 
 
 def _norm(vectors: Tensor) -> Tensor:

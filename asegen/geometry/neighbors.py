@@ -4,9 +4,9 @@ Exact for any cell (needle, tiny, huge, left-handed) and for positions outside t
 Everything is computed in float64 from the numbers given, so that float32 decides no neighbour, and
 no crystal's result depends on the others of its batch. The device must know float64.
 
-Neighbours of an atom are in the order of distance, then j, then shift; shifts are compared from their last component
-to their first. Distances are compared as computed: neighbours that only symmetry makes equal may differ in the last
-digit, and then that digit decides.
+Neighbours of an atom are in the order of distance, then j, then shift: the shift in the Minkowski-reduced cell, which
+doesn't depend on the cell that describes the lattice, compared from its last component to its first. Distances are
+compared as computed: where only symmetry makes two equal, they may differ in the last digit, which then decides.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def neighbors_within(
     for centre, images in _search(atoms, everyone, radius, max_memory):
         total += len(images.j)
         _check_result(total, max_memory)
-        order, _ = _by_distance(atoms, images, len(centre))
+        order, _ = _by_distance(images, len(centre))
         parts.append(_neighbors(atoms, centre, images.select(order), cell.dtype))
     return _concatenate(parts)
 
@@ -109,7 +109,7 @@ def nearest_neighbors(
     while len(pending) or not parts:
         lacking = []
         for centre, images in _search(atoms, pending, radius[pending], max_memory):
-            order, count = _by_distance(atoms, images, len(centre))
+            order, count = _by_distance(images, len(centre))
             complete = count >= k
             start = (torch.cumsum(count, 0) - count)[complete]
             nearest = order.index_select(0, (start[:, None] + torch.arange(k, device=cell.device)).flatten())
@@ -149,33 +149,28 @@ def _search(atoms: AtomsOnLattice, centre: Tensor, radius: Tensor, max_memory: i
         start = stop
 
 
-def _by_distance(atoms: AtomsOnLattice, images: Images, n_centres: int) -> tuple[Tensor, Tensor]:
-    """The order of images by (centre, distance, j, shift), and how many each centre has, both int64."""
+def _by_distance(images: Images, n_centres: int) -> tuple[Tensor, Tensor]:
+    """The order of images by (centre, distance, as found), and how many each centre has, both int64."""
     # Bits of positive floats are in the order of the floats, and sorted several times faster.
-    keys = [images.distance.view(torch.int64), images.centre]
-    if not atoms.reduced:
-        # Found in the order of the reduced cell's shifts: here the given cell's count.
-        keys = [*_given_shift(atoms, images).T.contiguous(), images.j, *keys]
-    order = torch.argsort(keys[0], stable=True)
-    for key in keys[1:]:
-        order = order.index_select(0, torch.argsort(key.index_select(0, order), stable=True))
-    return order, torch.bincount(images.centre, minlength=n_centres)
-
-
-def _given_shift(atoms: AtomsOnLattice, images: Images) -> Tensor:
-    """(n_images, 3), int64: lattice translations in units of the given cell."""
-    if atoms.reduced:
-        return images.shift.T.to(torch.int64)
-    transform = atoms.transform[atoms.crystal[images.j]]
-    return torch.einsum("an,nab->nb", images.shift, transform).to(torch.int64)
+    by_distance = torch.argsort(images.distance.view(torch.int64), stable=True)
+    by_centre = torch.argsort(images.centre.index_select(0, by_distance), stable=True)
+    return by_distance.index_select(0, by_centre), torch.bincount(images.centre, minlength=n_centres)
 
 
 def _neighbors(atoms: AtomsOnLattice, centre: Tensor, images: Images, dtype: torch.dtype) -> Neighbors:
+    # From the reduced cell's shifts to the given cell's; exact, all are integers.
+    rows = atoms.transform[atoms.crystal[centre]].permute(1, 2, 0).reshape(9, -1)
+    n = images.centre
+    p, q, r = images.shift
+    shift = [
+        p * rows[k].index_select(0, n) + q * rows[3 + k].index_select(0, n) + r * rows[6 + k].index_select(0, n)
+        for k in range(3)
+    ]
     return Neighbors(
-        i=centre[images.centre],
+        i=centre.index_select(0, n),
         j=images.j,
-        shift=_given_shift(atoms, images),
-        vector=images.vector.T.to(dtype),
+        shift=torch.stack(shift, dim=1).to(torch.int64),
+        vector=torch.stack(images.vector, dim=1).to(dtype),
         distance=images.distance.to(dtype),
     )
 

@@ -81,7 +81,7 @@ def _fitting(dataset: CrystalDataset, max_atoms: int, split: str) -> Crystals:
     keep = crystals[crystals.n_atoms <= max_atoms].to(dtype=torch.float32)
     if len(keep) == 0:
         raise InputError(f"split {split!r} has no crystal of at most {max_atoms} atoms")
-    return keep.replace(scaled_positions=keep.scaled_positions)
+    return keep
 
 
 class _Loss(nn.Module):

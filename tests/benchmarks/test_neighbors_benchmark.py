@@ -3,11 +3,14 @@
 The published code (GemsDiff) builds this graph, 32 nearest neighbours, in 318 ms on the same kind of core; the goal is
 20 ms. vesin and ASE know cutoffs only: for the nearest neighbours they are told the smallest radius of each crystal
 that holds them, which they could not know, and need not choose among what they find.
+
+Times are the least CPU time of several runs: other work on the machine counts little.
 """
 
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from timeit import repeat
 
 import numpy as np
@@ -27,6 +30,8 @@ from asegen.graph import knn_graph
 N_CRYSTALS, N_ATOMS, K, CUTOFF = 64, 649, 32, 6.0
 PUBLISHED_SECONDS, GOAL_SECONDS = 0.318, 0.020
 
+pytestmark = pytest.mark.benchmark(timer=process_time)
+
 
 def real_crystals(folder: Path) -> Crystals:
     """The first 64 consecutive structures of the Materials Project's test split that have 649 atoms."""
@@ -39,9 +44,8 @@ def real_crystals(folder: Path) -> Crystals:
 def made_crystals() -> Crystals:
     """Random atoms in random Niggli cells, 14 Å³ per atom: no symmetry, no chemistry."""
     generator = torch.Generator().manual_seed(0)
-    n_atoms = torch.full((N_CRYSTALS,), N_ATOMS // N_CRYSTALS)
-    n_atoms += torch.arange(N_CRYSTALS) < N_ATOMS % N_CRYSTALS
-    n_atoms += (torch.arange(N_CRYSTALS) - 31.5).sign().long() * (torch.arange(N_CRYSTALS) % 32 % 10)
+    n_atoms = torch.arange(N_CRYSTALS) % 20 + 1
+    n_atoms[-1] += N_ATOMS - n_atoms.sum()
     cell, _ = niggli_reduce(torch.eye(3) * 3 + torch.randn(N_CRYSTALS, 3, 3, generator=generator))
     cell = cell * (14 * n_atoms / torch.linalg.det(cell).abs())[:, None, None] ** (1 / 3)
     positions = torch.rand(N_ATOMS, 3, generator=generator)
@@ -73,13 +77,13 @@ def report(benchmark: BenchmarkFixture, title: str, crystals: Crystals, radii: l
     """Compares the benchmark's least time with the others', measured here; returns it in seconds."""
     structures = atoms_from_crystals(crystals)
     ours = benchmark.stats.stats.min
-    others: dict[str, Callable[[], int]] = {
-        "vesin": lambda: vesin_pairs(structures, radii),
-        "ase": lambda: ase_pairs(structures, radii),
-    }
+    others: list[tuple[str, int, Callable[[], int]]] = [
+        ("vesin", 20, lambda: vesin_pairs(structures, radii)),
+        ("ase", 2, lambda: ase_pairs(structures, radii)),
+    ]
     line = f"\n{title}: {ours * 1e3:.1f} ms"
-    for name, search in others.items():
-        seconds = min(repeat(search, number=1, repeat=5))
+    for name, times, search in others:
+        seconds = min(repeat(search, number=1, repeat=times, timer=process_time))
         benchmark.extra_info[f"{name}_seconds"] = seconds
         benchmark.extra_info[f"{name}_over_asegen"] = seconds / ours
         line += f"; {name} {seconds * 1e3:.1f} ms ({seconds / ours:.2f} of asegen's)"
@@ -96,7 +100,7 @@ def kth_radii(crystals: Crystals) -> list[float]:
 
 def test_nearest_neighbors(benchmark: BenchmarkFixture, crystals: Crystals) -> None:
     arguments = crystals.cell, crystals.scaled_positions, crystals.n_atoms, K
-    found = benchmark.pedantic(nearest_neighbors, arguments, rounds=60, warmup_rounds=3)
+    found = benchmark.pedantic(nearest_neighbors, arguments, rounds=30, warmup_rounds=3)
     assert len(found.i) == K * N_ATOMS
     seconds = report(benchmark, "32 nearest neighbours", crystals, kth_radii(crystals))
     assert seconds <= GOAL_SECONDS
@@ -104,14 +108,14 @@ def test_nearest_neighbors(benchmark: BenchmarkFixture, crystals: Crystals) -> N
 
 def test_neighbors_within_a_cutoff(benchmark: BenchmarkFixture, crystals: Crystals) -> None:
     arguments = crystals.cell, crystals.scaled_positions, crystals.n_atoms, CUTOFF
-    found = benchmark.pedantic(neighbors_within, arguments, rounds=60, warmup_rounds=3)
+    found = benchmark.pedantic(neighbors_within, arguments, rounds=30, warmup_rounds=3)
     radii = [CUTOFF] * N_CRYSTALS
     assert abs(len(found.i) - ase_pairs(atoms_from_crystals(crystals), radii)) <= 1e-3 * len(found.i)
     report(benchmark, "cutoff of 6 Å", crystals, radii)
 
 
 def test_symmetric_graph(benchmark: BenchmarkFixture, crystals: Crystals) -> None:
-    benchmark.pedantic(knn_graph, (crystals, K), rounds=60, warmup_rounds=3)
+    benchmark.pedantic(knn_graph, (crystals, K), rounds=30, warmup_rounds=3)
     seconds = benchmark.stats.stats.min
     benchmark.extra_info["published_over_asegen"] = PUBLISHED_SECONDS / seconds
     print(f"\nsymmetric graph: {seconds * 1e3:.1f} ms, {PUBLISHED_SECONDS / seconds:.0f} times faster than published")

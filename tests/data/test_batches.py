@@ -52,9 +52,9 @@ def test_order_of_batches_is_shuffled():
 
 def test_little_padding_and_quick():
     n_atoms = sizes(20_000)
-    start = time.perf_counter()
+    start = time.process_time()
     batches = batches_by_atoms(n_atoms, 2000, torch.Generator().manual_seed(0))
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     padded = sum(int(n_atoms[b].max()) * len(b) for b in batches)
     assert padded < 1.05 * int(n_atoms.sum())
 
