@@ -11,8 +11,8 @@ import io
 import itertools
 import math
 import re
-import sys
 import sqlite3
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
