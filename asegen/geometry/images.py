@@ -27,8 +27,8 @@ class AtomsOnLattice:
     Attributes:
         cell: (n_crystals, 3, 3), float64, reduced cells in the orientation of the given ones, Å.
         transform: (n_crystals, 3, 3), float64 integers, `cell = transform @ given cell`.
-        triangle: (6, n_crystals): lengths L11, L22, L33 (positive, Å) and L21/L11, L31/L11, L32/L22
-            (row `row + column + 2` of this tensor, counted from 0).
+        triangle: (6, n_crystals): L11, L22, L33 (positive, Å), then L21/L11, L31/L11, L32/L22; counted from 0, the
+            slope of row r and column c is entry r + c + 2.
         size: (n_crystals,), sum of the lengths of the lattice vectors, Å.
         scaled_positions: (3, n_atoms_total), float64, with respect to `cell`, not wrapped.
         crystal: (n_atoms_total,), int64, crystal of each atom.

@@ -4,9 +4,10 @@ Exact for any cell (needle, tiny, huge, left-handed) and for positions outside t
 Everything is computed in float64 from the numbers given, so that float32 decides no neighbour, and
 no crystal's result depends on the others of its batch. The device must know float64.
 
-Neighbours of an atom are in the order of distance, then j, then shift: the shift in the Minkowski-reduced cell, which
-doesn't depend on the cell that describes the lattice, compared from its last component to its first. Distances are
-compared as computed: where only symmetry makes two equal, they may differ in the last digit, which then decides.
+Neighbours of an atom are in the order of distance, then j, then shift: the shift in the Minkowski-reduced cell, so that
+all cells of a lattice are treated alike, compared from its last component to its first. Distances are compared as
+computed: where only symmetry makes two equal, they may differ in the last digit, which then decides. The time grows
+with the number of neighbours and with the square of the atoms of a crystal.
 """
 
 from __future__ import annotations

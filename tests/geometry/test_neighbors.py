@@ -1,8 +1,6 @@
 """Neighbours against brute force in float64, ASE and pymatgen, and their invariances."""
 
-import weakref
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from ase.neighborlist import primitive_neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Structure
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from asegen.errors import InputError
 from asegen.geometry.neighbors import Neighbors, nearest_neighbors, neighbors_within
@@ -263,60 +260,6 @@ def test_a_crystal_does_not_depend_on_its_batch(seed: int) -> None:
         first += len(crystal[1])
     fields = ("i", "j", "shift", "vector", "distance")
     assert_equal(whole, Neighbors(*(torch.cat([getattr(p, f) for p in parts]) for f in fields)))
-
-
-class PeakMemory(TorchDispatchMode):
-    """Bytes of tensors that are alive at the same time, from the operations themselves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.views: Counter[int] = Counter()
-        self.now = self.peak = 0
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(tensor, torch.Tensor):
-                storage = tensor.untyped_storage()
-                self.now += storage.nbytes() * (not self.views[storage.data_ptr()])
-                self.views[storage.data_ptr()] += 1
-                weakref.finalize(tensor, self.drop, storage.data_ptr(), storage.nbytes())
-        self.peak = max(self.peak, self.now)
-        return result
-
-    def drop(self, pointer: int, size: int) -> None:
-        self.views[pointer] -= 1
-        self.now -= size * (not self.views[pointer])
-
-
-@pytest.mark.parametrize("case", ["many crystals", "one large crystal", "one tiny cell"])
-def test_memory_is_bounded(case: str) -> None:
-    rng = np.random.default_rng(3)
-    crystals = {
-        "many crystals": [ordinary(rng, 6) for _ in range(60)],
-        "one large crystal": [ordinary(rng, 300)],
-        "one tiny cell": [(np.eye(3) * 0.5, np.zeros((1, 3)))],
-    }[case]
-    inputs, bound = batch(crystals), 3 * 2**20
-    searches = [
-        lambda **more: neighbors_within(*inputs, 5.0, **more),
-        lambda **more: nearest_neighbors(*inputs, 32, **more),
-    ]
-    for search in searches:
-        with PeakMemory() as memory:
-            limited = search(max_memory=bound)
-        assert memory.peak < 2 * bound  # the result and the work
-        assert_equal(limited, search())
-
-
-def test_what_cannot_fit_is_refused() -> None:
-    tiny = batch([(np.eye(3) * 0.5, np.zeros((1, 3)))])
-    for cutoff in (50.0, 1e9, 1e300):
-        with pytest.raises(InputError, match="memory"):
-            neighbors_within(*tiny, cutoff, max_memory=2**20)
-    for k in (10**5, 10**18):
-        with pytest.raises(InputError, match="memory"):
-            nearest_neighbors(*tiny, k, max_memory=2**20)
 
 
 def test_bad_input_is_refused() -> None:
