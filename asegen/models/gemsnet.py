@@ -223,18 +223,26 @@ class GemsNetEncoderDecoder(nn.Module):
         width: size of the features of atoms and edges.
         interactions: number of interaction blocks of encoder and decoder each.
         neighbors: nearest neighbours in the graph, before it is made symmetric.
-        cutoff: end of the radial basis, Å.
+        cutoff: end of the encoder's radial basis, Å.
         gaussians: size of the radial basis.
+        cube_cutoff: end of the decoder's, Å. No 32nd neighbour in the cube is beyond 2 Å: of the published 6 Å two
+            thirds of the basis would never be used.
     """
 
     def __init__(
-        self, width: int = 128, interactions: int = 3, neighbors: int = 32, cutoff: float = 6.0, gaussians: int = 128
+        self,
+        width: int = 128,
+        interactions: int = 3,
+        neighbors: int = 32,
+        cutoff: float = 6.0,
+        gaussians: int = 128,
+        cube_cutoff: float = 2.5,
     ) -> None:
         super().__init__()
         self.atoms = _embedding(width)
         self.encoder = _Trunk(width, interactions, neighbors, cutoff, gaussians)
         self.code = _AtomHead(width, interactions + 1)
-        self.decoder = _Trunk(width, interactions, neighbors, cutoff, gaussians)
+        self.decoder = _Trunk(width, interactions, neighbors, cube_cutoff, gaussians)
         self.position = _PositionHead(width, interactions + 1)
         self.lattice = _LatticeHead(width, interactions + 1)
 

@@ -17,9 +17,9 @@ from torch.nn import functional
 from asegen.nn.dense import SILU_SCALE
 from asegen.nn.stars import Block
 
-_CPU_TRIPLETS = 6000
-"""Triplets at once on a CPU: their features stay in its second-level cache."""
-_GPU_TRIPLETS = 4_000_000
+_CPU_BYTES = 1_500_000
+"""Of the features of the triplets that are treated at once: on a CPU they stay in its second-level cache."""
+_GPU_BYTES = 1_000_000_000
 _INVERSE_Y_00 = math.sqrt(4 * math.pi)
 
 
@@ -51,7 +51,7 @@ class TripletPerceptron(torch.autograd.Function):
         ctx.blocks = blocks
         weights = a.new_empty(sum(block.n_edges * block.degree for block in blocks), len(out))
         with torch.autocast(a.device.type, enabled=False):
-            for part, y, triplets in _parts(blocks, harmonics):
+            for part, y, triplets in _parts(blocks, harmonics, b):
                 x = _first_layer(y, part.flat(r), part.flat(a), part.view(b), first)
                 z = functional.silu(x, inplace=True) @ second.t()
                 torch.mm(functional.silu(z, inplace=True), out.t(), out=weights[triplets])
@@ -66,7 +66,7 @@ class TripletPerceptron(torch.autograd.Function):
         wide = torch.promote_types(a.dtype, torch.float32)
         grads = [torch.zeros(w.shape, device=w.device, dtype=wide) for w in (first, second, out)]
         with torch.autocast(a.device.type, enabled=False):
-            for part, y, triplets in _parts(ctx.blocks, harmonics):
+            for part, y, triplets in _parts(ctx.blocks, harmonics, b):
                 x = _first_layer(y, part.flat(r), part.flat(a), part.view(b), first)
                 x_active = functional.silu(x)
                 z = x_active @ second.t()
@@ -93,9 +93,9 @@ def _first_layer(y: Tensor, r: Tensor, a: Tensor, b: Tensor, first: Tensor) -> T
     return x.add_(b[:, None]).view(n * k * k, -1)
 
 
-def _parts(blocks: list[Block], harmonics: list[Tensor]) -> Iterator[tuple[Block, Tensor, slice]]:
-    """Blocks small enough, with their harmonics and the place of their triplets among all."""
-    limit = _CPU_TRIPLETS if harmonics[0].device.type == "cpu" else _GPU_TRIPLETS
+def _parts(blocks: list[Block], harmonics: list[Tensor], like: Tensor) -> Iterator[tuple[Block, Tensor, slice]]:
+    """Blocks small enough for features like (…, hidden), with their harmonics and the place of their triplets."""
+    limit = (_CPU_BYTES if like.device.type == "cpu" else _GPU_BYTES) // (like.shape[1] * like.element_size())
     start = 0
     for block, y in zip(blocks, harmonics, strict=True):
         atom = 0

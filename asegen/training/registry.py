@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from asegen.diffusion.flow import TorusFlow
+from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
+from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
 from asegen.models.transformer import CrystalTransformer
 
-MODELS: dict[str, type] = {"CrystalTransformer": CrystalTransformer}
-PROCESSES: dict[str, Any] = {"TorusFlow": TorusFlow}
+MODELS: dict[str, type] = {
+    "CrystalTransformer": CrystalTransformer,
+    "GemsNet": GemsNet,
+    "GemsNetEncoderDecoder": GemsNetEncoderDecoder,
+    "GemsNetParameters": GemsNetParameters,
+}
+PROCESSES: dict[str, Any] = {
+    "GemsDiff": GemsDiff,
+    "GemsDiffOneShot": GemsDiffOneShot,
+    "GemsDiffParameters": GemsDiffParameters,
+    "TorusFlow": TorusFlow,
+}
