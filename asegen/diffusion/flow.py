@@ -42,6 +42,13 @@ def _overlapping(crystals: Crystals) -> Tensor:
     return ~finite | (shortest_of < _OVERLAP)
 
 
+def _mirrored(crystals: Crystals, generator: torch.Generator) -> Crystals:
+    """The crystals, every other one, at random, inverted."""
+    sign = torch.randint(2, (len(crystals),), device=crystals.device, generator=generator) * 2 - 1
+    positions = sign[crystals.batch, None].to(crystals.dtype) * crystals.scaled_positions
+    return crystals.replace(scaled_positions=positions)
+
+
 class TorusFlow:
     """Linear flow matching of positions and lattice.
 
@@ -102,8 +109,10 @@ class TorusFlow:
         Args:
             model: `(crystals, lattice_coordinates (B, 6), time (B,)) -> (N, 3) fractional velocity, (B, 6)`.
             crystals: training crystals.
-            generator: source of the noise and of the times.
+            generator: source of the noise, of the times, and of the choice between a crystal and its mirror image,
+                which has the same metric and is as likely.
         """
+        crystals = _mirrored(crystals, generator)
         goal = self.lattice_coordinates(crystals)
         time = goal.new_empty(len(crystals)).uniform_(generator=generator)
         noise = torch.empty_like(crystals.scaled_positions).uniform_(generator=generator)

@@ -23,7 +23,7 @@ class Process(Protocol):
         Args:
             model: the network, called as the process documents.
             crystals: a batch of training crystals.
-            generator: source of all randomness, on the crystals' device.
+            generator: source of all randomness but the network's drop-out, on the crystals' device.
         """
 
     def sample(

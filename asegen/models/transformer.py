@@ -38,9 +38,9 @@ def _periodic_table() -> tuple[Tensor, Tensor]:
 class _Layer(nn.Module):
     """Attention over atoms and pair features, then a gated perceptron, both modulated by the crystal's condition."""
 
-    def __init__(self, width: int, heads: int, pair: int) -> None:
+    def __init__(self, width: int, heads: int, pair: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width + heads * pair, width)
         self.up = nn.Linear(width, 4 * width, bias=False)
@@ -52,10 +52,14 @@ class _Layer(nn.Module):
             (modulation + self.modulation)[:, None, :].to(pairs.dtype).chunk(6, dim=-1)
         )
         x = _normalise(h) * (1 + scale_a) + shift_a
-        h = h + (1 + gate_a) * self._attend(x, bias, pairs)
+        h = h + (1 + gate_a) * self._drop(self._attend(x, bias, pairs))
         x = _normalise(h) * (1 + scale_b) + shift_b
         gate, value = self.up(x).chunk(2, dim=-1)
-        return h + (1 + gate_b) * self.down(functional.silu(gate) * value)
+        return h + (1 + gate_b) * self._drop(self.down(functional.silu(gate) * value))
+
+    def _drop(self, h: Tensor) -> Tensor:
+        # One mask for all atoms of a crystal keeps the permutation symmetry, and costs little.
+        return functional.dropout1d(h.mT, self.dropout, self.training).mT
 
     def _attend(self, x: Tensor, bias: Tensor, pairs: Tensor) -> Tensor:
         b, n, width = x.shape
@@ -80,6 +84,7 @@ class CrystalTransformer(nn.Module):
         harmonics: Fourier frequencies per axis of the fractional difference.
         radial: Gaussians of the shortest distance.
         cutoff: centre of the last Gaussian, Å.
+        dropout: share of the channels of each layer's two additions that are left out of a crystal in training.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class CrystalTransformer(nn.Module):
         harmonics: int = 8,
         radial: int = 16,
         cutoff: float = 8.0,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.harmonics, self.cutoff = harmonics, cutoff
@@ -111,7 +117,7 @@ class CrystalTransformer(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
         self.bias = nn.Linear(pair, layers * heads)
-        self.layers = nn.ModuleList([_Layer(width, heads, pair) for _ in range(layers)])
+        self.layers = nn.ModuleList([_Layer(width, heads, pair, dropout) for _ in range(layers)])
         self.position_head = nn.Linear(width, 3, bias=False)
         self.lattice_head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 6))
 

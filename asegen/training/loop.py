@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.fabric import Fabric
@@ -25,7 +25,7 @@ from asegen.data.shards import CrystalDataset, load_split
 from asegen.diffusion.process import Process
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
-from asegen.training.recipe import Recipe
+from asegen.training.recipe import DataOptions, Recipe
 from asegen.training.registry import MODELS, PROCESSES
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -63,25 +63,52 @@ def train(
         The metrics of the last validation.
 
     Raises:
-        InputError: the data lacks a split or has no crystal that fits, or `out` holds a run and `resume` isn't set.
+        InputError: the data lacks a split or a target, or has no crystal that fits; or `out` holds a run and `resume`
+            isn't set.
     """
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists() and not resume:
         raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
-    splits = {name: _fitting(load_split(data, name), recipe.data.max_atoms, name) for name in ("train", "val")}
+    splits = {name: _fitting(load_split(data, name), recipe.data, name) for name in ("train", "val")}
     run = _Run(recipe, splits, fabric, init)
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
     return run.go(out, report)
 
 
-def _fitting(dataset: CrystalDataset, max_atoms: int, split: str) -> Crystals:
-    crystals = dataset.crystals
-    keep = crystals[crystals.n_atoms <= max_atoms].to(dtype=torch.float32)
-    if len(keep) == 0:
-        raise InputError(f"split {split!r} has no crystal of at most {max_atoms} atoms")
-    return keep
+class _Split(NamedTuple):
+    """Crystals in float32, and their targets (n_crystals, n_targets), float32, in the recipe's order."""
+
+    crystals: Crystals
+    targets: Tensor
+
+    def to(self, device: torch.device) -> _Split:
+        return _Split(self.crystals.to(device), self.targets.to(device))
+
+    def take(self, index: Tensor) -> _Split:
+        index = index.to(self.targets.device)
+        return _Split(self.crystals[index], self.targets[index])
+
+    @property
+    def labels(self) -> tuple[Tensor, ...]:
+        """What a process is given beyond the crystals: the targets, where there are any."""
+        return (self.targets,) if self.targets.shape[1] else ()
+
+
+def _fitting(dataset: CrystalDataset, options: DataOptions, split: str) -> _Split:
+    """The crystals that are small enough and have all targets."""
+    for name in options.targets:
+        if name not in dataset.targets:
+            known = ", ".join(sorted(dataset.targets)) or "none"
+            raise InputError(f"split {split!r} has no column {name!r}; it has: {known}")
+    columns = [dataset.targets[name] for name in options.targets]
+    targets = torch.stack(columns, 1) if columns else torch.zeros(len(dataset), 0)
+    keep = (dataset.crystals.n_atoms <= options.max_atoms) & torch.isfinite(targets).all(1)
+    if not keep.any():
+        wanted = f" and {', '.join(options.targets)}" if options.targets else ""
+        raise InputError(f"split {split!r} has no crystal of at most {options.max_atoms} atoms{wanted}")
+    return _Split(dataset.crystals[keep].to(dtype=torch.float32), targets[keep].float())
 
 
 class _Loss(nn.Module):
@@ -96,19 +123,25 @@ class _Loss(nn.Module):
         self._call: Any = torch.compile(network, dynamic=True) if compiled else network
 
     def forward(
-        self, cell: Tensor, scaled_positions: Tensor, numbers: Tensor, n_atoms: Tensor, generator: torch.Generator
+        self,
+        cell: Tensor,
+        scaled_positions: Tensor,
+        numbers: Tensor,
+        n_atoms: Tensor,
+        generator: torch.Generator,
+        *labels: Tensor,
     ) -> dict[str, Tensor]:
         def model(*args: Any) -> Any:
             with torch.autocast(cell.device.type, torch.bfloat16, enabled=self.mixed):
                 return self._call(*args)
 
-        return self.process.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator)
+        return self.process.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator, *labels)
 
 
 class _Run:
     """State of one training run."""
 
-    def __init__(self, recipe: Recipe, splits: dict[str, Crystals], fabric: Fabric, init: Path | None) -> None:
+    def __init__(self, recipe: Recipe, splits: dict[str, _Split], fabric: Fabric, init: Path | None) -> None:
         self.recipe, self.fabric = recipe, fabric
         self.train_set, self.val_set = (splits[name].to(fabric.device) for name in ("train", "val"))
         header, tensors = read_tensors(init) if init is not None else ({}, {})
@@ -118,7 +151,9 @@ class _Run:
         if init is not None:
             load_weights(network, tensors, str(init))
         # Elements that occur in no training crystal have untrained embeddings: generation names them as unsupported.
-        self.elements = sorted(set(splits["train"].numbers.unique().tolist()) | set(header.get("elements", [])))
+        self.elements = sorted(
+            set(splits["train"].crystals.numbers.unique().tolist()) | set(header.get("elements", []))
+        )
         self.network = network.to(fabric.device)
         o = recipe.optimizer
         optimizer = torch.optim.AdamW(
@@ -144,10 +179,10 @@ class _Run:
                 report(self.step, metrics)
         return metrics
 
-    def _batches(self, total: int) -> Iterator[Crystals]:
+    def _batches(self, total: int) -> Iterator[_Split]:
         """The batches from the current step on; each process of a parallel run takes every world_size-th."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
-        n_atoms = self.train_set.n_atoms.cpu()
+        n_atoms = self.train_set.crystals.n_atoms.cpu()
         first = 0  # step at which the epoch starts
         epoch = 0
         while self.step < total:
@@ -157,23 +192,26 @@ class _Run:
             for k in range(self.step - first, per_process):
                 if self.step >= total:
                     return
-                yield self.train_set[indices[(k * world + rank) % len(indices)].to(self.fabric.device)]
+                yield self.train_set.take(indices[(k * world + rank) % len(indices)])
             first += per_process
             epoch += 1
 
-    def _losses(self, crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
-        return self.loss(crystals.cell, crystals.scaled_positions, crystals.numbers, crystals.n_atoms, generator)
+    def _losses(self, batch: _Split, generator: torch.Generator) -> dict[str, Tensor]:
+        c = batch.crystals
+        return self.loss(c.cell, c.scaled_positions, c.numbers, c.n_atoms, generator, *batch.labels)
 
     def _seed(self, counter: int, stream: int) -> int:
         return ((self.recipe.seed * 4 + stream) << 40) + counter
 
-    def _advance(self, crystals: Crystals) -> dict[str, float]:
+    def _advance(self, batch: _Split) -> dict[str, float]:
         o = self.recipe.optimizer
         for group in self.optimizer.param_groups:
             group["lr"] = o.learning_rate * _rate(self.step, o.steps, o.warmup_steps, o.decay_fraction)
         generator = torch.Generator(self.fabric.device)
         generator.manual_seed(self._seed(self.step * self.fabric.world_size + self.fabric.global_rank, 2))
-        losses = self._losses(crystals, generator)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed(self.step * self.fabric.world_size + self.fabric.global_rank, 3))  # dropout's
+            losses = self._losses(batch, generator)
         self.optimizer.zero_grad()
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.loss, self.optimizer, max_norm=o.clip, error_if_nonfinite=False)
@@ -198,15 +236,17 @@ class _Run:
         """Mean losses of the averaged weights on the validation split, always with the same noise."""
         current = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
+        self.network.eval()
         generator = torch.Generator(self.fabric.device).manual_seed(0)
         sums: dict[str, float] = {}
-        indices = batches_by_atoms(self.val_set.n_atoms.cpu(), self.recipe.data.atom_budget, None)
+        indices = batches_by_atoms(self.val_set.crystals.n_atoms.cpu(), self.recipe.data.atom_budget, None)
         for index in indices:
-            losses = self._losses(self.val_set[index.to(self.fabric.device)], generator)
+            losses = self._losses(self.val_set.take(index), generator)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(index)
         self.network.load_state_dict(current)
-        return {name: value / len(self.val_set) for name, value in sums.items()}
+        self.network.train()
+        return {name: value / len(self.val_set.crystals) for name, value in sums.items()}
 
     # -- what is kept ----------------------------------------------------------------------------------------------
 
@@ -227,7 +267,7 @@ class _Run:
             "model": {"class": self.recipe.model, **self.recipe.model_options},
             "process": {"class": self.recipe.process, **self.process_options},
             "elements": self.elements,
-            "max_atoms": int(self.train_set.n_atoms.max()),
+            "max_atoms": int(self.train_set.crystals.n_atoms.max()),
             "recipe": dataclasses.asdict(self.recipe),
             "steps": self.step,
             "metrics": metrics,
@@ -277,7 +317,7 @@ class _Run:
         os.replace(partial, path)
 
 
-def _process_options(recipe: Recipe, header: dict[str, Any], crystals: Crystals) -> dict[str, Any]:
+def _process_options(recipe: Recipe, header: dict[str, Any], split: _Split) -> dict[str, Any]:
     """The process's options with its statistics: of the weights that are fine-tuned, otherwise of the training data."""
     if header:
         for part in ("model", "process"):
@@ -285,7 +325,7 @@ def _process_options(recipe: Recipe, header: dict[str, Any], crystals: Crystals)
                 raise InputError(f"the weights hold {header[part]['class']}, the recipe trains {getattr(recipe, part)}")
         known = {key: value for key, value in header["process"].items() if key != "class"}
         return known | recipe.process_options
-    return PROCESSES[recipe.process].statistics(crystals) | recipe.process_options
+    return PROCESSES[recipe.process].statistics(split.crystals, *split.labels) | recipe.process_options
 
 
 def _rate(step: int, steps: int, warmup: int, decay_fraction: float) -> float:

@@ -23,10 +23,12 @@ class DataOptions:
     Attributes:
         max_atoms: larger crystals are left out.
         atom_budget: padded atoms per batch (largest crystal's atoms × crystals).
+        targets: columns of the data that the process is given; crystals that lack one are left out.
     """
 
     max_atoms: int = 20
     atom_budget: int = 3000
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ def _options(kind: type, table: Any, where: str) -> Any:
     if not isinstance(table, dict):
         raise InputError(f"[{where}] is not a table")
     fields = {f.name: f for f in dataclasses.fields(kind)}
+    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     for key, value in table.items():
         if key not in fields:
             raise InputError(f"[{where}] {key} is unknown; known: {', '.join(fields)}")

@@ -13,9 +13,9 @@ from asegen.models.transformer import CrystalTransformer, _periodic_table
 COUNTS = (4, 1, 6)
 
 
-def make(seed: int) -> tuple[CrystalTransformer, Crystals, torch.Tensor, torch.Tensor]:
+def make(seed: int, dropout: float = 0.0) -> tuple[CrystalTransformer, Crystals, torch.Tensor, torch.Tensor]:
     torch.manual_seed(seed)
-    model = CrystalTransformer(width=32, layers=2, heads=4)
+    model = CrystalTransformer(width=32, layers=2, heads=4, dropout=dropout)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn_like(p))
@@ -50,6 +50,20 @@ def test_permutation_and_batch() -> None:
     single = [model(crystals[k], lattice[k : k + 1], time[k : k + 1]) for k in range(3)]
     torch.testing.assert_close(torch.cat([s[0] for s in single]), velocity, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(torch.cat([s[1] for s in single]), lattice_velocity, atol=1e-6, rtol=1e-5)
+
+
+def test_dropout_keeps_the_symmetries_and_ends_with_training() -> None:
+    model, crystals, lattice, time = make(3, dropout=0.5)
+    order = torch.tensor([2, 0, 3, 1, 4, 10, 9, 8, 7, 6, 5])
+    permuted = Crystals(crystals.cell, crystals.scaled_positions[order], crystals.numbers[order], crystals.n_atoms)
+    trained = []
+    for case in (crystals, permuted):
+        torch.manual_seed(7)
+        trained.append(model(case, lattice, time)[0])
+    torch.testing.assert_close(trained[1], trained[0][order], atol=1e-6, rtol=1e-5)
+    whole = model.eval()(crystals, lattice, time)[0]
+    assert not torch.allclose(whole, trained[0], atol=1e-3)
+    torch.testing.assert_close(model(crystals, lattice, time)[0], whole, atol=0, rtol=0)
 
 
 def test_distances_are_ase_s_minimum_images() -> None:

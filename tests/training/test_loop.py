@@ -1,19 +1,22 @@
 """The loop: it learns, it resumes bit for bit, it fine-tunes, it refuses what doesn't fit."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from lightning.fabric import Fabric
 
 from asegen.crystal import Crystals
-from asegen.data.shards import CrystalDataset, write_shards
+from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
 from asegen.generators import load_generator
 from asegen.models.checkpoint import read_tensors
 from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
+from asegen.training.registry import PROCESSES
 
 
 def recipe(**changes: object) -> Recipe:
@@ -65,8 +68,10 @@ def test_loss_falls_and_weights_generate(shards: Path, tmp_path: Path) -> None:
     assert 5 < float(drawn.volume) < 200
 
 
-def test_a_killed_run_resumes_bit_for_bit(shards: Path, tmp_path: Path) -> None:
-    train(recipe(), shards, tmp_path / "whole", fabric())
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_killed_run_resumes_bit_for_bit(shards: Path, tmp_path: Path, dropout: float) -> None:
+    model = {"class": "CrystalTransformer", "width": 32, "layers": 2, "heads": 4, "dropout": dropout}
+    train(recipe(model=model), shards, tmp_path / "whole", fabric())
 
     class Killed(Exception):
         pass
@@ -76,9 +81,9 @@ def test_a_killed_run_resumes_bit_for_bit(shards: Path, tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        train(recipe(), shards, tmp_path / "parts", fabric(), report=kill)
+        train(recipe(model=model), shards, tmp_path / "parts", fabric(), report=kill)
     torch.manual_seed(99)  # nothing may depend on global state
-    train(recipe(), shards, tmp_path / "parts", fabric(), resume=True)
+    train(recipe(model=model), shards, tmp_path / "parts", fabric(), resume=True)
     for name in (WEIGHTS, CHECKPOINT):
         whole, parts = (read_tensors(tmp_path / run / name)[1] for run in ("whole", "parts"))
         assert whole.keys() == parts.keys()
@@ -104,3 +109,58 @@ def test_what_does_not_fit_is_refused(shards: Path, tmp_path: Path) -> None:
         train(recipe(seed=4), shards, tmp_path / "run", fabric(), resume=True)
     with pytest.raises(InputError, match="no crystal"):
         train(recipe(data={"max_atoms": 0}), shards, tmp_path / "other", fabric())
+
+
+def test_dropout_is_off_in_validation(shards: Path, tmp_path: Path) -> None:
+    losses = []
+    for dropout in (0.0, 0.5):
+        model = {"class": "CrystalTransformer", "width": 32, "layers": 2, "heads": 4, "dropout": dropout}
+        still = {"steps": 1, "learning_rate": 0.0}
+        losses.append(train(recipe(model=model, optimizer=still), shards, tmp_path / str(dropout), fabric()))
+    assert losses[0]["val_loss"] == losses[1]["val_loss"]
+    assert losses[0]["train_loss"] != losses[1]["train_loss"]
+
+
+class _Mean:
+    """A task with a target: the network's lattice velocity is trained towards the target."""
+
+    default_steps = 1
+    seen: ClassVar[list[torch.Tensor]] = []
+
+    def __init__(self, mean: float) -> None:
+        self.mean = mean
+
+    @staticmethod
+    def statistics(crystals: Crystals, targets: torch.Tensor) -> dict[str, float]:
+        assert targets.shape == (len(crystals), 2)
+        return {"mean": float(targets[:, 0].mean())}
+
+    def loss(
+        self, model: Callable, crystals: Crystals, generator: torch.Generator, targets: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        self.seen.append(torch.cat([crystals.cell[:, :1, 0], targets], 1))
+        _, y = model(crystals, torch.zeros(len(crystals), 6), torch.zeros(len(crystals)))
+        return {"loss": (y[:, 0] - targets[:, 0] + self.mean).square().mean()}
+
+
+def test_targets_reach_the_process_beside_their_crystals(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROCESSES, "Mean", _Mean)
+    for split in ("train", "val"):
+        known = load_split(shards, split)
+        edge = known.crystals.cell[:, 0, 0].clone()
+        edge[3] = torch.nan  # this one has no value
+        targets = {"edge": edge, "double": 2 * known.crystals.cell[:, 0, 0]}
+        write_shards(tmp_path / "data", split, CrystalDataset(known.crystals, targets, known.ids))
+    data = {"atom_budget": 30, "targets": ["edge", "double"]}
+    train(recipe(process={"class": "Mean"}, data=data), tmp_path / "data", tmp_path / "run", fabric())
+    seen = torch.cat(_Mean.seen)
+    torch.testing.assert_close(seen[:, 1], seen[:, 0])
+    torch.testing.assert_close(seen[:, 2], 2 * seen[:, 0])
+    header, _ = read_tensors(tmp_path / "run" / WEIGHTS)
+    edge = load_split(tmp_path / "data", "train").targets["edge"]
+    assert header["process"]["mean"] == pytest.approx(float(edge.nanmean()))
+    assert len(seen[:, 0].unique()) == 23
+    with pytest.raises(InputError, match="no column 'gap'; it has: double, edge"):
+        train(recipe(data={"targets": ["gap"]}), tmp_path / "data", tmp_path / "other", fabric())
