@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import combinations
+from itertools import combinations, islice
 
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from ase.formula import Formula
 
 from asegen.errors import InputError
@@ -18,6 +18,8 @@ MAX_ATOMS = 1000
 """Most atoms of one cell: attention over atoms needs memory that grows with their square."""
 
 _SYSTEM_MULTIPLES = (1, 2, 3, 4)
+_GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this part of a circle cover it most evenly
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,23 @@ def parse_formula(text: str) -> dict[str, int]:
     """
     if not text.strip():
         raise InputError("empty formula")
+    shown = repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+    unreadable = InputError(f"{shown} is not a chemical formula: write elements and whole numbers, such as SrTiO3")
     if not re.fullmatch(r"[A-Za-z0-9()\[\]]+", text):
-        raise InputError(f"{text!r} is not a chemical formula: write elements and whole numbers, such as SrTiO3")
+        raise unreadable
     try:
         counts = Formula(text).count()
-    except (ValueError, KeyError, AssertionError):
-        raise InputError(
-            f"{text!r} is not a chemical formula: write elements and whole numbers, such as SrTiO3"
-        ) from None
+    except (ValueError, KeyError, AssertionError, IndexError, RecursionError):
+        raise unreadable from None
     for symbol in counts:
         if atomic_numbers.get(symbol, 0) < 1:
-            raise InputError(f"{symbol!r} in {text!r} is not an element")
+            raise InputError(f"{symbol!r} in {shown} is not an element")
     if sum(counts.values()) < 1 or min(counts.values()) < 1:
-        raise InputError(f"{text!r} asks for 0 atoms of an element")
+        raise InputError(f"{shown} asks for 0 atoms of an element")
     return counts
 
 
-def composition(counts: dict[str, int], multiple: int = 1, material_id: str | None = None) -> Composition:
+def composition(counts: Mapping[str, int], multiple: int = 1, material_id: str | None = None) -> Composition:
     """A composition of a multiple of some counts.
 
     Raises:
@@ -93,74 +95,110 @@ def from_formula(text: str, multiples: Sequence[int] = (1,), atoms: int | None =
         if atoms % unit:
             raise InputError(f"no multiple of {text} has {atoms} atoms: it has {unit} per formula unit")
         multiples = (atoms // unit,)
-    if not multiples or min(multiples) < 1:
-        raise InputError("multiples have to be whole numbers of at least 1")
+    _check_multiples(multiples)
     return [composition(counts, multiple) for multiple in multiples]
 
 
-def from_numbers(material_id: str, numbers: Sequence[int]) -> Composition:
-    """The composition of a list of atomic numbers, in order of first appearance."""
-    formula = Formula.from_list([_symbol(z) for z in sorted(numbers, key=list(numbers).index)])
-    return composition(formula.count(), material_id=material_id)
+def from_numbers(numbers: Sequence[int], multiples: Sequence[int] = (1,), name: str | None = None) -> list[Composition]:
+    """The compositions of a list of atomic numbers, elements in order of first appearance.
+
+    Args:
+        numbers: of every atom of a cell, at least one.
+        multiples: how many such cells, each gives a composition.
+        name: becomes `material_id`.
+
+    Raises:
+        InputError: a multiple under 1, or too many atoms.
+    """
+    symbols = [chemical_symbols[z] for z in numbers]
+    _check_multiples(multiples)
+    return [composition(Counter(symbols), multiple, name) for multiple in multiples]
 
 
-def _symbol(number: int) -> str:
-    from ase.data import chemical_symbols
-
-    return chemical_symbols[number]
+def _check_multiples(multiples: Sequence[int]) -> None:
+    if not multiples or min(multiples) < 1:
+        raise InputError("multiples have to be whole numbers of at least 1")
 
 
 def from_system(text: str, max_atoms: int, n: int) -> list[Composition]:
     """Compositions over a chemical system in varying proportions, for convex hulls.
 
-    All reduced formulas of every subset of the elements (elements and binaries included), times 1 to 4 formula units,
-    up to `max_atoms` atoms. Where there are more than `n`, they are taken evenly: subset by subset in turn, small
-    cells first.
+    The cells are those of all reduced formulas of every subset of the elements (elements and binaries included), times
+    1 to 4 formula units, up to `max_atoms` atoms. Where there are more than `n`, they are taken evenly: each subset in
+    turn, and within it each size of cell in turn, simple proportions first. The result is in order of subset and size.
 
     Args:
         text: elements joined by hyphens, such as "Li-Fe-O".
         max_atoms: most atoms in a cell.
-        n: number of samples wanted; a composition is repeated where there are fewer.
+        n: number of samples wanted; where there are fewer cells, they are repeated.
 
     Raises:
         InputError: not a system of elements, or `max_atoms` under 1.
     """
-    symbols = [s for s in text.split("-") if s]
-    if not symbols or len(set(symbols)) != len(symbols):
+    symbols = text.split("-")
+    if len(set(symbols)) != len(symbols) or not all(symbols):
         raise InputError(f"{text!r} is not a chemical system: join different elements by hyphens, such as Li-Fe-O")
     for symbol in symbols:
         if atomic_numbers.get(symbol, 0) < 1:
             raise InputError(f"{symbol!r} in {text!r} is not an element")
     if not 1 <= max_atoms <= MAX_ATOMS:
         raise InputError(f"--max-atoms {max_atoms}: between 1 and {MAX_ATOMS} are possible")
-    subsets = [c for size in range(1, len(symbols) + 1) for c in combinations(symbols, size) if size <= max_atoms]
-    streams = [_cells_of(subset, max_atoms) for subset in subsets]
-    found: list[Composition] = []
-    while streams and len(found) < n:
-        for stream in list(streams):
-            item = next(stream, None)
-            if item is None:
-                streams.remove(stream)
-            elif len(found) < n:
-                found.append(item)
-    return [found[k % len(found)] for k in range(n)]
+    subsets = (c for size in range(1, min(len(symbols), max_atoms) + 1) for c in combinations(symbols, size))
+    some = islice(subsets, n)  # each has a cell, and 30 elements have a billion of them
+    found = list(islice(_in_turn([_cells_of(subset, max_atoms) for subset in some]), n))
+    chosen = [found[k % len(found)] for k in range(n)]
+    return sorted(chosen, key=lambda c: (len(set(c.numbers)), _places(c, symbols), len(c.numbers), c.formula))
+
+
+def _places(composition: Composition, symbols: Sequence[str]) -> list[int]:
+    return sorted(symbols.index(chemical_symbols[z]) for z in set(composition.numbers))
+
+
+def _in_turn(streams: Sequence[Iterator[Composition]]) -> Iterator[Composition]:
+    """One item of each stream in turn, until all are exhausted."""
+    left = list(streams)
+    while left:
+        going = []
+        for stream in left:
+            for item in islice(stream, 1):
+                yield item
+                going.append(stream)
+        left = going
 
 
 def _cells_of(symbols: tuple[str, ...], max_atoms: int) -> Iterator[Composition]:
-    """Cells of a subset of elements by growing number of atoms."""
-    for total in range(len(symbols), max_atoms + 1):
-        for multiple in _SYSTEM_MULTIPLES:
-            if total % multiple == 0:
-                for parts in _partitions(total // multiple, len(symbols)):
-                    if reduce(math.gcd, parts) == 1:
-                        yield composition(dict(zip(symbols, parts, strict=True)), multiple)
+    """All cells of just these elements, each size in turn."""
+    return _in_turn([_cells_of_size(symbols, total) for total in range(len(symbols), max_atoms + 1)])
 
 
-def _partitions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """All ways to write `total` as an ordered sum of `parts` positive numbers."""
-    if parts == 1:
-        yield (total,)
-        return
-    for first in range(1, total - parts + 2):
-        for rest in _partitions(total - first, parts - 1):
-            yield (first, *rest)
+def _cells_of_size(symbols: tuple[str, ...], total: int) -> Iterator[Composition]:
+    """Cells with `total` atoms, those with the simplest proportions first, which have the most formula units."""
+    for multiple in reversed(_SYSTEM_MULTIPLES):
+        if total % multiple == 0:
+            for parts in _proportions(total // multiple, len(symbols)):
+                if math.gcd(*parts) == 1:
+                    yield composition(dict(zip(symbols, parts, strict=True)), multiple)
+
+
+def _proportions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
+    """All ordered sums of `parts` positive numbers that give `total`, in strides that spread them evenly."""
+    count = math.comb(total - 1, parts - 1)
+    stride = max(1, round(count * _GOLDEN))
+    while math.gcd(stride, count) > 1:
+        stride += 1
+    first = int(count * ((0.5 + total * _GOLDEN) % 1))  # of each total another, or a few samples would be all alike
+    for k in range(count):
+        yield _proportion((first + k * stride) % count, total, parts)
+
+
+def _proportion(index: int, total: int, parts: int) -> tuple[int, ...]:
+    """The sum at a place in the lexicographic list of all."""
+    found = []
+    for left in range(parts - 1, 0, -1):
+        first = 1
+        while index >= (count := math.comb(total - first - 1, left - 1)):
+            index -= count
+            first += 1
+        found.append(first)
+        total -= first
+    return (*found, total)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from asegen import __version__
 from asegen.atoms import atoms_from_crystals, check_atoms, shortest_distance
@@ -40,7 +41,7 @@ class Generator:
 
     def generate(
         self,
-        formulas: str | Sequence[str],
+        formulas: str | Composition | Sequence[str | Composition],
         n: int = 1,
         seed: int = 0,
         multiples: Sequence[int] = (1,),
@@ -51,13 +52,14 @@ class Generator:
         """Draws `n` structures of every formula and multiple, in that order.
 
         Args:
-            formulas: one formula or several, such as "SrTiO3".
+            formulas: one or several, such as "SrTiO3"; or compositions, as the functions of
+                `asegen.calculators.compositions` give them, whose cells are taken as they are.
             n: structures of each.
             seed: the same seed gives the same structures on the same kind of device.
             multiples: formula units in the cell.
             steps: steps of the sampler; the model's default without it.
-            valid_only: draw again what fails the validity gate, at most `MAX_ATTEMPTS` times; what still fails is
-                returned, marked.
+            valid_only: draw again what fails the validity gate, until it passes or was drawn `MAX_ATTEMPTS` times; what
+                still fails is returned, marked.
             force: allow elements that the model wasn't trained on.
 
         Returns:
@@ -66,27 +68,43 @@ class Generator:
         Raises:
             InputError: a bad formula, count or number of steps, or an element without training data.
         """
-        formulas = [formulas] if isinstance(formulas, str) else formulas
-        compositions = [c for text in formulas for c in from_formula(text, multiples)]
-        drawn = list(self.iterate(make_plan(compositions, n), seed, steps, valid_only, force))
+        drawn = self.iterate(formulas, n, seed, multiples, steps, valid_only, force)
         return sorted(drawn, key=lambda atoms: atoms.info["sample_index"])
 
     def iterate(
         self,
-        plan: Sequence[Sample],
+        formulas: str | Composition | Sequence[str | Composition],
+        n: int = 1,
         seed: int = 0,
+        multiples: Sequence[int] = (1,),
         steps: int | None = None,
         valid_only: bool = False,
         force: bool = False,
     ) -> Iterator[Atoms]:
-        """Draws a plan batch by batch, for long runs; arguments as in `generate`.
+        """The same structures as `generate`, one by one as they are drawn, for long runs.
 
-        Yields:
-            Structures in the order of `cut_batches`; `info["sample_index"]` is the place in the plan.
+        Args:
+            formulas: as in `generate`, like all other arguments.
+            n: structures of each.
+            seed: the run's.
+            multiples: formula units in the cell.
+            steps: steps of the sampler.
+            valid_only: draw again what fails the validity gate.
+            force: allow elements that the model wasn't trained on.
+
+        Returns:
+            Iterator over Atoms, batch by batch, large cells first; `info["sample_index"]` is the place in the request.
+
+        Raises:
+            InputError: as in `generate`, before anything is drawn.
         """
-        self.check([sample.composition for sample in plan], steps, force)
-        for batch in cut_batches(plan, self.batch_size):
-            yield from self.draw(batch, seed, steps, valid_only)
+        wanted = [formulas] if isinstance(formulas, str | Composition) else formulas
+        compositions: list[Composition] = []
+        for item in wanted:
+            compositions += [item] if isinstance(item, Composition) else from_formula(item, multiples)
+        batches = cut_batches(make_plan(compositions, n), self.batch_size)
+        self.check(compositions, steps, force)
+        return (atoms for batch in batches for atoms in self.draw(batch, seed, steps, valid_only))
 
     def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -96,13 +114,13 @@ class Generator:
         """
         if steps is not None and steps < 1:
             raise InputError(f"--steps {steps}: at least 1 is needed")
-        wanted = {z for composition in compositions for z in composition.numbers}
-        unknown = sorted(wanted - self.sampler.elements)
-        if unknown and not force:
-            symbols = ", ".join(Atoms([z]).get_chemical_symbols()[0] for z in unknown)
-            raise InputError(
-                f"{self.sampler.name} has seen no training data with {symbols}; --force draws all the same"
-            )
+        foreign: dict[str, str] = {}
+        for composition in compositions:
+            for z in set(composition.numbers) - self.sampler.elements:
+                foreign.setdefault(chemical_symbols[z], composition.formula)
+        if foreign and not force:
+            named = ", ".join(f"{symbol} (in {formula})" for symbol, formula in sorted(foreign.items()))
+            raise InputError(f"{self.sampler.name} has no training data with {named}; --force draws all the same")
 
     def draw(
         self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
@@ -123,12 +141,15 @@ class Generator:
 
     def _draw_once(self, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
         seeds = [sample_seed(seed, sample, attempt) for sample in batch]
-        crystals = self.sampler.sample(
-            torch.tensor([z for sample in batch for z in sample.composition.numbers]),
-            torch.tensor([len(sample.composition.numbers) for sample in batch]),
-            torch.tensor(seeds),
-            steps,
-        )
+        n_atoms = [len(sample.composition.numbers) for sample in batch]
+        numbers = torch.tensor([z for sample in batch for z in sample.composition.numbers])
+        try:
+            crystals = self.sampler.sample(numbers, torch.tensor(n_atoms), torch.tensor(seeds), steps)
+        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for a CPU's memory
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                raise
+            size = f"{len(batch)} structures of up to {max(n_atoms)} atoms"
+            raise InputError(f"out of memory with {size} at once: use a smaller --batch") from None
         structures = atoms_from_crystals(crystals)
         for atoms, sample, own_seed in zip(structures, batch, seeds, strict=True):
             atoms.info = {
@@ -150,6 +171,7 @@ class Generator:
 
 def _judge(atoms: Atoms) -> dict[str, object]:
     reason = check_atoms(atoms)
-    if reason is not None:
-        return {"valid": False, "reason": reason}
-    return {"valid": True, "shortest_distance": round(shortest_distance(atoms), 4)}
+    found: dict[str, object] = {"valid": True} if reason is None else {"valid": False, "reason": reason}
+    if reason is None or reason.startswith("overlapping"):  # otherwise the cell may be one that has no distances
+        found["shortest_distance"] = round(shortest_distance(atoms), 4)
+    return found

@@ -1,81 +1,108 @@
-"""Structures on disk while a run goes on, and in the format that was asked for when it is done.
+"""The structures of a run on disk, so that whatever kills it, a resumed one goes on to the same result.
 
-A run writes `OUT.part.extxyz` batch by batch, and beside it `OUT.part.json`: which batches are in it, and how many
-bytes they take. Whatever kills the run, a resumed one cuts the file back to whole batches and goes on. At the end OUT
-appears at once.
+A run writes `OUT.part.extxyz` batch by batch, and beside it `OUT.part.json`: how many batches are in it, and how many
+bytes they take. A resumed run cuts the file back to whole batches. At the end OUT appears at once, in the plan's order.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 from ase import Atoms
-from ase.db import connect
-from ase.io import iread, write
+from ase.io import iread
+from ase.io.extxyz import key_val_str_to_dict
 
+from asegen.calculators.formats import EXTXYZ, FOLDER, extxyz_text, holds, output_format, write_structures
 from asegen.errors import InputError
 
-FORMATS = {".extxyz": "extxyz", ".xyz": "extxyz", ".cif": "cif", ".traj": "traj", ".db": "db", "": "folder"}
 
+class _Frame(NamedTuple):
+    """Where a structure lies in the growing file: `sample_index`, first byte, number of bytes, the gate's verdict."""
 
-def output_format(out: Path) -> str:
-    """The format that a path's suffix asks for; a path without a suffix is a folder of POSCARs.
-
-    Raises:
-        InputError: another suffix.
-    """
-    if out.suffix not in FORMATS:
-        raise InputError(f"{out}: unknown format {out.suffix!r}; use .extxyz, .cif, .traj, .db, or a folder's name")
-    return FORMATS[out.suffix]
+    sample: int
+    start: int
+    size: int
+    valid: bool
 
 
 class PartialOutput:
     """The growing file of one run.
 
     Args:
-        out: the path that the user asked for.
+        name: the path that the user asked for; a folder's may end with a slash.
         fingerprint: of the run's plan and settings.
         resume: go on with what is there, if it is this run's.
-        overwrite: replace what is there.
+        overwrite: replace what is there once the run is done.
+
+    Attributes:
+        out: the path.
+        format: one of `formats`.
+        part: the growing file.
+        batches_done: how many batches are in it.
+        complete: whether a run to be resumed has nothing left to do; whose OUT it is has not been checked then.
 
     Raises:
-        InputError: OUT exists and neither is set; what is there belongs to another run; the folder can't be written.
+        InputError: OUT exists and neither is set; what is there belongs to another run or isn't what asegen writes;
+            the place can't be written.
     """
 
-    def __init__(self, out: Path, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
-        self.out, self.format = out, output_format(out)
-        self.part = out.with_name(out.name + ".part.extxyz")
-        self.journal = out.with_name(out.name + ".part.json")
-        self.fingerprint = fingerprint
+    def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
+        self.format, self.out = output_format(name), Path(name)
+        self.part = self.out.with_name(self.out.name + ".part.extxyz")
+        self._journal = self.out.with_name(self.out.name + ".part.json")
+        self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
+        self._fingerprint = fingerprint
         self.batches_done = self._bytes = 0
-        self.complete = resume and not overwrite and out.exists() and not self.journal.exists()
-        if self.complete:
-            return
-        if (out.exists() or self.journal.exists()) and not (resume or overwrite):
-            what = out if out.exists() else self.part
-            raise InputError(f"{what} exists: go on with --resume, replace it with --overwrite")
         try:
-            if resume and self.journal.exists():
+            there, begun = self._is_there(), self._journal.exists()
+            self.complete = resume and there and not begun
+            if self.complete:
+                for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
+                    left.unlink(missing_ok=True)
+            elif (there or begun) and not (resume or overwrite):
+                raise InputError(
+                    f"{self.out if there else self.part} exists: --resume goes on, --overwrite replaces it"
+                )
+            elif resume and begun:
                 self._go_on()
             else:
-                self.part.parent.mkdir(parents=True, exist_ok=True)
-                self.part.write_bytes(b"")
-                self._record(0)
+                self._begin()
         except OSError as error:
-            raise InputError(f"can't write {out}: {error.strerror}") from None
+            raise InputError(f"can't write {self.out}: {error.strerror}") from None
+
+    def _is_there(self) -> bool:
+        if not self.out.exists():
+            return False
+        if self.out.is_dir() != (self.format == FOLDER):
+            raise InputError(f"{self.out} is a {'folder' if self.out.is_dir() else 'file'} already")
+        if self.format != FOLDER:
+            return True
+        names = [entry.name for entry in self.out.iterdir()]
+        foreign = [name for name in names if not name.startswith("POSCAR-")]
+        if foreign:  # never to be removed by --overwrite
+            raise InputError(f"{self.out} holds other files ({foreign[0]}): name a folder of its own")
+        return bool(names)
+
+    def _begin(self) -> None:
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        self._journal.unlink(missing_ok=True)
+        self.part.write_bytes(b"")
+        self._record(0, 0)
 
     def _go_on(self) -> None:
         try:
-            state = json.loads(self.journal.read_text())
+            state = json.loads(self._journal.read_text())
             known, self.batches_done, self._bytes = state["fingerprint"], state["batches"], state["bytes"]
-        except (ValueError, KeyError):
-            raise InputError(f"{self.journal} is damaged: start again with --overwrite") from None
-        if known != self.fingerprint:
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self._journal} is damaged: start again with --overwrite") from None
+        if known != self._fingerprint:
             raise InputError(f"{self.part} was begun with other arguments: repeat those, or start with --overwrite")
         if not self.part.exists() or self.part.stat().st_size < self._bytes:
             raise InputError(f"{self.part} is shorter than its journal says: start again with --overwrite")
@@ -87,88 +114,87 @@ class PartialOutput:
         Raises:
             InputError: the disk is full or the file can't be written; what was written before is intact.
         """
+        frames = extxyz_text(structures).encode()
         try:
-            with self.part.open("a", encoding="utf-8") as file:
-                write(file, list(structures), format="extxyz")
-                file.flush()
+            # One unbuffered write: whoever reads the file meanwhile, or after a kill, finds whole frames.
+            with self.part.open("ab", buffering=0) as file:
+                if file.write(frames) != len(frames):
+                    raise OSError(28, "No space left on device")
                 os.fsync(file.fileno())
-                size = file.tell()
-            self._record(self.batches_done + 1, size)
+            self._record(self.batches_done + 1, self._bytes + len(frames))
         except OSError as error:
-            raise InputError(f"can't write {self.part}: {error.strerror}; what was written before is intact") from None
+            os.truncate(self.part, self._bytes)
+            message = f"can't write {self.part}: {error.strerror}; what was written before is intact, --resume goes on"
+            raise InputError(message) from None
 
-    def _record(self, batches: int, size: int = 0) -> None:
-        state = {"fingerprint": self.fingerprint, "batches": batches, "bytes": size}
-        temporary = self.journal.with_name(self.journal.name + ".new")
-        temporary.write_text(json.dumps(state))
-        os.replace(temporary, self.journal)
+    def _record(self, batches: int, size: int) -> None:
+        state = {"fingerprint": self._fingerprint, "batches": batches, "bytes": size}
+        self._new_journal.write_text(json.dumps(state))
+        os.replace(self._new_journal, self._journal)
         self.batches_done, self._bytes = batches, size
 
-    def written(self) -> Iterator[Atoms]:
-        """The structures written so far, in order (of a finished run: from OUT, unless it is a folder)."""
-        if self.part.exists():
-            if self.part.stat().st_size:
-                yield from iread(self.part, ":", format="extxyz", do_not_split_by_at_sign=True)
-        elif self.format != "folder":
-            yield from iread(self.out, ":", do_not_split_by_at_sign=True)
+    def finish(self, valid_only: bool = False) -> list[Atoms]:
+        """Makes OUT from the growing file, at once and in the plan's order, and removes what only a running job needs.
 
-    def finish(self) -> None:
-        """Makes OUT from the growing file, at once, and removes what only a running job needs.
+        Args:
+            valid_only: leave out what failed the validity gate.
+
+        Returns:
+            The structures that were left out, so and because the format can't hold them.
 
         Raises:
             InputError: OUT can't be written; the growing file stays.
         """
-        temporary = self.out.with_name(f".{self.out.name}.new{self.out.suffix}")
-        try:
-            _remove(temporary)
-            if self.format == "extxyz":
-                os.replace(self.part, self.out)
+        kept, left_out = [], []
+        for frame in sorted(self._frames()):
+            if not frame.valid and (valid_only or not holds(self.format, self._read(frame))):
+                left_out.append(self._read(frame))
             else:
-                _convert(self.written(), temporary, self.format)
-                _remove(self.out)
-                os.replace(temporary, self.out)
-                self.part.unlink()
-            self.journal.unlink()
-        except OSError as error:
-            _remove(temporary)
-            raise InputError(f"can't write {self.out}: {error.strerror}; {self.part} holds the structures") from None
-
-
-def _convert(structures: Iterator[Atoms], place: Path, kind: str) -> None:
-    if kind == "folder":
-        place.mkdir()
-        for atoms in structures:
-            index, formula = atoms.info["sample_index"], atoms.info["formula"]
-            write(place / f"POSCAR-{index:06d}-{formula}", atoms, format="vasp", direct=True, sort=True)
-    elif kind == "db":
-        with connect(place, append=False) as database:
-            for atoms in structures:
-                scalars = {k: v for k, v in atoms.info.items() if k not in ("formula", "seed", "sample_seed")}
-                scalars |= {"requested": atoms.info["formula"], "run_seed": str(atoms.info["seed"])}
-                database.write(atoms, key_value_pairs={k: _plain(v) for k, v in scalars.items()})
-    elif kind == "cif":
-        with place.open("wb") as file:
-            for atoms in structures:
-                write(file, atoms, format="cif")
-    else:
-        write(place, list(structures), format=kind)
-
-
-def _plain(value: object) -> object:
-    """A value that ase.db takes as a key-value pair: no numpy scalars, no strings that look like numbers."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, str):
+                kept.append(frame)
+        workshop = self.out.with_name(f".{self.out.name}.new")
         try:
-            float(value)
-        except ValueError:
-            return value
-        return f"v{value}"
-    return value
+            shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed here
+            workshop.mkdir()
+            self._convert(kept, workshop / self.out.name)
+            self._put_in_place(workshop / self.out.name)
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"can't write {self.out}: {reason}; {self.part} holds the structures") from None
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+        self._journal.unlink()  # last but one: with it, a resumed run would do all this again
+        self.part.unlink()
+        return left_out
 
+    def _frames(self) -> Iterator[_Frame]:
+        with self.part.open("rb") as file:
+            start = 0
+            while start < self._bytes:
+                n_atoms, info = int(file.readline()), key_val_str_to_dict(file.readline().decode())
+                for _ in range(n_atoms):
+                    file.readline()
+                yield _Frame(int(info["sample_index"]), start, file.tell() - start, bool(info["valid"]))
+                start = file.tell()
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    def _text(self, frame: _Frame) -> bytes:
+        with self.part.open("rb") as file:
+            file.seek(frame.start)
+            return file.read(frame.size)
+
+    def _read(self, frame: _Frame) -> Atoms:
+        (atoms,) = iread(io.StringIO(self._text(frame).decode()), format="extxyz")
+        return atoms
+
+    def _convert(self, frames: Sequence[_Frame], place: Path) -> None:
+        if self.format == EXTXYZ:
+            with place.open("wb") as file:
+                file.writelines(self._text(frame) for frame in frames)
+        else:
+            write_structures((self._read(frame) for frame in frames), place, self.format)
+
+    def _put_in_place(self, finished: Path) -> None:
+        if self.format == FOLDER and self.out.exists():
+            for old in self.out.glob("POSCAR-*"):
+                old.unlink()
+            self.out.rmdir()
+        os.replace(finished, self.out)

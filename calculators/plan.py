@@ -9,14 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from asegen.calculators.compositions import Composition
 from asegen.errors import InputError
 
+MAX_SAMPLES = 1_000_000
+"""Most structures of one run; more of them are more runs, with other seeds."""
 
-@dataclass(frozen=True)
+MAX_PAIRS = 2**17
+"""Most pairs of atoms in a batch, padding included, unless one crystal alone has more: memory grows with them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One structure to draw.
 
@@ -41,12 +47,14 @@ def make_plan(compositions: Sequence[Composition], n: int = 1) -> list[Sample]:
     """`n` samples of every composition, in order.
 
     Raises:
-        InputError: `n` is under 1, or there is no composition.
+        InputError: `n` is under 1, there is no composition, or more than `MAX_SAMPLES` structures are asked for.
     """
     if n < 1:
         raise InputError(f"-n {n}: at least 1 structure has to be asked for")
     if not compositions:
         raise InputError("no composition was asked for")
+    if n * len(compositions) > MAX_SAMPLES:
+        raise InputError(f"{n * len(compositions)} structures: at most {MAX_SAMPLES} are possible in one run")
     seen: Counter[str] = Counter()
     plan: list[Sample] = []
     for composition in compositions:
@@ -57,15 +65,24 @@ def make_plan(compositions: Sequence[Composition], n: int = 1) -> list[Sample]:
 
 
 def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
-    """Batches of samples of similar size: by number of atoms, then in the plan's order.
+    """Batches of samples of similar size, the largest crystals first, else in the plan's order.
+
+    A batch holds at most `batch_size` samples, and fewer where crystals are large, see `MAX_PAIRS`.
 
     Raises:
         InputError: `batch_size` is under 1.
     """
     if batch_size < 1:
         raise InputError(f"--batch {batch_size}: at least 1 is needed")
-    ordered = sorted(plan, key=lambda sample: len(sample.composition.numbers))
-    return [ordered[k : k + batch_size] for k in range(0, len(ordered), batch_size)]
+    batches: list[list[Sample]] = []
+    room = 0
+    for sample in sorted(plan, key=lambda sample: -len(sample.composition.numbers)):
+        if room == 0:
+            room = max(1, min(batch_size, MAX_PAIRS // len(sample.composition.numbers) ** 2))
+            batches.append([])
+        batches[-1].append(sample)
+        room -= 1
+    return batches
 
 
 def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[Sample]]:
@@ -82,7 +99,10 @@ def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[
     return list(batches[int(first) - 1 :: int(count)])
 
 
-def fingerprint(batches: Sequence[list[Sample]], settings: dict[str, object]) -> str:
+def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object]) -> str:
     """A hash of a plan and of all settings that change its result, by which a resumed run knows its own beginning."""
-    content = json.dumps([[asdict(s) for s in batch] for batch in batches] + [settings], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()
+    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for batch in batches:
+        key = [(s.index, s.composition.formula, s.composition.material_id, s.repeat) for s in batch]
+        content.update(json.dumps(key).encode())
+    return content.hexdigest()

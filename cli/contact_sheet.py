@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +13,40 @@ from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
 from matplotlib.axes import Axes
-from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Circle
 
 from asegen.cli.summary import space_group
 from asegen.errors import InputError
 
-MOST = 24
-_VIEW = (-75.0, 12.0)  # degrees: tilt about x, turn about the vertical
+_VIEW = (-78.0, 17.0)  # degrees: tilt about x, turn about the vertical
+_RADIUS = 0.36  # of the covalent radius
+_BOND = 1.2  # of the distance to the nearest neighbour of either end
+_BOUNDARY = 0.25  # Å: an atom this near to a face of the cell is drawn on all equivalent faces
+_FOG = 0.45  # how much of their colour the farthest atoms lose
+_COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5  # the usual hues, none of them glaring
 
 
 def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
-    """Draws up to `MOST` structures with formula and space group.
+    """Draws valid structures with formula, space group and sample index.
+
+    Args:
+        structures: at least one, with the `info` that `Generator` gives.
+        out: the picture; its suffix is the format.
 
     Raises:
         InputError: the picture can't be written.
     """
-    shown = [a for a in sorted(structures, key=lambda a: a.info["sample_index"]) if a.info["valid"]][:MOST]
-    shown = shown or list(structures[:1])
-    columns = min(4, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(3 * columns, 3.2 * rows), layout="constrained", facecolor="white")
-    for k, atoms in enumerate(shown):
+    columns = min(4 if len(structures) <= 16 else 6, len(structures))
+    rows = math.ceil(len(structures) / columns)
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure = Figure(figsize=(2.9 * columns, 3.2 * rows), layout=layout, facecolor="white")
+    for k, atoms in enumerate(structures):
         axes = figure.add_subplot(rows, columns, k + 1)
         _draw(axes, atoms)
-        formula = _subscripts(atoms.info["formula"])
-        axes.set_title(f"{formula}   {space_group(atoms)}", fontsize=10)
+        axes.set_title(f"{_formula(atoms)}   {_group(atoms)}", fontsize=11)
+        axes.set_title(str(atoms.info["sample_index"]), loc="left", fontsize=8, color="0.5")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=130)
@@ -44,21 +54,40 @@ def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
         raise InputError(f"can't write {out}: {error.strerror}") from None
 
 
-def _subscripts(formula: str) -> str:
-    return formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+def _formula(atoms: Atoms) -> str:
+    subscripts = re.sub(r"(\d+)", r"_{\1}", str(atoms.info["formula"]))
+    return rf"$\mathrm{{{subscripts}}}$"
 
 
-def _with_boundary(atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
-    """Scaled positions and numbers, with copies of atoms on faces, edges and corners of the cell (within 2 %)."""
-    inside = atoms.get_scaled_positions()
-    inside[inside > 0.98] -= 1
-    places, numbers = [], []
-    for x, z in zip(inside, atoms.numbers, strict=True):
-        choices = [(0, 1) if abs(value) < 0.02 else (0,) for value in x]
-        for shift in np.array(np.meshgrid(*choices)).T.reshape(-1, 3):
-            places.append(x + shift)
-            numbers.append(z)
-    return np.array(places), np.array(numbers)
+def _group(atoms: Atoms) -> str:
+    """Symbol in the tables' type (letters italic, bars over digits) and number."""
+    symbol, number = space_group(atoms) or ("", 0)
+    bars = re.sub(r"-(\d)", r"\\bar{\1}", symbol)
+    return f"${bars}$ ({number})" if number else ""
+
+
+def _draw(axes: Axes, atoms: Atoms) -> None:
+    cell = atoms.cell.standard_form()[0].array @ _rotation()
+    scaled, index = _with_boundary(atoms)
+    points, corners = scaled @ cell, np.array(list(product((0, 1), repeat=3))) @ cell
+    middle, reach = corners.mean(0), np.ptp(corners[:, 2]) / 2
+    depth = (points[:, 2] - middle[2]) / max(reach, 1e-9)  # -1 far, 1 near
+    fog = (_FOG * np.clip((1 - depth) / 2, 0, 1))[:, None]
+    colors = _COLORS[atoms.numbers[index]] * (1 - fog) + fog
+    radii = _RADIUS * covalent_radii[atoms.numbers[index]]
+    _draw_edges(axes, corners, middle[2])
+    _draw_bonds(axes, points, colors, radii, _nearest(atoms)[index])
+    for (x, y, z), color, radius in zip(points, colors, radii, strict=True):
+        axes.add_patch(Circle((x, y), radius, facecolor=color, edgecolor=0.35 * color, linewidth=0.6, zorder=z))
+        light = Circle(
+            (x - 0.3 * radius, y + 0.3 * radius), 0.3 * radius, color="white", alpha=0.45, linewidth=0, zorder=z
+        )
+        axes.add_patch(light)
+    low = np.minimum(corners[:, :2].min(0), (points[:, :2] - radii[:, None]).min(0))
+    high = np.maximum(corners[:, :2].max(0), (points[:, :2] + radii[:, None]).max(0))
+    centre, half = (low + high) / 2, 1.06 * (high - low).max() / 2
+    axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half), aspect="equal")
+    axes.axis("off")
 
 
 def _rotation() -> np.ndarray:
@@ -68,35 +97,42 @@ def _rotation() -> np.ndarray:
     return (about_x @ about_z).T
 
 
-def _draw(axes: Axes, atoms: Atoms) -> None:
-    cell = atoms.cell.standard_form()[0].array @ _rotation()
-    scaled, numbers = _with_boundary(atoms)
-    points = scaled @ cell
-    order = np.argsort(points[:, 2])
-    points, numbers = points[order], numbers[order]
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    edges = [(a, b) for a in range(8) for b in range(a) if np.abs(corners[a] - corners[b]).sum() == 1]
-    flat = (corners @ cell)[:, :2]
-    axes.add_collection(
-        LineCollection([[flat[a], flat[b]] for a, b in edges], colors="#8a8f98", linewidths=0.8, zorder=1)
-    )
-    axes.add_collection(_bonds(points, numbers))
-    size = 0.75 * covalent_radii[numbers]
-    axes.add_collection(
-        EllipseCollection(
-            size, size, np.zeros(len(size)), units="x", offsets=points[:, :2], transOffset=axes.transData,
-            facecolors=jmol_colors[numbers], edgecolors="#303030", linewidths=0.6, zorder=3,
-        )
-    )  # fmt: skip
-    everything = np.vstack([flat, points[:, :2]])
-    centre, half = (everything.max(0) + everything.min(0)) / 2, np.ptp(everything, axis=0).max() / 2 + 1.0
-    axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half), aspect="equal")
-    axes.axis("off")
+def _with_boundary(atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
+    """Scaled positions with the largest atom at the corners, and copies on opposite faces; the atom that each is."""
+    inside = atoms.get_scaled_positions()
+    inside = inside - inside[covalent_radii[atoms.numbers].argmax()]
+    margin = _BOUNDARY / atoms.cell.lengths()
+    inside = inside - np.floor(inside + margin)
+    places, index = [], []
+    for k, x in enumerate(inside):
+        for shift in product(*[(0, 1) if value < width else (0,) for value, width in zip(x, margin, strict=True)]):
+            places.append(x + shift)
+            index.append(k)
+    return np.array(places), np.array(index)
 
 
-def _bonds(points: np.ndarray, numbers: np.ndarray) -> LineCollection:
-    """Lines between drawn atoms that are nearer than 1.15 times the sum of their covalent radii."""
+def _draw_edges(axes: Axes, corners: np.ndarray, middle: float) -> None:
+    for a, b in combinations(range(8), 2):
+        if (a ^ b).bit_count() != 1:  # corners are counted in binary: an edge changes one digit
+            continue
+        (x1, y1, z1), (x2, y2, z2) = corners[a], corners[b]
+        shade = "0.55" if (z1 + z2) / 2 > middle else "0.8"
+        axes.plot([x1, x2], [y1, y2], color=shade, linewidth=0.9, zorder=min(z1, z2), solid_capstyle="round")
+
+
+def _nearest(atoms: Atoms) -> np.ndarray:
+    """Distance in Å of each atom to its nearest neighbour, its own images included."""
+    distance = atoms.get_all_distances(mic=True)
+    np.fill_diagonal(distance, atoms.cell.lengths().min())
+    return distance.min(1)
+
+
+def _draw_bonds(axes: Axes, points: np.ndarray, colors: np.ndarray, radii: np.ndarray, nearest: np.ndarray) -> None:
+    """Draws bonds between atoms that are about each other's nearest; each half in its atom's colour."""
     distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    reach = 1.15 * (covalent_radii[numbers][:, None] + covalent_radii[numbers][None])
-    pairs = np.argwhere(np.triu((distance < reach) & (distance > 0.4), 1))
-    return LineCollection([points[[a, b], :2] for a, b in pairs], colors="#b9bdc5", linewidths=2.0, zorder=2)
+    limit = _BOND * np.minimum(nearest[:, None], nearest[None])
+    for a, b in np.argwhere((distance < limit) & (distance > 0.1)):
+        # From the atom's surface: from its centre, a bond towards the viewer would be drawn over the atom.
+        way = (points[b] - points[a]) / distance[a, b]
+        start, end = points[a] + 0.9 * radii[a] * way, (points[a] + points[b]) / 2
+        axes.plot(*np.array([start, end])[:, :2].T, color=0.85 * colors[a], linewidth=2.2, zorder=(start + end)[2] / 2)

@@ -24,19 +24,23 @@ class CLICommand:
         add("-n", type=int, metavar="N", help="structures per composition; in all, with --system (default: 1)")
         add("--multiples", metavar="1,2,4", help="formula units in the cell (default: 1)")
         add("--atoms", type=int, metavar="N", help="atoms in the cell, instead of --multiples")
-        add("--max-atoms", type=int, default=20, metavar="N", help="most atoms in a cell of --system (default: 20)")
+        add("--max-atoms", type=int, metavar="N", help="most atoms in a cell of --system (default: 20)")
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
         add("--batch", type=int, default=64, metavar="N", help="structures drawn at once (default: 64)")
-        add("--valid-only", action="store_true", help="draw again what fails the validity gate")
+        add(
+            "--valid-only",
+            action="store_true",
+            help="draw again what fails the validity gate, and leave out what still does",
+        )
         add("--force", action="store_true", help="allow elements that the model was not trained on")
         add("--shard", metavar="K/N", help="do the K-th of N parts of the run, for job arrays")
         add("--resume", action="store_true", help="go on with a killed run")
         add("--overwrite", action="store_true", help="replace OUT if it exists")
-        add("--plot", type=Path, metavar="PNG", help="draw the first structures on a contact sheet")
-        add("-o", "--output", type=Path, required=True, metavar="OUT", help="where the structures go")
+        add("--plot", type=Path, metavar="PNG", help="draw up to 24 valid structures on a contact sheet")
+        add("-o", "--output", required=True, metavar="OUT", help="where the structures go")
 
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,11 @@
 """Compositions against pymatgen, and what is refused."""
 
 import math
+from collections import Counter
 
+import numpy as np
 import pytest
+from ase.data import chemical_symbols
 from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Composition as PymatgenComposition
@@ -29,7 +32,8 @@ def test_parentheses_atoms_and_multiples() -> None:
     assert parse_formula("Ca(OH)2") == {"Ca": 1, "O": 2, "H": 2}
     assert from_formula("SrTiO3", atoms=10)[0].formula == "Sr2Ti2O6"
     assert [len(c.numbers) for c in from_formula("NaCl", (1, 2, 4))] == [2, 4, 8]
-    assert from_numbers("mp-1", [8, 22, 8]).formula == "O2Ti"
+    assert [c.formula for c in from_numbers([8, 22, 8], (1, 2), "mp-1")] == ["O2Ti", "O4Ti2"]
+    assert {c.material_id for c in from_numbers([8, 22, 8], (1, 2), "mp-1")} == {"mp-1"}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +51,15 @@ def test_bad_numbers_of_atoms(text: str, atoms: int) -> None:
         from_formula(text, atoms=atoms)
     with pytest.raises(InputError):
         from_formula(text, (0,))
+    with pytest.raises(InputError):
+        from_numbers([8], (1, 0))
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "C" + "9" * 5000, "C999999999999999999", "Sr" * 100_000, "Xx" * 5000])
+def test_endless_formulas_are_refused_in_a_short_line(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_formula(text)
+    assert len(str(caught.value)) < 300
 
 
 def test_a_system_holds_elements_binaries_and_all_proportions() -> None:
@@ -63,6 +76,35 @@ def test_a_system_holds_elements_binaries_and_all_proportions() -> None:
     for c in found:
         parts = list(PymatgenComposition(c.formula).values())
         assert math.gcd(*(int(p) for p in parts)) in (1, 2, 3, 4)
+
+
+def test_a_long_list_of_elements_is_not_enumerated() -> None:
+    elements = "-".join(chemical_symbols[1:60])  # 6e17 subsets
+    assert [c.formula for c in from_system(elements, 20, 3)] == ["H", "He", "Li"]
+
+
+def test_a_system_is_covered_evenly() -> None:
+    found = from_system("Li-Fe-O", 12, 41)
+    subsets = Counter(frozenset(c.numbers) for c in found)
+    # Four multiples of each element, and what is left evenly over three binaries and the ternary.
+    assert sorted(subsets.values()) == [4, 4, 4, 7, 7, 7, 8]
+    for subset in subsets:
+        sizes = Counter(len(c.numbers) for c in found if set(c.numbers) == subset)
+        assert set(sizes.values()) == {1}
+
+
+@pytest.mark.parametrize("n", [100, 500])
+def test_proportions_vary_without_bias(n: int) -> None:
+    for elements in (2, 3):
+        subsets: dict[tuple[int, ...], list[list[float]]] = {}
+        for c in from_system("Li-Fe-O", 20, n):
+            kinds = tuple(sorted(set(c.numbers)))
+            if len(kinds) == elements:
+                subsets.setdefault(kinds, []).append([c.numbers.count(z) / len(c.numbers) for z in kinds])
+        for shares in map(np.array, subsets.values()):
+            assert np.abs(shares.mean(0) - 1 / elements).max() < 0.05
+            # Half of the spread of shares that are uniform over the simplex: cells hold 20 atoms at most.
+            assert shares.std(0).min() > math.sqrt((elements - 1) / (elements + 1)) / elements / 2
 
 
 @pytest.mark.parametrize(("system", "most"), [("Li-Xx", 5), ("Li-Li", 5), ("", 5), ("Li-O", 0)])

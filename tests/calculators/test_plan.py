@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.calculators.compositions import from_formula
-from asegen.calculators.plan import Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
+from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
 from asegen.errors import InputError
 
 
@@ -46,10 +46,25 @@ def test_bad_shards(shard: str) -> None:
         take_shard([[]], shard)
 
 
+@pytest.mark.parametrize(("formula", "size"), [("C20", 64), ("C64", 32), ("C362", 1), ("C363", 1), ("C1000", 1)])
+def test_batches_of_large_cells_hold_few_of_them(formula: str, size: int) -> None:
+    batches = cut_batches(make_plan(from_formula(formula), 64), 64)
+    assert {len(batch) for batch in batches} == {size}
+
+
+def test_the_largest_come_first_else_in_order() -> None:
+    plan = plan_of()
+    cut = [s for batch in cut_batches(plan, 4) for s in batch]
+    keys = [(-len(s.composition.numbers), s.index) for s in cut]
+    assert keys == sorted(keys)
+
+
 def test_nothing_to_do_is_refused() -> None:
     with pytest.raises(InputError):
         make_plan(from_formula("Cu"), 0)
     with pytest.raises(InputError):
         make_plan([], 1)
+    with pytest.raises(InputError, match="1000000"):
+        make_plan(from_formula("Cu"), MAX_SAMPLES + 1)
     with pytest.raises(InputError):
         cut_batches(plan_of(), 0)

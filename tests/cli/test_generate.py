@@ -7,11 +7,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from ase import Atoms
 from ase.io import read
+from safetensors.torch import save_file
 
+from asegen.calculators import Generator
+from asegen.calculators.formats import output_format, read_back
 from asegen.cli.main import main
+from asegen.generators import DEFAULT_MODEL, find_weights
 
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 COMMAND = [sys.executable, "-m", "asegen.cli.main"]
 
 
@@ -21,10 +29,55 @@ def generate(*args: str) -> None:
 
 def test_formula_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generate("SrTiO3", "-n", "3", "-o", str(tmp_path / "a.extxyz"), "--plot", str(tmp_path / "a.png"))
-    printed = capsys.readouterr().out
-    assert "3 structures" in printed and "SrTiO3" in printed
+    printed = capsys.readouterr()
+    assert "3 structures in" in printed.out and printed.out.count("SrTiO3 ") == 3
+    assert "structures 3/3" in printed.err and "Traceback" not in printed.err
     assert len(read(tmp_path / "a.extxyz", ":")) == 3
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "a.cif", "a.traj", "a.db", "folder/"])
+def test_every_format_holds_the_same_and_a_finished_run_is_known_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    arguments = ["NaCl", "Cu", "-n", "2", "--batch", "3", "--seed", "2"]
+    generate(*arguments, "-o", str(tmp_path / name))
+    first = capsys.readouterr().out
+    expected = Generator(device="cpu", batch_size=3).generate(["NaCl", "Cu"], n=2, seed=2, steps=3)
+    found = list(read_back(tmp_path / name, output_format(name)))
+    assert [a.info for a in found] == [_as_read(a).info for a in expected]
+    np.testing.assert_allclose([a.get_volume() for a in found], [a.get_volume() for a in expected], rtol=1e-5)
+    generate(*arguments, "-o", str(tmp_path / name), "--resume")
+    again = capsys.readouterr()
+    assert again.out == first and "complete" in again.err
+    with pytest.raises(SystemExit) as caught:
+        generate(*arguments[:-1], "3", "-o", str(tmp_path / name), "--resume")
+    assert caught.value.code == 2 and "other arguments" in capsys.readouterr().err
+
+
+def _as_read(atoms: Atoms) -> Atoms:
+    atoms.info["model_version"] = int(atoms.info["model_version"])  # text like "6000" comes back as a number
+    return atoms
+
+
+def test_valid_only_leaves_out_what_stays_invalid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("asegen.calculators.generator.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(
+        "asegen.calculators.generator.check_atoms",
+        lambda atoms: "no atoms: none of sodium" if 11 in atoms.numbers else None,
+    )
+    generate("NaCl", "Cu", "-n", "2", "--valid-only", "-o", str(tmp_path / "a.extxyz"))
+    printed = capsys.readouterr()
+    assert [a.info["formula"] for a in read(tmp_path / "a.extxyz", ":")] == ["Cu", "Cu"]
+    assert "2 left out (samples 0, 1)" in printed.out
+    assert printed.err.count("is left out: no atoms: none of sodium") == 2
+
+
+def test_cells_larger_than_any_in_training_are_remarked_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    generate("C60", "-o", str(tmp_path / "a.extxyz"))
+    assert "cells of up to 60 atoms" in capsys.readouterr().err
 
 
 def test_from_table_carries_ids(tmp_path: Path) -> None:
@@ -50,13 +103,16 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
     assert len(parts) == 16 and all(a == b and a.info == b.info for a, b in zip(whole, parts, strict=True))
 
 
-@pytest.mark.parametrize(("kill", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_killed_run_resumes_to_the_same_file(tmp_path: Path, kill: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(
+    ("kill", "code", "name"),
+    [(signal.SIGKILL, -9, "a.extxyz"), (signal.SIGTERM, 143, "a.cif"), (signal.SIGINT, 130, "folder")],
+)
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, kill: signal.Signals, code: int, name: str) -> None:
     arguments = ["generate", "NaCl", "-n", "60", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "20"]
-    main([*arguments, "-o", str(tmp_path / "whole.extxyz")])
-    out, journal = tmp_path / "killed.extxyz", tmp_path / "killed.extxyz.part.json"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*COMMAND, *arguments, "-o", str(out)], stderr=subprocess.PIPE, env=environment)
+    whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
+    main([*arguments, "-o", str(whole)])
+    journal = killed.with_name(f"{name}.part.json")
+    process = subprocess.Popen([*COMMAND, *arguments, "-o", str(killed)], stderr=subprocess.PIPE, env=ONE_THREAD)
     while process.poll() is None and not (journal.exists() and '"batches": 0' not in journal.read_text()):
         time.sleep(0.01)
     process.send_signal(kill)
@@ -65,9 +121,40 @@ def test_a_killed_run_resumes_to_the_same_file(tmp_path: Path, kill: signal.Sign
         pytest.skip("the run was quicker than the signal")
     assert process.returncode == code
     assert b"Traceback" not in errors
-    main([*arguments, "-o", str(out), "--resume"])
-    assert out.read_bytes() == (tmp_path / "whole.extxyz").read_bytes()
-    assert not journal.exists()
+    main([*arguments, "-o", str(killed), "--resume"])
+    for a, b in zip(sorted(whole.parent.rglob("*")), sorted(killed.parent.rglob("*")), strict=True):
+        assert a.name == b.name and (a.is_dir() or a.read_bytes() == b.read_bytes())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file size here")
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    arguments = ["generate", "NaCl", "-n", "8", "--batch", "2", "--device", "cpu", "--steps", "2", "-o"]
+    main([*arguments, str(tmp_path / "whole.extxyz")])
+    out, part = tmp_path / "a.extxyz", tmp_path / "a.extxyz.part.extxyz"
+    room = int((tmp_path / "whole.extxyz").stat().st_size * 0.6)  # a write goes as far as there is room, then fails
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+    code += "import sys; from asegen.cli.main import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, str(out)], stderr=subprocess.PIPE, text=True, env=ONE_THREAD
+    )
+    assert done.returncode == 2 and not out.exists()
+    assert done.stderr.startswith("asegen: error: can't write") and done.stderr.count("\n") == 1
+    assert 0 < len(read(part, ":", format="extxyz")) < 8  # whole frames only
+    main([*arguments, str(out), "--resume"])
+    assert out.read_bytes() == (tmp_path / "whole.extxyz").read_bytes() and not part.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_takes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        generate("NaCl", "-o", "/dev/full")
+    assert caught.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+    arguments = ["generate", "NaCl", "--device", "cpu", "--steps", "2", "-o", str(tmp_path / "a.extxyz")]
+    with open("/dev/full", "w") as full:  # the table has no place; the structures are there
+        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("asegen: error: ")
+    assert len(read(tmp_path / "a.extxyz", ":")) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +169,20 @@ def test_a_killed_run_resumes_to_the_same_file(tmp_path: Path, kill: signal.Sign
         (["NaCl", "--atoms", "5000"], "5000"),
         (["NaCl", "--atoms", "3"], "3 atoms"),
         (["NaCl", "--multiples", "1,x"], "1,x"),
-        (["OgO"], "Og"),
+        (["OgO"], "Og (in OgO)"),
+        pytest.param(
+            ["NaCl", "--device", "cuda"],
+            "'cuda' is not available",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one"),
+        ),
+        (["NaCl", "--seed", "9223372036854775808"], "2^63"),
+        (["NaCl", "-n", "0"], "-n 0"),
+        (["NaCl", "-n", "1000001"], "-n 1000001"),
+        (["NaCl", "--resume", "--overwrite"], "exclude"),
+        (["NaCl", "--max-atoms", "3"], "--system only"),
+        (["--system", "Na-Cl", "-n", "9", "--multiples", "2"], "--system exclude"),
+        (["--system", "Na-Xx", "-n", "9"], "Xx"),
+        (["--system", "Na-Cl", "--max-atoms", "5000"], "5000"),
         (["NaCl", "--model", "no-such-model"], "torusflow-mp"),
         (["NaCl", "--device", "cuda:77"], "cuda:77"),
         (["NaCl", "--device", "abacus"], "abacus"),
@@ -110,18 +210,37 @@ def test_bad_input_is_one_line_and_exit_2(
 
 def test_bad_files_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "header.csv").write_text("material_id,formula\n")
+    (tmp_path / "row.csv").write_text("material_id,formula\nmp-1,NaCl\nmp-2,Xx2\n")
     (tmp_path / "weights.safetensors").write_bytes(b"not weights")
+    save_file({"a": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    shipped = find_weights(DEFAULT_MODEL).read_bytes()
+    (tmp_path / "short.safetensors").write_bytes(shipped[: len(shipped) // 2])
+    (tmp_path / "header.safetensors").write_bytes(shipped[:200] + b"#" * 50 + shipped[250:])
     (tmp_path / "kept.extxyz").write_text("precious")
-    for arguments in (
-        ["--from", str(tmp_path / "table.csv"), "-o", str(tmp_path / "a.extxyz")],
-        ["NaCl", "--model", str(tmp_path / "weights.safetensors"), "-o", str(tmp_path / "a.extxyz")],
-        ["NaCl", "-o", str(tmp_path / "kept.extxyz")],
-        ["NaCl", "-o", "/dev/null/a.extxyz"],
-        ["NaCl", "-o", str(tmp_path / "a.pdf")],
-    ):
+    (tmp_path / "kept.cif").write_text("data_precious\n_cell_length_a 1\n")
+    out = ["-o", str(tmp_path / "a.extxyz")]
+    for arguments, named in (
+        (["--from", str(tmp_path / "table.csv"), *out], "row 0"),
+        (["--from", str(tmp_path / "header.csv"), *out], "no compositions"),
+        (["--from", str(tmp_path / "row.csv"), *out], "mp-2"),
+        (["--from", str(tmp_path / "weights.safetensors"), *out], "weights.safetensors"),
+        (["--from", str(tmp_path), *out], str(tmp_path)),
+        *((["NaCl", "--model", str(tmp_path / f"{name}.safetensors"), *out], name)
+          for name in ("weights", "foreign", "short", "header")),
+        (["NaCl", "--model", str(tmp_path), *out], str(tmp_path)),
+        (["NaCl", "-o", str(tmp_path / "kept.extxyz")], "exists"),
+        (["NaCl", "-o", str(tmp_path / "kept.extxyz"), "--resume"], "kept.extxyz"),
+        (["NaCl", "-o", str(tmp_path / "kept.cif"), "--resume"], "kept.cif"),
+        (["NaCl", "-o", "/dev/null/a.extxyz"], "can't write"),
+        (["NaCl", "-o", str(tmp_path / "a.pdf")], "a.pdf"),
+        (["NaCl", "-o", str(tmp_path), "--overwrite"], "holds other files"),
+    ):  # fmt: skip
         with pytest.raises(SystemExit) as caught:
             main(["generate", *arguments])
-        assert caught.value.code == 2
+        assert caught.value.code == 2, arguments
         (line,) = capsys.readouterr().err.strip().splitlines()
-        assert line.startswith("asegen: error: ")
+        assert line.startswith("asegen: error: ") and named in line
     assert (tmp_path / "kept.extxyz").read_text() == "precious"
+    assert (tmp_path / "kept.cif").read_text().startswith("data_precious")
+    assert not list(tmp_path.glob("a.*"))
