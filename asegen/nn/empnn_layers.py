@@ -1,0 +1,193 @@
+"""EMPNN's layers (Klipfel et al., AAAI 2023): messages along edges, weights of the vector fields.
+
+Every perceptron that reads concatenated features is one weight matrix, as published, but its columns are applied to the
+parts where they live: to atoms and edges before edges and triplets are formed. The numbers are the same; the work per
+edge and per triplet is a sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from asegen.crystal import Crystals
+from asegen.graph import Edges, Triplets
+from asegen.nn.vector_fields import unit
+
+_SHARPNESS = 10.0  # 1/Å²
+_SPACING = 0.1  # Å
+N_RADIAL = 100
+_CPU_CHUNK, _CHUNK = 2**13, 2**18  # triplets at a time
+
+
+class TrainableGaussians(nn.Module):
+    """`exp(−10 (μ_k − r)²)`, μ = 0, 0.1 … 9.9 Å at the start, trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(_SPACING * torch.arange(N_RADIAL, dtype=torch.get_default_dtype()))
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """(n, 100) at distances (n,), Å."""
+        return torch.exp(-_SHARPNESS * (self.centres - distance[:, None]).square())
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeGeometry:
+    """What the layers read of the edges, computed once per step.
+
+    Attributes:
+        edges: the edges.
+        degree: (n_atoms_total, 1), edges of each atom, at least 1.
+        scaled_vector: (n_edges, 3), receiver to sender, fractional.
+        direction: (n_edges, 3), unit vectors.
+        distance: (n_edges,), Å.
+        radial: (n_edges, 100).
+    """
+
+    edges: Edges
+    degree: Tensor
+    scaled_vector: Tensor
+    direction: Tensor
+    distance: Tensor
+    radial: Tensor
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(n_atoms_total, width): mean of (n_edges, width) over the edges of each atom, 0 without edges."""
+        total = values.new_zeros(len(self.degree), values.shape[1]).index_add(0, self.edges.i, values)
+        return total / self.degree
+
+
+def edge_geometry(
+    crystals: Crystals, edges: Edges, scaled_vector: Tensor, cell: Tensor, basis: nn.Module
+) -> EdgeGeometry:
+    """Lengths, directions and radial features of edges.
+
+    Args:
+        crystals: the crystals of the edges; their positions and cells aren't read.
+        edges: n_edges edges.
+        scaled_vector: (n_edges, 3), fractional.
+        cell: (n_crystals, 3, 3), Å.
+        basis: radial basis.
+    """
+    vector = torch.einsum("ea,eab->eb", scaled_vector, cell[crystals.batch[edges.i]])
+    distance = torch.linalg.vector_norm(vector, dim=-1)
+    degree = torch.bincount(edges.i, minlength=len(crystals.numbers)).clamp_min(1)
+    return EdgeGeometry(edges, degree[:, None].to(cell.dtype), scaled_vector, unit(vector), distance, basis(distance))
+
+
+class MessageLayer(nn.Module):
+    """`m_i = mean_j W₂ SiLU(W₁ [h_j, h_i, rbf(r_ij)])`, then a GRU cell with input m and state h. No bias in the W.
+
+    Args:
+        width: size of the features of atoms.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.first = nn.Linear(2 * width + N_RADIAL, width, bias=False)
+        self.second = nn.Linear(width, width, bias=False)
+        self.update = nn.GRUCell(width, width)
+
+    def forward(self, h: Tensor, geometry: EdgeGeometry) -> Tensor:
+        """New features of atoms.
+
+        Args:
+            h: (n_atoms_total, width).
+            geometry: the edges.
+
+        Returns:
+            (n_atoms_total, width).
+        """
+        sender, receiver, radial = self.first.weight.split([self.width, self.width, N_RADIAL], dim=1)
+        edges = geometry.edges
+        hidden = (
+            (h @ sender.T).index_select(0, edges.j)
+            + (h @ receiver.T).index_select(0, edges.i)
+            + geometry.radial @ radial.T
+        )
+        # W₂ is linear: it acts on the mean as well as on every message.
+        return self.update(self.second(geometry.mean(functional.silu(hidden))), h)
+
+
+class EdgeWeights(nn.Module):
+    """Weights of edge fields: `[h_i, h_j, rbf] → 2 width → 2 width → n`, SiLU, bias in the last layer alone.
+
+    Args:
+        width: size of the features of atoms.
+        outputs: number of weights per edge.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.width = width
+        self.first = nn.Linear(2 * width + N_RADIAL, 2 * width, bias=False)
+        self.second = nn.Linear(2 * width, 2 * width, bias=False)
+        self.last = nn.Linear(2 * width, outputs)
+
+    def forward(self, h: Tensor, geometry: EdgeGeometry) -> Tensor:
+        """(n_edges, outputs) of features (n_atoms_total, width)."""
+        receiver, sender, radial = self.first.weight.split([self.width, self.width, N_RADIAL], dim=1)
+        edges = geometry.edges
+        hidden = (
+            (h @ receiver.T).index_select(0, edges.i)
+            + (h @ sender.T).index_select(0, edges.j)
+            + geometry.radial @ radial.T
+        )
+        return self.last(functional.silu(self.second(functional.silu(hidden))))
+
+
+class TripletWeights(nn.Module):
+    """Weights of triplet fields: `[h_i, h_j, h_k, rbf(r_ij), rbf(r_ik), cos θ, sin θ] → 2 width → 2 width → n`.
+
+    SiLU between, bias in the last layer alone.
+
+    Args:
+        width: size of the features of atoms.
+        outputs: number of weights per triplet.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.width = width
+        self.first = nn.Linear(3 * width + 2 * N_RADIAL + 2, 2 * width, bias=False)
+        self.second = nn.Linear(2 * width, 2 * width, bias=False)
+        self.last = nn.Linear(2 * width, outputs)
+
+    def forward(self, h: Tensor, geometry: EdgeGeometry, triplets: Triplets) -> Tensor:
+        """(n_triplets, outputs).
+
+        Args:
+            h: (n_atoms_total, width).
+            geometry: the edges.
+            triplets: pairs of edges.
+        """
+        width = self.width
+        centre, one, other, radial_a, radial_b, angle = self.first.weight.split(
+            [width, width, width, N_RADIAL, N_RADIAL, 2], dim=1
+        )
+        edges = geometry.edges
+        of_a = (h @ centre.T).index_select(0, edges.i) + (h @ one.T).index_select(0, edges.j)
+        of_a = of_a + geometry.radial @ radial_a.T
+        of_b = (h @ other.T).index_select(0, edges.j) + geometry.radial @ radial_b.T
+        size = _CPU_CHUNK if h.device.type == "cpu" else _CHUNK
+        chunks = zip(triplets.edge_a.split(size), triplets.edge_b.split(size), strict=True)
+        # Hidden features of all triplets would take most of the memory and, on a CPU, most of the time: they are
+        # computed again for the gradient.
+        parts = [
+            checkpoint(self._weights, of_a, of_b, geometry.direction, angle, a, b, use_reentrant=False)
+            for a, b in chunks
+        ]
+        return torch.cat(parts) if parts else h.new_zeros(0, self.last.out_features)
+
+    def _weights(self, of_a: Tensor, of_b: Tensor, direction: Tensor, angle: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        u, v = direction.index_select(0, a), direction.index_select(0, b)
+        sine = torch.linalg.vector_norm(torch.linalg.cross(u, v), dim=-1)
+        turn = torch.stack([(u * v).sum(-1), sine], dim=-1)
+        hidden = torch.addmm(of_a.index_select(0, a), turn, angle.T) + of_b.index_select(0, b)
+        return self.last(functional.silu(self.second(functional.silu(hidden))))
