@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # models and diffusion; `generators` is training's door to generation.
 FLOORS: list[set[str]] = [
     {"errors"},
-    {"geometry"},
+    {"geometry", "elements"},
     {"crystal"},
     {"graph"},
     {"nn"},
-    {"models", "diffusion", "data"},
+    {"models", "diffusion", "relaxation", "properties", "data"},
     {"training"},
     {"generators"},
     {"structure_checks"},

@@ -154,7 +154,7 @@ class MomentLayer(nn.Module):
         self.channels = channels
         self.norm = nn.LayerNorm(width)
         self.receiver, self.sender = nn.Linear(width, width), nn.Linear(width, width, bias=False)
-        self.radial = nn.Linear(radial, 2 * width, bias=False)
+        self.shift, self.factor = (nn.Linear(radial, width, bias=False) for _ in range(2))
         self.vectors = nn.Linear(width, 2 * channels, bias=False)
         self.matrices = nn.Linear(width, 2 * channels, bias=False)
         self.read = nn.LayerNorm(width + N_INVARIANTS * channels)
@@ -173,9 +173,9 @@ class MomentLayer(nn.Module):
             (n_atoms_total, width), and the moments.
         """
         x = self.norm(h)
-        shift, factor = self.radial(around.radial).chunk(2, dim=-1)
         sent = self.sender(x).index_select(0, around.j.flatten()).view(*around.j.shape, -1)
-        message = functional.silu(self.receiver(x)[:, None, :] + sent + shift) * factor
+        message = functional.silu(self.receiver(x)[:, None, :] + sent + self.shift(around.radial))
+        message = message * self.factor(around.radial)
         moments = self._moments(around.directions @ message)
         seen = self.read(torch.cat([moments.scalars, moments.invariants()], dim=-1))
         return h + self.update(torch.cat([x, seen], dim=-1)), moments

@@ -6,18 +6,27 @@ from typing import Any
 
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
+from asegen.models.empnn import EMPNN, LatticeRegressor
 from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
+from asegen.models.moment_empnn import MomentEMPNN
 from asegen.models.transformer import CrystalTransformer
+from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstruction
 
 MODELS: dict[str, type] = {
     "CrystalTransformer": CrystalTransformer,
+    "EMPNN": EMPNN,
     "GemsNet": GemsNet,
     "GemsNetEncoderDecoder": GemsNetEncoderDecoder,
     "GemsNetParameters": GemsNetParameters,
+    "LatticeRegressor": LatticeRegressor,
+    "MomentEMPNN": MomentEMPNN,
 }
 PROCESSES: dict[str, Any] = {
+    "Denoising": Denoising,
     "GemsDiff": GemsDiff,
     "GemsDiffOneShot": GemsDiffOneShot,
     "GemsDiffParameters": GemsDiffParameters,
+    "ParameterRegression": ParameterRegression,
+    "Reconstruction": Reconstruction,
     "TorusFlow": TorusFlow,
 }
