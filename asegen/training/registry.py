@@ -6,13 +6,17 @@ from typing import Any
 
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
+from asegen.models.alignn import ALIGNN
 from asegen.models.empnn import EMPNN, LatticeRegressor
 from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
 from asegen.models.moment_empnn import MomentEMPNN
 from asegen.models.transformer import CrystalTransformer
+from asegen.properties.classification import Classification
+from asegen.properties.regression import Regression
 from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstruction
 
 MODELS: dict[str, type] = {
+    "ALIGNN": ALIGNN,
     "CrystalTransformer": CrystalTransformer,
     "EMPNN": EMPNN,
     "GemsNet": GemsNet,
@@ -22,11 +26,13 @@ MODELS: dict[str, type] = {
     "MomentEMPNN": MomentEMPNN,
 }
 PROCESSES: dict[str, Any] = {
+    "Classification": Classification,
     "Denoising": Denoising,
     "GemsDiff": GemsDiff,
     "GemsDiffOneShot": GemsDiffOneShot,
     "GemsDiffParameters": GemsDiffParameters,
     "ParameterRegression": ParameterRegression,
     "Reconstruction": Reconstruction,
+    "Regression": Regression,
     "TorusFlow": TorusFlow,
 }

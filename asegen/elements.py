@@ -1,0 +1,73 @@
+"""Plain tables of the elements, by atomic number; entry 0 stands for no element.
+
+Periods and columns follow from the lengths of the periods; radii, electronegativities and ionisation energies are
+literature values, as ASE and pymatgen hold them too (a test compares them).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+LAST = 103
+"""The last element that the tables cover, lawrencium."""
+
+_PERIOD_STARTS = (1, 3, 11, 19, 37, 55, 87, 119)
+
+COVALENT_RADIUS: tuple[float, ...] = (
+    0.0,
+    0.31, 0.28, 1.28, 0.96, 0.84, 0.76, 0.71, 0.66, 0.57, 0.58, 1.66, 1.41, 1.21, 1.11, 1.07, 1.05, 1.02, 1.06, 2.03,
+    1.76, 1.70, 1.60, 1.53, 1.39, 1.39, 1.32, 1.26, 1.24, 1.32, 1.22, 1.22, 1.20, 1.19, 1.20, 1.20, 1.16, 2.20, 1.95,
+    1.90, 1.75, 1.64, 1.54, 1.47, 1.46, 1.42, 1.39, 1.45, 1.44, 1.42, 1.39, 1.39, 1.38, 1.39, 1.40, 2.44, 2.15, 2.07,
+    2.04, 2.03, 2.01, 1.99, 1.98, 1.98, 1.96, 1.94, 1.92, 1.92, 1.89, 1.90, 1.87, 1.87, 1.75, 1.70, 1.62, 1.51, 1.44,
+    1.41, 1.36, 1.36, 1.32, 1.45, 1.46, 1.48, 1.40, 1.50, 1.50, 2.60, 2.21, 2.15, 2.06, 2.00, 1.96, 1.90, 1.87, 1.80,
+    1.69,
+    1.69, 1.69, 1.69, 1.69, 1.69, 1.69, 1.69,
+)  # fmt: skip
+"""Å. Cordero et al., Dalton Trans. 2008, 2832; the seven elements after curium, not measured, have curium's."""
+
+ELECTRONEGATIVITY: tuple[float, ...] = (
+    0.0,
+    2.20, 0.00, 0.98, 1.57, 2.04, 2.55, 3.04, 3.44, 3.98, 0.00, 0.93, 1.31, 1.61, 1.90, 2.19, 2.58, 3.16, 0.00, 0.82,
+    1.00, 1.36, 1.54, 1.63, 1.66, 1.55, 1.83, 1.88, 1.91, 1.90, 1.65, 1.81, 2.01, 2.18, 2.55, 2.96, 3.00, 0.82, 0.95,
+    1.22, 1.33, 1.60, 2.16, 1.90, 2.20, 2.28, 2.20, 1.93, 1.69, 1.78, 1.96, 2.05, 2.10, 2.66, 2.60, 0.79, 0.89, 1.10,
+    1.12, 1.13, 1.14, 1.13, 1.17, 1.20, 1.20, 1.10, 1.22, 1.23, 1.24, 1.25, 1.10, 1.27, 1.30, 1.50, 2.36, 1.90, 2.20,
+    2.20, 2.28, 2.54, 2.00, 1.62, 2.33, 2.02, 2.00, 2.20, 2.20, 0.70, 0.90, 1.10, 1.30, 1.50, 1.38, 1.36, 1.28, 1.30,
+    1.30, 1.30, 1.30, 1.30, 1.30, 1.30, 1.30, 1.30,
+)  # fmt: skip
+"""Pauling's scale; 0 where there is none (He, Ne, Ar)."""
+
+IONISATION_ENERGY: tuple[float, ...] = (
+    0.0,
+    13.60, 24.59, 5.39, 9.32, 8.30, 11.26, 14.53, 13.62, 17.42, 21.56, 5.14, 7.65, 5.99, 8.15, 10.49, 10.36, 12.97,
+    15.76, 4.34, 6.11, 6.56, 6.83, 6.75, 6.77, 7.43, 7.90, 7.88, 7.64, 7.73, 9.39, 6.00, 7.90, 9.79, 9.75, 11.81,
+    14.00, 4.18, 5.69, 6.22, 6.63, 6.76, 7.09, 7.12, 7.36, 7.46, 8.34, 7.58, 8.99, 5.79, 7.34, 8.61, 9.01, 10.45,
+    12.13, 3.89, 5.21, 5.58, 5.54, 5.47, 5.53, 5.58, 5.64, 5.67, 6.15, 5.86, 5.94, 6.02, 6.11, 6.18, 6.25, 5.43, 6.83,
+    7.55, 7.86, 7.83, 8.44, 8.97, 8.96, 9.23, 10.44, 6.11, 7.42, 7.29, 8.42, 9.32, 10.75, 4.07, 5.28, 5.38, 6.31,
+    5.89, 6.19, 6.27, 6.03, 5.97, 5.99, 6.20, 6.28, 6.37, 6.50, 6.58, 6.63, 4.96,
+)  # fmt: skip
+"""eV, of the first electron (NIST Atomic Spectra Database)."""
+
+
+def period(z: int) -> int:
+    """Period of an element, 1 to 7."""
+    return next(row for row, (first, after) in enumerate(pairwise(_PERIOD_STARTS), 1) if first <= z < after)
+
+
+def column(z: int) -> int:
+    """Column of an element in the table of 18; La to Yb and Ac to No count as 3."""
+    first, after = next((first, after) for first, after in pairwise(_PERIOD_STARTS) if first <= z < after)
+    place, length = z - first, after - first
+    if z == 2:
+        return 18
+    if place < 2:
+        return place + 1
+    return max(18 - (after - 1 - z), 3) if length > 8 else 18 - (length - 1 - place)
+
+
+def wide_group(z: int) -> int:
+    """Group in the table of 32, 1 to 32, with the f block between columns 2 and 3."""
+    if 57 <= z <= 70:
+        return z - 54
+    if 89 <= z <= 102:
+        return z - 86
+    return column(z) if column(z) <= 2 else column(z) + 14

@@ -1,0 +1,1 @@
+"""Supervised tasks: numbers and classes of crystals."""
