@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystal import Crystals
+from asegen.diffusion.flow import TorusFlow
+from asegen.diffusion.judge import Judge
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.process import Process
 from asegen.errors import CheckpointError, InputError
@@ -17,12 +20,15 @@ from asegen.models.checkpoint import load_weights, read_tensors
 from asegen.training.registry import MODELS, PROCESSES
 
 DEFAULT_MODEL = "torusflow-mp"
+_JUDGE = ".judge"
+"""Weights of a `Judge` that lie beside a generator's, `NAME.judge.safetensors`, choose among its candidates."""
 
 
 def shipped_weights() -> list[str]:
     """Names of the weights inside the package."""
     folder = resources.files("asegen") / "weights"
-    return sorted(e.name.removesuffix(".safetensors") for e in folder.iterdir() if e.name.endswith(".safetensors"))
+    names = sorted(e.name.removesuffix(".safetensors") for e in folder.iterdir() if e.name.endswith(".safetensors"))
+    return [name for name in names if not name.endswith(_JUDGE)]
 
 
 def find_weights(name_or_path: str) -> Path:
@@ -92,26 +98,50 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def load_generator(name_or_path: str | None = None, device: str = "auto") -> StructureSampler:
-    """Loads trained weights.
+def load_generator(
+    name_or_path: str | None = None, device: str = "auto", candidates: int | None = None
+) -> StructureSampler:
+    """Loads trained weights, and the judge beside them if there is one.
 
     Args:
         name_or_path: a shipped model's name or a file; the default model without it.
         device: see `pick_device`.
+        candidates: how many are drawn for each sample, of which the best is kept; what the weights say without it.
 
     Raises:
-        InputError: no such model or device.
-        CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
+        InputError: no such model or device, or one that draws no candidates.
+        CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
-    path = find_weights(name_or_path or DEFAULT_MODEL)
+    path, place = find_weights(name_or_path or DEFAULT_MODEL), pick_device(device)
+    header, model, process = _load(path, place)
+    if not hasattr(process, "sample"):
+        raise InputError(f"{path} holds a {header['process']['class']}, which generates nothing")
+    if candidates is not None:
+        if not isinstance(process, TorusFlow):
+            raise InputError(f"{path} holds a {header['process']['class']}, which draws one candidate only")
+        process.candidates = candidates
+    beside = path.with_name(path.name.removesuffix(".safetensors") + f"{_JUDGE}.safetensors")
+    if isinstance(process, TorusFlow) and beside.is_file():
+        process.judge = _load_judge(beside, place)
+    return StructureSampler(header, model, process, place)
+
+
+def _load_judge(path: Path, device: torch.device) -> Callable[[Crystals], Tensor]:
+    _, model, judge = _load(path, device)
+    if not isinstance(judge, Judge):
+        raise CheckpointError(f"{path} is not a judge")
+    return lambda crystals: judge.score(model, crystals)
+
+
+def _load(path: Path, device: torch.device) -> tuple[dict[str, Any], nn.Module, Any]:
+    """Header, network and process of weights."""
     header, tensors = read_tensors(path)
     try:
-        model = _build(header["model"], MODELS)
-        process = _build(header["process"], PROCESSES)
+        model, process = _build(header["model"], MODELS), _build(header["process"], PROCESSES)
         load_weights(model, tensors, str(path))
-        return StructureSampler(header, model.to(pick_device(device)).eval(), process, pick_device(device))
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a generator of this version ({error!r})") from None
+        raise CheckpointError(f"{path} does not hold weights of this version ({error!r})") from None
+    return header, model.to(device).eval(), process
 
 
 def _build(table: dict[str, Any], known: dict[str, Any]) -> Any:

@@ -7,46 +7,25 @@ z-scored and start standard normal. The network gives both velocities; the sampl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from asegen.crystal import Crystals
+from asegen.diffusion.augmentation import mirrored
 from asegen.diffusion.coupling import short_way
+from asegen.diffusion.lattice_scale import LatticeScale
 from asegen.diffusion.noise import SampleNoise
-from asegen.geometry.lattice import cell_to_log_coordinates, log_coordinates_to_cell
-from asegen.geometry.neighbors import nearest_neighbors
+from asegen.diffusion.selection import best_candidates
 from asegen.geometry.torus import wrap
 
 Velocity = Callable[[Crystals, Tensor, Tensor], tuple[Tensor, Tensor]]
 
-# Early times judge the arrangement, late ones its details; measured on val, more draws change the choice little.
-_JUDGING_TIMES = (0.5, 0.8)
-_JUDGING_REPEATS = 2
-
-# Two atoms nearer than this make a crystal invalid by every published protocol.
-_OVERLAP = 0.5  # Å
-_OVERLAP_PENALTY = 1e6  # far above any loss
-
-
-def _overlapping(crystals: Crystals) -> Tensor:
-    """(n_crystals,), bool: whether two atoms, or an atom and its own image, are nearer than `_OVERLAP`."""
-    finite = torch.isfinite(crystals.cell).all((1, 2))
-    cell = torch.where(finite[:, None, None], crystals.cell, torch.eye(3).to(crystals.cell))
-    positions = torch.nan_to_num(crystals.scaled_positions)
-    near = nearest_neighbors(cell, positions, crystals.n_atoms, 1)
-    shortest_of = torch.full_like(cell[:, 0, 0], torch.inf)
-    shortest_of = shortest_of.scatter_reduce(0, crystals.batch[near.i], near.distance, "amin")
-    return ~finite | (shortest_of < _OVERLAP)
-
-
-def _mirrored(crystals: Crystals, generator: torch.Generator) -> Crystals:
-    """The crystals, every other one, at random, inverted."""
-    sign = torch.randint(2, (len(crystals),), device=crystals.device, generator=generator) * 2 - 1
-    positions = sign[crystals.batch, None].to(crystals.dtype) * crystals.scaled_positions
-    return crystals.replace(scaled_positions=positions)
+# Middle times tell arrangements apart; late ones see details only, early ones nothing. Chosen on val, as is the weight.
+_JUDGING_TIMES = (0.5, 0.65)
+_JUDGING_REPEATS = 4
+_JUDGING_POSITION_WEIGHT = 100.0
 
 
 class TorusFlow:
@@ -59,8 +38,12 @@ class TorusFlow:
         coupled: pair noise and data by `short_way`; without it noise is independent.
         acceleration: the positions' velocity is multiplied by `1 + acceleration · t` when sampling, which makes
             late steps commit (the velocity annealing of FlowMM, Miller et al., ICML 2024).
-        candidates: trajectories per sample, of which the most self-consistent is kept.
+        candidates: trajectories per sample, of which the best is kept.
         default_steps: Euler steps when the caller names none.
+
+    Attributes:
+        judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`), asked beside the
+            model's own judgement where whoever loads the weights has one.
     """
 
     def __init__(
@@ -73,35 +56,19 @@ class TorusFlow:
         candidates: int = 1,
         default_steps: int = 20,
     ) -> None:
-        self.lattice_mean = torch.tensor(lattice_mean, dtype=torch.float64)
-        self.lattice_std = torch.tensor(lattice_std, dtype=torch.float64)
+        scale = LatticeScale(lattice_mean, lattice_std)
+        self.lattice_coordinates, self.cell = scale.coordinates, scale.cell
         self.position_weight = position_weight
         self.coupled = coupled
         self.acceleration = acceleration
         self.candidates = candidates
         self.default_steps = default_steps
+        self.judge: Callable[[Crystals], Tensor] | None = None
 
     @staticmethod
     def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """Means and standard deviations of the log-coordinates of training cells, as the constructor takes them."""
-        k = cell_to_log_coordinates(crystals.cell.double())
-        k[:, 5] -= torch.log(crystals.n_atoms.double()) / math.sqrt(3)
-        return {"lattice_mean": k.mean(0).tolist(), "lattice_std": k.std(0).clamp_min(1e-3).tolist()}
-
-    def lattice_coordinates(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, 6): z-scored log-coordinates of the cells."""
-        k = cell_to_log_coordinates(crystals.cell) - self._mean(crystals.n_atoms, crystals.cell)
-        return k / self.lattice_std.to(k)
-
-    def cell(self, coordinates: Tensor, n_atoms: Tensor) -> Tensor:
-        """(n_crystals, 3, 3), Å: the inverse of `lattice_coordinates`, in the canonical orientation."""
-        k = coordinates * self.lattice_std.to(coordinates) + self._mean(n_atoms, coordinates)
-        return log_coordinates_to_cell(k)
-
-    def _mean(self, n_atoms: Tensor, like: Tensor) -> Tensor:
-        mean = self.lattice_mean.to(like).repeat(len(n_atoms), 1)
-        mean[:, 5] += torch.log(n_atoms.to(like)) / math.sqrt(3)
-        return mean
+        """The constructor's first arguments from training crystals."""
+        return LatticeScale.statistics(crystals)
 
     def loss(self, model: Velocity, crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean squared error of both velocities at a uniform time per crystal.
@@ -112,7 +79,7 @@ class TorusFlow:
             generator: source of the noise, of the times, and of the choice between a crystal and its mirror image,
                 which has the same metric and is as likely.
         """
-        crystals = _mirrored(crystals, generator)
+        crystals = mirrored(crystals, generator)
         goal = self.lattice_coordinates(crystals)
         time = goal.new_empty(len(crystals)).uniform_(generator=generator)
         noise = torch.empty_like(crystals.scaled_positions).uniform_(generator=generator)
@@ -139,7 +106,8 @@ class TorusFlow:
     ) -> Crystals:
         """One crystal per composition, deterministic given the noise.
 
-        Each is the best of `candidates` trajectories by the model's own judgement, see `self_consistency`.
+        Each is the best of `candidates` trajectories: by the model's own judgement, see `self_consistency`, and by the
+        judge, if there is one.
 
         Args:
             model: as in `loss`.
@@ -148,23 +116,22 @@ class TorusFlow:
             noise: each sample's start.
             steps: Euler steps of a trajectory; `default_steps` without it.
         """
-        k, size = self.candidates, len(n_atoms)
+        k = self.candidates
         positions = torch.cat([noise.atom_uniform(c) for c in range(k)])
         coordinates = torch.cat([noise.crystal_normal(c, 6) for c in range(k)])
         drawn = self.integrate(model, positions, coordinates, numbers.repeat(k), n_atoms.repeat(k), steps)
         if k == 1:
             return drawn
-        misfit = self.self_consistency(model, drawn, noise)
-        # What overlaps or isn't finite is never chosen while another candidate is there.
-        misfit = misfit + _OVERLAP_PENALTY * _overlapping(drawn).to(misfit.dtype)
-        best = torch.nan_to_num(misfit, nan=torch.inf).view(k, size).argmin(0)
-        return drawn[best * size + torch.arange(size, device=best.device)]
+        quality = -torch.log(self.self_consistency(model, drawn, noise))
+        if self.judge is not None:
+            quality = quality + self.judge(drawn)
+        return best_candidates(drawn, quality, k)
 
     def self_consistency(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
         """How badly the model finds its own samples again after noise was added; low for what it deems likely.
 
-        The training loss of each crystal, averaged over `_JUDGING_TIMES` and `_JUDGING_REPEATS` draws of noise that are
-        the same for all candidates of a sample: a bound of the likelihood up to weights and a constant.
+        The training loss of each crystal (a bound of the likelihood up to weights and a constant), averaged over
+        `_JUDGING_TIMES` and `_JUDGING_REPEATS` draws of noise that are the same for all candidates of a sample.
 
         Args:
             model: as in `loss`.
@@ -188,8 +155,8 @@ class TorusFlow:
             velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, 1 - left))
             per_atom = (velocity - way).square().mean(-1)
             per_crystal = torch.zeros_like(misfit).index_add_(0, drawn.batch, per_atom) / drawn.n_atoms
-            misfit += self.position_weight * per_crystal + (lattice_velocity - goal + start).square().mean(-1)
-        return misfit
+            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + (lattice_velocity - goal + start).square().mean(-1)
+        return misfit / (len(_JUDGING_TIMES) * _JUDGING_REPEATS)
 
     def integrate(
         self,

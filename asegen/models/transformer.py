@@ -1,4 +1,4 @@
-"""The default network: a transformer over the atoms of a cell, with periodic pair features in its attention.
+"""The default networks: a transformer over the atoms of a cell, with periodic pair features in its attention.
 
 Atoms are tokens; what a pair knows of each other (Fourier features of its fractional difference, Gaussians of its
 shortest distance) enters as a bias of the attention and is itself attended, so that the cost per pair is linear in
@@ -74,8 +74,8 @@ def _normalise(h: Tensor) -> Tensor:
     return functional.layer_norm(h, h.shape[-1:])
 
 
-class CrystalTransformer(nn.Module):
-    """Velocities of positions and lattice for `diffusion.flow.TorusFlow`.
+class _Trunk(nn.Module):
+    """What the networks share: everything up to their heads.
 
     Args:
         width: size of an atom's representation.
@@ -118,19 +118,22 @@ class CrystalTransformer(nn.Module):
         nn.init.zeros_(self.modulation.bias)
         self.bias = nn.Linear(pair, layers * heads)
         self.layers = nn.ModuleList([_Layer(width, heads, pair, dropout) for _ in range(layers)])
-        self.position_head = nn.Linear(width, 3, bias=False)
-        self.lattice_head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 6))
+        self._add_heads(width)
 
-    def forward(self, crystals: Crystals, lattice_coordinates: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """Velocities at a time.
+    def _add_heads(self, width: int) -> None:
+        raise NotImplementedError
+
+    def encode(self, crystals: Crystals, lattice_coordinates: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Representations of atoms and crystals.
 
         Args:
-            crystals: noisy crystals.
+            crystals: a batch of crystals.
             lattice_coordinates: (n_crystals, 6), z-scored, of the same cells.
             time: (n_crystals,), in [0, 1].
 
         Returns:
-            (n_atoms_total, 3), fractional, mean zero over each crystal; (n_crystals, 6), z-scored.
+            (n_crystals, n_max, width) of the atoms, zero where a crystal has fewer; (n_crystals, 2 width) of the
+            crystals; (n_atoms_total,), int64, each atom's place among the n_crystals · n_max.
         """
         batch, n_max = crystals.batch, int(crystals.n_atoms.max())
         slot = batch * n_max + torch.arange(len(batch), device=batch.device) - crystals.first_atom[batch]
@@ -154,12 +157,8 @@ class CrystalTransformer(nn.Module):
         for layer, layer_bias in zip(self.layers, bias, strict=True):
             h = layer(h, layer_bias, pairs, modulation)
         h = _normalise(h) * mask[..., None]
-        velocity = self.position_head(h).float()
-        count = crystals.n_atoms[:, None].to(velocity.dtype)
-        velocity = velocity - (velocity.sum(1) / count)[:, None, :]
-        pooled = torch.cat([h.sum(1) / count.to(h.dtype), condition], dim=-1)
-        velocity = velocity.flatten(0, 1)[slot].to(crystals.dtype)
-        return velocity, self.lattice_head(pooled).to(crystals.dtype)
+        count = crystals.n_atoms[:, None].to(h.dtype)
+        return h, torch.cat([h.sum(1) / count, condition], dim=-1), slot
 
     def _pair_features(self, positions: Tensor, cell: Tensor) -> Tensor:
         """(b, n, n, pair): sin and cos of 2π k Δ for each axis, and Gaussians of the shortest distance."""
@@ -188,3 +187,49 @@ class CrystalTransformer(nn.Module):
         angle = math.pi * time[:, None] * frequency
         size = torch.log(n_atoms.to(time.dtype))[:, None] - 2
         return torch.cat([lattice_coordinates, size, torch.sin(angle), torch.cos(angle)], dim=-1)
+
+
+class CrystalTransformer(_Trunk):
+    """Velocities of positions and lattice for `diffusion.flow.TorusFlow`; its arguments are `_Trunk`'s."""
+
+    def _add_heads(self, width: int) -> None:
+        self.position_head = nn.Linear(width, 3, bias=False)
+        self.lattice_head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 6))
+
+    def forward(self, crystals: Crystals, lattice_coordinates: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Velocities at a time.
+
+        Args:
+            crystals: noisy crystals.
+            lattice_coordinates: (n_crystals, 6), z-scored, of the same cells.
+            time: (n_crystals,), in [0, 1].
+
+        Returns:
+            (n_atoms_total, 3), fractional, mean zero over each crystal; (n_crystals, 6), z-scored.
+        """
+        h, pooled, slot = self.encode(crystals, lattice_coordinates, time)
+        velocity = self.position_head(h).float()
+        velocity = velocity - (velocity.sum(1) / crystals.n_atoms[:, None].to(velocity.dtype))[:, None, :]
+        velocity = velocity.flatten(0, 1)[slot].to(crystals.dtype)
+        return velocity, self.lattice_head(pooled).to(crystals.dtype)
+
+
+class CrystalJudge(_Trunk):
+    """One number per crystal for `diffusion.judge.Judge`; its arguments are `_Trunk`'s."""
+
+    def _add_heads(self, width: int) -> None:
+        self.score_head = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, 1))
+
+    def forward(self, crystals: Crystals, lattice_coordinates: Tensor) -> Tensor:
+        """The logit of a crystal's quality.
+
+        Args:
+            crystals: a batch of crystals.
+            lattice_coordinates: (n_crystals, 6), z-scored, of the same cells.
+
+        Returns:
+            (n_crystals,).
+        """
+        time = torch.ones_like(lattice_coordinates[:, 0])
+        _, pooled, _ = self.encode(crystals, lattice_coordinates, time)
+        return self.score_head(pooled)[:, 0].to(crystals.dtype)

@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -21,12 +21,13 @@ from torch import Tensor, nn
 
 from asegen.crystal import Crystals
 from asegen.data.batches import batches_by_atoms
-from asegen.data.shards import CrystalDataset, load_split
+from asegen.data.shards import load_split
 from asegen.diffusion.process import Process
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
-from asegen.training.recipe import DataOptions, Recipe
+from asegen.training.recipe import Recipe
 from asegen.training.registry import MODELS, PROCESSES
+from asegen.training.splits import Split, fitting_split
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -56,7 +57,8 @@ def train(
         out: folder of the run; made if absent.
         fabric: devices, precision and strategy.
         resume: go on from the checkpoint in `out`, if there is one.
-        init: weights to start from (fine-tuning); the process's statistics are taken from them too.
+        init: weights to start from. If they were trained for the same task (fine-tuning), the process's statistics are
+            taken from them too; from another class of networks, the tensors that fit are.
         report: called with the step and its metrics after every step.
 
     Returns:
@@ -70,45 +72,11 @@ def train(
     if (out / CHECKPOINT).exists() and not resume:
         raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
-    splits = {name: _fitting(load_split(data, name), recipe.data, name) for name in ("train", "val")}
+    splits = {name: fitting_split(load_split(data, name), recipe.data, name) for name in ("train", "val")}
     run = _Run(recipe, splits, fabric, init)
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
     return run.go(out, report)
-
-
-class _Split(NamedTuple):
-    """Crystals in float32, and their targets (n_crystals, n_targets), float32, in the recipe's order."""
-
-    crystals: Crystals
-    targets: Tensor
-
-    def to(self, device: torch.device) -> _Split:
-        return _Split(self.crystals.to(device), self.targets.to(device))
-
-    def take(self, index: Tensor) -> _Split:
-        index = index.to(self.targets.device)
-        return _Split(self.crystals[index], self.targets[index])
-
-    @property
-    def labels(self) -> tuple[Tensor, ...]:
-        """What a process is given beyond the crystals: the targets, where there are any."""
-        return (self.targets,) if self.targets.shape[1] else ()
-
-
-def _fitting(dataset: CrystalDataset, options: DataOptions, split: str) -> _Split:
-    """The crystals that are small enough and have all targets."""
-    for name in options.targets:
-        if name not in dataset.targets:
-            known = ", ".join(sorted(dataset.targets)) or "none"
-            raise InputError(f"split {split!r} has no column {name!r}; it has: {known}")
-    columns = [dataset.targets[name] for name in options.targets]
-    targets = torch.stack(columns, 1) if columns else torch.zeros(len(dataset), 0)
-    keep = (dataset.crystals.n_atoms <= options.max_atoms) & torch.isfinite(targets).all(1)
-    if not keep.any():
-        wanted = f" and {', '.join(options.targets)}" if options.targets else ""
-        raise InputError(f"split {split!r} has no crystal of at most {options.max_atoms} atoms{wanted}")
-    return _Split(dataset.crystals[keep].to(dtype=torch.float32), targets[keep].float())
 
 
 class _Loss(nn.Module):
@@ -141,7 +109,7 @@ class _Loss(nn.Module):
 class _Run:
     """State of one training run."""
 
-    def __init__(self, recipe: Recipe, splits: dict[str, _Split], fabric: Fabric, init: Path | None) -> None:
+    def __init__(self, recipe: Recipe, splits: dict[str, Split], fabric: Fabric, init: Path | None) -> None:
         self.recipe, self.fabric = recipe, fabric
         self.train_set, self.val_set = (splits[name].to(fabric.device) for name in ("train", "val"))
         header, tensors = read_tensors(init) if init is not None else ({}, {})
@@ -149,7 +117,7 @@ class _Run:
         self.process: Process = PROCESSES[recipe.process](**self.process_options)
         network: nn.Module = MODELS[recipe.model](**recipe.model_options)
         if init is not None:
-            load_weights(network, tensors, str(init))
+            _initialise(network, recipe, header, tensors)
         # Elements that occur in no training crystal have untrained embeddings: generation names them as unsupported.
         self.elements = sorted(
             set(splits["train"].crystals.numbers.unique().tolist()) | set(header.get("elements", []))
@@ -179,7 +147,7 @@ class _Run:
                 report(self.step, metrics)
         return metrics
 
-    def _batches(self, total: int) -> Iterator[_Split]:
+    def _batches(self, total: int) -> Iterator[Split]:
         """The batches from the current step on; each process of a parallel run takes every world_size-th."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
         n_atoms = self.train_set.crystals.n_atoms.cpu()
@@ -196,14 +164,14 @@ class _Run:
             first += per_process
             epoch += 1
 
-    def _losses(self, batch: _Split, generator: torch.Generator) -> dict[str, Tensor]:
+    def _losses(self, batch: Split, generator: torch.Generator) -> dict[str, Tensor]:
         c = batch.crystals
         return self.loss(c.cell, c.scaled_positions, c.numbers, c.n_atoms, generator, *batch.labels)
 
     def _seed(self, counter: int, stream: int) -> int:
         return ((self.recipe.seed * 4 + stream) << 40) + counter
 
-    def _advance(self, batch: _Split) -> dict[str, float]:
+    def _advance(self, batch: Split) -> dict[str, float]:
         o = self.recipe.optimizer
         for group in self.optimizer.param_groups:
             group["lr"] = o.learning_rate * _rate(self.step, o.steps, o.warmup_steps, o.decay_fraction)
@@ -317,15 +285,28 @@ class _Run:
         os.replace(partial, path)
 
 
-def _process_options(recipe: Recipe, header: dict[str, Any], split: _Split) -> dict[str, Any]:
-    """The process's options with its statistics: of the weights that are fine-tuned, otherwise of the training data."""
-    if header:
-        for part in ("model", "process"):
-            if header[part]["class"] != getattr(recipe, part):
-                raise InputError(f"the weights hold {header[part]['class']}, the recipe trains {getattr(recipe, part)}")
-        known = {key: value for key, value in header["process"].items() if key != "class"}
-        return known | recipe.process_options
-    return PROCESSES[recipe.process].statistics(split.crystals, *split.labels) | recipe.process_options
+def _process_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[str, Any]:
+    """The process's options and its statistics: the weights' if they did the same task, else the training data's."""
+    statistics = PROCESSES[recipe.process].statistics(split.crystals, *split.labels)
+    if header and _task(header["recipe"]) == _task(dataclasses.asdict(recipe)):
+        statistics = {name: header["process"][name] for name in statistics}
+    return statistics | recipe.process_options
+
+
+def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:
+    return recipe["process"], list(recipe["data"].get("targets", ()))
+
+
+def _initialise(network: nn.Module, recipe: Recipe, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over."""
+    theirs = header["model"]["class"]
+    if theirs != recipe.model:
+        own = network.state_dict()
+        fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
+        if not fitting:
+            raise InputError(f"the weights to start from are of {theirs}, which shares nothing with {recipe.model}")
+        tensors = own | fitting
+    load_weights(network, tensors, header["name"])
 
 
 def _rate(step: int, steps: int, warmup: int, decay_fraction: float) -> float:

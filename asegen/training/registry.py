@@ -6,17 +6,19 @@ from typing import Any
 
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
+from asegen.diffusion.judge import Judge
 from asegen.models.alignn import ALIGNN
 from asegen.models.empnn import EMPNN, LatticeRegressor
 from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
 from asegen.models.moment_empnn import MomentEMPNN
-from asegen.models.transformer import CrystalTransformer
+from asegen.models.transformer import CrystalJudge, CrystalTransformer
 from asegen.properties.classification import Classification
 from asegen.properties.regression import Regression
 from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstruction
 
 MODELS: dict[str, type] = {
     "ALIGNN": ALIGNN,
+    "CrystalJudge": CrystalJudge,
     "CrystalTransformer": CrystalTransformer,
     "EMPNN": EMPNN,
     "GemsNet": GemsNet,
@@ -31,6 +33,7 @@ PROCESSES: dict[str, Any] = {
     "GemsDiff": GemsDiff,
     "GemsDiffOneShot": GemsDiffOneShot,
     "GemsDiffParameters": GemsDiffParameters,
+    "Judge": Judge,
     "ParameterRegression": ParameterRegression,
     "Reconstruction": Reconstruction,
     "Regression": Regression,

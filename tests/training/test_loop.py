@@ -101,6 +101,26 @@ def test_fine_tuning_starts_from_the_weights(shards: Path, tmp_path: Path) -> No
     assert all(torch.allclose(first[k], second[k], atol=1e-3) for k in first)
 
 
+def test_another_network_starts_from_what_fits(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), shards, tmp_path / "flow", fabric())
+    for split in ("train", "val"):
+        known = load_split(shards, split)
+        targets = {"quality": torch.linspace(0, 1, len(known), dtype=torch.float64)}
+        write_shards(tmp_path / "data", split, CrystalDataset(known.crystals, targets, known.ids))
+    model = {"class": "CrystalJudge", "width": 32, "layers": 2, "heads": 4}
+    judge = {"process": {"class": "Judge"}, "data": {"targets": ["quality"], "atom_budget": 30}}
+    still = {"steps": 1, "learning_rate": 0.0}
+    options = recipe(model=model, optimizer=still, **judge)
+    train(options, tmp_path / "data", tmp_path / "judge", fabric(), init=tmp_path / "flow" / WEIGHTS)
+    flow, judged = (read_tensors(tmp_path / run / WEIGHTS)[1] for run in ("flow", "judge"))
+    shared = flow.keys() & judged.keys()
+    assert "layers.1.qkv.weight" in shared and flow.keys() - shared and judged.keys() - shared
+    assert all(torch.allclose(flow[k], judged[k], atol=1e-3) for k in shared)
+    gems = recipe(model={"class": "GemsNetParameters"}, process={"class": "GemsDiffParameters"})
+    with pytest.raises(InputError, match="shares nothing with GemsNetParameters"):
+        train(gems, shards, tmp_path / "other", fabric(), init=tmp_path / "flow" / WEIGHTS)
+
+
 def test_what_does_not_fit_is_refused(shards: Path, tmp_path: Path) -> None:
     train(recipe(optimizer={"steps": 1}), shards, tmp_path / "run", fabric())
     with pytest.raises(InputError, match="--resume"):

@@ -1,0 +1,60 @@
+"""Loading generators: the judge beside them, the number of candidates, what is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from asegen.errors import CheckpointError, InputError
+from asegen.generators import load_generator
+from asegen.models.checkpoint import write_tensors
+from asegen.models.transformer import CrystalJudge, CrystalTransformer
+
+SCALE = {"lattice_mean": [0.0] * 5 + [1.7], "lattice_std": [0.2] * 6}
+SMALL = {"width": 16, "layers": 1, "heads": 2}
+
+
+def write(path: Path, kind: type, process: dict, seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    header = {"name": path.stem, "steps": 1, "elements": [11, 17], "max_atoms": 4, "process": process | SCALE}
+    write_tensors(path, kind(**SMALL).state_dict(), header | {"model": {"class": kind.__name__} | SMALL})
+    return path
+
+
+def flow(path: Path) -> Path:
+    return write(path, CrystalTransformer, {"class": "TorusFlow", "candidates": 3, "default_steps": 2})
+
+
+def draw(path: Path, candidates: int | None = None) -> torch.Tensor:
+    sampler = load_generator(str(path), "cpu", candidates)
+    numbers, n_atoms = torch.tensor([11, 17] * 8), torch.full((8,), 2)
+    return sampler.sample(numbers, n_atoms, torch.arange(8)).cell
+
+
+def test_a_judge_beside_the_weights_takes_part_in_the_choice(tmp_path: Path) -> None:
+    alone, judged = flow(tmp_path / "alone.safetensors"), flow(tmp_path / "judged.safetensors")
+    torch.testing.assert_close(draw(alone), draw(judged))
+    place = tmp_path / "judged.judge.safetensors"
+    with torch.no_grad():  # a judge of strong opinions
+        model = CrystalJudge(**SMALL)
+        model.score_head[-1].weight.mul_(1e4)
+    header = {"name": "judge", "steps": 1, "model": {"class": "CrystalJudge"} | SMALL}
+    write_tensors(place, model.state_dict(), header | {"process": {"class": "Judge"} | SCALE})
+    assert not torch.allclose(draw(alone), draw(judged))
+    torch.testing.assert_close(draw(alone, 1), draw(judged, 1))
+
+
+def test_what_is_no_judge_is_refused(tmp_path: Path) -> None:
+    path = flow(tmp_path / "a.safetensors")
+    flow(tmp_path / "a.judge.safetensors")
+    with pytest.raises(CheckpointError, match="not a judge"):
+        load_generator(str(path), "cpu")
+
+
+def test_candidates_and_what_generates_nothing(tmp_path: Path) -> None:
+    path = flow(tmp_path / "a.safetensors")
+    assert not torch.allclose(draw(path, 1), draw(path, 3))
+    torch.testing.assert_close(draw(path, 3), draw(path))
+    judge = write(tmp_path / "j.safetensors", CrystalJudge, {"class": "Judge"})
+    with pytest.raises(InputError, match="a Judge, which generates nothing"):
+        load_generator(str(judge), "cpu")
