@@ -11,8 +11,6 @@ act on singular values, equally near neighbours are all taken, and left-handed c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -221,13 +219,3 @@ def _mean(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
     count = torch.bincount(group, minlength=n_groups).clamp_min(1).to(values.dtype)
     total = values.new_zeros(n_groups, *values.shape[1:]).index_add(0, group, values)
     return total / count.view(-1, *[1] * (values.dim() - 1))
-
-
-def total_motion(tangents: Sequence[Tangent]) -> Tangent:
-    """The tangent of several that are followed in order: displacements add up, strains do so to first order.
-
-    Args:
-        tangents: at least one.
-    """
-    displacement = torch.stack([t.displacement for t in tangents]).sum(0)
-    return Tangent(displacement, torch.stack([t.strain for t in tangents]).sum(0))
