@@ -12,8 +12,9 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ase import Atoms
 from ase.io import iread
@@ -21,6 +22,11 @@ from ase.io.extxyz import key_val_str_to_dict
 
 from asegen.calculators.formats import EXTXYZ, FOLDER, extxyz_text, holds, output_format, write_structures
 from asegen.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # a system without file locks of POSIX
+    fcntl = None  # type: ignore[assignment]
 
 
 class _Frame(NamedTuple):
@@ -33,7 +39,7 @@ class _Frame(NamedTuple):
 
 
 class PartialOutput:
-    """The growing file of one run.
+    """The growing file of one run; to be closed, by `contextlib.closing` for one.
 
     Args:
         name: the path that the user asked for; a folder's may end with a slash.
@@ -49,8 +55,8 @@ class PartialOutput:
         complete: whether a run to be resumed has nothing left to do; whose OUT it is has not been checked then.
 
     Raises:
-        InputError: OUT exists and neither is set; what is there belongs to another run or isn't what asegen writes;
-            the place can't be written.
+        InputError: OUT exists and neither is set; what is there belongs to another run, is being written by another
+            process, or isn't what asegen writes; the place can't be written.
     """
 
     def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
@@ -60,6 +66,7 @@ class PartialOutput:
         self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
         self._fingerprint = fingerprint
         self.batches_done = self._bytes = 0
+        self._held: BinaryIO | None = None
         try:
             there, begun = self._is_there(), self._journal.exists()
             self.complete = resume and there and not begun
@@ -74,7 +81,10 @@ class PartialOutput:
                 self._go_on()
             else:
                 self._begin()
-        except OSError as error:
+        except (InputError, OSError) as error:
+            self.close()
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"can't write {self.out}: {error.strerror}") from None
 
     def _is_there(self) -> bool:
@@ -92,11 +102,24 @@ class PartialOutput:
 
     def _begin(self) -> None:
         self.part.parent.mkdir(parents=True, exist_ok=True)
+        self._lock()
         self._journal.unlink(missing_ok=True)
-        self.part.write_bytes(b"")
+        os.truncate(self.part, 0)
         self._record(0, 0)
 
+    def _lock(self) -> None:
+        """Keeps a second process out, such as a job that was queued again while the first still runs."""
+        self._held = self.part.open("ab")  # makes it where there is none
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.part} is being written by another process") from None
+            except OSError:
+                pass  # a file system without locks
+
     def _go_on(self) -> None:
+        self._lock()
         try:
             state = json.loads(self._journal.read_text())
             known, self.batches_done, self._bytes = state["fingerprint"], state["batches"], state["bytes"]
@@ -104,7 +127,7 @@ class PartialOutput:
             raise InputError(f"{self._journal} is damaged: start again with --overwrite") from None
         if known != self._fingerprint:
             raise InputError(f"{self.part} was begun with other arguments: repeat those, or start with --overwrite")
-        if not self.part.exists() or self.part.stat().st_size < self._bytes:
+        if self.part.stat().st_size < self._bytes:
             raise InputError(f"{self.part} is shorter than its journal says: start again with --overwrite")
         os.truncate(self.part, self._bytes)
 
@@ -123,7 +146,8 @@ class PartialOutput:
                 os.fsync(file.fileno())
             self._record(self.batches_done + 1, self._bytes + len(frames))
         except OSError as error:
-            os.truncate(self.part, self._bytes)
+            with suppress(OSError):  # what is too much is cut off by --resume otherwise
+                os.truncate(self.part, self._bytes)
             message = f"can't write {self.part}: {error.strerror}; what was written before is intact, --resume goes on"
             raise InputError(message) from None
 
@@ -165,6 +189,11 @@ class PartialOutput:
         self._journal.unlink()  # last but one: with it, a resumed run would do all this again
         self.part.unlink()
         return left_out
+
+    def close(self) -> None:
+        """Lets other processes go on with the run."""
+        if self._held is not None:
+            self._held.close()
 
     def _frames(self) -> Iterator[_Frame]:
         with self.part.open("rb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from ase import Atoms
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from asegen import __version__
 from asegen.calculators.compositions import Composition, from_formula, from_numbers, from_system
-from asegen.calculators.formats import read_back
+from asegen.calculators.formats import CIF, FOLDER, read_back
 from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
 from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
@@ -37,14 +38,28 @@ def run_generation(args: argparse.Namespace) -> None:
     batches = take_shard(cut_batches(plan, args.batch), args.shard)
     generator = Generator(args.model, args.device, args.batch)
     generator.check([sample.composition for sample in plan], args.steps, args.force)
-    output = PartialOutput(args.output, fingerprint(batches, _settings(args, generator)), args.resume, args.overwrite)
+    known = fingerprint(batches, _settings(args, generator))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if not output.complete:
-        _make_output(output, batches, generator, args, console)
+    with closing(PartialOutput(args.output, known, args.resume, args.overwrite)) as output:
+        if not output.complete:
+            _make_output(output, batches, generator, args, console)
+    _report(output, batches, generator, args, console)
+
+
+def _report(
+    output: PartialOutput,
+    batches: Sequence[list[Sample]],
+    generator: Generator,
+    args: argparse.Namespace,
+    console: Console,
+) -> None:
+    """The table and the picture of what is on disk now."""
     wanted = {sample.index: sample for batch in batches for sample in batch}
     summary = Summary()
     for atoms in _own(read_back(output.out, output.format), wanted, generator, args):
         summary.add(atoms)
+    if wanted and not args.valid_only and output.format not in (CIF, FOLDER):  # which leave nothing out
+        raise InputError(f"{output.out} lacks {len(wanted)} structures that were in it: draw them with --overwrite")
     for index in wanted:
         summary.leave_out(index)
     if output.complete:

@@ -21,6 +21,9 @@ class CLICommand:
         parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT, if there is one")
         parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name, or a path")
         parser.add_argument("--steps", type=int, help="optimiser steps in all, instead of the recipe's")
+        parser.add_argument(
+            "--target", action="append", metavar="COLUMN", help="learn this column of DATA; may be repeated"
+        )
         parser.add_argument("--seed", type=int, help="instead of the recipe's")
         parser.add_argument("--accelerator", default="auto", help="Lightning's: auto, cpu, cuda, mps …")
         parser.add_argument("--devices", default="1", help="Lightning's: how many, or which, devices")

@@ -22,7 +22,7 @@ def run_training(args: argparse.Namespace) -> None:
     Raises:
         InputError: a bad recipe, data folder or device.
     """
-    recipe = load_recipe(args.recipe, steps=args.steps, seed=args.seed, precision=args.precision)
+    recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
     init = find_weights(args.init) if args.init else None
     try:
         fabric = Fabric(

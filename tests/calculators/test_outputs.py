@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -35,9 +36,18 @@ def batch(first: int, n: int = 3) -> list[Atoms]:
 
 
 def run(out: Path, batches: int, resume: bool = False, overwrite: bool = False) -> PartialOutput:
-    output = PartialOutput(str(out), "abc", resume, overwrite)
+    return go_on(PartialOutput(str(out), "abc", resume, overwrite), batches)
+
+
+def go_on(output: PartialOutput, batches: int) -> PartialOutput:
     for k in range(output.batches_done, batches):
         output.append(batch(3 * k))
+    return output
+
+
+def stop(output: PartialOutput) -> PartialOutput:
+    """As a process that ends does."""
+    output.close()
     return output
 
 
@@ -61,7 +71,7 @@ def test_the_output_appears_in_the_plan_s_order_and_alone(tmp_path: Path, name: 
 @pytest.mark.parametrize("rubbish", [b"", b"2\nLattice=", b"\x00" * 1000])
 def test_what_a_killed_process_left_of_its_next_batch_is_cut_off(tmp_path: Path, rubbish: bytes) -> None:
     run(tmp_path / "whole.extxyz", 4).finish()
-    killed = run(tmp_path / "killed.extxyz", 2)
+    killed = stop(run(tmp_path / "killed.extxyz", 2))
     assert len(read(killed.part, ":", format="extxyz")) == 6  # readable while the run goes on
     with killed.part.open("ab") as file:
         file.write(rubbish)
@@ -112,7 +122,7 @@ def test_a_run_killed_before_any_step_on_the_disk_resumes(tmp_path: Path, name: 
             break
         output = PartialOutput(str(out), "abc", resume=True)
         if not output.complete:
-            run(out, 2, resume=True).finish()
+            go_on(output, 2).finish()
         indices = [a.info["sample_index"] for a in read_back(out, output.format)]
         before = list(range(98, 101)) if overwrite else None  # killed before anything was changed
         assert indices == list(range(95, 101)) or indices == before
@@ -132,6 +142,9 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     assert out.read_bytes() == before  # until the run is done
     with pytest.raises(InputError, match="--resume"):
         run(out, 1)
+    for choice in ({"resume": True}, {"overwrite": True}):
+        with pytest.raises(InputError, match="another process"):
+            run(out, 1, **choice)
     begun.append(batch(3))
     begun.finish()
     assert len(read(out, ":")) == 6
@@ -167,7 +180,7 @@ def test_a_smaller_run_leaves_nothing_of_the_folder_it_replaces(tmp_path: Path) 
 
 
 def test_another_run_s_beginning_is_refused(tmp_path: Path) -> None:
-    output = run(tmp_path / "a.extxyz", 1)
+    output = stop(run(tmp_path / "a.extxyz", 1))
     journal = tmp_path / "a.extxyz.part.json"
     with pytest.raises(InputError, match="other arguments"):
         PartialOutput(str(output.out), "other", resume=True)
@@ -194,7 +207,7 @@ def test_a_full_disk_costs_the_batch_only(tmp_path: Path, monkeypatch: pytest.Mo
         patch.setattr(failing, full)
         with pytest.raises(InputError, match="No space left.*intact"):
             output.append(batch(3))
-    assert output.part.read_bytes() == intact
+    assert stop(output).part.read_bytes() == intact
     run(tmp_path / "a.extxyz", 2, resume=True).finish()
     assert (tmp_path / "a.extxyz").read_bytes() == (tmp_path / "whole.extxyz").read_bytes()
 
@@ -219,3 +232,25 @@ def test_what_cannot_or_must_not_be_written_is_left_out_and_returned(tmp_path: P
         assert left_out == ([98, 100] if valid_only else [100] if name != "a.extxyz" else [])
         kept = [a.info["sample_index"] for a in read_back(output.out, output.format)]
         assert sorted(kept + left_out) == [98, 99, 100]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file size here")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_disk_that_is_full_at_the_end_loses_nothing(tmp_path: Path, name: str) -> None:
+    run(tmp_path / name, 1).finish()
+    before = content(tmp_path / name)
+    output = run(tmp_path / name, 4, overwrite=True)
+    drawn = output.part.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(InputError, match="can't write") as caught:
+            output.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    assert content(tmp_path / name) == before and stop(output).part.read_bytes() == drawn
+    resumed = run(tmp_path / name, 4, resume=True)
+    resumed.finish()
+    assert [a.info["sample_index"] for a in read_back(resumed.out, resumed.format)] == list(range(89, 101))
+    assert [p.name for p in tmp_path.iterdir()] == [name]

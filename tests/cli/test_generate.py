@@ -1,10 +1,13 @@
 """`asegen generate` as a user runs it: results, shards, kills, and bad input."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,12 @@ from ase.io import read
 from safetensors.torch import save_file
 
 from asegen.calculators import Generator
-from asegen.calculators.formats import output_format, read_back
+from asegen.calculators.formats import DATABASE, TRAJECTORY, output_format, read_back
 from asegen.cli.main import main
 from asegen.generators import DEFAULT_MODEL, find_weights
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+OUTPUTS = ["a.extxyz", "a.cif", "a.traj", "a.db", "folder"]
 COMMAND = [sys.executable, "-m", "asegen.cli.main"]
 
 
@@ -75,6 +79,48 @@ def test_valid_only_leaves_out_what_stays_invalid(
     assert printed.err.count("is left out: no atoms: none of sodium") == 2
 
 
+@pytest.mark.parametrize("valid_only", [False, True])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_sample_ends_with_one_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, name: str, valid_only: bool
+) -> None:
+    def judge(atoms: Atoms) -> str | None:  # some cells that no format with cell lengths and angles can hold
+        kind = next(counter) % 3
+        if kind == 0:
+            atoms.cell[:] = np.nan
+        return ["bad cell: not finite", None, "overlapping atoms: all"][kind]
+
+    counter = count()
+    monkeypatch.setattr("asegen.calculators.generator.check_atoms", judge)
+    monkeypatch.setattr("asegen.calculators.generator.MAX_ATTEMPTS", 1)
+    generate("Cu", "-n", "9", *(["--valid-only"] if valid_only else []), "-o", str(tmp_path / name))
+    printed = capsys.readouterr()
+    kept = {a.info["sample_index"]: a.info["valid"] for a in read_back(tmp_path / name, output_format(name))}
+    missing = set(range(9)) - set(kept)
+    assert missing == ({0, 2, 3, 5, 6, 8} if valid_only else {0, 3, 6} if name in ("a.cif", "folder") else set())
+    assert f"{len(kept)} structures in" in printed.out and f"{sum(kept.values())} valid" in printed.out
+    assert f"{9 - len(missing) - 3} not" in printed.out
+    assert not missing or f"(samples {', '.join(map(str, sorted(missing)))})" in printed.out
+    assert printed.err.count("is left out: ") == len(missing)
+
+
+def test_an_output_that_was_cut_is_not_called_complete(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    generate("Cu", "-n", "2", "-o", str(tmp_path / "a.extxyz"))
+    lines = (tmp_path / "a.extxyz").read_text().splitlines(keepends=True)
+    (tmp_path / "a.extxyz").write_text("".join(lines[:3]))
+    with pytest.raises(SystemExit) as caught:
+        generate("Cu", "-n", "2", "-o", str(tmp_path / "a.extxyz"), "--resume")
+    assert caught.value.code == 2 and "lacks 1 " in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_written_costs_the_picture_only(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        generate("Cu", "-n", "2", "-o", str(tmp_path / "a.extxyz"), "--plot", "/dev/null/a.png")
+    printed = capsys.readouterr()
+    assert caught.value.code == 2 and "can't write /dev/null/a.png" in printed.err.splitlines()[-1]
+    assert "2 structures in" in printed.out and len(read(tmp_path / "a.extxyz", ":")) == 2
+
+
 def test_cells_larger_than_any_in_training_are_remarked_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generate("C60", "-o", str(tmp_path / "a.extxyz"))
     assert "cells of up to 60 atoms" in capsys.readouterr().err
@@ -103,27 +149,73 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
     assert len(parts) == 16 and all(a == b and a.info == b.info for a, b in zip(whole, parts, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("kill", "code", "name"),
-    [(signal.SIGKILL, -9, "a.extxyz"), (signal.SIGTERM, 143, "a.cif"), (signal.SIGINT, 130, "folder")],
-)
-def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, kill: signal.Signals, code: int, name: str) -> None:
-    arguments = ["generate", "NaCl", "-n", "60", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "20"]
-    whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
-    main([*arguments, "-o", str(whole)])
-    journal = killed.with_name(f"{name}.part.json")
-    process = subprocess.Popen([*COMMAND, *arguments, "-o", str(killed)], stderr=subprocess.PIPE, env=ONE_THREAD)
-    while process.poll() is None and not (journal.exists() and '"batches": 0' not in journal.read_text()):
+KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+LONG_RUN = ["generate", "NaCl", "Cu", "-n", "30", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "4"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`LONG_RUN`'s output under a name, made when it is first asked for."""
+    place = tmp_path_factory.mktemp("undisturbed")
+
+    def output(name: str) -> Path:
+        if not (place / name).exists():
+            main([*LONG_RUN, "-o", str(place / name)])
+        return place / name
+
+    return output
+
+
+def stop_after(out: Path, batches: int, kill: signal.Signals, resume: bool = False) -> tuple[int, str]:
+    """Sends a signal to `LONG_RUN` once some batches are on disk; its exit code and what it printed as errors."""
+    journal = out.with_name(f"{out.name}.part.json")
+    command = [*COMMAND, *LONG_RUN, "-o", str(out), *(["--resume"] if resume else [])]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
+    while process.poll() is None and not (journal.exists() and json.loads(journal.read_text())["batches"] >= batches):
         time.sleep(0.01)
     process.send_signal(kill)
     _, errors = process.communicate(timeout=60)
-    if process.returncode == 0:
-        pytest.skip("the run was quicker than the signal")
-    assert process.returncode == code
-    assert b"Traceback" not in errors
-    main([*arguments, "-o", str(killed), "--resume"])
-    for a, b in zip(sorted(whole.parent.rglob("*")), sorted(killed.parent.rglob("*")), strict=True):
-        assert a.name == b.name and (a.is_dir() or a.read_bytes() == b.read_bytes())
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize(
+    ("kill", "code", "name"),
+    [
+        pytest.param(kill, code, name, marks=() if name == OUTPUTS[k] else pytest.mark.slow)
+        for k, (kill, code) in enumerate(KILLS)
+        for name in OUTPUTS
+    ],
+)
+def test_a_killed_run_resumes_to_the_same_result(
+    tmp_path: Path, undisturbed: Callable[[str], Path], kill: signal.Signals, code: int, name: str
+) -> None:
+    returned, errors = stop_after(tmp_path / name, 1, kill)
+    assert returned == code, "the signal came too late" if returned == 0 else errors
+    assert "Traceback" not in errors and not (tmp_path / name).exists()
+    assert kill == signal.SIGKILL or "--resume goes on" in errors
+    main([*LONG_RUN, "-o", str(tmp_path / name), "--resume"])
+    assert_same_result(tmp_path / name, undisturbed(name))
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_comes_to_its_end(tmp_path: Path, undisturbed: Callable[[str], Path]) -> None:
+    out = tmp_path / "a.extxyz"
+    for batches, (kill, code) in zip((1, 8, 15), KILLS, strict=True):
+        returned, errors = stop_after(out, batches, kill, resume=batches > 1)
+        assert returned == code, errors
+    main([*LONG_RUN, "-o", str(out), "--resume"])
+    assert_same_result(out, undisturbed(out.name))
+
+
+def assert_same_result(out: Path, expected: Path) -> None:
+    kind = output_format(str(out))
+    found, wanted = list(read_back(out, kind)), list(read_back(expected, kind))
+    assert len(found) == 60 and [a.info for a in found] == [a.info for a in wanted]
+    assert found == wanted
+    if kind not in (TRAJECTORY, DATABASE):  # which hold the time at which they were written
+        files = [[p.read_bytes() for p in sorted([q, *q.rglob("*")]) if p.is_file()] for q in (out, expected)]
+        assert files[0] == files[1]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file size here")
