@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,7 @@ from asegen.errors import InputError
 from asegen.training.registry import MODELS, PROCESSES
 
 PRECISIONS = ("32-true", "bf16-mixed")
+_MAX_DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,41 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(
-    name_or_path: str, steps: int | None = None, seed: int | None = None, precision: str | None = None
+    name_or_path: str,
+    steps: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    targets: Sequence[str] = (),
 ) -> Recipe:
     """Reads a recipe, shipped by name or from a TOML file.
+
+    A file that names another recipe with `extends` takes over every entry that it doesn't have itself.
 
     Args:
         name_or_path: a shipped recipe's name, or a path.
         steps: overrides `optimizer.steps`.
         seed: overrides `seed`.
         precision: overrides `precision`.
+        targets: overrides `data.targets`.
 
     Raises:
-        InputError: no such recipe, not TOML, or an unknown or ill-typed entry (named).
+        InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
+    table = _read_table(name_or_path)
+    if targets:
+        table = _merged(table, {"data": {"targets": list(targets)}})
+    recipe = recipe_from_table(Path(name_or_path).stem, table)
+    if steps is not None:
+        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
+    return dataclasses.replace(
+        recipe,
+        seed=recipe.seed if seed is None else seed,
+        precision=precision or recipe.precision,
+    )
+
+
+def _read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
+    """A recipe with what it extends."""
     if name_or_path in shipped_recipes():
         text = (resources.files("asegen.training") / "recipes" / f"{name_or_path}.toml").read_text()
     else:
@@ -119,14 +143,19 @@ def load_recipe(
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"recipe {name_or_path}: {error}") from None
-    recipe = recipe_from_table(Path(name_or_path).stem, table)
-    if steps is not None:
-        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
-    return dataclasses.replace(
-        recipe,
-        seed=recipe.seed if seed is None else seed,
-        precision=precision or recipe.precision,
-    )
+    below = table.pop("extends", None)
+    if below is None:
+        return table
+    if depth == _MAX_DEPTH:
+        raise InputError(f"recipe {name_or_path} extends a recipe that extends another … more than {depth} times")
+    place = below if below in shipped_recipes() else str(Path(name_or_path).parent / str(below))
+    return _merged(_read_table(place, depth + 1), table)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two recipes' tables in one, section by section; the second wins."""
+    sections = {k: {**below.get(k, {}), **v} for k, v in above.items() if isinstance(v, dict)}
+    return {**below, **above, **sections}
 
 
 def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
@@ -140,6 +169,8 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     process, process_options = _class_options(table.pop("process", None), "process", PROCESSES)
     data = _options(DataOptions, table.pop("data", {}), "data")
     optimizer = _options(OptimizerOptions, table.pop("optimizer", {}), "optimizer")
+    if not data.targets and "targets" in inspect.signature(PROCESSES[process].loss).parameters:
+        raise InputError(f"{process} learns columns of the data: name them with --target, or in [data] targets")
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")

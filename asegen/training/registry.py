@@ -8,8 +8,11 @@ from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.judge import Judge
 from asegen.models.alignn import ALIGNN
+from asegen.models.cgcnn import CGCNN
+from asegen.models.ecn import ECN
 from asegen.models.empnn import EMPNN, LatticeRegressor
 from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
+from asegen.models.megnet import MEGNet
 from asegen.models.moment_empnn import MomentEMPNN
 from asegen.models.transformer import CrystalJudge, CrystalTransformer
 from asegen.properties.classification import Classification
@@ -18,13 +21,16 @@ from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstructi
 
 MODELS: dict[str, type] = {
     "ALIGNN": ALIGNN,
+    "CGCNN": CGCNN,
     "CrystalJudge": CrystalJudge,
     "CrystalTransformer": CrystalTransformer,
+    "ECN": ECN,
     "EMPNN": EMPNN,
     "GemsNet": GemsNet,
     "GemsNetEncoderDecoder": GemsNetEncoderDecoder,
     "GemsNetParameters": GemsNetParameters,
     "LatticeRegressor": LatticeRegressor,
+    "MEGNet": MEGNet,
     "MomentEMPNN": MomentEMPNN,
 }
 PROCESSES: dict[str, Any] = {

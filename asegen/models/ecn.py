@@ -1,0 +1,203 @@
+"""ECN, equivariant crystal networks: Kaba and Ravanbakhsh, NeurIPS 2022."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from asegen.crystal import Crystals
+from asegen.graph import Edges
+from asegen.nn.bonds import property_graph
+from asegen.nn.collapsed_messages import CellEdges, CollapsedMessages
+from asegen.nn.element_features import ElementFeatures
+from asegen.nn.gaussians import Gaussians
+from asegen.nn.orbits import N_CELLS, orbit_row
+from asegen.nn.readouts import Heads, crystal_mean
+
+_GAUSSIANS, _LAST, _WIDTH = 20, 6.0, 0.6  # number, Å, Å
+
+
+@dataclass(frozen=True, eq=False)
+class _Supercell:
+    """Edges of the unit cell with their copies.
+
+    Attributes:
+        edges: all of them, self-edges included.
+        identity: (n_identity,), int64, those whose ends are the same atom of the unit cell.
+        vector: (n_edges, 3), from receiver to sender, Å.
+    """
+
+    edges: CellEdges
+    identity: Tensor
+    identity_edges: CellEdges
+    vector: Tensor
+
+
+class ECN(nn.Module):
+    """Messages in a 2 × 2 × 2 supercell whose parameters a lattice's symmetry shares.
+
+    Every edge of the unit cell stands for its eight copies, from the receiver in cell c to the sender in cell
+    c xor (shift mod 2). Without the one-hot of the cell all copies are equal and one is computed: it is eight times
+    faster, and with the group S_8 exactly independent of the choice of the lattice's basis. With the published one-hot
+    or another group the result depends on the basis. The cell has to be primitive either way, for a shift's parity to
+    mean anything. Invariant to rotation, translation and the order of atoms.
+
+    Args:
+        group: one of `asegen.nn.orbits.GROUPS`; the paper's two are "P-triclinic" and "S_8".
+        encoding: of elements, see `asegen.nn.element_features`.
+        cell_one_hot: tell each atom which of the eight cells it is in, as published.
+        moving: the variant that is equivariant to Euclidean motions (appendix A.5): atoms move as messages say, and
+            messages know the current squared distance.
+        graph: "bonds" (published for the Materials Project) or "radius" (published for Perov-5).
+        cutoff: Å, of the graph "radius".
+        width: of atoms and messages (published: 100).
+        layers: published: 6.
+        outputs: numbers per crystal.
+        heads: how many heads give them (published: 1).
+
+    Raises:
+        InputError: an unknown group or encoding.
+    """
+
+    def __init__(
+        self,
+        group: str = "S_8",
+        encoding: str = "atomic_number",
+        cell_one_hot: bool = True,
+        moving: bool = False,
+        graph: str = "bonds",
+        cutoff: float = 5.0,
+        width: int = 100,
+        layers: int = 6,
+        outputs: int = 1,
+        heads: int = 1,
+    ) -> None:
+        super().__init__()
+        self.graph, self.cutoff, self.n_cells = graph, cutoff, N_CELLS if cell_one_hot else 1
+        self.row: Tensor
+        self.register_buffer("row", torch.tensor(orbit_row(group)), persistent=False)
+        self.elements = ElementFeatures(encoding)
+        self.atoms = nn.Linear(self.elements.size + (N_CELLS if cell_one_hot else 0), width)
+        self.gaussians = Gaussians(0, _LAST, _GAUSSIANS, _WIDTH)
+        self.bonds = nn.Linear(_GAUSSIANS, _GAUSSIANS)
+        kind = _MovingLayer if moving else _Layer
+        self.layers = nn.ModuleList([kind(width, _GAUSSIANS, group) for _ in range(layers)])
+        self.site = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.heads = Heads([width, width], outputs, heads, nn.SiLU())
+
+    def embed(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, width): the mean over atoms that the heads read."""
+        cells = self._supercell(crystals)
+        x = self._nodes(crystals)
+        displacement = x.new_zeros(*x.shape[:2], 3)
+        for layer in self.layers:
+            x, displacement = layer(x, displacement, cells)
+        return crystal_mean(self.site(x).mean(1), crystals)
+
+    def forward(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, heads, outputs)."""
+        return self.heads(self.embed(crystals))
+
+    def _nodes(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, n_cells, width)."""
+        features = self.elements(crystals.numbers, crystals.batch, len(crystals))[:, None]
+        if self.n_cells > 1:
+            places = torch.eye(N_CELLS, device=features.device).expand(len(features), -1, -1)
+            features = torch.cat([features.expand(-1, N_CELLS, -1), places], -1)
+        return self.atoms(features.to(self.atoms.weight.dtype))
+
+    def _supercell(self, crystals: Crystals) -> _Supercell:
+        edges = _with_self_edges(property_graph(crystals, self.graph, self.cutoff), len(crystals.numbers))
+        x, y, z = edges.shift.remainder(2).unbind(-1)
+        parity = 4 * y + 2 * x + z
+        order = torch.argsort(self.row[parity], stable=True)
+        edges, parity = Edges(edges.i[order], edges.j[order], edges.shift[order]), parity[order]
+        vector = edges.vectors(crystals)
+        features = self.bonds(self.gaussians(torch.linalg.vector_norm(vector, dim=-1)))[:, None]
+        cell = torch.arange(self.n_cells, device=parity.device) ^ (parity[:, None] if self.n_cells > 1 else 0)
+        sender = edges.j[:, None] * self.n_cells + cell
+        colour = self.row[parity]
+        same = (edges.i == edges.j).nonzero()[:, 0]
+        n_orbits = int(self.row.max()) + 1
+        every = CellEdges(edges.i, sender, features, torch.bincount(colour, minlength=n_orbits).tolist())
+        counts = torch.bincount(colour[same], minlength=n_orbits).tolist()
+        return _Supercell(every, same, CellEdges(edges.i[same], sender[same], features[same], counts), vector)
+
+
+def _with_self_edges(edges: Edges, n_atoms: int) -> Edges:
+    atom = torch.arange(n_atoms, device=edges.i.device)
+    return Edges(
+        torch.cat([edges.i, atom]),
+        torch.cat([edges.j, atom]),
+        torch.cat([edges.shift, edges.shift.new_zeros(n_atoms, 3)]),
+    )
+
+
+class _Gate(nn.Module):
+    """`σ(a · m + b) m`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.openness = nn.Linear(width, 1)
+
+    def forward(self, m: Tensor) -> Tensor:
+        return torch.sigmoid(self.openness(m)) * m
+
+
+class _Layer(nn.Module):
+    """Messages on all edges, more messages on those between an atom and its images, and an update of the atoms."""
+
+    def __init__(self, width: int, edge_width: int, group: str) -> None:
+        super().__init__()
+        self.on_all, self.on_identity = (CollapsedMessages(width, edge_width, group) for _ in range(2))
+        self.gate_all, self.gate_identity = _Gate(width), _Gate(width)
+        self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, x: Tensor, displacement: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
+        """One layer.
+
+        Args:
+            x: (n_atoms_total, n_cells, width).
+            displacement: (n_atoms_total, n_cells, 3), Å; comes back as it is.
+            cells: the edges.
+
+        Returns:
+            New atoms and displacements, of the same shapes.
+        """
+        return self._exchange(x, cells)[0], displacement
+
+    def _exchange(self, x: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
+        """New atoms, and the messages on all edges."""
+        every, identity = self.on_all(x, cells.edges), self.on_identity(x, cells.identity_edges)
+        received = torch.zeros_like(x).index_add(0, cells.edges.receiver, self.gate_all(every))
+        received = received.index_add(0, cells.identity_edges.receiver, self.gate_identity(identity))
+        return x + self.update(torch.cat([received, x], -1)), every
+
+
+class _MovingLayer(_Layer):
+    """The same with atoms that move, `r_i ← r_i + Σ_j (r_i − r_j) φ(m_ij)`, and messages that know `|r_i − r_j|²`."""
+
+    def __init__(self, width: int, edge_width: int, group: str) -> None:
+        super().__init__(width, edge_width + 1, group)
+        self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, self.on_all.orbits, bias=False))
+        nn.init.uniform_(self.push[2].weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
+
+    def forward(self, x: Tensor, displacement: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
+        """One layer; see `_Layer.forward`."""
+        i, j = cells.edges.receiver, cells.edges.sender
+        vector = cells.vector[:, None] + displacement.flatten(0, 1)[j] - displacement[i]
+        seen = [cells.edges.features.expand(-1, x.shape[1], -1), vector.square().sum(-1, keepdim=True)]
+        features = torch.cat(seen, -1)
+        x, every = self._exchange(
+            x,
+            replace(
+                cells,
+                edges=replace(cells.edges, features=features),
+                identity_edges=replace(cells.identity_edges, features=features[cells.identity]),
+            ),
+        )
+        colour = torch.repeat_interleave(torch.tensor(cells.edges.counts, device=i.device))
+        push = self.push(every).gather(-1, colour[:, None, None].expand(-1, x.shape[1], 1))
+        return x, displacement.index_add(0, i, -vector * push)
