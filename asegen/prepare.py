@@ -6,24 +6,19 @@ Nothing here imports torch, so that the worker processes start quickly.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asegen.cif import NOTE, StructureError
-from asegen.errors import AsegenError
 from asegen.structure_checks import Floats, check_atoms, niggli_reduce
 from asegen.structure_files import Entry, number, read_entry
+from asegen.workers import OutOfTime, time_limit, worker_pool
 
 TIME_LIMIT = 60.0
 """Seconds that one structure may take to read and check."""
@@ -54,10 +49,6 @@ class Refused(NamedTuple):
 Outcome = Prepared | Refused
 
 
-class _OutOfTime(BaseException):
-    """Raised by the timer; no reader's `except Exception` catches it."""
-
-
 def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
     """Reads, checks and reduces one entry; never raises for what is wrong with it."""
     try:
@@ -72,7 +63,7 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         return Prepared(entry.row, name, cell, positions, atoms.numbers.astype(np.int16), columns, note)
     except StructureError as error:
         return Refused(entry.row, entry.id, str(error))
-    except _OutOfTime:
+    except OutOfTime:
         return Refused(entry.row, entry.id, f"time limit: more than {TIME_LIMIT:g} s")
     except Exception as error:  # a malformed row is a record, never the end of the run
         return Refused(entry.row, entry.id, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
@@ -89,7 +80,7 @@ def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> I
     """
     chunks = _chunks(entries)
     pending: deque[tuple[list[Entry], Future[list[Outcome]]]] = deque()
-    pool = _pool(jobs)
+    pool = worker_pool(jobs)
     try:
         while True:
             for chunk in itertools.islice(chunks, _CHUNKS_PER_JOB * jobs - len(pending)):
@@ -102,7 +93,7 @@ def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> I
             except BrokenProcessPool:
                 pool.shutdown(cancel_futures=True)
                 outcomes = _one_by_one(chunk, max_atoms)
-                pool = _pool(jobs)
+                pool = worker_pool(jobs)
                 pending = deque((other, _submit(pool, other, max_atoms)) for other, _ in pending)
             yield from outcomes
     finally:
@@ -113,16 +104,6 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     iterator = iter(entries)
     while chunk := list(itertools.islice(iterator, _CHUNK)):
         yield chunk
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    """Fresh interpreters: forking a process that has threads (a progress bar, torch) may hang it."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        pool.submit(_prepare_chunk, [], None).result()
-    except BrokenProcessPool:
-        raise AsegenError("worker processes cannot be started") from None
-    return pool
 
 
 def _submit(pool: ProcessPoolExecutor, chunk: list[Entry], max_atoms: int | None) -> Future[list[Outcome]]:
@@ -136,7 +117,7 @@ def _submit(pool: ProcessPoolExecutor, chunk: list[Entry], max_atoms: int | None
 
 def _one_by_one(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    pool = _pool(1)
+    pool = worker_pool(1)
     try:
         for entry in chunk:
             try:
@@ -144,29 +125,10 @@ def _one_by_one(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
             except BrokenProcessPool:
                 outcomes.append(Refused(entry.row, entry.id, "crashed: reading it ended the process"))
                 pool.shutdown()
-                pool = _pool(1)
+                pool = worker_pool(1)
     finally:
         pool.shutdown()
     return outcomes
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent tells the user
-    if hasattr(signal, "SIGALRM"):
-        signal.signal(signal.SIGALRM, _out_of_time)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent cannot tell its workers, which would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _out_of_time(signum: int, frame: FrameType | None) -> None:
-    raise _OutOfTime
 
 
 def _prepare_chunk(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
@@ -174,10 +136,5 @@ def _prepare_chunk(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcom
 
 
 def _prepare_in_time(entry: Entry, max_atoms: int | None) -> Outcome:
-    if not hasattr(signal, "setitimer"):
+    with time_limit(TIME_LIMIT):
         return prepare(entry, max_atoms)
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
-    try:
-        return prepare(entry, max_atoms)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)

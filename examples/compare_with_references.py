@@ -11,18 +11,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
-from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.io.ase import AseAtomsAdaptor
 from scipy.stats import wasserstein_distance
 
 from asegen.atoms import check_atoms, shortest_distance
+from asegen.metrics.matching import rms_distances
 
 
 def density(atoms: Atoms) -> float:
@@ -30,19 +28,9 @@ def density(atoms: Atoms) -> float:
     return float(atoms.get_masses().sum() / atoms.get_volume() * 1.66053907)
 
 
-def distance(pair: tuple[Atoms, Atoms]) -> float | None:
-    """Root mean square distance of matched structures (normalised, pymatgen's), or None without a match."""
-    generated, reference = (AseAtomsAdaptor.get_structure(atoms) for atoms in pair)
-    if check_atoms(pair[0]) is not None:
-        return None
-    found = StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10).get_rms_dist(reference, generated)
-    return None if found is None else float(found[0])
-
-
 def compare(pairs: list[tuple[Atoms, Atoms]], jobs: int) -> dict[str, float]:
     """The figures for pairs of a generated and a real crystal."""
-    with ProcessPoolExecutor(jobs) as pool:
-        distances = list(pool.map(distance, pairs, chunksize=8))
+    distances = rms_distances([(real, generated) for generated, real in pairs], jobs)
     matched = [d for d in distances if d is not None]
     generated = [a for a, _ in pairs]
     return {

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asegen import prepare as module
+from asegen import workers
 from asegen.errors import InputError
 from asegen.prepare import Prepared, Refused, prepare, prepare_all
 from asegen.structure_files import OTHER, Entry, read_entries
@@ -108,7 +109,7 @@ def test_time_limit(monkeypatch):
     monkeypatch.setattr(module, "read_entry", forever)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
     try:
-        module._start_worker()
+        workers._start_worker()
         (outcome,) = module._prepare_chunk([entry(0)], None)
     finally:
         for number, handler in handlers.items():

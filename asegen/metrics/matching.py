@@ -1,0 +1,65 @@
+"""Whether two structures are the same crystal, by pymatgen's StructureMatcher with the published tolerances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ase import Atoms
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.structure_checks import check_atoms
+from asegen.workers import OutOfTime, time_limit, worker_pool
+
+STOL, LTOL, ANGLE_TOL = 0.5, 0.3, 10.0
+"""The tolerances of CDVAE (Xie et al., ICLR 2022) and all who followed: share of (V/n)^(1/3), of lengths, degrees."""
+TIME_LIMIT = 20.0
+"""Seconds for one pair; a pair that takes longer counts as no match."""
+_CHUNK = 16
+
+
+def rms_distance(reference: Atoms, structure: Atoms) -> float | None:
+    """Root mean square distance of matched atoms, in units of (V/n)^(1/3); None where the two don't match.
+
+    Args:
+        reference: a real crystal.
+        structure: a generated one; what fails the validity gate matches nothing.
+    """
+    if check_atoms(structure) is not None:
+        return None
+    matcher = StructureMatcher(stol=STOL, ltol=LTOL, angle_tol=ANGLE_TOL)
+    pair = (AseAtomsAdaptor.get_structure(atoms) for atoms in (reference, structure))
+    found = matcher.get_rms_dist(*pair)
+    return None if found is None else float(found[0])
+
+
+def rms_distances(pairs: Iterable[tuple[Atoms, Atoms]], jobs: int) -> Iterator[float | None]:
+    """`rms_distance` of each pair of a reference and a structure, in order, in worker processes.
+
+    Args:
+        pairs: references and structures.
+        jobs: worker processes; the result does not depend on it.
+
+    Raises:
+        AsegenError: worker processes cannot be started.
+    """
+    pairs = list(pairs)
+    pool = worker_pool(jobs)
+    try:
+        chunks = [pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK)]
+        for distances in pool.map(_distances, chunks):
+            yield from distances
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _distances(pairs: Sequence[tuple[Atoms, Atoms]]) -> list[float | None]:
+    return [_in_time(*pair) for pair in pairs]
+
+
+def _in_time(reference: Atoms, structure: Atoms) -> float | None:
+    try:
+        with time_limit(TIME_LIMIT):
+            return rms_distance(reference, structure)
+    except OutOfTime:
+        return None
