@@ -1,5 +1,6 @@
-"""What a user of ASE meets: generators of structures that take formulas and give `ase.Atoms`."""
+"""What a user of ASE meets: a generator that takes formulas and gives `ase.Atoms`, and a relaxer used as an optimiser."""
 
 from asegen.calculators.generator import Generator
+from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "LearnedRelaxer", "relax_structures"]

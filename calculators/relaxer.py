@@ -1,0 +1,354 @@
+"""`LearnedRelaxer`: a rough crystal pulled to a sensible cell and positions, used like an optimiser of ASE."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from ase import Atoms
+from ase.data import chemical_symbols
+from ase.filters import Filter
+from ase.optimize.optimize import BaseDynamics
+from ase.parallel import world
+
+from asegen.atoms import check_atoms, crystals_from_atoms
+from asegen.calculators.freedom import Held, Wishes, freedom_of, unwrap, what_holds
+from asegen.crystal import Crystals, Tangent
+from asegen.errors import InputError
+from asegen.geometry.torus import shortest
+from asegen.relaxation.motion import size_of
+from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits
+from asegen.relaxers import Relaxer, load_relaxer
+
+REFUSED, INVALID = "refused", "invalid"
+"""Statuses beside `asegen.relaxation.relax.STATUSES`: not a crystal that can be relaxed; not valid when it stopped."""
+
+_HOPELESS = ("no atoms", "not periodic", "non-finite", "unknown element", "bad cell")  # kinds of the validity gate
+
+
+class LearnedRelaxer(BaseDynamics):
+    """Relaxes one crystal step by step without energies, forces or stresses.
+
+    Like an optimiser of ASE: `run`, `irun`, `attach`, logfile, trajectory, restart and `with` work alike, constraints
+    are kept on the Atoms (`FixAtoms`, `FixCom` and `FixSymmetry` are honoured), and a cell filter may be passed in
+    place of Atoms. Unlike one, it moves the cell of plain Atoms too, unless `fix_cell` is set. `fmax` is a length: how
+    far the network would still move an atom, in Å.
+
+    Attributes:
+        status: "" before a run; then "converged", "out of steps" or "volume".
+        reason: one line if it didn't converge.
+
+    Args:
+        atoms: a crystal, or a `UnitCellFilter`, `FrechetCellFilter` or `StrainFilter` around one.
+        restart: file that keeps the number of steps and the first volume, read if it exists.
+        logfile: path or open file, "-" for standard output, None for none.
+        trajectory: path or open trajectory.
+        append_trajectory: add to the trajectory rather than replace it.
+        model: a shipped model's name, a path of weights, or a loaded `Relaxer`.
+        device: "auto", "cpu", "cuda" …
+        fix_cell: the cell stays.
+        fix_positions: fractional positions stay.
+        keep_symmetry: the crystal is made to have its space group exactly, and keeps it.
+        symprec: Å, tolerance of the space group.
+        volume_factor: the run stops, and its last step is undone, when the volume grows or shrinks by more.
+        comm: ASE's communicator.
+
+    Raises:
+        InputError: not a crystal, an element without training data, a constraint that can't be honoured, or no model.
+        CheckpointError: weights that can't be read.
+    """
+
+    def __init__(
+        self,
+        atoms: Atoms | Filter,
+        restart: str | Path | None = None,
+        logfile: IO | str | Path | None = "-",
+        trajectory: Any = None,
+        append_trajectory: bool = False,
+        *,
+        model: str | Relaxer | None = None,
+        device: str = "auto",
+        fix_cell: bool = False,
+        fix_positions: bool = False,
+        keep_symmetry: bool = False,
+        symprec: float = 0.01,
+        volume_factor: float = Limits.volume_factor,
+        comm: Any = world,
+    ) -> None:
+        wishes = Wishes(fix_cell, fix_positions, keep_symmetry, symprec)
+        crystal, wishes, self._strains = unwrap(atoms, wishes)
+        self.relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
+        if (reason := refusal(crystal, self.relaxer)) is not None:
+            raise InputError(reason)
+        self._freedom = freedom_of([what_holds(crystal, wishes)], wishes)
+        super().__init__(crystal, logfile, trajectory, append_trajectory, comm=comm)
+        if self._freedom.symmetry is not None:
+            write_into(crystal, self._freedom.symmetry.symmetrised(crystals_from_atoms([crystal])))
+        self.restart = restart
+        self.fmax, self.cell_max = Limits.position_tolerance, Limits.cell_tolerance
+        self.volume_factor = volume_factor
+        self.status, self.reason = "", ""
+        self._first_volume = crystal.cell.volume
+        self._known: tuple[Crystals, Tangent] | None = None
+        if restart is not None and Path(restart).is_file():
+            self._read_state(Path(restart))
+
+    def run(
+        self,
+        fmax: float = Limits.position_tolerance,
+        steps: int = Limits.steps,
+        cell_max: float = Limits.cell_tolerance,
+    ) -> bool:
+        """Steps until the network hardly moves the crystal any more.
+
+        Args:
+            fmax: Å, how far the network would still move an atom within the cell.
+            steps: at most so many.
+            cell_max: the largest principal strain that it would still ask for, dimensionless.
+
+        Returns:
+            Whether both tolerances are met.
+
+        Raises:
+            InputError: the network's motion is not finite, or the cell has become one that can't be handled.
+        """
+        return list(self.irun(fmax, steps, cell_max))[-1]
+
+    def irun(
+        self,
+        fmax: float = Limits.position_tolerance,
+        steps: int = Limits.steps,
+        cell_max: float = Limits.cell_tolerance,
+    ) -> Iterator[bool]:
+        """`run` as a generator that stops after every step, with the first state before any.
+
+        Args:
+            fmax: see `run`.
+            steps: see `run`.
+            cell_max: see `run`.
+
+        Yields:
+            Whether the crystal has arrived.
+        """
+        self.fmax, self.cell_max, self.max_steps = fmax, cell_max, self.nsteps + steps
+        self.status, self.reason = "", ""
+        if self.nsteps == 0:
+            self.log()
+            self.call_observers()
+        while True:
+            arrived = self._judge()
+            yield arrived
+            if self.status or not self.step():
+                return
+            self.nsteps += 1
+            self.log()
+            self.call_observers()
+            self._write_state()
+
+    def step(self) -> bool:
+        """Follows the network's motion once; False, and nothing moves, where the volume would leave its bounds."""
+        crystals, motion = self._motion()
+        moved = crystals.move(motion)
+        ratio = float(moved.volume) / self._first_volume
+        if not 1 / self.volume_factor < ratio < self.volume_factor:
+            self.status, self.reason = VOLUME, f"the volume left the factor {self.volume_factor:g}"
+            return False
+        write_into(self.atoms, moved)
+        return True
+
+    def converged(self) -> bool:
+        """Whether the crystal, as it is now, meets the tolerances of the last run."""
+        farthest, strain = self.size()
+        return farthest <= self.fmax and strain <= self.cell_max
+
+    def size(self) -> tuple[float, float]:
+        """How far the network would move an atom now (Å), and the largest principal strain that it would ask for."""
+        farthest, strain = size_of(*self._motion())
+        return float(farthest), float(strain)
+
+    def log(self) -> None:
+        """Writes a line: step, time, volume (Å³), fmax (Å) and strain."""
+        name, (farthest, strain) = type(self).__name__, self.size()
+        if self.nsteps == 0:
+            head = f"{' ' * len(name)}  Step     Time   Volume[A^3]  fmax[A]   strain\n"
+            self.logfile.write(head)
+        clock, volume = time.strftime("%H:%M:%S"), self.atoms.cell.volume
+        self.logfile.write(f"{name}:  {self.nsteps:3d} {clock} {volume:13.4f} {farthest:8.4f} {strain:8.4f}\n")
+
+    def todict(self) -> dict[str, Any]:
+        """What a trajectory says of how it was made, in ASE's words."""
+        return {
+            "type": "optimization",
+            "optimizer": type(self).__name__,
+            "model": self.relaxer.name,
+            "fmax": self.fmax,
+            "cell_max": self.cell_max,
+            "max_steps": self.max_steps,
+        }
+
+    def _judge(self) -> bool:
+        arrived = self.converged()
+        if arrived:
+            self.status = CONVERGED
+        elif self.nsteps >= self.max_steps:
+            self.status, self.reason = OUT_OF_STEPS, f"still moving after {self.nsteps} steps"
+        return arrived
+
+    def _motion(self) -> tuple[Crystals, Tangent]:
+        """The crystal and its free motion; the network is asked once for each state of the Atoms."""
+        crystals = crystals_from_atoms([self.atoms])
+        if self._known is None or not _same(crystals, self._known[0]):
+            motion = self.relaxer.propose(crystals, self._freedom)
+            if self._strains is not None:
+                motion = Tangent(motion.displacement, self._strains.apply(motion.strain))
+            if not bool(torch.isfinite(motion.displacement).all() and torch.isfinite(motion.strain).all()):
+                raise InputError(f"{self.relaxer.name} gives a motion that is not finite")
+            self._known = crystals, motion
+        return self._known
+
+    def _read_state(self, path: Path) -> None:
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            self.nsteps, self._first_volume = int(state["nsteps"]), float(state["first_volume"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{path} is no restart file of a {type(self).__name__}; delete it to begin anew") from None
+
+    def _write_state(self) -> None:
+        if self.restart is not None and self.comm.rank == 0:
+            state = {"nsteps": self.nsteps, "first_volume": self._first_volume}
+            Path(self.restart).write_text(json.dumps(state), encoding="utf-8")
+
+
+def refusal(atoms: Atoms, relaxer: Relaxer) -> str | None:
+    """Why Atoms can't be relaxed at all, in one line, or None.
+
+    Args:
+        atoms: any Atoms.
+        relaxer: the one that would do it.
+    """
+    reason = check_atoms(atoms)
+    if reason is not None and reason.startswith(_HOPELESS):
+        return reason
+    foreign = sorted(set(atoms.numbers.tolist()) - relaxer.elements)
+    if foreign:
+        return f"untrained element: {relaxer.name} has no training data with {chemical_symbols[foreign[0]]}"
+    return None
+
+
+def write_into(atoms: Atoms, moved: Crystals) -> None:
+    """Moves Atoms in place, without wrapping those that lie outside of the cell.
+
+    Args:
+        atoms: one crystal.
+        moved: the same crystal, moved.
+    """
+    before = torch.from_numpy(atoms.cell.scaled_positions(atoms.positions))
+    after = before + shortest(moved.scaled_positions - before)
+    cell = moved.cell[0].numpy()
+    # Constraints have been honoured already; ASE's adjustment of a cell refuses large steps.
+    atoms.set_cell(cell, scale_atoms=False, apply_constraint=False)
+    atoms.set_positions(after.numpy() @ cell, apply_constraint=False)
+
+
+def _same(a: Crystals, b: Crystals) -> bool:
+    fields = ("cell", "scaled_positions", "numbers")
+    return all(torch.equal(getattr(a, name), getattr(b, name)) for name in fields)
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """What became of one structure.
+
+    Attributes:
+        atoms: a copy, moved, without calculator; `info` has this record's other fields as `relax_status` and so on, and
+            the model as `relax_model`.
+        status: of `asegen.relaxation.relax.STATUSES`, or "refused" or "invalid".
+        reason: one line; empty if it converged.
+        steps: moves made.
+        fmax: Å, how far the network would still move an atom; NaN if that isn't known.
+        strain: the largest principal strain that it would still ask for; NaN if that isn't known.
+    """
+
+    atoms: Atoms
+    status: str
+    reason: str
+    steps: int = 0
+    fmax: float = math.nan
+    strain: float = math.nan
+
+
+def relax_structures(
+    structures: Sequence[Atoms],
+    model: str | Relaxer | None = None,
+    device: str = "auto",
+    *,
+    fix_cell: bool = False,
+    fix_positions: bool = False,
+    keep_symmetry: bool = False,
+    symprec: float = 0.01,
+    limits: Limits | None = None,
+    report: Callable[[int], None] = lambda finished: None,
+) -> list[Relaxation]:
+    """The batch form of `LearnedRelaxer`: any number of crystals at once, each stopping on its own.
+
+    Args:
+        structures: any Atoms; what can't be relaxed is refused with a reason and harms nobody. They aren't changed.
+        model: a shipped model's name, a path of weights, or a loaded `Relaxer`.
+        device: "auto", "cpu", "cuda" …
+        fix_cell: cells stay.
+        fix_positions: fractional positions stay.
+        keep_symmetry: crystals are made to have their space groups exactly, and keep them.
+        symprec: Å, tolerance of the space groups.
+        limits: when to stop; the default ones without it.
+        report: called with the number of structures that have finished since the last call.
+
+    Returns:
+        One record each, in order.
+
+    Raises:
+        InputError: no such model or device, or nothing may move.
+        CheckpointError: weights that can't be read.
+    """
+    wishes = Wishes(fix_cell, fix_positions, keep_symmetry, symprec)
+    relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
+    records: dict[int, Relaxation] = {}
+    held: dict[int, Held] = {}
+    for k, atoms in enumerate(structures):
+        try:
+            if (reason := refusal(atoms, relaxer)) is not None:
+                raise InputError(reason)
+            held[k] = what_holds(atoms, wishes)
+        except InputError as error:
+            records[k] = Relaxation(atoms.copy(), REFUSED, str(error))
+    report(len(records))
+    order = list(held)
+    crystals = crystals_from_atoms([structures[k] for k in order])
+    freedom = freedom_of(list(held.values()), wishes)
+    found = relaxer.relax(crystals, limits or Limits(), freedom, report)
+    for row, k in enumerate(order):
+        atoms = structures[k].copy()
+        write_into(atoms, found.crystals[row])
+        status, reason = found.status[row], found.reason[row]
+        invalid = check_atoms(atoms) if status in (CONVERGED, OUT_OF_STEPS) else None
+        if invalid is not None:
+            status, reason = INVALID, invalid
+        records[k] = Relaxation(
+            atoms, status, reason, int(found.steps[row]), float(found.farthest[row]), float(found.strain[row])
+        )
+    for record in records.values():
+        _note(record, relaxer)
+    return [records[k] for k in range(len(structures))]
+
+
+def _note(record: Relaxation, relaxer: Relaxer) -> None:
+    known = {"fmax": record.fmax, "strain": record.strain}
+    notes: dict[str, object] = {"status": record.status, "steps": record.steps, "model": relaxer.name}
+    notes |= {key: round(value, 6) for key, value in known.items() if math.isfinite(value)}
+    notes |= {"reason": record.reason} if record.reason else {}
+    record.atoms.info.update({f"relax_{key}": value for key, value in notes.items()})
