@@ -1,4 +1,4 @@
-"""What a user of ASE meets: a generator that takes formulas and gives `ase.Atoms`, and a relaxer used as an optimiser."""
+"""What a user of ASE meets: a generator that gives `ase.Atoms` for formulas, and a relaxer used as an optimiser."""
 
 from asegen.calculators.generator import Generator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
