@@ -17,8 +17,12 @@ from asegen import __version__
 from asegen.errors import AsegenError
 
 COMMANDS = {
+    "candidates": "asegen.cli.candidates",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",
+    "relax": "asegen.cli.relax",
+    "models": "asegen.cli.models",
+    "predict": "asegen.cli.predict",
     "train": "asegen.cli.train",
 }
 
