@@ -43,9 +43,9 @@ class Limits:
         InputError: a limit has no meaning.
     """
 
-    position_tolerance: float = 0.02
-    cell_tolerance: float = 0.005
-    steps: int = 20
+    position_tolerance: float = 0.05
+    cell_tolerance: float = 0.01
+    steps: int = 10
     volume_factor: float = 2.5
     atoms_at_once: int = 2000
 

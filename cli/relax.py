@@ -1,0 +1,41 @@
+"""The command `asegen relax`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+class CLICommand:
+    """Pull rough crystals to sensible cells and positions, without energies or forces.
+
+    Every frame of every IN is relaxed by a network that has learned what crystals look like at their energy's minimum,
+    in milliseconds each. OUT's name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Each frame
+    carries relax_status and where it came from; what can't be relaxed is named on stderr and left out.
+    """
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Declares the arguments."""
+        add = parser.add_argument
+        add("inputs", nargs="+", type=Path, metavar="IN", help="any file that ASE reads, a CSV with CIFs, or a folder")
+        add("-o", "--output", required=True, metavar="OUT", help="where the structures go")
+        add("--model", metavar="NAME|PATH", help="a shipped relaxer's name, or a file of weights")
+        held = parser.add_mutually_exclusive_group()
+        held.add_argument("--fix-cell", action="store_true", help="cells stay")
+        held.add_argument("--fix-positions", action="store_true", help="fractional positions stay")
+        add("--keep-symmetry", action="store_true", help="make every space group exact, and keep it")
+        add("--symprec", type=float, default=0.01, metavar="Å", help="tolerance of the space groups (default: 0.01)")
+        add("--fmax", type=float, metavar="Å", help="done when no atom would move farther (default: 0.05)")
+        add("--cell-max", type=float, metavar="X", help="and no principal strain were larger (default: 0.01)")
+        add("--steps", type=int, metavar="K", help="most steps of a structure (default: 10)")
+        add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
+        add("--status", type=Path, metavar="CSV", help="write a table with the outcome of every frame")
+        add("--overwrite", action="store_true", help="replace OUT if it exists")
+
+    @staticmethod
+    def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+        """Runs the command."""
+        from asegen.cli.relaxation_run import run_relaxation
+
+        run_relaxation(args)

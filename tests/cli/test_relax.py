@@ -1,0 +1,139 @@
+"""`asegen relax`: formats in and out, one status for each frame, bad inputs. The weights are untrained."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk, molecule
+from ase.db import connect
+from ase.io import read, write
+
+from asegen.cli.main import main
+from asegen.models.checkpoint import write_tensors
+from asegen.models.moment_empnn import MomentEMPNN
+from asegen.relaxers import load_relaxer
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    options = {"width": 8, "channels": 2, "first_layers": 1, "steps": 1, "neighbors": 8, "radial": 8}
+    torch.manual_seed(0)
+    model = MomentEMPNN(**options)
+    header = {
+        "name": "tiny",
+        "steps": 0,
+        "elements": list(range(1, 84)),
+        "model": {"class": "MomentEMPNN", **options},
+        "process": {"class": "Denoising"},
+    }
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    write_tensors(path, model.state_dict(), header)
+    return str(path)
+
+
+def frames(n: int = 4) -> list:
+    made = [bulk("NaCl", "rocksalt", a=5.2 + 0.1 * k) for k in range(n)]
+    for k, atoms in enumerate(made):
+        atoms.rattle(0.1, seed=k)
+        atoms.info["material_id"] = f"m-{k}"
+    return made
+
+
+@pytest.mark.parametrize("name", ["out.extxyz", "out.cif", "out.traj", "out.db", "out"])
+def test_every_frame_arrives_in_order_in_every_format(tmp_path: Path, weights: str, name: str) -> None:
+    write(tmp_path / "in.extxyz", frames())
+    out = tmp_path / name
+    main(["relax", str(tmp_path / "in.extxyz"), "-o", str(out), "--model", weights, "--steps", "2"])
+    files = sorted(out.iterdir()) if name == "out" else [out]
+    found = [atoms for file in files for atoms in read(file, ":", format="vasp" if name == "out" else None)]
+    assert [len(atoms) for atoms in found] == [2] * 4
+    for before, after in zip(frames(), found, strict=True):
+        assert abs(after.cell.volume / before.cell.volume - 1) < 0.5
+        if name == "out.extxyz":
+            assert after.info["relax_status"] in ("converged", "out of steps")
+            assert after.info["material_id"] == before.info["material_id"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in.extxyz", name])
+    if name == "out.db":
+        assert connect(out).count(relax_model="tiny") == 4
+
+
+def test_each_frame_gets_one_status_whatever_is_wrong_with_others(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nan = bulk("Cu")
+    nan.positions[0] = np.nan
+    mixed = [frames(1)[0], nan, molecule("H2O"), bulk("U"), frames(1)[0]]
+    write(tmp_path / "mixed.extxyz", mixed)
+    whole = (tmp_path / "mixed.extxyz").read_text()
+    (tmp_path / "cut.extxyz").write_text(whole[: len(whole) // 2])
+    (tmp_path / "empty.cif").touch()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write(folder / "POSCAR-1", bulk("Si"), format="vasp")
+    (folder / "POSCAR-2").write_text("no structure\n")
+    sources = [tmp_path / name for name in ("mixed.extxyz", "cut.extxyz", "empty.cif", "missing.cif", "folder")]
+    status, out = tmp_path / "status.csv", tmp_path / "out.traj"
+    main(["relax", *map(str, sources), "-o", str(out), "--model", weights, "--status", str(status), "--steps", "1"])
+    rows = list(csv.DictReader(status.open()))
+    assert [row["status"] for row in rows[1:4]] == ["refused", "refused", "refused"]
+    assert {"converged", "out of steps"} >= {rows[0]["status"], rows[4]["status"]}
+    by_file = {Path(row["source"]).name: row for row in rows}
+    for name in ("empty.cif", "missing.cif", "POSCAR-2"):
+        assert by_file[name]["status"] == "unreadable" and by_file[name]["reason"]
+    assert any(row["source"].endswith("cut.extxyz") and row["status"] == "unreadable" for row in rows)
+    done = [row for row in rows if row["status"] in ("converged", "out of steps")]
+    assert len(read(out, ":")) == len(done) >= 4
+    error = capsys.readouterr().err
+    assert f"{len(rows)} structures" in error and "4 unreadable" in error
+
+
+def test_options_reach_the_relaxer(tmp_path: Path, weights: str) -> None:
+    write(tmp_path / "in.extxyz", frames(1))
+    before = frames(1)[0]
+    for option, kept in (("--fix-cell", "cell"), ("--fix-positions", "positions")):
+        out = tmp_path / f"{kept}.extxyz"
+        arguments = ["--model", weights, "--fmax", "0", "--cell-max", "0", "--steps", "2", option]
+        main(["relax", str(tmp_path / "in.extxyz"), "-o", str(out), *arguments])
+        after = read(out)
+        assert np.allclose(after.cell.array, before.cell.array) == (kept == "cell")
+        same = np.allclose(after.get_scaled_positions(), before.get_scaled_positions(), atol=1e-6)
+        assert same == (kept == "positions")
+        assert after.info["relax_steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in.extxyz", "-o", "out.xlsx"], "unknown format"),
+        (["in.extxyz", "-o", "in.extxyz"], "exists"),
+        (["missing.cif", "-o", "out.cif"], "none of 1 structures"),
+        (["in.extxyz", "-o", "out.cif", "--fix-cell", "--fix-positions"], "not allowed"),
+        (["in.extxyz", "-o", "out.cif", "--steps", "-1"], "steps"),
+        (["in.extxyz", "-o", "out.cif", "--model", "no such"], "no model"),
+        (["in.extxyz", "-o", "out.cif", "--symprec", "0"], "symprec"),
+    ],
+)
+def test_nonsense_is_one_line_and_exit_code_2(
+    tmp_path: Path,
+    weights: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("in.extxyz", frames(1))
+    model = [] if "--model" in arguments else ["--model", weights]
+    with pytest.raises(SystemExit) as stop:
+        main(["relax", *arguments, *model])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("asegen: error:") and message in last
+    assert not Path("out.cif").exists()
+
+
+def test_weights_of_another_kind_are_refused() -> None:
+    with pytest.raises(Exception, match="relaxes nothing"):
+        load_relaxer("torusflow-mp")
