@@ -49,7 +49,7 @@ def test_every_crystal_stops_on_its_own(atoms_at_once: int) -> None:
     kinds = [HALVES, EXPLODES, RAISES, WANDERS, STAYS, GIVES_NAN, SHRINKS, HALVES]
     finished: list[int] = []
     crystals = make(kinds)
-    found = relax(mover, crystals, Limits(steps=12, atoms_at_once=atoms_at_once), report=finished.append)
+    found = relax(mover, crystals, Limits(0.02, 0.005, steps=12, atoms_at_once=atoms_at_once), report=finished.append)
     expected = [CONVERGED, VOLUME, FAILED, OUT_OF_STEPS, CONVERGED, NOT_FINITE, VOLUME, CONVERGED]
     assert found.status == expected
     assert sum(finished) == len(kinds) and set(found.status) <= set(STATUSES)
