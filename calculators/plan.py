@@ -94,7 +94,8 @@ def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[
     if shard is None:
         return list(batches)
     first, _, count = shard.partition("/")
-    if not (first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
+    whole = all(part.isdecimal() and len(part) < 10 for part in (first, count))
+    if not (whole and 1 <= int(first) <= int(count)):
         raise InputError(f"--shard {shard}: write K/N with K from 1 to N, such as 2/8")
     return list(batches[int(first) - 1 :: int(count)])
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from asegen import __version__
-from asegen.calculators.compositions import Composition, from_formula, from_numbers, from_system
+from asegen.calculators.composition_files import from_file
+from asegen.calculators.compositions import Composition, from_formula, from_system
 from asegen.calculators.formats import CIF, FOLDER, read_back
 from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
@@ -96,16 +97,13 @@ def _compositions(args: argparse.Namespace, n: int) -> list[Composition]:
         return from_system(args.system, 20 if args.max_atoms is None else args.max_atoms, n)
     multiples = [1] if args.multiples is None else _whole_numbers(args.multiples)
     if args.source is not None:
-        from asegen.atoms import read_compositions
-
-        rows = read_compositions(args.source)
-        return [c for name, numbers in rows for c in from_numbers(numbers, multiples, name)]
+        return from_file(args.source, multiples)
     return [c for formula in args.formula for c in from_formula(formula, multiples, args.atoms)]
 
 
 def _whole_numbers(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
+    if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
         raise InputError(f"--multiples {text}: write whole numbers joined by commas, such as 1,2,4")
     return [int(part) for part in parts]
 

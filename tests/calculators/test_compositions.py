@@ -1,12 +1,13 @@
 """Compositions against pymatgen, and what is refused."""
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
 import pytest
 from ase.data import chemical_symbols
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition as PymatgenComposition
 
@@ -26,6 +27,24 @@ def test_counts_are_pymatgen_s(formula: str, multiple: int) -> None:
     assert PymatgenComposition(found.formula) == expected
     assert len(found.numbers) == expected.num_atoms
     assert {e.Z: int(n) for e, n in expected.items()} == {z: found.numbers.count(z) for z in set(found.numbers)}
+
+
+@settings(max_examples=300)
+@given(
+    st.text(max_size=12)
+    | st.text("NaClSrTO()[]0123456789-.+ ", max_size=12)
+    | st.lists(st.sampled_from(["Na", "Cl", "O2", "(", ")3", "[", "]2", "H", "0", "1", "X", "D"]), max_size=8).map(
+        "".join
+    )
+)
+def test_any_text_is_what_pymatgen_reads_or_refused_in_one_line(text: str) -> None:
+    try:
+        counts = parse_formula(text)
+    except InputError as error:
+        assert len(str(error)) < 200 and len(str(error).splitlines()) == 1
+    else:
+        units, formula = re.fullmatch(r"(\d*)(.*)", text).groups()  # "2NaCl" is two formula units, as ASE reads it
+        assert PymatgenComposition(counts) == PymatgenComposition(formula) * int(units or 1)
 
 
 def test_parentheses_atoms_and_multiples() -> None:

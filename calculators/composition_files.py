@@ -1,0 +1,80 @@
+"""The compositions of a file's rows or frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from asegen.atoms import StructureError, read_structures
+from asegen.calculators.compositions import Composition, from_formula, from_numbers
+from asegen.cif import cif_to_atoms
+from asegen.errors import InputError
+from asegen.structure_files import TABLE, file_format, read_table, row_id
+
+
+def from_file(path: Path, multiples: Sequence[int] = (1,)) -> list[Composition]:
+    """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
+
+    A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
+    column; any other file is read as structures.
+
+    Args:
+        path: CSV, or any file that `asegen.atoms.read_structures` reads.
+        multiples: how many such cells, each gives a composition.
+
+    Raises:
+        InputError: the file can't be read or holds nothing, or a row has no composition or too many atoms; the message
+            names the row.
+    """
+    found: list[Composition] = []
+    if file_format(path) == TABLE:
+        for index, row in enumerate(read_table(path)):
+            name = row_id(row, index)
+            found += _of_row(row, name, _place(path, index, name), multiples)
+    else:
+        for structure in read_structures(path):
+            place = _place(path, structure.row, structure.id)
+            found += _of_structure(structure.atoms, structure.id, place, multiples)
+    if not found:
+        raise InputError(f"{path} holds no compositions")
+    return found
+
+
+def _place(path: Path, row: int, name: str) -> str:
+    return f"{path}, row {row} ({' '.join(name.split())[:40]})"
+
+
+def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+    formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
+    if formula and (n_atoms or not cif):
+        try:
+            (cell,) = from_formula(formula, atoms=_whole_number(n_atoms) if n_atoms else None)
+            return from_numbers(cell.numbers, multiples, name)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
+    if not cif:
+        raise InputError(f"{place}: neither a formula nor a cif (columns: {', '.join(row)[:200]})")
+    try:
+        return _of_structure(cif_to_atoms(cif), name, place, multiples)
+    except StructureError as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise InputError(f"{text[:20]!r} is no number of atoms")
+    return int(text)
+
+
+def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+    if isinstance(atoms, StructureError):
+        raise InputError(f"{place}: {atoms}")
+    if len(atoms) == 0 or not all(1 <= z < len(chemical_symbols) for z in atoms.numbers):
+        raise InputError(f"{place}: no composition, or atoms that are no elements")
+    try:
+        return from_numbers(atoms.numbers, multiples, name)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
