@@ -1,6 +1,7 @@
-"""What a user of ASE meets: a generator that gives `ase.Atoms` for formulas, and a relaxer used as an optimiser."""
+"""What a user of ASE meets: a generator of `ase.Atoms`, a relaxer used as an optimiser, predictions as a calculator."""
 
 from asegen.calculators.generator import Generator
+from asegen.calculators.property import PropertyCalculator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
 
-__all__ = ["Generator", "LearnedRelaxer", "relax_structures"]
+__all__ = ["Generator", "LearnedRelaxer", "PropertyCalculator", "relax_structures"]

@@ -59,7 +59,12 @@ class ECN(nn.Module):
 
     Raises:
         InputError: an unknown group or encoding.
+
+    Attributes:
+        needs_primitive: True; what predicts with it reduces cells first.
     """
+
+    needs_primitive = True
 
     def __init__(
         self,
@@ -181,8 +186,9 @@ class _MovingLayer(_Layer):
 
     def __init__(self, width: int, edge_width: int, group: str) -> None:
         super().__init__(width, edge_width + 1, group)
-        self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, self.on_all.orbits, bias=False))
-        nn.init.uniform_(self.push[2].weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
+        last = nn.Linear(width, self.on_all.orbits, bias=False)
+        nn.init.uniform_(last.weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
+        self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
 
     def forward(self, x: Tensor, displacement: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
         """One layer; see `_Layer.forward`."""

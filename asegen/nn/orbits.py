@@ -84,7 +84,7 @@ def cell_permutations(group: str) -> list[tuple[int, ...]]:
     if group not in _LATTICES:
         raise InputError(f"group = {group!r} is not one of {', '.join(GROUPS)}")
     cell, rotations = _LATTICES[group]
-    found = [tuple(c ^ step for c in range(N_CELLS)) for step in (2, 4, 1)]
+    found: list[tuple[int, ...]] = [tuple(c ^ step for c in range(N_CELLS)) for step in (2, 4, 1)]
     for rotation in rotations:
         matrix = np.rint(cell @ rotation @ np.linalg.inv(cell)).astype(int)
         found.append(tuple(int(n) for n in (_PLACES @ matrix) % 2 @ _WEIGHTS))
@@ -110,8 +110,8 @@ def orbit_row(group: str) -> tuple[int, ...]:
 
     for permutation in cell_permutations(group):
         for a, b in pairs:
-            first, second = sorted((root((a, b)), root((permutation[a], permutation[b]))))
-            parent[second] = first
+            roots = root((a, b)), root((permutation[a], permutation[b]))
+            parent[max(roots)] = min(roots)
     numbers: dict[tuple[int, int], int] = {}
     return tuple(numbers.setdefault(root((0, c)), len(numbers)) for c in range(N_CELLS))
 

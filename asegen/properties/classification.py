@@ -23,7 +23,7 @@ class Classification:
     """
 
     def __init__(self, threshold: float = 1e-5) -> None:
-        self._threshold = threshold
+        self.threshold = threshold
 
     @staticmethod
     def statistics(crystals: Crystals, targets: Tensor) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Classification:
             targets: (n_crystals, 1).
         """
         given = model(crystals)[..., 0].float()
-        belongs = (targets <= self._threshold).to(given.dtype)
+        belongs = (targets <= self.threshold).to(given.dtype)
         entropy = functional.binary_cross_entropy_with_logits(given, belongs.expand_as(given), reduction="none")
         right = (torch.sigmoid(given.detach()).mean(1) > 0.5) == (belongs[:, 0] > 0.5)
         bags = bag_weights(crystals, given.shape[1])

@@ -1,0 +1,179 @@
+"""Predicted properties of `ase.Atoms`: in batches, or behind ASE's calculator interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import spglib
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from asegen.atoms import check_atoms, crystals_from_atoms
+from asegen.errors import InputError
+from asegen.predictors import PropertyPredictor, load_predictor
+
+DEFAULT_FAMILY = "alignn"
+BATCH = 256
+_SYMPREC = 1e-3  # Å; a smaller cell has to be the same crystal to the precision of files
+
+
+class Predicted(NamedTuple):
+    """What is predicted of one structure.
+
+    Attributes:
+        status: "ok", or one line `kind: detail` that says why there is no prediction.
+        values: column -> value, in the units of the training data, and `<column>_std`, a standard deviation; empty
+            without a prediction.
+    """
+
+    status: str
+    values: dict[str, float]
+
+
+def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device: str = "auto") -> list[Predicted]:
+    """Properties of many structures.
+
+    Args:
+        structures: any Atoms; what is no crystal, or holds an element that the model never saw, gets a status.
+        model: a shipped model's name, the path of weights, or a loaded predictor.
+        device: see `asegen.generators.pick_device`.
+
+    Returns:
+        One result for each structure, in order.
+
+    Raises:
+        InputError: no such model or device.
+        CheckpointError: weights that can't be read.
+    """
+    predictor = load_predictor(model, device) if isinstance(model, str) else model
+    results: list[Predicted | None] = [None] * len(structures)
+    fit: list[tuple[int, Atoms]] = []
+    for k, atoms in enumerate(structures):
+        status = judge(atoms, predictor)
+        if status is None:
+            fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
+        else:
+            results[k] = Predicted(status, {})
+    for k, result in _predict_fit(fit, predictor):
+        results[k] = result
+    return [result for result in results if result is not None]
+
+
+def _predict_fit(fit: list[tuple[int, Atoms]], predictor: PropertyPredictor) -> Iterator[tuple[int, Predicted]]:
+    # Similar sizes side by side: a batch's size is bounded by its largest crystal.
+    fit = sorted(fit, key=lambda pair: len(pair[1]))
+    edges = [*range(0, len(fit), BATCH), len(fit)]
+    for start, stop in pairwise(edges):
+        part = fit[start:stop]
+        found = predictor.predict(crystals_from_atoms([atoms for _, atoms in part]))
+        for (k, _), value, deviation in zip(part, found.value.tolist(), found.spread.tolist(), strict=True):
+            if not np.isfinite(value).all():
+                yield k, Predicted("non-finite: the network gives no number", {})
+                continue
+            values = dict(zip(predictor.columns, value, strict=True))
+            known = [(name, s) for name, s in zip(predictor.columns, deviation, strict=True) if np.isfinite(s)]
+            yield k, Predicted("ok", values | {f"{name}_std": s for name, s in known})
+
+
+def judge(atoms: Atoms, predictor: PropertyPredictor) -> str | None:
+    """Why a model can't say anything of a structure, `kind: detail`, or None."""
+    if (reason := check_atoms(atoms)) is not None:
+        return reason
+    foreign = sorted({int(z) for z in atoms.numbers} - predictor.elements)
+    if foreign:
+        return (
+            f"unknown element: {predictor.name} was trained without {', '.join(chemical_symbols[z] for z in foreign)}"
+        )
+    return None
+
+
+def primitive(atoms: Atoms) -> Atoms:
+    """The primitive cell of a crystal, not rotated; the crystal as it is where spglib finds none."""
+    found = spglib.standardize_cell(
+        (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), True, no_idealize=True, symprec=_SYMPREC
+    )
+    if found is None:
+        return atoms
+    cell, positions, numbers = found
+    return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
+
+
+class PropertyCalculator(Calculator):
+    """An ASE calculator over a network that predicts an energy per atom.
+
+    `energy` and `free_energy` are that energy times the number of atoms, in eV: with `alignn-formation-energy` the
+    formation energy of the Materials Project, relative to the elements, not a total energy. `results["energy_std"]` is
+    its uncertainty, eV. Forces (eV/Å) and stress (eV/Å³, ASE's sign) are gradients of the network; it was trained on no
+    forces and on relaxed crystals alone, so they are off unless asked for, and lead nowhere far from a minimum.
+
+    Args:
+        model: a shipped model's name or the path of weights.
+        device: see `asegen.generators.pick_device`.
+        forces: offer forces and stress too.
+
+    Raises:
+        InputError: no such model or device, a model that predicts no energy per atom, or forces of one that reduces
+            cells first (ECN).
+        CheckpointError: weights that can't be read.
+    """
+
+    def __init__(self, model: str = "alignn-formation-energy", device: str = "auto", forces: bool = False) -> None:
+        self.implemented_properties = ["energy", "free_energy", *(["forces", "stress"] if forces else [])]
+        super().__init__()
+        self.predictor = load_predictor(model, device)
+        target = self.predictor.targets[0]
+        if self.predictor.is_classifier or len(self.predictor.targets) != 1 or not target.endswith("_per_atom"):
+            raise InputError(f"{model} predicts no energy per atom, but {', '.join(self.predictor.columns)}")
+        if forces and self.predictor.needs_primitive:
+            raise InputError(f"{model} reduces cells first: its energy has no forces on the atoms given")
+        self._forces = forces
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Fills `results`; see ASE.
+
+        Raises:
+            InputError: the structure is no crystal, or holds an element that the model never saw.
+        """
+        super().calculate(atoms, properties, system_changes)
+        structure: Any = self.atoms  # a copy that ASE has just made
+        (found,) = predict([structure], self.predictor)
+        if not found.values:
+            raise InputError(found.status)
+        (target,), n = self.predictor.targets, len(structure)
+        self.results = {"energy": n * found.values[target]}
+        if (deviation := found.values.get(f"{target}_std")) is not None:
+            self.results["energy_std"] = n * deviation
+        if self._forces:
+            self.results |= _gradients(structure, self.predictor)
+        self.results["free_energy"] = self.results["energy"]
+
+
+def _gradients(atoms: Atoms, predictor: PropertyPredictor) -> dict[str, Any]:
+    """Energy, forces (n_atoms, 3) and stress (6,), in float64."""
+    crystals = crystals_from_atoms([atoms]).to(predictor.device)
+    crystals = crystals.replace(
+        cell=crystals.cell.requires_grad_(), scaled_positions=crystals.scaled_positions.requires_grad_()
+    )
+    energy = predictor.differentiable(crystals)[0, 0] * len(atoms)
+    of_cell, of_positions = torch.autograd.grad(energy, [crystals.cell, crystals.scaled_positions])
+    cell = crystals.cell.detach()[0]
+    # x = s · cell; a strain ε takes the cell to cell · (1 + ε) and leaves s.
+    forces = -of_positions @ torch.linalg.inv(cell).T
+    virial = cell.T @ of_cell[0]
+    stress = (virial + virial.T) / 2 / torch.linalg.det(cell).abs()
+    return {
+        "energy": float(energy.detach()),
+        "forces": forces.cpu().numpy(),
+        "stress": full_3x3_to_voigt_6_stress(stress.cpu().numpy()),
+    }

@@ -1,0 +1,197 @@
+"""What `asegen predict` does once its arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from ase import Atoms
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from asegen.atoms import Structure, read_structures
+from asegen.calculators.formats import extxyz_text
+from asegen.calculators.property import predict
+from asegen.errors import InputError
+from asegen.generators import shipped_weights
+from asegen.predictors import PropertyPredictor, load_predictor
+
+DEFAULT_PROPERTY = "formation_energy"
+ROWS = 20
+_AT_ONCE = 512
+_PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
+
+
+class Result(NamedTuple):
+    """One structure of a file with what is predicted of it.
+
+    Attributes:
+        row: file, row, id, formula, n_atoms and status, in this order, then the values.
+        atoms: the structure, or None where it couldn't be read.
+    """
+
+    row: dict[str, Any]
+    atoms: Atoms | None
+
+
+def run_prediction(args: argparse.Namespace) -> None:
+    """Predicts as the command line asks.
+
+    Raises:
+        InputError: bad arguments or files; nothing can be predicted of the only structure, or of any.
+        CheckpointError: weights that can't be read.
+    """
+    write = _writer(args.output, args.overwrite)
+    predictor = load_predictor(find_model(args.model, args.property), args.device)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    shown: list[Result] = []
+    statuses: Counter[str] = Counter()
+    first_failure: list[str] = []
+
+    def watched(results: Iterable[Result]) -> Iterator[Result]:
+        columns = SpinnerColumn(), TextColumn("structures"), MofNCompleteColumn(), TextColumn("{task.speed:.0f}/s")
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+            task = bar.add_task("", total=None, speed=0)
+            for result in results:
+                status = result.row["status"]
+                statuses[status.partition(":")[0]] += 1
+                if status != "ok":
+                    name = f"{result.row['file']}, row {result.row['row']} ({result.row['id']})"
+                    first_failure.append(f"{name}: {status}")
+                if len(shown) < ROWS:
+                    shown.append(result)
+                bar.advance(task)
+                yield result
+
+    write(watched(_results(args.input, predictor)), _columns(predictor))
+    total = sum(statuses.values())
+    if not statuses["ok"]:
+        raise InputError(
+            first_failure[0] if total == 1 else f"none of {total} structures can be judged; {first_failure[0]}"
+        )
+    _show(shown, _columns(predictor), statuses, predictor, args.output)
+
+
+def find_model(model: str, wanted: str | None) -> str:
+    """The name or path of weights: `model` itself, or `<model>-<property>`.
+
+    Raises:
+        InputError: there are none of that name.
+    """
+    if model in shipped_weights() or Path(model).is_file():
+        return model
+    name = f"{model}-{(wanted or DEFAULT_PROPERTY).replace('_', '-')}"
+    if name not in shipped_weights():
+        raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")
+    return name
+
+
+def _columns(predictor: PropertyPredictor) -> list[str]:
+    return [name for column in predictor.columns for name in (column, f"{column}_std")]
+
+
+def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
+    structures = ((file, structure) for file in files for structure in read_structures(file))
+    empty = True
+    while part := list(islice(structures, _AT_ONCE)):
+        empty = False
+        readable = [s.atoms for _, s in part if isinstance(s.atoms, Atoms)]
+        found = iter(predict(readable, predictor))
+        for file, structure in part:
+            yield _result(file, structure, found)
+    if empty:
+        raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
+
+
+def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
+    row: dict[str, Any] = {"file": file.name, "row": structure.row, "id": structure.id}
+    if not isinstance(structure.atoms, Atoms):
+        return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
+    predicted = next(found)
+    row |= {"formula": structure.atoms.get_chemical_formula(empirical=False), "n_atoms": len(structure.atoms)}
+    return Result({**row, "status": predicted.status, **predicted.values}, structure.atoms)
+
+
+# -- output ------------------------------------------------------------------------------------------------------------
+
+
+def _writer(out: Path | None, overwrite: bool) -> Any:
+    """A function of results and columns that writes OUT, which appears whole or not at all."""
+    if out is None:
+        return lambda results, columns: [None for _ in results]
+    writers = {".csv": _write_csv, ".json": _write_json, ".extxyz": _write_extxyz}
+    if out.suffix not in writers:
+        raise InputError(f"{out}: unknown format {out.suffix!r}; use .csv, .json or .extxyz")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists: --overwrite replaces it")
+    if not out.parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.parent}")
+
+    def write(results: Iterable[Result], columns: Sequence[str]) -> None:
+        partial = out.with_name(out.name + ".partial")
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                writers[out.suffix](file, results, columns)
+            os.replace(partial, out)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    return write
+
+
+def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
+    names = ["file", "row", "id", "formula", "n_atoms", "status", *columns]
+    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        writer.writerow(result.row)
+
+
+def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
+    file.write("[")
+    for k, result in enumerate(results):
+        file.write(",\n " if k else "\n ")
+        file.write(json.dumps(result.row))
+    file.write("\n]\n")
+
+
+def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
+    """Frames; what couldn't be read is an empty frame that holds its status, so that no row is lost."""
+    for result in results:
+        atoms = Atoms() if result.atoms is None else result.atoms.copy()
+        atoms.info = {**atoms.info, **{key: value for key, value in result.row.items() if value != ""}}
+        file.write(extxyz_text([atoms]))
+
+
+def _show(
+    shown: Sequence[Result],
+    columns: Sequence[str],
+    statuses: Mapping[str, int],
+    predictor: PropertyPredictor,
+    out: Path | None,
+) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("id", "formula", "status", *columns):
+        table.add_column(name, justify="right" if name in columns else "left")
+    for result in shown:
+        values = [f"{result.row[name]:.4f}" if name in result.row else "" for name in columns]
+        table.add_row(*(escape(str(result.row[key])) for key in ("id", "formula", "status")), *values)
+    console.print(table)
+    total = sum(statuses.values())
+    if total > len(shown):
+        console.print(f"… and {total - len(shown)} more")
+    reasons = ", ".join(f"{count} {kind}" for kind, count in statuses.items() if kind != "ok")
+    line = f"{total} structures{f' in {out}' if out else ''}: {statuses['ok']} by {predictor.name}"
+    console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
