@@ -1,18 +1,25 @@
 """`asegen ingest` as a user runs it."""
 
+import csv
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifWriter
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
+from asegen.workers import worker_pool
 
 
 def write_frames(path, n: int = 4):
@@ -63,6 +70,102 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argumen
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert stop.value.code == 2 and error.startswith("asegen: error: ") and message in error
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["taken"]
+
+
+CIF = str(CifWriter(Structure.from_spacegroup("Pm-3m", Lattice.cubic(4.1), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])))
+PATCHES = st.sampled_from(
+    [
+        "",
+        " ",
+        "\n",
+        "'",
+        '"',
+        ",",
+        ";",
+        "#",
+        "-",
+        "?",
+        "nan",
+        "1e308",
+        "9" * 30,
+        "loop_\n",
+        "data_\n",
+        "_",
+        "\r",
+        "é",
+        "\0",
+    ]
+)
+EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), PATCHES | st.text(max_size=4)), max_size=4)
+
+
+def mangled(text: str, edits: list[tuple[float, int, str]]) -> str:
+    """Text with stretches of it, at a relative place and of some length, replaced by others."""
+    for place, length, patch in edits:
+        start = round(place * len(text))
+        text = text[:start] + patch + text[start + length :]
+    return text
+
+
+@pytest.fixture(scope="module")
+def one_pool():
+    """A worker that serves all examples of a fuzz test: each start takes seconds."""
+
+    pool = worker_pool(1)
+    shared = SimpleNamespace(submit=pool.submit, shutdown=lambda **options: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asegen.prepare.worker_pool", lambda jobs: shared)
+        yield
+    pool.shutdown()
+
+
+def ingested(folder, name: str, capsys) -> tuple[int, list[dict[str, str]]]:
+    """Accepted crystals and rejected rows of a file; none of either where all of it is refused in one line."""
+    try:
+        main(["ingest", str(folder / name), "-o", str(folder / "out"), "--split", "x", "--jobs", "1", "--force"])
+    except SystemExit as stop:
+        error = capsys.readouterr().err
+        assert stop.code == 2 and error.splitlines()[-1].startswith("asegen: error: ") and "Traceback" not in error
+        return 0, []
+    assert "Traceback" not in capsys.readouterr().err
+    with open(folder / "out" / "x" / "rejected.csv", newline="", encoding="utf-8") as file:
+        rejected = list(csv.DictReader(file))
+    for row in rejected:
+        kind, _, detail = row["reason"].partition(": ")
+        assert kind and detail and len(row["reason"].splitlines()) == 1
+    return len(load_split(folder / "out", "x")), rejected
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(EDITS, EDITS), max_size=6))
+def test_every_row_of_a_mangled_table_is_a_crystal_or_listed(tmp_path, capsys, one_pool, rows):
+    with open(tmp_path / "a.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["material_id", "gap", "cif"])
+        for i, (cif, gap) in enumerate(rows):
+            # A zero byte near the beginning makes a file binary, and all of it is refused: the next test's business.
+            table.writerow([f"m-{i}", *(cell.replace("\0", "") for cell in (mangled("1.25", gap), mangled(CIF, cif)))])
+        table.writerow(["good", "1.0", CIF])
+    accepted, rejected = ingested(tmp_path, "a.csv", capsys)
+    ids = load_split(tmp_path / "out", "x").ids
+    assert accepted == len(ids) and ids[-1] == "good"
+    assert sorted([*ids, *(row["id"] for row in rejected)]) == ["good", *(f"m-{i}" for i in range(len(rows)))]
+    assert all(row["id"] == f"m-{row['row']}" for row in rejected)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS, rubbish=st.binary(max_size=8), name=st.sampled_from(["a.csv", "a.cif", "a.csv.gz"]))
+def test_a_file_mangled_as_a_whole_never_ends_in_a_traceback(tmp_path, capsys, one_pool, edits, rubbish, name):
+    quoted = CIF.replace('"', '""')
+    text = (
+        CIF + CIF.replace("data_CsCl", "data_more")
+        if name == "a.cif"
+        else f'material_id,cif\na,"{quoted}"\nb,"{quoted}"\n'
+    )
+    (tmp_path / name).write_bytes(mangled(text, edits).encode() + rubbish)
+    accepted, rejected = ingested(tmp_path, name, capsys)
+    if not edits and not rubbish:
+        assert (accepted, rejected) == (2, [])
 
 
 @pytest.mark.slow
