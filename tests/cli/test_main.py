@@ -62,6 +62,18 @@ def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
     assert __version__ in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["generate", "--help"], ["help", "ingest"], ["--version"], ["x"]])
+def test_help_comes_without_heavy_imports(arguments: list[str]) -> None:
+    code = (
+        "import atexit, sys; from asegen.cli.main import main\n"
+        "heavy = 'torch', 'ase', 'numpy', 'scipy', 'pymatgen', 'matplotlib', 'rich', 'lightning'\n"
+        "atexit.register(lambda: print('loaded:', [name for name in heavy if name in sys.modules]))\n"
+        "main(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []", done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["help", "generate"], ["--help"], ["ingest", "-h"], ["--version"]])
 def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
     # Without a reader at all every write fails; buffered, as most users have it, it fails only at the last flush.
