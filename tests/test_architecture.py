@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"models", "diffusion", "relaxation", "properties", "data"},
     {"training"},
     {"generators"},
-    {"relaxers"},
+    {"relaxers", "predictors"},
     {"structure_checks"},
     {"cif"},
     {"structure_files"},

@@ -8,7 +8,6 @@ carries into one another share their parameters. Translations are among the oper
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -100,7 +99,7 @@ def orbit_row(group: str) -> tuple[int, ...]:
     Raises:
         InputError: an unknown group.
     """
-    pairs = list(itertools.product(range(N_CELLS), repeat=2))
+    pairs = [(a, b) for a in range(N_CELLS) for b in range(N_CELLS)]
     parent = {pair: pair for pair in pairs}
 
     def root(pair: tuple[int, int]) -> tuple[int, int]:
