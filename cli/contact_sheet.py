@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.data import covalent_radii
+from ase.data import chemical_symbols, covalent_radii
 from ase.data.colors import jmol_colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from asegen.cli.summary import space_group
@@ -24,6 +25,7 @@ _VIEW = (-78.0, 17.0)  # degrees: tilt about x, turn about the vertical
 _RADIUS = 0.36  # of the covalent radius
 _BOND = 1.2  # of the distance to the nearest neighbour of either end
 _BOUNDARY = 0.25  # Å: an atom this near to a face of the cell is drawn on all equivalent faces
+_LONG_FORMULA = 14  # characters
 _FOG = 0.45  # how much of their colour the farthest atoms lose
 _COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5  # the usual hues, none of them glaring
 
@@ -45,7 +47,9 @@ def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
     for k, atoms in enumerate(structures):
         axes = figure.add_subplot(rows, columns, k + 1)
         _draw(axes, atoms)
-        axes.set_title(f"{_formula(atoms)}   {_group(atoms)}", fontsize=11)
+        _name_colors(axes, atoms)
+        long = len(str(atoms.info["formula"])) > _LONG_FORMULA
+        axes.set_title(f"{_formula(atoms)}   {_group(atoms)}", fontsize=8 if long else 11)
         axes.set_title(str(atoms.info["sample_index"]), loc="left", fontsize=8, color="0.5")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +92,19 @@ def _draw(axes: Axes, atoms: Atoms) -> None:
     centre, half = (low + high) / 2, 1.06 * (high - low).max() / 2
     axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half), aspect="equal")
     axes.axis("off")
+
+
+def _name_colors(axes: Axes, atoms: Atoms) -> None:
+    """A line of elements below the drawing, in the formula's order."""
+    dots = [
+        Line2D([], [], marker="o", linestyle="", markersize=7, color=_COLORS[z], markeredgecolor=0.35 * _COLORS[z],
+               markeredgewidth=0.6, label=chemical_symbols[z])
+        for z in dict.fromkeys(atoms.numbers)
+    ]  # fmt: skip
+    axes.legend(
+        handles=dots, ncols=len(dots), loc="upper center", bbox_to_anchor=(0.5, 0.02), frameon=False, fontsize=9,
+        handletextpad=0, columnspacing=0.7,
+    )  # fmt: skip
 
 
 def _rotation() -> np.ndarray:

@@ -1,0 +1,61 @@
+"""The table's numbers against pymatgen, and its counts."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from asegen.cli.summary import PICTURES, ROWS, SYMPREC, Summary, density, space_group
+
+
+def marked(atoms: Atoms, index: int = 0, valid: bool = True) -> Atoms:
+    verdict = {"valid": True, "shortest_distance": 2.5} if valid else {"valid": False, "reason": "bad cell: [flat]"}
+    atoms.info = {"formula": str(atoms.symbols), "sample_index": index, **verdict}
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [bulk("NaCl", "rocksalt", a=5.6), bulk("Si"), bulk("Ti"), bulk("CsCl", "cesiumchloride", a=4.1), bulk("Cu") * 2],
+)
+def test_numbers_are_pymatgen_s(atoms: Atoms) -> None:
+    structure = AseAtomsAdaptor.get_structure(marked(atoms))
+    symmetry = SpacegroupAnalyzer(structure, symprec=SYMPREC)
+    assert space_group(atoms) == (symmetry.get_space_group_symbol(), symmetry.get_space_group_number())
+    assert density(atoms) == pytest.approx(structure.density, rel=1e-3)
+
+
+def test_spglib_never_sees_what_failed_the_gate() -> None:
+    broken = marked(bulk("Cu"), valid=False)
+    broken.cell[:] = np.nan
+    assert space_group(broken) is None
+
+
+def test_counts_and_rows(capsys: pytest.CaptureFixture) -> None:
+    summary = Summary()
+    for k in range(100):
+        summary.add(marked(bulk("Cu"), k, valid=k % 4 != 1))
+    for k in (3, 1):
+        summary.leave_out(k)
+    summary.show(Path("a.extxyz"))
+    printed = capsys.readouterr().out
+    assert "100 structures in a.extxyz: 75 valid, 25 not; 2 left out (samples 1, 3)" in printed
+    assert f"and {100 - ROWS} more" in printed and printed.count("bad cell") == ROWS // 4
+    assert len(re.findall(r"Fm-3m \(225\)", printed)) == ROWS - ROWS // 4
+
+
+@pytest.mark.parametrize("n", [0, 1, 23, 24, 25, 300, 5000])
+def test_pictures_are_spread_over_the_whole_run(n: int) -> None:
+    summary, copper = Summary(), bulk("Cu")
+    for k in range(n):
+        summary.add(marked(copper.copy(), k))
+    indices = [atoms.info["sample_index"] for atoms in summary.pictures()]
+    assert len(indices) == min(n, PICTURES) and indices == sorted(set(indices))
+    if n > 1:
+        assert indices[0] == 0 and indices[-1] > 0.9 * (n - 1)
+        assert np.diff(indices).max() <= 2.5 * n / len(indices)
