@@ -9,15 +9,13 @@ from torch import Tensor, nn
 
 from asegen.crystal import Crystals
 from asegen.data.shards import CrystalDataset
-from asegen.errors import CheckpointError, InputError
-from asegen.generators import find_weights, pick_device
-from asegen.models.checkpoint import load_weights, read_tensors
+from asegen.errors import InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures
 from asegen.properties.regression import Prediction, Regression, calibration
-from asegen.training.registry import MODELS
+from asegen.trained import find_weights, load_trained, pick_device
+from asegen.training.registry import PREDICTORS
 
-TASKS = {"Regression": Regression, "Classification": Classification}
 MAX_ATOMS_AT_ONCE = 2000
 
 
@@ -112,28 +110,14 @@ def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor
 
     Args:
         name_or_path: a shipped model's name or a file.
-        device: see `asegen.generators.pick_device`.
+        device: see `asegen.trained.pick_device`.
 
     Raises:
         InputError: no such model or device, or weights of another task.
         CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
     """
-    path = find_weights(name_or_path)
-    header, tensors = read_tensors(path)
-    try:
-        if header["process"]["class"] not in TASKS:
-            raise InputError(f"{name_or_path} predicts no properties: its task is {header['process']['class']}")
-        task = TASKS[header["process"]["class"]](**_options(header["process"]))
-        model = MODELS[header["model"]["class"]](**_options(header["model"]))
-        load_weights(model, tensors, str(path))
-        where = pick_device(device)
-        return PropertyPredictor(header, model.to(where).eval(), task, where)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is no property network of this version ({error!r})") from None
-
-
-def _options(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "class"}
+    path = find_weights(name_or_path, *PREDICTORS)
+    return PropertyPredictor(*load_trained(path, pick_device(device), *PREDICTORS))
 
 
 def measure(predictor: PropertyPredictor, dataset: CrystalDataset) -> dict[str, float]:

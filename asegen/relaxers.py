@@ -9,15 +9,12 @@ import torch
 from torch import nn
 
 from asegen.crystal import Crystals, Tangent
-from asegen.errors import CheckpointError, InputError
-from asegen.generators import find_weights, pick_device
-from asegen.models.checkpoint import load_weights, read_tensors
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.relax import Limits, Relaxed, propose, relax
-from asegen.training.registry import MODELS
+from asegen.trained import find_weights, load_trained, pick_device
+from asegen.training.registry import RELAXERS
 
 DEFAULT_RELAXER = "empnn-mp"
-_PROCESSES = ("Denoising", "Reconstruction")
 
 
 class Relaxer:
@@ -84,14 +81,6 @@ def load_relaxer(name_or_path: str | None = None, device: str = "auto") -> Relax
         InputError: no such model or device, or a model that moves no crystals.
         CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
-    path, place = find_weights(name_or_path or DEFAULT_RELAXER), pick_device(device)
-    header, tensors = read_tensors(path)
-    try:
-        if header["process"]["class"] not in _PROCESSES:
-            raise InputError(f"{path} holds a {header['process']['class']}, which relaxes nothing")
-        options = {key: value for key, value in header["model"].items() if key != "class"}
-        model: nn.Module = MODELS[header["model"]["class"]](**options)
-        load_weights(model, tensors, str(path))
-        return Relaxer(header, model.to(place).eval(), place)
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} does not hold weights of this version ({error!r})") from None
+    path = find_weights(name_or_path or DEFAULT_RELAXER, *RELAXERS)
+    header, model, _, place = load_trained(path, pick_device(device), *RELAXERS)
+    return Relaxer(header, model, place)

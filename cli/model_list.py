@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.data.shards import load_split
-from asegen.generators import find_weights, shipped_weights
 from asegen.models.checkpoint import read_header, read_tensors, write_tensors
 from asegen.predictors import load_predictor, measure
+from asegen.trained import find_weights, shipped_weights
 
 _PLAIN_WIDTH = 120  # characters, where there is no terminal to fill
 

@@ -24,8 +24,8 @@ from asegen.atoms import Structure, read_structures
 from asegen.calculators.formats import extxyz_text
 from asegen.calculators.property import predict
 from asegen.errors import InputError
-from asegen.generators import shipped_weights
 from asegen.predictors import PropertyPredictor, load_predictor
+from asegen.trained import shipped_weights
 
 DEFAULT_PROPERTY = "formation_energy"
 ROWS = 20

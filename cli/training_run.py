@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asegen.errors import InputError
-from asegen.generators import find_weights
+from asegen.trained import find_weights
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import load_recipe
 

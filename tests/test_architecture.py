@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"nn"},
     {"models", "diffusion", "relaxation", "properties", "data"},
     {"training"},
+    {"trained"},
     {"generators"},
     {"relaxers", "predictors"},
     {"structure_checks"},
@@ -34,7 +35,7 @@ FLOORS: list[set[str]] = [
     {"cli"},
 ]
 BARE_MACHINE = {"torch", "torch_geometric", "numpy", "scipy", "lightning", "safetensors"}
-BARE_FLOORS = {room for floor in FLOORS[:10] for room in floor}
+BARE_FLOORS = {room for floor in FLOORS[:11] for room in floor}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asegen.errors import CheckpointError, InputError
+from asegen.errors import InputError
 from asegen.generators import load_generator
 from asegen.models.checkpoint import write_tensors
 from asegen.models.transformer import CrystalJudge, CrystalTransformer
@@ -47,7 +47,7 @@ def test_a_judge_beside_the_weights_takes_part_in_the_choice(tmp_path: Path) -> 
 def test_what_is_no_judge_is_refused(tmp_path: Path) -> None:
     path = flow(tmp_path / "a.safetensors")
     flow(tmp_path / "a.judge.safetensors")
-    with pytest.raises(CheckpointError, match="not a judge"):
+    with pytest.raises(InputError, match="not for Judge"):
         load_generator(str(path), "cpu")
 
 
@@ -56,5 +56,5 @@ def test_candidates_and_what_generates_nothing(tmp_path: Path) -> None:
     assert not torch.allclose(draw(path, 1), draw(path, 3))
     torch.testing.assert_close(draw(path, 3), draw(path))
     judge = write(tmp_path / "j.safetensors", CrystalJudge, {"class": "Judge"})
-    with pytest.raises(InputError, match="a Judge, which generates nothing"):
+    with pytest.raises(InputError, match="for Judge, not for GemsDiff or"):
         load_generator(str(judge), "cpu")

@@ -45,3 +45,9 @@ PROCESSES: dict[str, Any] = {
     "Regression": Regression,
     "TorusFlow": TorusFlow,
 }
+GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
+"""The processes that draw crystals."""
+RELAXERS = ("Denoising", "Reconstruction")
+"""Those that move crystals."""
+PREDICTORS = ("Classification", "Regression")
+"""Those that predict properties."""

@@ -8,7 +8,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.atoms import check_atoms
 from asegen.calculators import Generator
 from asegen.errors import InputError
-from asegen.generators import DEFAULT_MODEL, load_generator, shipped_weights
+from asegen.generators import DEFAULT_MODEL, load_generator
+from asegen.trained import find_weights, shipped_weights
+from asegen.training.registry import GENERATORS
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +59,8 @@ def test_untrained_elements_are_named(generator: Generator) -> None:
 
 
 def test_shipped_weights_load_and_are_small() -> None:
-    from asegen.generators import find_weights
-
     assert DEFAULT_MODEL in shipped_weights()
-    for name in shipped_weights():
+    for name in shipped_weights(*GENERATORS):
         sampler = load_generator(name, "cpu")
         assert sampler.name == name and len(sampler.elements) > 50
         path = find_weights(name)

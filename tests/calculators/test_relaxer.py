@@ -284,6 +284,6 @@ def test_nonsense_is_refused() -> None:
         relax_structures([], known(), symprec=0.0)
     with pytest.raises(InputError, match="no model"):
         LearnedRelaxer(bulk("Cu"), model="no such model")
-    with pytest.raises(InputError, match="relaxes nothing"):
+    with pytest.raises(InputError, match="not for Denoising or Reconstruction"):
         LearnedRelaxer(bulk("Cu"), model="torusflow-mp")
     assert relax_structures([], known()) == []

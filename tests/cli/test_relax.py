@@ -135,5 +135,5 @@ def test_nonsense_is_one_line_and_exit_code_2(
 
 
 def test_weights_of_another_kind_are_refused() -> None:
-    with pytest.raises(Exception, match="relaxes nothing"):
+    with pytest.raises(Exception, match="not for Denoising or Reconstruction"):
         load_relaxer("torusflow-mp")
