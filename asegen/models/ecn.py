@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystal import Crystals
+from asegen.errors import InputError
 from asegen.graph import Edges
 from asegen.nn.bonds import property_graph
 from asegen.nn.collapsed_messages import CellEdges, CollapsedMessages
@@ -39,15 +40,17 @@ class ECN(nn.Module):
     """Messages in a 2 × 2 × 2 supercell whose parameters a lattice's symmetry shares.
 
     Every edge of the unit cell stands for its eight copies, from the receiver in cell c to the sender in cell
-    c xor (shift mod 2). Without the one-hot of the cell all copies are equal and one is computed: it is eight times
-    faster, and with the group S_8 exactly independent of the choice of the lattice's basis. With the published one-hot
-    or another group the result depends on the basis. The cell has to be primitive either way, for a shift's parity to
-    mean anything. Invariant to rotation, translation and the order of atoms.
+    c xor (shift mod 2). As published (`cells = "published"`) the result depends on the lattice's basis, which numbers
+    the cells, and on which of its images each atom is given at, which decides its cell. With `cells = "free"` atoms
+    aren't told their cell, and a pair of different atoms has no colour, only a pair of an atom and its image has. The
+    eight copies are equal then, and one is computed; with the group S_8 the result is invariant to the basis and to
+    translations. Invariant to rotations and to the order of atoms in any case. Cells have to be primitive, for a
+    shift's parity to mean anything.
 
     Args:
         group: one of `asegen.nn.orbits.GROUPS`; the paper's two are "P-triclinic" and "S_8".
         encoding: of elements, see `asegen.nn.element_features`.
-        cell_one_hot: tell each atom which of the eight cells it is in, as published.
+        cells: "published" or "free".
         moving: the variant that is equivariant to Euclidean motions (appendix A.5): atoms move as messages say, and
             messages know the current squared distance.
         graph: "bonds" (published for the Materials Project) or "radius" (published for Perov-5).
@@ -70,7 +73,7 @@ class ECN(nn.Module):
         self,
         group: str = "S_8",
         encoding: str = "atomic_number",
-        cell_one_hot: bool = True,
+        cells: str = "published",
         moving: bool = False,
         graph: str = "bonds",
         cutoff: float = 5.0,
@@ -80,15 +83,23 @@ class ECN(nn.Module):
         heads: int = 1,
     ) -> None:
         super().__init__()
-        self.graph, self.cutoff, self.n_cells = graph, cutoff, N_CELLS if cell_one_hot else 1
+        if cells not in ("published", "free"):
+            raise InputError(f"cells = {cells!r} is not one of published, free")
+        self.graph, self.cutoff, self.n_cells = graph, cutoff, 1 if cells == "free" else N_CELLS
         self.row: Tensor
         self.register_buffer("row", torch.tensor(orbit_row(group)), persistent=False)
         self.elements = ElementFeatures(encoding)
-        self.atoms = nn.Linear(self.elements.size + (N_CELLS if cell_one_hot else 0), width)
+        self.atoms = nn.Linear(self.elements.size + (N_CELLS if cells == "published" else 0), width)
         self.gaussians = Gaussians(0, _LAST, _GAUSSIANS, _WIDTH)
         self.bonds = nn.Linear(_GAUSSIANS, _GAUSSIANS)
-        kind = _MovingLayer if moving else _Layer
-        self.layers = nn.ModuleList([kind(width, _GAUSSIANS, group) for _ in range(layers)])
+        self.layers = nn.ModuleList(
+            [
+                _MovingLayer(width, _GAUSSIANS, group, pushes=k < layers)
+                if moving
+                else _Layer(width, _GAUSSIANS, group)
+                for k in range(1, layers + 1)
+            ]
+        )
         self.site = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.heads = Heads([width, width], outputs, heads, nn.SiLU())
 
@@ -117,18 +128,21 @@ class ECN(nn.Module):
         edges = _with_self_edges(property_graph(crystals, self.graph, self.cutoff), len(crystals.numbers))
         x, y, z = edges.shift.remainder(2).unbind(-1)
         parity = 4 * y + 2 * x + z
-        order = torch.argsort(self.row[parity], stable=True)
-        edges, parity = Edges(edges.i[order], edges.j[order], edges.shift[order]), parity[order]
+        colour, n_colours = self.row[parity], int(self.row.max()) + 2
+        if self.n_cells == 1:
+            colour = torch.where(edges.i == edges.j, colour, n_colours - 1)
+        order = torch.argsort(colour, stable=True)
+        edges, parity, colour = Edges(edges.i[order], edges.j[order], edges.shift[order]), parity[order], colour[order]
         vector = edges.vectors(crystals)
         features = self.bonds(self.gaussians(torch.linalg.vector_norm(vector, dim=-1)))[:, None]
-        cell = torch.arange(self.n_cells, device=parity.device) ^ (parity[:, None] if self.n_cells > 1 else 0)
+        cell = torch.arange(self.n_cells, device=parity.device)
+        if self.n_cells > 1:
+            cell = cell ^ parity[:, None]
         sender = edges.j[:, None] * self.n_cells + cell
-        colour = self.row[parity]
         same = (edges.i == edges.j).nonzero()[:, 0]
-        n_orbits = int(self.row.max()) + 1
-        every = CellEdges(edges.i, sender, features, torch.bincount(colour, minlength=n_orbits).tolist())
-        counts = torch.bincount(colour[same], minlength=n_orbits).tolist()
-        return _Supercell(every, same, CellEdges(edges.i[same], sender[same], features[same], counts), vector)
+        counts, same_counts = (torch.bincount(c, minlength=n_colours).tolist() for c in (colour, colour[same]))
+        identity = CellEdges(edges.i[same], sender[same], features[same], same_counts)
+        return _Supercell(CellEdges(edges.i, sender, features, counts), same, identity, vector)
 
 
 def _with_self_edges(edges: Edges, n_atoms: int) -> Edges:
@@ -184,11 +198,13 @@ class _Layer(nn.Module):
 class _MovingLayer(_Layer):
     """The same with atoms that move, `r_i ← r_i + Σ_j (r_i − r_j) φ(m_ij)`, and messages that know `|r_i − r_j|²`."""
 
-    def __init__(self, width: int, edge_width: int, group: str) -> None:
+    def __init__(self, width: int, edge_width: int, group: str, pushes: bool) -> None:
         super().__init__(width, edge_width + 1, group)
-        last = nn.Linear(width, self.on_all.orbits, bias=False)
-        nn.init.uniform_(last.weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
-        self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
+        self.push: nn.Sequential | None = None
+        if pushes:  # nobody sees where atoms are after the last layer
+            last = nn.Linear(width, self.on_all.orbits + 1, bias=False)
+            nn.init.uniform_(last.weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
+            self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
 
     def forward(self, x: Tensor, displacement: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
         """One layer; see `_Layer.forward`."""
@@ -196,14 +212,11 @@ class _MovingLayer(_Layer):
         vector = cells.vector[:, None] + displacement.flatten(0, 1)[j] - displacement[i]
         seen = [cells.edges.features.expand(-1, x.shape[1], -1), vector.square().sum(-1, keepdim=True)]
         features = torch.cat(seen, -1)
-        x, every = self._exchange(
-            x,
-            replace(
-                cells,
-                edges=replace(cells.edges, features=features),
-                identity_edges=replace(cells.identity_edges, features=features[cells.identity]),
-            ),
-        )
+        edges = replace(cells.edges, features=features)
+        identity = replace(cells.identity_edges, features=features[cells.identity])
+        x, every = self._exchange(x, replace(cells, edges=edges, identity_edges=identity))
+        if self.push is None:
+            return x, displacement
         colour = torch.repeat_interleave(torch.tensor(cells.edges.counts, device=i.device))
         push = self.push(every).gather(-1, colour[:, None, None].expand(-1, x.shape[1], 1))
         return x, displacement.index_add(0, i, -vector * push)

@@ -5,7 +5,8 @@ of pairs of cells (`asegen.nn.orbits`), s = SiLU, and v = [x_i ‖ x_j ‖ e], t
 
     H_p = s(W1_p v + b1)        m = s(b2 + Σ_pq N^o_pq W2_q H_p)
 
-for an edge of colour o, N the intersection numbers. W1's parts of x are computed once per node.
+for an edge of colour o, N the intersection numbers. W1's parts of x are computed once per node. An edge without a
+colour gets the mean of N over the eight cells.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class CellEdges:
         receiver: (n_edges,), int64, atom of the unit cell, index into the whole batch.
         sender: (n_edges, n_cells), int64, `atom · n_cells + cell`: who sends to the receiver's copy in each cell.
         features: (n_edges, 1 or n_cells, edge_width), the same for all copies or one by one.
-        counts: edges of each colour; together all.
+        counts: edges of each colour, and last those without one; together all.
     """
 
     receiver: Tensor
@@ -52,7 +53,9 @@ class CollapsedMessages(nn.Module):
         super().__init__()
         row = orbit_row(group)
         self.width, self.orbits = width, max(row) + 1
-        self.register_buffer("intersections", torch.tensor(intersection_numbers(row)).float(), persistent=False)
+        numbers = torch.tensor(intersection_numbers(row)).float()
+        mean = numbers[list(row)].mean(0, keepdim=True)  # of an edge without a colour: over all cells it may come from
+        self.register_buffer("intersections", torch.cat([numbers, mean]), persistent=False)
         first, second = 1 / math.sqrt(2 * width + edge_width), 1 / math.sqrt(width)
         n = self.orbits * width
         self.from_receiver = nn.Parameter(torch.empty(n, width).uniform_(-first, first))
