@@ -80,7 +80,7 @@ def run_prediction(args: argparse.Namespace) -> None:
         raise InputError(
             first_failure[0] if total == 1 else f"none of {total} structures can be judged; {first_failure[0]}"
         )
-    _show(shown, _columns(predictor), statuses, predictor, args.output)
+    _show(shown, predictor, statuses, args.output)
 
 
 def find_model(model: str, wanted: str | None) -> str:
@@ -174,24 +174,28 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
         file.write(extxyz_text([atoms]))
 
 
-def _show(
-    shown: Sequence[Result],
-    columns: Sequence[str],
-    statuses: Mapping[str, int],
-    predictor: PropertyPredictor,
-    out: Path | None,
-) -> None:
+def _show(shown: Sequence[Result], predictor: PropertyPredictor, statuses: Mapping[str, int], out: Path | None) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "formula", "status", *columns):
-        table.add_column(name, justify="right" if name in columns else "left")
+    for name in ("id", "formula", "status"):
+        table.add_column(name)
+    for name in predictor.columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for result in shown:
-        values = [f"{result.row[name]:.4f}" if name in result.row else "" for name in columns]
-        table.add_row(*(escape(str(result.row[key])) for key in ("id", "formula", "status")), *values)
+        texts = [result.row["id"], result.row["formula"], result.row["status"]]
+        table.add_row(*map(escape, texts), *(_value(result.row, name) for name in predictor.columns))
     console.print(table)
     total = sum(statuses.values())
     if total > len(shown):
         console.print(f"… and {total - len(shown)} more")
+    line = f"{total} structure{'' if total == 1 else 's'}{f' in {out}' if out else ''}: "
+    line += f"{statuses['ok']} by {predictor.name}"
     reasons = ", ".join(f"{count} {kind}" for kind, count in statuses.items() if kind != "ok")
-    line = f"{total} structures{f' in {out}' if out else ''}: {statuses['ok']} by {predictor.name}"
     console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
+
+
+def _value(row: Mapping[str, Any], name: str) -> str:
+    if name not in row:
+        return ""
+    deviation = f" ± {row[f'{name}_std']:.3f}" if f"{name}_std" in row else ""
+    return f"{row[name]:.4f}{deviation}"

@@ -18,3 +18,44 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Property networks of a few training steps, by task, and under "shards" the data: rock salts and metals."""
+    from lightning.fabric import Fabric
+
+    from asegen.crystal import Crystals
+    from asegen.data.shards import CrystalDataset, write_shards
+    from asegen.training.loop import WEIGHTS, train
+    from asegen.training.recipe import recipe_from_table
+
+    folder = tmp_path_factory.mktemp("properties")
+    generator = torch.Generator().manual_seed(0)
+    n_atoms = torch.tensor([2, 1] * 20)
+    cell = (2.6 + torch.rand(40, 1, 1, generator=generator)) * torch.eye(3).double()
+    positions = torch.tensor([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0, 0]] * 20).double()
+    crystals = Crystals(cell, positions, torch.tensor([11, 17, 29] * 20), n_atoms)
+    energy = torch.where(n_atoms == 2, -2.0, 0.1) + 0.3 * torch.randn(40, generator=generator)
+    targets = {"formation_energy_per_atom": energy.double(), "band_gap": 5.0 * (n_atoms == 2).double()}
+    for split in ("train", "val", "test"):
+        write_shards(folder / "shards", split, CrystalDataset(crystals, targets, [str(k) for k in range(40)]))
+    alignn = {"class": "ALIGNN", "width": 8, "alignn_layers": 1, "gcn_layers": 1, "angle_neighbors": 4, "heads": 3}
+    ecn = {"class": "ECN", "width": 8, "layers": 1, "cells": "free", "graph": "radius"}
+    runs = {
+        "alignn": (alignn, "Regression", ["formation_energy_per_atom"]),
+        "ecn": (ecn, "Regression", ["formation_energy_per_atom"]),
+        "metal": (alignn, "Classification", ["band_gap"]),
+        "both": ({**alignn, "outputs": 2}, "Regression", ["formation_energy_per_atom", "band_gap"]),
+    }
+    found = {"shards": folder / "shards"}
+    for name, (model, process, columns) in runs.items():
+        table = {
+            "model": model,
+            "process": {"class": process},
+            "data": {"atom_budget": 20, "targets": columns},
+            "optimizer": {"steps": 6, "warmup_steps": 1, "ema": 0.5},
+        }
+        train(recipe_from_table(name, table), folder / "shards", folder / name, Fabric(accelerator="cpu", devices=1))
+        found[name] = folder / name / WEIGHTS
+    return found

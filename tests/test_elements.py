@@ -8,8 +8,14 @@ from pymatgen.core import Element
 from pymatgen.core.local_env import CovalentRadius
 
 from asegen.elements import (
-    COVALENT_RADIUS, ELECTRONEGATIVITY, IONISATION_ENERGY, LAST, column, period, wide_group,
-)  # fmt: skip
+    COVALENT_RADIUS,
+    ELECTRONEGATIVITY,
+    IONISATION_ENERGY,
+    LAST,
+    column,
+    period,
+    wide_group,
+)
 
 
 @pytest.mark.filterwarnings("ignore:No Pauling electronegativity")

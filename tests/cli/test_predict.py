@@ -1,0 +1,159 @@
+"""`asegen predict` and `asegen models`, end to end, on good and on bad input."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.io import read, write
+
+from asegen.calculators.property import predict
+from asegen.cli.main import main
+from asegen.cli.prediction_run import find_model
+from asegen.errors import InputError
+
+Weights = dict[str, Path]
+NAME = "formation_energy_per_atom"
+
+
+def fails(capsys: pytest.CaptureFixture, *argv: object) -> str:
+    with pytest.raises(SystemExit) as caught:
+        main([str(arg) for arg in argv])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]  # a progress bar may stand before it
+    assert error.startswith("asegen: error: ")
+    return error
+
+
+def mixed(path: Path) -> Path:
+    """Two good structures, and one each of what goes wrong."""
+    broken = bulk("Cu")
+    broken.positions[0, 0] = np.nan
+    frames = [bulk("Cu"), broken, bulk("Au"), molecule("H2"), bulk("NaCl", "rocksalt", a=5.6)]
+    write(path, frames, format="extxyz")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".extxyz"])
+def test_every_structure_has_a_row(
+    property_weights: Weights, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture
+) -> None:
+    source, out = mixed(tmp_path / "in.extxyz"), tmp_path / f"out{suffix}"
+    main(["predict", str(source), "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    if suffix == ".csv":
+        rows: list[dict] = list(csv.DictReader(out.open()))
+    elif suffix == ".json":
+        rows = json.loads(out.read_text())
+    else:
+        rows = [atoms.info for atoms in read(out, ":")]
+    kinds = [str(row["status"]).partition(":")[0] for row in rows]
+    assert kinds == ["ok", "non-finite", "unknown element", "not periodic", "ok"]
+    good = [row for row, kind in zip(rows, kinds, strict=True) if kind == "ok"]
+    expected = predict([bulk("Cu"), bulk("NaCl", "rocksalt", a=5.6)], str(property_weights["alignn"]), "cpu")
+    for row, result in zip(good, expected, strict=True):
+        assert float(row[NAME]) == pytest.approx(result.values[NAME], rel=1e-4)
+        assert float(row[f"{NAME}_std"]) == pytest.approx(result.values[f"{NAME}_std"], rel=1e-3)
+    assert [int(row["row"]) for row in rows] == list(range(5)) and {row["file"] for row in rows} == {"in.extxyz"}
+    printed = capsys.readouterr().out
+    assert "2 by alignn" in printed and "1 unknown element" in printed
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_truncated_file_loses_nothing(property_weights: Weights, tmp_path: Path) -> None:
+    source = mixed(tmp_path / "in.extxyz")
+    text = source.read_text()
+    source.write_text(text[: text.rindex("Lattice")])
+    model = ["--model", str(property_weights["alignn"]), "--device", "cpu"]
+    for out in (tmp_path / "out.json", tmp_path / "out.extxyz"):
+        main(["predict", str(source), *model, "-o", str(out)])
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert len(rows) == 5 and rows[-1]["status"].startswith(("truncated", "unreadable"))
+    frames = read(tmp_path / "out.extxyz", ":")
+    assert len(frames) == 5 and len(frames[-1]) == 0
+
+
+def test_a_table_is_printed_without_output(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write(tmp_path / "a.cif", bulk("NaCl", "rocksalt", a=5.6))
+    main(["predict", str(tmp_path / "a.cif"), "--model", str(property_weights["both"]), "--device", "cpu"])
+    printed = capsys.readouterr().out
+    assert "NaCl" in printed and "band_gap" in printed and "1 structure: 1 by both" in printed
+
+
+@pytest.mark.parametrize(
+    ("atoms", "message"),
+    [
+        (bulk("Au"), "unknown element: alignn was trained without Au"),
+        (molecule("H2O"), "not periodic"),
+        (Atoms("Cu", cell=[2.5, 2.5, 2.5], positions=[[np.nan, 0, 0]], pbc=True), "non-finite"),
+    ],
+)
+def test_one_bad_structure_is_an_error(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture, atoms: Atoms, message: str
+) -> None:
+    write(tmp_path / "a.extxyz", atoms)
+    out = tmp_path / "out.csv"
+    error = fails(capsys, "predict", tmp_path / "a.extxyz", "--model", property_weights["alignn"], "-o", out)
+    assert message in error
+    assert message in out.read_text()  # the row is there all the same
+
+
+def test_bad_arguments(property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write(tmp_path / "a.cif", bulk("Cu"))
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    good = ["--model", property_weights["alignn"], "--device", "cpu"]
+    assert "is empty" in fails(capsys, "predict", tmp_path / "empty.csv", *good)
+    assert "no column `cif`" in fails(capsys, "predict", tmp_path / "table.csv", *good)
+    assert "absent.cif" in fails(capsys, "predict", tmp_path / "absent.cif", *good)
+    assert "unknown format" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", "out.xlsx")
+    assert "no folder" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", tmp_path / "no" / "out.csv")
+    (tmp_path / "out.csv").write_text("mine")
+    assert "exists" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "mine"
+    assert "weights for TorusFlow" in fails(capsys, "predict", tmp_path / "a.cif", "--model", "torusflow-mp")
+
+
+def test_models_are_found_by_kind_and_property(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "asegen.cli.prediction_run.shipped_weights", lambda *_: ["alignn-band-gap", "alignn-formation-energy"]
+    )
+    assert find_model("alignn", "band_gap") == "alignn-band-gap"
+    assert find_model("alignn", None) == "alignn-formation-energy"
+    assert find_model("alignn-band-gap", None) == "alignn-band-gap"
+    with pytest.raises(InputError, match="alignn-colour"):
+        find_model("alignn", "colour")
+
+
+def test_models_are_listed_and_measured(property_weights: Weights, capsys: pytest.CaptureFixture) -> None:
+    main(["models"])
+    assert "torusflow-mp" in capsys.readouterr().out
+    name, shards = str(property_weights["metal"]), str(property_weights["shards"])
+    main(["models", name, "--test", shards, "--record"])
+    assert "accuracy" in capsys.readouterr().out
+    main(["models", name, "--json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["network"] == "ALIGNN" and row["columns"] == ["band_gap"] and row["test"]["crystals"] == 40
+    assert "--record goes with --test" in fails(capsys, "models", name, "--record")
+    assert "needs the models" in fails(capsys, "models", "--test", shards)
+
+
+def test_a_column_of_the_user_s_own_trains(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "small.toml").write_text(
+        'extends = "cgcnn-formation-energy"\n[model]\nwidth = 8\ngraph = "radius"\n[data]\natom_budget = 20\n'
+    )
+    run = [
+        "train", str(tmp_path / "small.toml"), "--data", str(property_weights["shards"]), "--steps", "2",
+        "--accelerator", "cpu", "--out",
+    ]  # fmt: skip
+    main([*run, str(tmp_path / "run"), "--target", "band_gap"])
+    main(["models", str(tmp_path / "run" / "weights.safetensors"), "--json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["columns"] == ["band_gap"] and row["network"] == "CGCNN"
+    assert "no column 'moment'" in fails(capsys, *run, tmp_path / "other", "--target", "moment")
