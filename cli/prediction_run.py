@@ -119,7 +119,7 @@ def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
     if not isinstance(structure.atoms, Atoms):
         return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
     predicted = next(found)
-    row |= {"formula": structure.atoms.get_chemical_formula(empirical=False), "n_atoms": len(structure.atoms)}
+    row |= {"formula": structure.atoms.get_chemical_formula("metal"), "n_atoms": len(structure.atoms)}
     return Result({**row, "status": predicted.status, **predicted.values}, structure.atoms)
 
 
