@@ -109,9 +109,4 @@ def _sample(
             sampler.sample(real[part].numbers, real[part].n_atoms, seeds[part], steps)
             for part in torch.arange(len(real)).split(_BATCH)
         ]
-        yield Crystals(
-            torch.cat([batch.cell for batch in batches]).double(),
-            torch.cat([batch.scaled_positions for batch in batches]).double(),
-            real.numbers,
-            real.n_atoms,
-        )
+        yield Crystals.cat(batches).to(dtype=torch.float64)

@@ -7,7 +7,9 @@ z-scored and start standard normal. The network gives both velocities; the sampl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,10 +24,18 @@ from asegen.geometry.torus import wrap
 
 Velocity = Callable[[Crystals, Tensor, Tensor], tuple[Tensor, Tensor]]
 
-# Middle times tell arrangements apart; late ones see details only, early ones nothing. Chosen on val, as is the weight.
+# Middle times tell arrangements apart; late ones see details only, early ones nothing. All chosen on val.
 _JUDGING_TIMES = (0.5, 0.65)
-_JUDGING_REPEATS = 4
 _JUDGING_POSITION_WEIGHT = 100.0
+_CONSISTENCY_WEIGHT = 0.5  # of log(misfit) beside the judge's logit
+
+
+class _Refinement(NamedTuple):
+    """A round of the search: noise goes back to `time`, `candidates` trajectories of `steps` lead on from there."""
+
+    time: float
+    candidates: int
+    steps: int
 
 
 class TorusFlow:
@@ -39,7 +49,9 @@ class TorusFlow:
         acceleration: the positions' velocity is multiplied by `1 + acceleration · t` when sampling, which makes
             late steps commit (the velocity annealing of FlowMM, Miller et al., ICML 2024).
         candidates: trajectories per sample, of which the best is kept.
-        default_steps: Euler steps when the caller names none.
+        refinements: rounds of `(time, candidates, steps)`: the best so far is noised back to `time`, and kept unless
+            one of the `candidates` trajectories from there is better.
+        default_steps: Euler steps of a trajectory when the caller names none.
 
     Attributes:
         judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`), asked beside the
@@ -54,6 +66,7 @@ class TorusFlow:
         coupled: bool = True,
         acceleration: float = 0.0,
         candidates: int = 1,
+        refinements: Sequence[tuple[float, int, int]] = (),
         default_steps: int = 20,
     ) -> None:
         scale = LatticeScale(lattice_mean, lattice_std)
@@ -62,6 +75,7 @@ class TorusFlow:
         self.coupled = coupled
         self.acceleration = acceleration
         self.candidates = candidates
+        self.refinements = [_Refinement(*entry) for entry in refinements]
         self.default_steps = default_steps
         self.judge: Callable[[Crystals], Tensor] | None = None
 
@@ -106,57 +120,90 @@ class TorusFlow:
     ) -> Crystals:
         """One crystal per composition, deterministic given the noise.
 
-        Each is the best of `candidates` trajectories: by the model's own judgement, see `self_consistency`, and by the
-        judge, if there is one.
+        Each is the best of `candidates` trajectories, improved by `refinements`, by the model's own judgement, see
+        `self_consistency`, and by the judge, if there is one.
 
         Args:
             model: as in `loss`.
             numbers: (n_atoms_total,), int64.
             n_atoms: (n_crystals,), int64.
             noise: each sample's start.
-            steps: Euler steps of a trajectory; `default_steps` without it.
+            steps: Euler steps of a first trajectory; `default_steps` without it.
         """
-        k = self.candidates
-        positions = torch.cat([noise.atom_uniform(c) for c in range(k)])
-        coordinates = torch.cat([noise.crystal_normal(c, 6) for c in range(k)])
+        k, streams = self.candidates, itertools.count(len(_JUDGING_TIMES))  # the first streams of noise are for judging
+        starts = [next(streams) for _ in range(k)]
+        positions = torch.cat([noise.atom_uniform(stream) for stream in starts])
+        coordinates = torch.cat([noise.crystal_normal(stream, 6) for stream in starts])
         drawn = self.integrate(model, positions, coordinates, numbers.repeat(k), n_atoms.repeat(k), steps)
-        if k == 1:
+        if k == 1 and not self.refinements:
             return drawn
-        quality = -torch.log(self.self_consistency(model, drawn, noise))
-        if self.judge is not None:
-            quality = quality + self.judge(drawn)
-        return best_candidates(drawn, quality, k)
+        best, quality = best_candidates(drawn, self._quality(model, drawn, noise), k)
+        for refinement in self.refinements:
+            tries = self._vary(model, best, refinement, noise, [next(streams) for _ in range(refinement.candidates)])
+            all_of_them = torch.cat([quality, self._quality(model, tries, noise)])
+            best, quality = best_candidates(Crystals.cat([best, tries]), all_of_them, 1 + refinement.candidates)
+        return best
+
+    def _vary(
+        self, model: Velocity, crystals: Crystals, how: _Refinement, noise: SampleNoise, streams: Sequence[int]
+    ) -> Crystals:
+        """Noise back to a time, and from there to the data again: one batch after the other for each stream."""
+        copies = crystals[torch.arange(len(crystals), device=crystals.cell.device).repeat(len(streams))]
+        noisy, here = self._noised(copies, noise, streams, how.time)[:2]
+        return self.integrate(
+            model, noisy.scaled_positions, here, noisy.numbers, noisy.n_atoms, how.steps, start=how.time
+        )
+
+    def _noised(
+        self, crystals: Crystals, noise: SampleNoise, streams: Sequence[int], time: float
+    ) -> tuple[Crystals, Tensor, Tensor, Tensor]:
+        """Crystals taken back to a time, as in training.
+
+        Args:
+            crystals: `len(streams)` batches of the crystals that `noise` belongs to.
+            noise: the batch's noise.
+            streams: of the noise, one for each batch.
+            time: in [0, 1].
+
+        Returns:
+            The noisy crystals, their lattice coordinates, and the velocities of positions and coordinates that would
+            bring them back.
+        """
+        goal = self.lattice_coordinates(crystals)
+        way = short_way(crystals, torch.cat([noise.atom_uniform(stream) for stream in streams]))
+        lattice_way = goal - torch.cat([noise.crystal_normal(stream, 6) for stream in streams])
+        here = goal - (1 - time) * lattice_way
+        positions = wrap(crystals.scaled_positions - (1 - time) * way)
+        noisy = crystals.replace(cell=self.cell(here, crystals.n_atoms), scaled_positions=positions)
+        return noisy, here, way, lattice_way
+
+    def _quality(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
+        consistency = -torch.log(self.self_consistency(model, drawn, noise))
+        return consistency if self.judge is None else self.judge(drawn) + _CONSISTENCY_WEIGHT * consistency
 
     def self_consistency(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
         """How badly the model finds its own samples again after noise was added; low for what it deems likely.
 
         The training loss of each crystal (a bound of the likelihood up to weights and a constant), averaged over
-        `_JUDGING_TIMES` and `_JUDGING_REPEATS` draws of noise that are the same for all candidates of a sample.
+        `_JUDGING_TIMES` with noise that is the same for all candidates of a sample.
 
         Args:
             model: as in `loss`.
-            drawn: `candidates` copies of the batch that `noise` belongs to, one after the other.
+            drawn: copies of the batch that `noise` belongs to, one after the other.
             noise: the batch's noise.
 
         Returns:
             (n_crystals of `drawn`,).
         """
         copies = len(drawn) // len(noise)
-        goal = self.lattice_coordinates(drawn)
-        misfit = torch.zeros_like(goal[:, 0])
-        for stream in range(len(_JUDGING_TIMES) * _JUDGING_REPEATS):
-            step = self.candidates + stream
-            left = 1 - _JUDGING_TIMES[stream % len(_JUDGING_TIMES)]
-            way = short_way(drawn, noise.atom_uniform(step).repeat(copies, 1))
-            start = noise.crystal_normal(step, 6).repeat(copies, 1)
-            here = goal + left * (start - goal)
-            cell, positions = self.cell(here, drawn.n_atoms), drawn.scaled_positions - left * way
-            noisy = drawn.replace(cell=cell, scaled_positions=positions)
-            velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, 1 - left))
+        misfit = torch.zeros_like(drawn.cell[:, 0, 0])
+        for stream, time in enumerate(_JUDGING_TIMES):
+            noisy, here, way, lattice_way = self._noised(drawn, noise, [stream] * copies, time)
+            velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, time))
             per_atom = (velocity - way).square().mean(-1)
             per_crystal = torch.zeros_like(misfit).index_add_(0, drawn.batch, per_atom) / drawn.n_atoms
-            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + (lattice_velocity - goal + start).square().mean(-1)
-        return misfit / (len(_JUDGING_TIMES) * _JUDGING_REPEATS)
+            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + (lattice_velocity - lattice_way).square().mean(-1)
+        return misfit / len(_JUDGING_TIMES)
 
     def integrate(
         self,
@@ -166,24 +213,28 @@ class TorusFlow:
         numbers: Tensor,
         n_atoms: Tensor,
         steps: int | None = None,
+        start: float = 0.0,
     ) -> Crystals:
         """Euler steps from noise to data.
 
         Args:
             model: as in `loss`.
-            positions: (n_atoms_total, 3), fractional, at time 0.
-            coordinates: (n_crystals, 6), lattice coordinates at time 0.
+            positions: (n_atoms_total, 3), fractional, at the time `start`.
+            coordinates: (n_crystals, 6), lattice coordinates at that time.
             numbers: (n_atoms_total,), int64.
             n_atoms: (n_crystals,), int64.
             steps: `default_steps` without it.
+            start: in [0, 1), 0 is noise.
         """
         steps = steps or self.default_steps
+        step_size = (1 - start) / steps
         crystals = Crystals(self.cell(coordinates, n_atoms), positions, numbers, n_atoms)
         for step in range(steps):
-            time = torch.full((len(n_atoms),), step / steps, device=numbers.device, dtype=positions.dtype)
+            now = start + step * step_size
+            time = torch.full((len(n_atoms),), now, device=numbers.device, dtype=positions.dtype)
             velocity, lattice_velocity = model(crystals, coordinates, time)
-            hurry = 1 + self.acceleration * step / steps
-            coordinates = coordinates + lattice_velocity / steps
-            positions = wrap(crystals.scaled_positions + hurry * velocity / steps)
+            hurry = 1 + self.acceleration * now
+            coordinates = coordinates + step_size * lattice_velocity
+            positions = wrap(crystals.scaled_positions + hurry * step_size * velocity)
             crystals = crystals.replace(cell=self.cell(coordinates, n_atoms), scaled_positions=positions)
         return crystals

@@ -13,8 +13,8 @@ _OVERLAP = 0.5  # Å
 _OVERLAP_PENALTY = 1e6  # far above any difference in quality
 
 
-def best_candidates(candidates: Crystals, quality: Tensor, copies: int) -> Crystals:
-    """The best candidate of each sample.
+def best_candidates(candidates: Crystals, quality: Tensor, copies: int) -> tuple[Crystals, Tensor]:
+    """The best candidate of each sample, and its quality.
 
     What overlaps or isn't finite is never chosen while another candidate is there.
 
@@ -22,12 +22,15 @@ def best_candidates(candidates: Crystals, quality: Tensor, copies: int) -> Cryst
         candidates: `copies` batches of the same compositions, one after the other.
         quality: (n_crystals of `candidates`,), the higher the better; what isn't finite counts as worst.
         copies: candidates per sample.
+
+    Returns:
+        Crystals, and (n_samples,) their qualities, less a penalty where even the best overlaps.
     """
     quality = torch.nan_to_num(quality, nan=-torch.inf, posinf=-torch.inf).clamp_min(-_OVERLAP_PENALTY)
     quality = quality - _OVERLAP_PENALTY * overlapping(candidates).to(quality.dtype)
     size = len(candidates) // copies
-    best = quality.view(copies, size).argmax(0)
-    return candidates[best * size + torch.arange(size, device=best.device)]
+    best = quality.view(copies, size).argmax(0) * size + torch.arange(size, device=quality.device)
+    return candidates[best], quality[best]
 
 
 def overlapping(crystals: Crystals) -> Tensor:

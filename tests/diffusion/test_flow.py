@@ -107,3 +107,31 @@ def test_the_sampler_is_equivariant_under_permutation_and_translation() -> None:
     difference = shortest(moved.scaled_positions - plain.scaled_positions[order] - shift)
     torch.testing.assert_close(difference, torch.zeros(6, 3), atol=1e-4, rtol=0)
     torch.testing.assert_close(moved.cell, plain.cell, atol=1e-3, rtol=1e-4)
+
+
+def test_refinement_returns_to_what_the_velocity_knows_and_never_worsens() -> None:
+    crystals = crystals_of(6)
+    flow = TorusFlow(**TorusFlow.statistics(crystals), candidates=2, refinements=[(0.3, 3, 4), (0.7, 2, 2)])
+    worst = TorusFlow(**TorusFlow.statistics(crystals), candidates=2)
+    torch.manual_seed(0)
+    model = CrystalTransformer(width=32, layers=2, heads=4)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    noise = SampleNoise(torch.tensor([1, 2, 3]), crystals.n_atoms)
+    refined, first = (f.sample(model, crystals.numbers, crystals.n_atoms, noise, 5) for f in (flow, worst))
+    before, after = (flow.self_consistency(model, c, noise) for c in (first, refined))
+    assert (after <= before + 1e-5).all() and (after < before).any()
+
+
+def test_noised_crystals_are_as_in_training() -> None:
+    crystals = crystals_of(7)
+    flow = flow_of(crystals)
+    noise = SampleNoise(torch.tensor([1, 2, 3]), crystals.n_atoms)
+    noisy, here, way, lattice_way = flow._noised(crystals, noise, [4], 0.25)
+    torch.testing.assert_close(flow.lattice_coordinates(noisy), here, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(here + 0.75 * lattice_way, flow.lattice_coordinates(crystals), atol=1e-4, rtol=1e-4)
+    there = shortest(noisy.scaled_positions + 0.75 * way - crystals.scaled_positions)
+    torch.testing.assert_close(there, torch.zeros_like(there), atol=1e-5, rtol=0)
+    start = here - 0.25 * lattice_way  # at time 0: the noise itself
+    torch.testing.assert_close(start, noise.crystal_normal(4, 6), atol=1e-4, rtol=1e-4)

@@ -34,7 +34,8 @@ def test_the_best_sound_candidate_of_each_sample_is_kept() -> None:
     cell[3] = torch.nan
     candidates = candidates.replace(scaled_positions=positions, cell=cell)
     quality = torch.tensor([1.0, 5.0, 9.0, 7.0, 2.0, torch.nan])
-    kept = best_candidates(candidates, quality, 3)
+    kept, its = best_candidates(candidates, quality, 3)
+    assert its.tolist() == [2.0, 5.0]
     torch.testing.assert_close(kept.cell, candidates.cell[[4, 1]])
 
 
@@ -44,5 +45,7 @@ def test_without_a_sound_one_the_finite_one_is_kept() -> None:
     cell[0] = torch.nan
     positions = candidates.scaled_positions.clone()
     positions[2] = positions[3]
-    kept = best_candidates(candidates.replace(cell=cell, scaled_positions=positions), torch.tensor([torch.nan, 0.0]), 2)
+    kept, _ = best_candidates(
+        candidates.replace(cell=cell, scaled_positions=positions), torch.tensor([torch.nan, 0.0]), 2
+    )
     torch.testing.assert_close(kept.cell, cell[1:])
