@@ -21,7 +21,7 @@ from asegen.crystal import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.models.moment_empnn import MomentEMPNN
 from asegen.relaxation.relax import Limits
-from asegen.relaxers import Relaxer
+from asegen.relaxers import Relaxer, load_relaxer
 
 HEADER = {"name": "test", "steps": 1, "elements": list(range(1, 60))}
 
@@ -189,9 +189,17 @@ def test_cell_filters_say_what_moves(network: Relaxer) -> None:
 # -- symmetries of the whole relaxer -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=10)
+@pytest.fixture(scope="module")
+def shipped() -> Relaxer:
+    return load_relaxer(device="cpu")
+
+
+@pytest.mark.parametrize("which", ["network", "shipped"])
+@settings(max_examples=8)
 @given(seed=st.integers(0, 1000))
-def test_the_whole_relaxer_turns_and_permutes_with_the_crystal(network: Relaxer, seed: int) -> None:
+def test_the_whole_relaxer_turns_and_permutes_with_the_crystal(
+    network: Relaxer, shipped: Relaxer, which: str, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     atoms = rutile(seed)
     q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
@@ -210,7 +218,7 @@ def test_the_whole_relaxer_turns_and_permutes_with_the_crystal(network: Relaxer,
     twice = make_supercell(atoms, np.diag([1, 1, 2]))
     limits = Limits(steps=3, position_tolerance=0, cell_tolerance=0, volume_factor=10)
     cases = [atoms, turned, moved, atoms[order], other, twice]
-    found = [r.atoms for r in relax_structures(cases, network, limits=limits)]
+    found = [r.atoms for r in relax_structures(cases, shipped if which == "shipped" else network, limits=limits)]
     here, close = found[0], {"atol": 1e-5}
     assert np.abs(here.positions - atoms.positions).max() > 1e-2
     np.testing.assert_allclose(found[1].positions, here.positions @ q, **close)
