@@ -19,7 +19,6 @@ from asegen.calculators.formats import CIF, FOLDER, read_back
 from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
 from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
-from asegen.cli.contact_sheet import draw_contact_sheet
 from asegen.cli.summary import Summary
 from asegen.errors import InputError
 
@@ -68,6 +67,8 @@ def _report(
     summary.show(output.out)
     if args.plot is not None:
         if summary.valid:
+            from asegen.cli.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
+
             draw_contact_sheet(summary.pictures(), args.plot)
         else:
             console.print(f"{args.plot} not drawn: no structure is valid", markup=False)
