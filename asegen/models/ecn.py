@@ -203,7 +203,7 @@ class _MovingLayer(_Layer):
         self.push: nn.Sequential | None = None
         if pushes:  # nobody sees where atoms are after the last layer
             last = nn.Linear(width, self.on_all.orbits + 1, bias=False)
-            nn.init.uniform_(last.weight, -1e-3, 1e-3)  # it multiplies a sum over dozens of vectors of several Å
+            nn.init.zeros_(last.weight)  # atoms start where they are: sums over dozens of neighbours soon explode
             self.push = nn.Sequential(nn.Linear(width, width), nn.SiLU(), last)
 
     def forward(self, x: Tensor, displacement: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,11 @@ NOT_ECN = [name for name in NETWORKS if not name.startswith("ecn")]
 
 def network(name: str) -> torch.nn.Module:
     torch.manual_seed(1)
-    return NETWORKS[name]().double().eval()
+    model = NETWORKS[name]().double().eval()
+    for key, p in model.named_parameters():
+        if "push" in key:  # zero before training
+            torch.nn.init.uniform_(p, -1e-3, 1e-3)
+    return model
 
 
 def crystals(seed: int, n_atoms: tuple[int, ...] = (3, 1, 5)) -> Crystals:
