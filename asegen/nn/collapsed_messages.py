@@ -86,7 +86,7 @@ class CollapsedMessages(nn.Module):
         # Per colour o: W2 with N^o folded in, (orbits · width, width).
         second = torch.einsum("opq,qab->opab", self.intersections, self.second).flatten(1, 2)
         bias = self.second_bias.to(receiver.dtype)
-        m: Tensor = _Messages.apply(receiver, sender, edge, second.to(receiver.dtype), bias, edges)  # type: ignore[no-untyped-call]
+        m: Tensor = _Messages.apply(receiver, sender, edge, second.to(receiver.dtype), bias, edges)
         return functional.silu(m)
 
 
