@@ -28,7 +28,7 @@ class CLICommand:
         add("--symprec", type=float, default=0.01, metavar="Å", help="tolerance of the space groups (default: 0.01)")
         add("--fmax", type=float, metavar="Å", help="done when no atom would move farther (default: 0.05)")
         add("--cell-max", type=float, metavar="X", help="and no principal strain were larger (default: 0.01)")
-        add("--steps", type=int, metavar="K", help="most steps of a structure (default: 10)")
+        add("--steps", type=int, metavar="K", help="most steps of a structure (default: 20)")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
         add("--status", type=Path, metavar="CSV", help="write a table with the outcome of every frame")
         add("--overwrite", action="store_true", help="replace OUT if it exists")

@@ -18,7 +18,7 @@ def rough(name: str, prototype: str, a: float, seed: int) -> object:
 
 nacl = rough("NaCl", "rocksalt", 5.2, seed=0)
 with LearnedRelaxer(nacl, logfile="-") as relaxer:
-    relaxer.run(fmax=0.05, steps=10)
+    relaxer.run(fmax=0.05, steps=20)
 print(f"NaCl: a = {(4 * nacl.cell.volume) ** (1 / 3):.3f} Å (measured: 5.640), {relaxer.status}")
 
 mgo = bulk("MgO", "rocksalt", a=4.6)

@@ -45,7 +45,7 @@ class Limits:
 
     position_tolerance: float = 0.05
     cell_tolerance: float = 0.01
-    steps: int = 10
+    steps: int = 20
     volume_factor: float = 2.5
     atoms_at_once: int = 2000
 
