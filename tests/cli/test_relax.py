@@ -26,7 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
         "steps": 0,
         "elements": list(range(1, 84)),
         "model": {"class": "MomentEMPNN", **options},
-        "process": {"class": "Denoising"},
+        "process": {"class": "Denoising", "parameter_mean": [5.0] * 6, "parameter_std": [1.0] * 6},
     }
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     write_tensors(path, model.state_dict(), header)
