@@ -47,7 +47,7 @@ def parse_formula(text: str) -> dict[str, int]:
         raise InputError("empty formula")
     shown = repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
     unreadable = InputError(f"{shown} is not a chemical formula: write elements and whole numbers, such as SrTiO3")
-    if not re.fullmatch(r"[A-Za-z0-9()]+", text):
+    if not re.fullmatch(r"[A-Za-z0-9()]+", text) or "()" in text:
         raise unreadable
     try:
         counts = Formula(text).count()

@@ -56,7 +56,7 @@ def test_parentheses_atoms_and_multiples() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "Xx2", "SrTiO-3", "NaCl0", "0", "na", "Na Cl", "Sr1.5TiO3", "Na(Cl", "D2O", "X"]
+    "text", ["", " ", "Xx2", "SrTiO-3", "NaCl0", "0", "na", "Na Cl", "Sr1.5TiO3", "Na(Cl", "Na()Cl", "D2O", "X"]
 )
 def test_bad_formulas_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(InputError) as caught:
