@@ -176,3 +176,13 @@ def test_encodings_tell_all_elements_apart(encoding: str) -> None:
 def test_bad_options(make: Callable[[], object]) -> None:
     with pytest.raises(InputError):
         make()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_mixed_precision_changes_little(name: str) -> None:
+    model, c = network(name).float(), crystals(3).to(dtype=torch.float32)
+    expected = model(c)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model(c).float()
+    torch.testing.assert_close(found, expected, atol=0.02 * float(expected.abs().max().detach() + 1), rtol=0)
+    found.square().sum().backward()
