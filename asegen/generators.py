@@ -68,7 +68,7 @@ def load_generator(
         name_or_path: a shipped model's name or a file; the default model without it.
         device: see `asegen.trained.pick_device`.
         candidates: trajectories that are begun for each sample, of which the best is kept and refined; what the weights
-            say without it. 1 means one trajectory, without any choice or refinement.
+            say without it. 1 means one trajectory, without choice, refinement or polish.
 
     Raises:
         InputError: no such model or device, weights that generate nothing, or that draw no candidates.
@@ -80,7 +80,7 @@ def load_generator(
         beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
         trained.process.candidates = candidates or trained.process.candidates
         if candidates == 1:
-            trained.process.refinements = []
+            trained.process.refinements, trained.process.polish = [], []
         trained.process.judge = _load_judge(beside, place) if beside.is_file() else None
     elif candidates is not None:
         raise InputError(f"{path} holds a {type(trained.process).__name__}, which draws one candidate only")

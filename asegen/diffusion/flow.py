@@ -51,6 +51,8 @@ class TorusFlow:
         candidates: trajectories per sample, of which the best is kept.
         refinements: rounds of `(time, candidates, steps)`: the best so far is noised back to `time`, and kept unless
             one of the `candidates` trajectories from there is better.
+        polish: times, one after the other: the best is taken for a noisy crystal of that time and brought to the data
+            in one step, without any noise being added.
         default_steps: Euler steps of a trajectory when the caller names none.
 
     Attributes:
@@ -67,6 +69,7 @@ class TorusFlow:
         acceleration: float = 0.0,
         candidates: int = 1,
         refinements: Sequence[tuple[float, int, int]] = (),
+        polish: Sequence[float] = (),
         default_steps: int = 20,
     ) -> None:
         scale = LatticeScale(lattice_mean, lattice_std)
@@ -76,6 +79,7 @@ class TorusFlow:
         self.acceleration = acceleration
         self.candidates = candidates
         self.refinements = [_Refinement(*entry) for entry in refinements]
+        self.polish = list(polish)
         self.default_steps = default_steps
         self.judge: Callable[[Crystals], Tensor] | None = None
 
@@ -136,13 +140,22 @@ class TorusFlow:
         coordinates = torch.cat([noise.crystal_normal(stream, 6) for stream in starts])
         drawn = self.integrate(model, positions, coordinates, numbers.repeat(k), n_atoms.repeat(k), steps)
         if k == 1 and not self.refinements:
-            return drawn
+            return self._polished(model, drawn)
         best, quality = best_candidates(drawn, self._quality(model, drawn, noise), k)
         for refinement in self.refinements:
             tries = self._vary(model, best, refinement, noise, [next(streams) for _ in range(refinement.candidates)])
             all_of_them = torch.cat([quality, self._quality(model, tries, noise)])
             best, quality = best_candidates(Crystals.cat([best, tries]), all_of_them, 1 + refinement.candidates)
-        return best
+        return self._polished(model, best)
+
+    def _polished(self, model: Velocity, crystals: Crystals) -> Crystals:
+        for time in self.polish:
+            here = self.lattice_coordinates(crystals)
+            velocity, lattice_velocity = model(crystals, here, torch.full_like(here[:, 0], time))
+            cell = self.cell(here + (1 - time) * lattice_velocity, crystals.n_atoms)
+            positions = wrap(crystals.scaled_positions + (1 - time) * velocity)
+            crystals = crystals.replace(cell=cell, scaled_positions=positions)
+        return crystals
 
     def _vary(
         self, model: Velocity, crystals: Crystals, how: _Refinement, noise: SampleNoise, streams: Sequence[int]

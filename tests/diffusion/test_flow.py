@@ -135,3 +135,18 @@ def test_noised_crystals_are_as_in_training() -> None:
     torch.testing.assert_close(there, torch.zeros_like(there), atol=1e-5, rtol=0)
     start = here - 0.25 * lattice_way  # at time 0: the noise itself
     torch.testing.assert_close(start, noise.crystal_normal(4, 6), atol=1e-4, rtol=1e-4)
+
+
+def test_polish_takes_a_displaced_crystal_home() -> None:
+    crystals = crystals_of(8)
+    flow = TorusFlow(**TorusFlow.statistics(crystals), polish=(0.8, 0.9))
+
+    def exact(noisy: Crystals, here: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        way = shortest(crystals.scaled_positions - noisy.scaled_positions)
+        lattice_way = flow.lattice_coordinates(crystals) - here
+        return way / (1 - time)[noisy.batch, None], lattice_way / (1 - time)[:, None]
+
+    moved = crystals.replace(scaled_positions=crystals.scaled_positions + 0.1, cell=1.1 * crystals.cell)
+    home = flow._polished(exact, moved)
+    torch.testing.assert_close(home.displacement_to(crystals), torch.zeros(11, 3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(home.volume, crystals.volume, rtol=1e-3, atol=0)
