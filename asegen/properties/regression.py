@@ -87,8 +87,13 @@ class Regression:
         Returns:
             `loss`, of standardised targets; `mae` (or `mae_0`, `mae_1` … of several targets) of the heads' mean, and
             `spread`, the mean standard deviation among heads, both in the targets' units.
+
+        Raises:
+            InputError: the network's number of outputs isn't that of targets.
         """
         given = model(crystals).float()
+        if given.shape[2] != targets.shape[1]:
+            raise InputError(f"the network has outputs = {given.shape[2]}, but there are {targets.shape[1]} targets")
         base, scale = self._baseline(crystals)
         wanted = (targets - base) / scale
         deviation = given - wanted[:, None]

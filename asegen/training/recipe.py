@@ -171,6 +171,8 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     optimizer = _options(OptimizerOptions, table.pop("optimizer", {}), "optimizer")
     if not data.targets and "targets" in inspect.signature(PROCESSES[process].loss).parameters:
         raise InputError(f"{process} learns columns of the data: name them with --target, or in [data] targets")
+    if len(data.targets) > 1 and "outputs" in inspect.signature(MODELS[model]).parameters:
+        model_options.setdefault("outputs", len(data.targets))
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")

@@ -97,6 +97,13 @@ def test_heads_disagreement_is_calibrated_to_normal_errors() -> None:
     assert calibration({}, 0, 1) is None
 
 
+def test_outputs_have_to_be_as_many_as_targets() -> None:
+    c, target = crystals(), torch.randn(40, 2)
+    task = Regression(**Regression.statistics(c, target))
+    with pytest.raises(InputError, match="outputs = 1, but there are 2 targets"):
+        task.loss(constant(0.0), c, torch.Generator(), target)
+
+
 def test_unknown_loss() -> None:
     with pytest.raises(InputError, match="huber"):
         Regression([[0.0] * 119], [1.0], loss="huber")

@@ -19,7 +19,8 @@ def test_what_a_recipe_does_not_say_it_takes_over(tmp_path: Path) -> None:
 
 
 def test_columns_from_the_command_line_win() -> None:
-    assert load_recipe("alignn-band-gap", targets=["fermi", "gap"]).data.targets == ("fermi", "gap")
+    recipe = load_recipe("alignn-band-gap", targets=["fermi", "gap"])
+    assert recipe.data.targets == ("fermi", "gap") and recipe.model_options["outputs"] == 2
 
 
 def test_a_circle_ends(tmp_path: Path) -> None:
