@@ -13,10 +13,8 @@ from asegen.atoms import (
     StructureError,
     atoms_from_crystals,
     crystals_from_atoms,
-    read_compositions,
     read_structures,
 )
-from asegen.errors import InputError
 
 NACL, RUTILE = bulk("NaCl", "rocksalt", a=5.64), bulk("TiO", "rocksalt", a=4.2)
 
@@ -84,53 +82,3 @@ _atom_site_fract_z
 Cs 0 0 0
 Cl 0.5 0.5 0.5
 """
-
-
-@pytest.mark.parametrize(
-    ("table", "expected"),
-    [
-        ("material_id,formula,n_atoms\nm-1,SrTiO3,10\n", [("m-1", {38: 2, 22: 2, 8: 6})]),
-        ("formula\nNaCl\nFe2O3\n", [("0", {11: 1, 17: 1}), ("1", {26: 2, 8: 3})]),
-        (f'id,cif\nx,"{CIF}"\n', [("x", {55: 1, 17: 1})]),
-        (f'formula,cif\nCsCl3,"{CIF}"\n', [("0", {55: 1, 17: 1})]),
-        ("formula\nCa(OH)2\n", [("0", {20: 1, 8: 2, 1: 2})]),
-    ],
-)
-def test_compositions_of_tables(tmp_path, table, expected):
-    (tmp_path / "t.csv").write_text(table)
-    read = read_compositions(tmp_path / "t.csv")
-    assert [(name, {z: numbers.count(z) for z in numbers}) for name, numbers in read] == expected
-
-
-def test_compositions_of_structures(tmp_path):
-    write(tmp_path / "a.traj", [NACL, RUTILE.repeat(2)])
-    assert [len(numbers) for _, numbers in read_compositions(tmp_path / "a.traj")] == [2, 16]
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("formula\nNaCl\nXx2\n", r"t\.csv, row 1 .*'Xx2' is no formula"),
-        ("formula\nSrTiO-3\n", "no formula"),
-        ("formula\nSr0.5Ti\n", "no formula"),
-        ("formula\nX\n", "no formula"),
-        ("material_id,formula\na,\n", "neither a formula nor a cif"),
-        ("material_id,gap\na,1\n", "neither a formula nor a cif"),
-        ("formula,n_atoms\nNaCl,3\n", "cannot be a multiple"),
-        ("formula,n_atoms\nNaCl,0\n", "cannot be a multiple"),
-        ("formula,n_atoms\nNaCl,x\n", "cannot be a multiple"),
-        ("material_id,cif\na,text\n", r"row 0 \(a\): unreadable"),
-        ("formula\n", "holds no compositions"),
-    ],
-)
-def test_bad_compositions_name_the_row(tmp_path, table, message):
-    (tmp_path / "t.csv").write_text(table)
-    with pytest.raises(InputError, match=message) as error:
-        read_compositions(tmp_path / "t.csv")
-    assert "\n" not in str(error.value)
-
-
-def test_bad_compositions_of_structures(tmp_path):
-    write(tmp_path / "a.extxyz", [NACL, Atoms("X", cell=[3, 3, 3], pbc=True)])
-    with pytest.raises(InputError, match="row 1"):
-        read_compositions(tmp_path / "a.extxyz")
