@@ -65,20 +65,3 @@ def test_read_structures_gives_every_frame(tmp_path):
     assert [s.row for s in read] == [0, 1, 2]
     assert read[1].atoms.get_chemical_formula() == "OTi"
     assert isinstance(read[2].atoms, StructureError)
-
-
-CIF = """data_x
-_cell_length_a 4
-_cell_length_b 4
-_cell_length_c 4
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-loop_
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-Cs 0 0 0
-Cl 0.5 0.5 0.5
-"""
