@@ -62,7 +62,7 @@ def test_bonds_of_known_crystals(atoms: Atoms) -> None:
     assert pairs(atoms, bonded_graph(crystals_from_atoms([atoms]))) == pymatgen_bonds(atoms)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.integers(0, 10_000))
 def test_bonds_of_random_crystals(seed: int) -> None:
     atoms = random_crystal(seed)
