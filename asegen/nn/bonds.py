@@ -16,6 +16,9 @@ GRAPHS = ("bonds", "radius")
 _SLACK = 0.5  # Å beyond the sum of the radii
 _TESSELLATION = 6.0  # Å; farther atoms cut no face
 _SMALLEST_FACE = 1e-3  # Å²; smaller ones are where four or more cells meet in a line
+_DISK = 0.1  # Å, radius
+_NEAREST = 24  # neighbours that are asked whether they cut the disk
+_EVERYTHING = 9.0  # Å, beyond every corner
 _CORNERS = 32  # of a face while it is cut; real faces have at most about a dozen
 
 
@@ -77,19 +80,34 @@ def _shares_face(near: Neighbors, pair: Tensor, n_atoms: int) -> Tensor:
     place = torch.arange(len(near.i), device=pair.device) - first[near.i]
     others = near.vector.new_zeros(n_atoms, int(degree.max()) if len(near.i) else 0, 3)
     others[near.i, place] = near.vector
-    # In the plane midway to j, with its origin on the line to j, atom k leaves `slope · p <= offset`; k = j and what
-    # fills the table up leave everything.
-    u = near.vector[pair]
-    v = others[near.i[pair]]
+    u, i = near.vector[pair], near.i[pair]
+    # Most faces hold a disk around the line to j. An atom that cuts the disk is hardly farther than j.
+    _, side = _half_planes(u, others[i, :_NEAREST])
+    beyond = torch.full_like(degree, torch.inf, dtype=u.dtype)
+    many = degree > _NEAREST
+    beyond[many] = near.distance[first[many] + _NEAREST]
+    shares = (side > _DISK).all(-1) & (beyond[i] > near.distance[pair] + 2 * _DISK)
+    doubtful = (~shares).nonzero()[:, 0]
+    shares[doubtful] = _area_left(*_half_planes(u[doubtful], others[i[doubtful]])) > _SMALLEST_FACE
+    return shares
+
+
+def _half_planes(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """What other atoms leave of the plane midway to j, whose origin is on the line to j.
+
+    Args:
+        u: (n, 3), to atoms j, Å.
+        v: (n, n_others, 3), to other atoms; j itself and 0 leave everything.
+
+    Returns:
+        Unit normals (n, n_others, 2) and distances (n, n_others), Å: points p with `normal · p <= distance` are left.
+    """
     offset = (v.square().sum(-1) - (v @ u[:, :, None])[..., 0]) / 2
     slope = v @ _plane(u).mT
     length = torch.linalg.vector_norm(slope, dim=-1)
-    side = torch.where(length > 1e-9, offset / length.clamp_min(1e-9), torch.where(offset < -1e-9, -9.0, 9.0))
-    slope = slope / length.clamp_min(1e-9)[..., None]
-    shares = (side > 0.1).all(-1)  # a disk around the origin is left
-    doubtful = (~shares).nonzero()[:, 0]
-    shares[doubtful] = _area_left(slope[doubtful], side[doubtful]) > _SMALLEST_FACE
-    return shares
+    parallel = torch.where(offset < -1e-9, -_EVERYTHING, _EVERYTHING)
+    side = torch.where(length > 1e-9, offset / length.clamp_min(1e-9), parallel)
+    return slope / length.clamp_min(1e-9)[..., None], side
 
 
 def _plane(normal: Tensor) -> Tensor:
