@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from torch import Tensor
 from asegen.crystal import Crystals
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
-from asegen.errors import InputError
 from asegen.trained import JUDGE, Trained, find_weights, load_trained, pick_device
 from asegen.training.registry import GENERATORS
 
@@ -23,19 +23,21 @@ class StructureSampler:
 
     Args:
         trained: a generator's weights.
+        version: see below.
 
     Attributes:
         name: the model's name.
-        version: what distinguishes trainings of one recipe: its number of steps.
+        version: what distinguishes models of one name: the number of training steps and a checksum of the weights and
+            their judge's, with "-quick" where there is no search.
         elements: atomic numbers that occur in the training data.
         max_atoms: atoms of the largest training crystal.
         default_steps: steps of the sampler when the caller names none.
     """
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, version: str) -> None:
         header = trained.header
         self.name: str = header["name"]
-        self.version = str(header["steps"])
+        self.version = version
         self.elements = frozenset(header["elements"])
         self.max_atoms: int = header["max_atoms"]
         self.default_steps: int = trained.process.default_steps
@@ -59,32 +61,32 @@ class StructureSampler:
             return self._process.sample(self._model, numbers, n_atoms, noise, steps).to(device="cpu")
 
 
-def load_generator(
-    name_or_path: str | None = None, device: str = "auto", candidates: int | None = None
-) -> StructureSampler:
+def load_generator(name_or_path: str | None = None, device: str = "auto", search: bool = True) -> StructureSampler:
     """Loads trained weights, and the judge beside them if there is one.
 
     Args:
         name_or_path: a shipped model's name or a file; the default model without it.
         device: see `asegen.trained.pick_device`.
-        candidates: trajectories that are begun for each sample, of which the best is kept and refined; what the weights
-            say without it. 1 means one trajectory, without choice, refinement or polish.
+        search: for each sample, choose the best of several trajectories and improve it, where the process knows how;
+            otherwise each is one trajectory, as it comes.
 
     Raises:
-        InputError: no such model or device, weights that generate nothing, or that draw no candidates.
+        InputError: no such model or device, or weights that generate nothing.
         CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
     path, place = find_weights(name_or_path or DEFAULT_MODEL, *GENERATORS), pick_device(device)
     trained = load_trained(path, place, *GENERATORS)
+    beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
+    files = [path]
     if isinstance(trained.process, TorusFlow):
-        beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
-        trained.process.candidates = candidates or trained.process.candidates
-        if candidates == 1:
-            trained.process.refinements, trained.process.polish = [], []
-        trained.process.judge = _load_judge(beside, place) if beside.is_file() else None
-    elif candidates is not None:
-        raise InputError(f"{path} holds a {type(trained.process).__name__}, which draws one candidate only")
-    return StructureSampler(trained)
+        if not search:
+            trained.process.end_search()
+        elif beside.is_file():
+            trained.process.judge = _load_judge(beside, place)
+            files.append(beside)
+    checksum = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
+    version = f"{trained.header['steps']}-{checksum}"
+    return StructureSampler(trained, version if search else f"{version}-quick")
 
 
 def _load_judge(path: Path, device: torch.device) -> Callable[[Crystals], Tensor]:

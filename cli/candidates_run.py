@@ -28,7 +28,7 @@ def run_candidates(args: argparse.Namespace) -> None:
     for split in _SPLITS:
         check_writable(args.output, split, args.force)
     known = {split: _chosen(load_split(args.data, split), args) for split in _SPLITS}
-    sampler = load_generator(args.model, args.device, candidates=1)
+    sampler = load_generator(args.model, args.device, search=False)
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     for split, crystals in known.items():

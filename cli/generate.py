@@ -28,6 +28,7 @@ class CLICommand:
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
+        add("--quick", action="store_true", help="one rough trajectory per structure, no choice among candidates")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
         add("--batch", type=int, default=64, metavar="N", help="structures drawn at once (default: 64)")
         add(

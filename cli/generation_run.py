@@ -36,7 +36,7 @@ def run_generation(args: argparse.Namespace) -> None:
     _check_arguments(args, n)
     plan = make_plan(_compositions(args, n), 1 if args.system else n)
     batches = take_shard(cut_batches(plan, args.batch), args.shard)
-    generator = Generator(args.model, args.device, args.batch)
+    generator = Generator(args.model, args.device, args.batch, quick=args.quick)
     generator.check([sample.composition for sample in plan], args.steps, args.force)
     known = fingerprint(batches, _settings(args, generator))
     console = Console(stderr=True, highlight=False, soft_wrap=True)

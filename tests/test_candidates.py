@@ -28,7 +28,7 @@ def known() -> CrystalDataset:
 
 @pytest.fixture(scope="module")
 def sampler() -> StructureSampler:
-    return load_generator(device="cpu", candidates=1)
+    return load_generator(device="cpu", search=False)
 
 
 def test_qualities_are_the_matcher_s(known: CrystalDataset, sampler: StructureSampler, tmp_path: Path) -> None:

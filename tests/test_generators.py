@@ -1,4 +1,4 @@
-"""Loading generators: the judge beside them, the number of candidates, what is refused."""
+"""Loading generators: the judge beside them, searches, versions, what is refused."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def flow(path: Path) -> Path:
     return write(path, CrystalTransformer, {"class": "TorusFlow", "candidates": 3, "default_steps": 2})
 
 
-def draw(path: Path, candidates: int | None = None) -> torch.Tensor:
-    sampler = load_generator(str(path), "cpu", candidates)
+def draw(path: Path, search: bool = True) -> torch.Tensor:
+    sampler = load_generator(str(path), "cpu", search)
     numbers, n_atoms = torch.tensor([11, 17] * 8), torch.full((8,), 2)
     return sampler.sample(numbers, n_atoms, torch.arange(8)).cell
 
@@ -41,7 +41,7 @@ def test_a_judge_beside_the_weights_takes_part_in_the_choice(tmp_path: Path) -> 
     header = {"name": "judge", "steps": 1, "model": {"class": "CrystalJudge"} | SMALL}
     write_tensors(place, model.state_dict(), header | {"process": {"class": "Judge"} | SCALE})
     assert not torch.allclose(draw(alone), draw(judged))
-    torch.testing.assert_close(draw(alone, 1), draw(judged, 1))
+    torch.testing.assert_close(draw(alone, search=False), draw(judged, search=False))
 
 
 def test_what_is_no_judge_is_refused(tmp_path: Path) -> None:
@@ -51,10 +51,24 @@ def test_what_is_no_judge_is_refused(tmp_path: Path) -> None:
         load_generator(str(path), "cpu")
 
 
-def test_candidates_and_what_generates_nothing(tmp_path: Path) -> None:
+def test_versions_tell_weights_judges_and_searches_apart(tmp_path: Path) -> None:
     path = flow(tmp_path / "a.safetensors")
-    assert not torch.allclose(draw(path, 1), draw(path, 3))
-    torch.testing.assert_close(draw(path, 3), draw(path))
+    versions = [load_generator(str(path), "cpu").version, load_generator(str(path), "cpu", search=False).version]
+    write(tmp_path / "a.judge.safetensors", CrystalJudge, {"class": "Judge"})
+    versions.append(load_generator(str(path), "cpu").version)
+    write(path, CrystalTransformer, {"class": "TorusFlow"}, seed=1)
+    versions.append(load_generator(str(path), "cpu").version)
+    assert len(set(versions)) == 4 and versions[1] == f"{versions[0]}-quick"
+
+
+def test_without_a_search_a_sample_is_one_trajectory(tmp_path: Path) -> None:
+    path = flow(tmp_path / "a.safetensors")
+    assert not torch.allclose(draw(path), draw(path, search=False))
+    one = write(tmp_path / "b.safetensors", CrystalTransformer, {"class": "TorusFlow", "default_steps": 2})
+    torch.testing.assert_close(draw(path, search=False), draw(one))
+
+
+def test_what_generates_nothing_is_refused(tmp_path: Path) -> None:
     judge = write(tmp_path / "j.safetensors", CrystalJudge, {"class": "Judge"})
     with pytest.raises(InputError, match="for Judge, not for GemsDiff or"):
         load_generator(str(judge), "cpu")

@@ -24,10 +24,9 @@ from asegen.geometry.torus import wrap
 
 Velocity = Callable[[Crystals, Tensor, Tensor], tuple[Tensor, Tensor]]
 
-# Middle times tell arrangements apart; late ones see details only, early ones nothing. All chosen on val.
+# Middle times tell arrangements apart; late ones see details only, early ones nothing. Chosen on val, as is the weight.
 _JUDGING_TIMES = (0.5, 0.65)
 _JUDGING_POSITION_WEIGHT = 100.0
-_CONSISTENCY_WEIGHT = 0.5  # of log(misfit) beside the judge's logit
 
 
 class _Refinement(NamedTuple):
@@ -56,8 +55,8 @@ class TorusFlow:
         default_steps: Euler steps of a trajectory when the caller names none.
 
     Attributes:
-        judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`), asked beside the
-            model's own judgement where whoever loads the weights has one.
+        judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`); set by whoever loads
+            the weights and has one.
     """
 
     def __init__(
@@ -113,6 +112,10 @@ class TorusFlow:
         loss = self.position_weight * position_loss + lattice_loss
         return {"loss": loss, "position": position_loss, "lattice": lattice_loss}
 
+    def end_search(self) -> None:
+        """From now on a sample is one trajectory as it comes."""
+        self.candidates, self.refinements, self.polish = 1, [], []
+
     @torch.no_grad()
     def sample(
         self,
@@ -124,8 +127,8 @@ class TorusFlow:
     ) -> Crystals:
         """One crystal per composition, deterministic given the noise.
 
-        Each is the best of `candidates` trajectories, improved by `refinements`, by the model's own judgement, see
-        `self_consistency`, and by the judge, if there is one.
+        Each is the best of `candidates` trajectories, improved by `refinements`: in the eyes of the judge, or, without
+        one, by the model's own measure, see `self_consistency`.
 
         Args:
             model: as in `loss`.
@@ -191,8 +194,7 @@ class TorusFlow:
         return noisy, here, way, lattice_way
 
     def _quality(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
-        consistency = -torch.log(self.self_consistency(model, drawn, noise))
-        return consistency if self.judge is None else self.judge(drawn) + _CONSISTENCY_WEIGHT * consistency
+        return -self.self_consistency(model, drawn, noise) if self.judge is None else self.judge(drawn)
 
     def self_consistency(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
         """How badly the model finds its own samples again after noise was added; low for what it deems likely.
