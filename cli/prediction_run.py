@@ -58,15 +58,19 @@ def run_prediction(args: argparse.Namespace) -> None:
     shown: list[Result] = []
     statuses: Counter[str] = Counter()
     first_failure: list[str] = []
+    largest = 0
 
     def watched(results: Iterable[Result]) -> Iterator[Result]:
+        nonlocal largest
         columns = SpinnerColumn(), TextColumn("structures"), MofNCompleteColumn(), TextColumn("{task.speed:.0f}/s")
         with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=None, speed=0)
             for result in results:
                 status = result.row["status"]
                 statuses[status.partition(":")[0]] += 1
-                if status != "ok":
+                if status == "ok":
+                    largest = max(largest, result.row["n_atoms"])
+                else:
                     name = f"{result.row['file']}, row {result.row['row']} ({result.row['id']})"
                     first_failure.append(f"{name}: {status}")
                 if len(shown) < ROWS:
@@ -79,6 +83,11 @@ def run_prediction(args: argparse.Namespace) -> None:
     if not statuses["ok"]:
         raise InputError(
             first_failure[0] if total == 1 else f"none of {total} structures can be judged; {first_failure[0]}"
+        )
+    if largest > predictor.max_atoms:
+        console.print(
+            f"note: cells of up to {largest} atoms; {predictor.name} was trained on at most {predictor.max_atoms}",
+            markup=False,
         )
     _show(shown, predictor, statuses, args.output)
 

@@ -84,6 +84,14 @@ def test_a_table_is_printed_without_output(
     assert "NaCl" in printed and "band_gap" in printed and "1 structure: 1 by both" in printed
 
 
+def test_larger_cells_than_in_training_are_noted(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write(tmp_path / "a.cif", bulk("Cu") * (3, 1, 1))
+    main(["predict", str(tmp_path / "a.cif"), "--model", str(property_weights["alignn"]), "--device", "cpu"])
+    assert "up to 3 atoms; alignn was trained on at most 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("atoms", "message"),
     [
