@@ -151,14 +151,19 @@ class TorusFlow:
             best, quality = best_candidates(Crystals.cat([best, tries]), all_of_them, 1 + refinement.candidates)
         return self._polished(model, best)
 
-    def _polished(self, model: Velocity, crystals: Crystals) -> Crystals:
+    def _polished(self, model: Velocity, rough: Crystals) -> Crystals:
+        if not self.polish:
+            return rough
+        crystals = rough
         for time in self.polish:
             here = self.lattice_coordinates(crystals)
             velocity, lattice_velocity = model(crystals, here, torch.full_like(here[:, 0], time))
             cell = self.cell(here + (1 - time) * lattice_velocity, crystals.n_atoms)
             positions = wrap(crystals.scaled_positions + (1 - time) * velocity)
             crystals = crystals.replace(cell=cell, scaled_positions=positions)
-        return crystals
+        # The polished crystal is preferred, unless its atoms overlap.
+        preference = torch.tensor([0.0, 1.0]).repeat_interleave(len(rough)).to(rough.cell)
+        return best_candidates(Crystals.cat([rough, crystals]), preference, 2)[0]
 
     def _vary(
         self, model: Velocity, crystals: Crystals, how: _Refinement, noise: SampleNoise, streams: Sequence[int]

@@ -150,3 +150,12 @@ def test_polish_takes_a_displaced_crystal_home() -> None:
     home = flow._polished(exact, moved)
     torch.testing.assert_close(home.displacement_to(crystals), torch.zeros(11, 3), atol=1e-4, rtol=0)
     torch.testing.assert_close(home.volume, crystals.volume, rtol=1e-3, atol=0)
+
+    def together(noisy: Crystals, here: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        way = shortest(-noisy.scaled_positions)
+        return way / (1 - time)[noisy.batch, None], torch.zeros_like(here)
+
+    apart = Crystals(
+        5 * torch.eye(3)[None], torch.tensor([[0.1, 0, 0], [0.6, 0.5, 0.5]]), torch.ones(2).long(), torch.tensor([2])
+    )
+    torch.testing.assert_close(flow._polished(together, apart).scaled_positions, apart.scaled_positions)
