@@ -111,7 +111,7 @@ def test_an_output_that_was_cut_is_not_called_complete(tmp_path: Path, capsys: p
 
 def test_a_picture_that_cannot_be_written_costs_the_picture_only(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
-        generate("Cu", "-n", "2", "-o", str(tmp_path / "a.extxyz"), "--plot", "/dev/null/a.png")
+        generate("Ni", "-n", "2", "-o", str(tmp_path / "a.extxyz"), "--plot", "/dev/null/a.png")
     printed = capsys.readouterr()
     assert caught.value.code == 2 and "can't write /dev/null/a.png" in printed.err.splitlines()[-1]
     assert "2 structures in" in printed.out and len(read(tmp_path / "a.extxyz", ":")) == 2
