@@ -18,6 +18,7 @@ from asegen.errors import AsegenError
 
 COMMANDS = {
     "candidates": "asegen.cli.candidates",
+    "evaluate": "asegen.cli.evaluate",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",
     "relax": "asegen.cli.relax",

@@ -1,0 +1,46 @@
+"""How far the distribution of a property lies from that of real crystals, by the earth mover's distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.units import _amu
+from scipy.stats import wasserstein_distance
+
+from asegen.metrics.inputs import Figures, Inputs
+
+
+def density(atoms: Atoms) -> float:
+    """g/cm³."""
+    return float(atoms.get_masses().sum() * _amu * 1e3 / (atoms.get_volume() * 1e-24))
+
+
+def earth_movers_distance(generated: Sequence[float], reference: Sequence[float]) -> float:
+    """The Wasserstein-1 distance, in the unit of the values; NaN where one side is empty."""
+    if not len(generated) or not len(reference):
+        return float("nan")
+    return float(wasserstein_distance(generated, reference))
+
+
+def density_distance(inputs: Inputs) -> Figures:
+    """Earth mover's distance of the densities."""
+    sides = [[density(atoms) for atoms in side] for side in (inputs.valid_generated, inputs.valid_reference)]
+    return _figures("EMD g/cm³", sides)
+
+
+def element_count_distance(inputs: Inputs) -> Figures:
+    """Earth mover's distance of the numbers of distinct elements."""
+    sides = [
+        [float(len(np.unique(atoms.numbers))) for atoms in side]
+        for side in (inputs.valid_generated, inputs.valid_reference)
+    ]
+    return _figures("EMD", sides)
+
+
+def _figures(name: str, sides: Sequence[Sequence[float]]) -> Figures:
+    generated, reference = sides
+    values = {name: earth_movers_distance(generated, reference)}
+    means = {f"mean {side}": float(np.mean(v)) for side, v in (("generated", generated), ("reference", reference)) if v}
+    return Figures(values | means, {"generated": len(generated), "reference": len(reference)})

@@ -1,0 +1,117 @@
+"""What metrics are given and what they give back: samples that have met the validity gate, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ase import Atoms
+
+from asegen.cif import StructureError
+from asegen.errors import InputError
+from asegen.structure_checks import check_atoms
+from asegen.structure_files import read_entries, read_entry
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how many pieces of it are, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A structure, good or bad.
+
+    Attributes:
+        id: pairs a generated structure with its reference.
+        atoms: None where the file's entry could not be read.
+        reason: why the validity gate (`asegen.structure_checks.check_atoms`) refuses it, `kind: detail`; empty if it
+            doesn't.
+    """
+
+    id: str
+    atoms: Atoms | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The structures that metrics compare, and how to work on them.
+
+    Attributes:
+        generated: what is judged.
+        reference: real crystals that the generated ones should resemble; empty if there are none.
+        train: real crystals that the generator has seen; empty if there are none.
+        jobs: worker processes; no figure depends on it.
+        report: told of progress.
+    """
+
+    generated: tuple[Sample, ...]
+    reference: tuple[Sample, ...] = ()
+    train: tuple[Sample, ...] = ()
+    jobs: int = 1
+    report: Report = lambda task, done, total: None
+
+    @cached_property
+    def valid_generated(self) -> list[Atoms]:
+        """Those that pass the gate."""
+        return valid(self.generated)
+
+    @cached_property
+    def valid_reference(self) -> list[Atoms]:
+        """Those that pass the gate."""
+        return valid(self.reference)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a metric found.
+
+    Attributes:
+        values: name, with its unit where it has one, -> value; NaN where nothing could be measured.
+        counts: what the values rest on: name -> number of structures.
+        notes: warnings, one line each.
+        using: what the values depend on besides the structures, such as a network's name and its file's hash.
+    """
+
+    values: dict[str, float]
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    using: dict[str, str] = field(default_factory=dict)
+
+
+def valid(samples: Iterable[Sample]) -> list[Atoms]:
+    """The structures that pass the gate."""
+    return [sample.atoms for sample in samples if sample.atoms is not None and not sample.reason]
+
+
+def as_samples(structures: Path | Iterable[Atoms]) -> tuple[Sample, ...]:
+    """Structures of a file, or in memory, each held against the validity gate.
+
+    Args:
+        structures: a file that `asegen.atoms.read_structures` reads, or Atoms, whose id is `info["material_id"]` or
+            their place.
+
+    Raises:
+        InputError: the file can't be read, or there are no structures.
+    """
+    if isinstance(structures, Path):
+        samples = tuple(_read(structures))
+    else:
+        samples = tuple(_sample(str(a.info.get("material_id", row)), a) for row, a in enumerate(structures))
+    if not samples:
+        raise InputError(f"{structures if isinstance(structures, Path) else 'the list'} holds no structures")
+    return samples
+
+
+def _read(path: Path) -> Iterator[Sample]:
+    for entry in read_entries(path):
+        try:
+            name, atoms, _ = read_entry(entry)
+            yield _sample(name, atoms)
+        except StructureError as error:
+            yield Sample(entry.id, None, str(error))
+
+
+def _sample(name: str, atoms: Atoms) -> Sample:
+    return Sample(name, atoms, check_atoms(atoms) or "")

@@ -1,0 +1,90 @@
+"""Whether generated structures could be crystals at all, and whether their compositions could be compounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from ase import Atoms
+
+from asegen.metrics.inputs import Figures, Inputs
+from asegen.metrics.parallel import Failed, timed_map
+from asegen.structure_checks import SHORTEST_PAIR, shortest_distance
+
+MIN_VOLUME = 0.1
+"""Å³ of the whole cell. CDVAE's code refuses less."""
+OXIDATION_STATES = "smact14"
+"""smact's first table of oxidation states, the one behind the published figures."""
+TIME_LIMIT = 20.0
+"""Seconds for one composition; one that takes longer counts as invalid."""
+
+
+def published_rule(atoms: Atoms) -> str | None:
+    """The structural validity of CDVAE (Xie et al., ICLR 2022): why a structure breaks it, or None.
+
+    No two atoms nearer than 0.5 Å and a volume of at least 0.1 Å³. CDVAE's code looks at pairs of distinct atoms alone;
+    here an atom's own periodic images count too, as the paper's words have it.
+
+    Args:
+        atoms: any Atoms object; NaN never reaches native code.
+    """
+    if len(atoms) == 0:
+        return "no atoms: the structure is empty"
+    if not (np.isfinite(atoms.cell.array).all() and np.isfinite(atoms.positions).all()):
+        return "non-finite: the cell or a position is NaN or infinite"
+    with np.errstate(over="ignore"):  # an exploded cell
+        volume = abs(float(np.linalg.det(atoms.cell.array)))
+    if not MIN_VOLUME <= volume < np.inf:
+        return f"bad volume: {volume:.3g} Å³, not {MIN_VOLUME:g} or more"
+    try:
+        distance = shortest_distance(atoms)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        return f"bad cell: {error}"
+    return None if distance >= SHORTEST_PAIR else f"overlapping atoms: {distance:.3f} Å apart"
+
+
+def structural_validity(inputs: Inputs) -> Figures:
+    """Shares of the generated structures that pass the published rule, and the stricter gate."""
+    n = len(inputs.generated)
+    read = [sample.atoms for sample in inputs.generated if sample.atoms is not None]
+    published = sum(published_rule(atoms) is None for atoms in read)
+    reasons = Counter(sample.reason.partition(":")[0] for sample in inputs.generated if sample.reason)
+    gate = n - sum(reasons.values())
+    counts = {"structures": n, **{f"gate: {kind}": count for kind, count in sorted(reasons.items())}}
+    return Figures({"published": published / n, "gate": gate / n}, counts)
+
+
+def compositional_validity(inputs: Inputs) -> Figures:
+    """Share of the generated structures whose elements have oxidation states that balance (`valid_composition`)."""
+    formulas = [_formula(sample.atoms) for sample in inputs.generated]
+    distinct = sorted({formula for formula in formulas if formula is not None})
+    report = inputs.report
+    found = timed_map(
+        valid_composition, distinct, inputs.jobs, TIME_LIMIT, lambda k: report("compositions", k, len(distinct))
+    )
+    by_formula = dict(zip(distinct, found, strict=True))
+    results = [by_formula[formula] if formula is not None else False for formula in formulas]
+    failed = sum(isinstance(result, Failed) for result in results)
+    share = sum(result is True for result in results) / len(results)
+    notes = (f"{failed} structures count as invalid: smact gave no answer",) if failed else ()
+    return Figures({"valid": share}, {"structures": len(results), "without answer": failed}, notes)
+
+
+def valid_composition(formula: str) -> bool:
+    """Whether charges balance in the order of the electronegativities; elements alone and alloys are valid.
+
+    CDVAE's compositional validity, after Davies et al., Chem 1, 617 (2016).
+
+    Args:
+        formula: such as SrTiO3.
+    """
+    from smact.screening import smact_validity
+
+    return bool(smact_validity(formula, oxidation_states_set=OXIDATION_STATES))
+
+
+def _formula(atoms: Atoms | None) -> str | None:
+    """The reduced formula, None of what holds no elements."""
+    if atoms is None or len(atoms) == 0 or (atoms.numbers < 1).any():
+        return None
+    return str(atoms.symbols.formula.reduce()[0])
