@@ -15,6 +15,7 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.metrics.distributions import density_distance, element_count_distance
 from asegen.metrics.inputs import Figures, Inputs, Report, as_samples
+from asegen.metrics.prediction import match_everyone, match_rate
 from asegen.metrics.validity import compositional_validity, structural_validity
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
@@ -55,6 +56,20 @@ METRICS: dict[str, Metric] = {
     "elements": Metric(
         element_count_distance,
         "earth mover's distance of the number of distinct elements, structures that pass the gate",
+        1,
+        "reference",
+    ),
+    "match": Metric(
+        match_rate,
+        "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), generated and reference structures of the same id, share "
+        "of all references; RMSE of those matched, in (V/n)^(1/3); 20 s a pair",
+        1,
+        "reference",
+    ),
+    "metre": Metric(
+        match_everyone,
+        "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), each reference against all generated structures of its "
+        "formula, share of all references; cRMSE: 0.5 for a reference without match; 20 s a pair",
         1,
         "reference",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from ase import Atoms
 
@@ -13,6 +14,8 @@ from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.structure_checks import check_atoms
 from asegen.structure_files import read_entries, read_entry
+
+Result = TypeVar("Result")
 
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how many pieces of it are, and how many there are."""
@@ -52,6 +55,12 @@ class Inputs:
     jobs: int = 1
     report: Report = lambda task, done, total: None
 
+    def watch(self, task: str, results: Iterable[Result], total: int) -> Iterator[Result]:
+        """The results themselves, each reported as it comes."""
+        for done, result in enumerate(results, 1):
+            self.report(task, done, total)
+            yield result
+
     @cached_property
     def valid_generated(self) -> list[Atoms]:
         """Those that pass the gate."""
@@ -78,6 +87,15 @@ class Figures:
     counts: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     using: dict[str, str] = field(default_factory=dict)
+
+
+def reduced_formula(atoms: Atoms) -> str:
+    """Elements in alphabetical order (C and H first) with their numbers in lowest terms: equal for equal compositions.
+
+    Args:
+        atoms: at least one atom, real elements.
+    """
+    return str(atoms.symbols.formula.reduce()[0].format("hill"))
 
 
 def valid(samples: Iterable[Sample]) -> list[Atoms]:

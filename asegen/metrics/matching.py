@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from ase import Atoms
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.metrics.parallel import Failed, timed_map
 from asegen.structure_checks import check_atoms
-from asegen.workers import OutOfTime, time_limit, worker_pool
 
 STOL, LTOL, ANGLE_TOL = 0.5, 0.3, 10.0
 """The tolerances of CDVAE (Xie et al., ICLR 2022) and all who followed: share of (V/n)^(1/3), of lengths, degrees."""
 TIME_LIMIT = 20.0
 """Seconds for one pair; a pair that takes longer counts as no match."""
-_CHUNK = 16
 
 
 def rms_distance(reference: Atoms, structure: Atoms) -> float | None:
@@ -43,23 +42,10 @@ def rms_distances(pairs: Iterable[tuple[Atoms, Atoms]], jobs: int) -> Iterator[f
     Raises:
         AsegenError: worker processes cannot be started.
     """
-    pairs = list(pairs)
-    pool = worker_pool(jobs)
-    try:
-        chunks = [pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK)]
-        for distances in pool.map(_distances, chunks):
-            yield from distances
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for distance in timed_map(pair_distance, list(pairs), jobs, TIME_LIMIT):
+        yield None if isinstance(distance, Failed) else distance
 
 
-def _distances(pairs: Sequence[tuple[Atoms, Atoms]]) -> list[float | None]:
-    return [_in_time(*pair) for pair in pairs]
-
-
-def _in_time(reference: Atoms, structure: Atoms) -> float | None:
-    try:
-        with time_limit(TIME_LIMIT):
-            return rms_distance(reference, structure)
-    except OutOfTime:
-        return None
+def pair_distance(pair: tuple[Atoms, Atoms]) -> float | None:
+    """`rms_distance` of a reference and a structure."""
+    return rms_distance(*pair)

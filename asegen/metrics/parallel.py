@@ -26,8 +26,8 @@ class Failed(NamedTuple):
 
 
 def timed_map(
-    function: Callable[[Item], Result], items: Sequence[Item], jobs: int, seconds: float, done: Callable[[int], None]
-) -> list[Result | Failed]:
+    function: Callable[[Item], Result], items: Sequence[Item], jobs: int, seconds: float
+) -> Iterator[Result | Failed]:
     """A function of each item, in order, in worker processes.
 
     Args:
@@ -35,21 +35,16 @@ def timed_map(
         items: any number.
         jobs: worker processes; the result does not depend on it.
         seconds: for one item.
-        done: told how many items are done.
 
     Raises:
         AsegenError: worker processes cannot be started, or one was killed.
     """
     if not items:
-        return []
-    pool = worker_pool(jobs)
+        return
+    pool = worker_pool(min(jobs, -(-len(items) // _CHUNK)))
     try:
-        futures = [pool.submit(_chunk, function, chunk, seconds) for chunk in _chunks(items)]
-        results: list[Result | Failed] = []
-        for future in futures:
-            results += future.result()
-            done(len(results))
-        return results
+        for future in [pool.submit(_chunk, function, chunk, seconds) for chunk in _chunks(items)]:
+            yield from future.result()
     except BrokenProcessPool:
         raise AsegenError("a worker process was killed, perhaps for memory: try fewer jobs") from None
     finally:

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from ase import Atoms
 
-from asegen.metrics.inputs import Figures, Inputs
+from asegen.metrics.inputs import Figures, Inputs, reduced_formula
 from asegen.metrics.parallel import Failed, timed_map
 from asegen.structure_checks import SHORTEST_PAIR, shortest_distance
 
@@ -58,10 +58,8 @@ def compositional_validity(inputs: Inputs) -> Figures:
     """Share of the generated structures whose elements have oxidation states that balance (`valid_composition`)."""
     formulas = [_formula(sample.atoms) for sample in inputs.generated]
     distinct = sorted({formula for formula in formulas if formula is not None})
-    report = inputs.report
-    found = timed_map(
-        valid_composition, distinct, inputs.jobs, TIME_LIMIT, lambda k: report("compositions", k, len(distinct))
-    )
+    found = timed_map(valid_composition, distinct, inputs.jobs, TIME_LIMIT)
+    found = inputs.watch("compositions", found, len(distinct))
     by_formula = dict(zip(distinct, found, strict=True))
     results = [by_formula[formula] if formula is not None else False for formula in formulas]
     failed = sum(isinstance(result, Failed) for result in results)
@@ -87,4 +85,4 @@ def _formula(atoms: Atoms | None) -> str | None:
     """The reduced formula, None of what holds no elements."""
     if atoms is None or len(atoms) == 0 or (atoms.numbers < 1).any():
         return None
-    return str(atoms.symbols.formula.reduce()[0])
+    return reduced_formula(atoms)

@@ -5,9 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
-import asegen.metrics.matching as module
 from asegen.metrics.matching import rms_distance, rms_distances
-from asegen.workers import OutOfTime
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 
@@ -46,11 +44,3 @@ def test_pairs_come_back_in_order_from_any_number_of_workers() -> None:
     alone = [rms_distance(*pair) for pair in pairs]
     assert list(rms_distances(pairs, 2)) == alone
     assert np.all(np.diff([d for d in alone if d is not None]) > 0)
-
-
-def test_what_takes_too_long_counts_as_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(reference: Atoms, structure: Atoms) -> None:
-        raise OutOfTime
-
-    monkeypatch.setattr(module, "rms_distance", slow)
-    assert module._distances([(SALT, SALT)]) == [None]

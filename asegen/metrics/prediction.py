@@ -1,0 +1,88 @@
+"""Structure prediction: how many of the real crystals are found again, and how exactly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from asegen.metrics.inputs import Figures, Inputs, Sample, reduced_formula
+from asegen.metrics.matching import STOL, TIME_LIMIT, pair_distance
+from asegen.metrics.parallel import Failed, timed_map
+
+Pair = tuple[int, int]
+"""Indices of a reference and of a generated structure."""
+
+
+def match_rate(inputs: Inputs) -> Figures:
+    """Share of the references that the structure generated for them matches, and the mean distance of those matched.
+
+    Generated structures belong to the reference of the same id. With several for an id, the first one counts, and
+    beside it the best of all. References without a structure count as not matched.
+    """
+    owned = defaultdict(list)
+    for k, sample in enumerate(inputs.generated):
+        owned[sample.id].append(k)
+    samples = [owned.get(reference.id, []) for reference in inputs.reference]
+    distances, failed = _distances(inputs, [(i, k) for i, found in enumerate(samples) for k in found])
+    first = [distances.get((i, found[0])) if found else None for i, found in enumerate(samples)]
+    best = [_smallest(distances.get((i, k)) for k in found) for i, found in enumerate(samples)]
+    values = _rate_and_error(first, "")
+    most = max(map(len, samples), default=0)
+    if most > 1:
+        values |= _rate_and_error(best, f", best of {most}")
+    without = sum(not found for found in samples)
+    counts = {"references": len(samples), "references without a structure": without, "pairs without answer": failed}
+    return Figures(values, counts, (f"{without} references have no structure of their id",) if without else ())
+
+
+def match_everyone(inputs: Inputs) -> Figures:
+    """METRe and cRMSE (Martirossyan et al., 2025): each reference against all that was generated.
+
+    METRe is the share of the references that any generated structure matches; cRMSE the mean over all references of
+    the smallest distance, `STOL` where nothing matches. Both are deaf to ids, and to which polymorph was asked for.
+    """
+    by_formula = defaultdict(list)
+    for k, sample in enumerate(inputs.generated):
+        by_formula[_formula(sample)].append(k)
+    formulas = [_formula(reference) for reference in inputs.reference]
+    pairs = [(i, k) for i, formula in enumerate(formulas) for k in by_formula.get(formula, []) if formula]
+    distances, failed = _distances(inputs, pairs)
+    nearest: dict[int, list[float]] = defaultdict(list)
+    for (i, _), distance in distances.items():
+        if distance is not None:
+            nearest[i].append(distance)
+    found = [min(nearest[i]) for i in nearest]
+    n = len(inputs.reference)
+    values = {"METRe": len(found) / n, "cRMSE": (sum(found) + STOL * (n - len(found))) / n}
+    return Figures(values, {"references": n, "pairs": len(pairs), "pairs without answer": failed})
+
+
+def _distances(inputs: Inputs, pairs: Sequence[Pair]) -> tuple[dict[Pair, float | None], int]:
+    """The distance of each pair that could match, and how many pairs took too long or failed."""
+    formulas = [[_formula(sample) for sample in side] for side in (inputs.reference, inputs.generated)]
+    possible = [(i, k) for i, k in pairs if formulas[0][i] and formulas[0][i] == formulas[1][k]]
+    structures: list[Any] = [(inputs.reference[i].atoms, inputs.generated[k].atoms) for i, k in possible]
+    found = timed_map(pair_distance, structures, inputs.jobs, TIME_LIMIT)
+    results = list(inputs.watch("matching", found, len(possible)))
+    distances = {
+        pair: None if isinstance(result, Failed) else result for pair, result in zip(possible, results, strict=True)
+    }
+    return distances, sum(isinstance(result, Failed) for result in results)
+
+
+def _formula(sample: Sample) -> str:
+    """The reduced formula; empty where the gate refuses the structure, which then matches nothing."""
+    return "" if sample.atoms is None or sample.reason else reduced_formula(sample.atoms)
+
+
+def _smallest(distances: Iterable[float | None]) -> float | None:
+    return min((distance for distance in distances if distance is not None), default=None)
+
+
+def _rate_and_error(distances: Sequence[float | None], suffix: str) -> dict[str, float]:
+    matched = [distance for distance in distances if distance is not None]
+    error = float(np.mean(matched)) if matched else float("nan")
+    return {f"match rate{suffix}": len(matched) / len(distances), f"RMSE{suffix}": error}

@@ -1,0 +1,65 @@
+"""Match rate, RMSE, METRe and cRMSE on cases that can be worked out by hand, and with pymatgen called directly."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.metrics import evaluate
+
+SALT = bulk("NaCl", "rocksalt", a=5.64)
+SILICON = bulk("Si")
+MEASURE = ["match", "metre"]
+
+
+def named(atoms: Atoms, name: str, shift: float = 0.0) -> Atoms:
+    atoms = atoms.copy()
+    atoms.positions[-1, 0] += shift
+    atoms.info["material_id"] = name
+    return atoms
+
+
+def pymatgen_rms(a: Atoms, b: Atoms) -> float:
+    pair = (AseAtomsAdaptor.get_structure(atoms) for atoms in (a, b))
+    found = StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10).get_rms_dist(*pair)
+    assert found is not None
+    return found[0]
+
+
+def test_identical_sets_in_other_cells_and_another_order() -> None:
+    reference = [named(SALT, "a"), named(SILICON, "b")]
+    rotated = SALT * (1, 2, 1)
+    rotated.rotate(40, (1, 2, 3), rotate_cell=True)
+    found = evaluate([named(SILICON, "b"), named(rotated, "a")], reference, metrics=MEASURE, jobs=2).metrics
+    assert found["match"].values == pytest.approx({"match rate": 1, "RMSE": 0}, abs=1e-5)
+    assert found["metre"].values == pytest.approx({"METRe": 1, "cRMSE": 0}, abs=1e-5)
+
+
+def test_first_and_best_of_several() -> None:
+    reference = [named(SALT, "a"), named(SILICON, "b"), named(bulk("Cu"), "c"), named(bulk("Al"), "d")]
+    broken = named(SILICON, "b", np.nan)
+    generated = [named(SALT, "a", 0.4), named(SALT, "a", 0.2), broken, named(SILICON, "b"), named(bulk("Cu"), "c")]
+    found = evaluate(generated, reference, metrics=MEASURE).metrics
+    far, near = pymatgen_rms(SALT, generated[0]), pymatgen_rms(SALT, generated[1])
+    assert far > near > 0
+    assert found["match"].values == pytest.approx(
+        {"match rate": 0.5, "RMSE": far / 2, "match rate, best of 2": 0.75, "RMSE, best of 2": near / 3}, abs=1e-6
+    )
+    assert found["match"].counts["references without a structure"] == 1 and found["match"].notes
+    assert found["metre"].values == pytest.approx({"METRe": 0.75, "cRMSE": (near + 0.5) / 4}, abs=1e-6)
+
+
+def test_the_wrong_polymorph_counts_for_everyone_but_not_for_its_id() -> None:
+    caesium = bulk("NaCl", "cesiumchloride", a=3.5)
+    reference = [named(SALT, "a"), named(caesium, "b")]
+    swapped = [named(caesium, "a"), named(SALT, "b")]
+    found = evaluate(swapped, reference, metrics=MEASURE).metrics
+    assert found["match"].values["match rate"] == 0 and np.isnan(found["match"].values["RMSE"])
+    assert found["metre"].values == pytest.approx({"METRe": 1, "cRMSE": 0}, abs=1e-5)
+
+
+def test_elements_in_any_order_are_one_formula() -> None:
+    turned = Atoms("ClNa", positions=[[2.82, 0, 0], [0, 0, 0]], cell=SALT.cell, pbc=True)
+    assert evaluate([turned], [SALT], metrics=["metre"]).metrics["metre"].values["METRe"] == 1
