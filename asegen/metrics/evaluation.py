@@ -13,6 +13,7 @@ from ase import Atoms
 
 from asegen import __version__
 from asegen.errors import InputError
+from asegen.metrics.discovery import discovery
 from asegen.metrics.distributions import density_distance, element_count_distance
 from asegen.metrics.inputs import Figures, Inputs, Report, as_samples
 from asegen.metrics.prediction import match_everyone, match_rate
@@ -72,6 +73,13 @@ METRICS: dict[str, Metric] = {
         "formula, share of all references; cRMSE: 0.5 for a reference without match; 20 s a pair",
         1,
         "reference",
+    ),
+    "discovery": Metric(
+        discovery,
+        "share of all generated structures; unique: passes the gate and is like no earlier one; novel: passes the gate "
+        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 s a pair, which "
+        "then counts as unlike",
+        1,
     ),
 }
 """By name, in the order in which they are measured."""
