@@ -22,6 +22,8 @@ class CLICommand:
         add("--reference", type=Path, metavar="TEST", help="real crystals that they should resemble")
         add("--train", type=Path, metavar="TRAIN", help="real crystals that the generator has seen")
         add("--metrics", metavar="NAME,…", help="only these; an unknown name lists all")
+        add("--embedder", metavar="NAME|PATH", help="network behind energy and fad (default: alignn-formation-energy)")
+        add("--cache", type=Path, metavar="FOLDER", help="keep what the network makes of crystals for the next run")
         add("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
         add("--overwrite", action="store_true", help="replace the JSON file if it exists")
         add("--json", type=Path, metavar="OUT", help="write figures, protocols and versions to a file")

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from asegen.errors import InputError
 from asegen.metrics import Evaluation, evaluate
+from asegen.metrics.evaluation import EMBEDDER
 
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 
@@ -35,7 +36,16 @@ def run_evaluation(args: argparse.Namespace) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
         names = args.metrics.split(",") if args.metrics else None
-        found = evaluate(args.generated, args.reference, args.train, names, args.jobs, report)
+        found = evaluate(
+            args.generated,
+            args.reference,
+            args.train,
+            names,
+            args.jobs,
+            report,
+            args.embedder or EMBEDDER,
+            args.cache,
+        )
     if args.json is not None:
         _write(found, args.json)
     _show(found)

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.units import _amu
 from scipy.stats import wasserstein_distance
 
-from asegen.metrics.inputs import Figures, Inputs
+from asegen.metrics.inputs import Figures, Floats, Inputs
 
 
 def density(atoms: Atoms) -> float:
@@ -17,7 +17,7 @@ def density(atoms: Atoms) -> float:
     return float(atoms.get_masses().sum() * _amu * 1e3 / (atoms.get_volume() * 1e-24))
 
 
-def earth_movers_distance(generated: Sequence[float], reference: Sequence[float]) -> float:
+def earth_movers_distance(generated: Sequence[float] | Floats, reference: Sequence[float] | Floats) -> float:
     """The Wasserstein-1 distance, in the unit of the values; NaN where one side is empty."""
     if not len(generated) or not len(reference):
         return float("nan")

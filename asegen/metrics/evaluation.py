@@ -15,9 +15,13 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.metrics.discovery import discovery
 from asegen.metrics.distributions import density_distance, element_count_distance
-from asegen.metrics.inputs import Figures, Inputs, Report, as_samples
+from asegen.metrics.frechet import alignn_distance, energy_distance
+from asegen.metrics.inputs import Embedder, Figures, Inputs, Report, as_samples
 from asegen.metrics.prediction import match_everyone, match_rate
 from asegen.metrics.validity import compositional_validity, structural_validity
+
+EMBEDDER = "alignn-formation-energy"
+"""The network behind Fréchet distances and energies, unless another is given."""
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
 
@@ -57,6 +61,20 @@ METRICS: dict[str, Metric] = {
     "elements": Metric(
         element_count_distance,
         "earth mover's distance of the number of distinct elements, structures that pass the gate",
+        1,
+        "reference",
+    ),
+    "energy": Metric(
+        energy_distance,
+        "earth mover's distance of formation energies that a network predicts on both sides, structures that pass the "
+        "gate, not relaxed",
+        1,
+        "reference",
+    ),
+    "fad": Metric(
+        alignn_distance,
+        "squared Fréchet distance of ALIGNN embeddings, structures that pass the gate; normal interval from 50 "
+        "bootstrap samples of both sides; comparable only for the same network and numbers of structures",
         1,
         "reference",
     ),
@@ -127,6 +145,8 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     jobs: int = 1,
     report: Report = lambda task, done, total: None,
+    embedder: str | Embedder = EMBEDDER,
+    cache: Path | None = None,
 ) -> Evaluation:
     """Measures how good generated crystals are.
 
@@ -139,6 +159,9 @@ def evaluate(
         metrics: names out of `METRICS`; by default all for which there are structures and packages.
         jobs: worker processes; no figure depends on it.
         report: told what is done, and how much of it.
+        embedder: what Fréchet distances and energies rest on: a shipped model's name, the path of weights, or another
+            network behind the same interface.
+        cache: a folder that keeps what a network of this package made of each crystal; by default nothing is kept.
 
     Raises:
         InputError: a file that can't be read or is empty; an unknown metric, or one whose structures or packages are
@@ -147,7 +170,7 @@ def evaluate(
     """
     names = _chosen(metrics, {"reference": reference is not None, "train": train is not None})
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
-    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report)
+    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report, lambda: _embedder(embedder, cache))
     found = {}
     for done, name in enumerate(names):
         report(name, done, len(names))
@@ -174,6 +197,14 @@ def _chosen(names: Sequence[str] | None, given: dict[str, bool]) -> list[str]:
             if not _installed(package):
                 raise InputError(f"the metric {name!r} needs {package}: pip install 'asegen[metrics]'")
     return [name for name in METRICS if name in names]
+
+
+def _embedder(embedder: str | Embedder, cache: Path | None) -> Embedder:
+    if not isinstance(embedder, str):
+        return embedder
+    from asegen.metrics.embedding import NetworkEmbedder  # torch, which worker processes do without
+
+    return NetworkEmbedder(embedder, cache)
 
 
 def _installed(package: str) -> bool:

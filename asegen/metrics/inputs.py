@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.structure_checks import check_atoms
 from asegen.structure_files import read_entries, read_entry
 
+Floats = NDArray[np.float64]
 Result = TypeVar("Result")
 
 Report = Callable[[str, int, int], None]
@@ -37,6 +40,21 @@ class Sample:
     reason: str
 
 
+class Embedder(Protocol):
+    """What turns crystals into rows of numbers, such as `asegen.metrics.embedding.NetworkEmbedder`.
+
+    Attributes:
+        name: of the network.
+        digest: of its weights.
+    """
+
+    name: str
+    digest: str
+
+    def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
+        """(n, 1 + d): formation energy, eV/atom, then the embedding; NaN throughout where there is none."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The structures that metrics compare, and how to work on them.
@@ -47,6 +65,7 @@ class Inputs:
         train: real crystals that the generator has seen; empty if there are none.
         jobs: worker processes; no figure depends on it.
         report: told of progress.
+        load_embedder: makes the network behind Fréchet distances and energies, when it is first needed.
     """
 
     generated: tuple[Sample, ...]
@@ -54,6 +73,7 @@ class Inputs:
     train: tuple[Sample, ...] = ()
     jobs: int = 1
     report: Report = lambda task, done, total: None
+    load_embedder: Callable[[], Embedder] | None = None
 
     def watch(self, task: str, results: Iterable[Result], total: int) -> Iterator[Result]:
         """The results themselves, each reported as it comes."""
@@ -70,6 +90,27 @@ class Inputs:
     def valid_reference(self) -> list[Atoms]:
         """Those that pass the gate."""
         return valid(self.reference)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The network behind Fréchet distances and energies.
+
+        Raises:
+            InputError: there is none, or it can't be loaded.
+        """
+        if self.load_embedder is None:
+            raise InputError("no network to embed crystals with")
+        return self.load_embedder()
+
+    @cached_property
+    def generated_rows(self) -> Floats:
+        """(n, 1 + d), of the embedder, for those that pass the gate."""
+        return self.embedder.rows(self.valid_generated, self, "embedding generated")
+
+    @cached_property
+    def reference_rows(self) -> Floats:
+        """(n, 1 + d), of the embedder, for those that pass the gate."""
+        return self.embedder.rows(self.valid_reference, self, "embedding reference")
 
 
 @dataclass(frozen=True)

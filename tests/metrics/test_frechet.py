@@ -1,0 +1,121 @@
+"""Fréchet distances against closed forms and scipy, and the embedding behind them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.linalg
+from ase import Atoms
+from ase.build import bulk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ortho_group
+
+from asegen.errors import InputError
+from asegen.metrics import evaluate
+from asegen.metrics.embedding import NetworkEmbedder
+from asegen.metrics.frechet import frechet_distance, standard_error
+from asegen.metrics.inputs import Floats, Inputs
+
+SALT = bulk("NaCl", "rocksalt", a=5.64)
+sizes = st.integers(2, 30)
+
+
+class Sizes:
+    """Embeds a crystal as its density of atoms and its number of elements."""
+
+    name, digest = "sizes", "0"
+
+    def rows(self, structures: list[Atoms], inputs: Inputs, task: str) -> Floats:
+        return np.array([[-1.0, 100 * len(a) / a.get_volume(), len(set(a.numbers))] for a in structures]).reshape(-1, 3)
+
+
+@settings(deadline=None)
+@given(sizes, sizes, st.integers(1, 12), st.integers(0, 10**6))
+def test_it_is_a_distance_of_sets(n: int, m: int, d: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(n, d)), 3 * random.normal(size=(m, d)) + 1
+    distance = frechet_distance(a, b)
+    assert distance == pytest.approx(frechet_distance(b, a)) and distance > 0
+    assert frechet_distance(a, random.permutation(a)) == pytest.approx(0, abs=1e-9)
+    rotation = ortho_group.rvs(d, random_state=random) if d > 1 else -np.eye(1)
+    assert frechet_distance(a @ rotation + 7, b @ rotation + 7) == pytest.approx(distance)
+    assert frechet_distance(a, a + 2) == pytest.approx(4 * d)
+
+
+def test_the_textbook_s_formula_through_scipy_s_root() -> None:
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(500, 6)), random.normal(size=(300, 6)) @ random.normal(size=(6, 6)) + 0.3
+    root = scipy.linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_commuting_covariances_in_closed_form() -> None:
+    corners = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]]) * np.sqrt(1.5)  # unit covariance
+    assert frechet_distance(corners * (2, 5), corners) == pytest.approx((2 - 1) ** 2 + (5 - 1) ** 2)
+
+
+def test_the_standard_error_is_that_of_fresh_samples() -> None:
+    random = np.random.default_rng(2)
+    fresh = [frechet_distance(random.normal(size=(400, 2)), random.normal(size=(400, 2)) + 1) for _ in range(100)]
+    a, b = random.normal(size=(400, 2)), random.normal(size=(400, 2)) + 1
+    assert standard_error(a, b) == pytest.approx(np.std(fresh), rel=0.35)
+    assert standard_error(a, b) == standard_error(a, b)
+
+
+def test_another_network_can_be_plugged_in_and_is_named() -> None:
+    reference = [bulk("Cu", a=3.5 + 0.1 * k) for k in range(6)] + [SALT]
+    same = evaluate(reference[::-1], reference, metrics=["fad", "energy"], embedder=Sizes()).metrics
+    assert same["fad"].values["FAD"] == pytest.approx(0, abs=1e-9)
+    assert same["fad"].using == {"network": "sizes", "sha256 of its weights": "0"}
+    assert same["energy"].values == pytest.approx({"EMD eV/atom": 0, "mean generated": -1, "mean reference": -1})
+    few = evaluate(reference[:5], reference, metrics=["fad"], embedder=Sizes()).metrics["fad"]
+    assert "few samples: 5 against 7" in few.notes[0] and "unequal" in few.notes[1]
+    assert few.values["FAD, low end of 95 %"] <= few.values["FAD"] <= few.values["FAD, high end of 95 %"]
+    none = evaluate([Atoms()], reference, metrics=["fad"], embedder=Sizes()).metrics["fad"]
+    assert np.isnan(none.values["FAD"]) and "too few" in none.notes[0]
+
+
+def test_the_network_sees_crystals_not_cells(property_weights: dict[str, Path]) -> None:
+    larger = SALT * (1, 2, 1)
+    larger.rotate(40, (1, 2, 3), rotate_cell=True)
+    embedder = NetworkEmbedder(str(property_weights["alignn"]))
+    rows = embedder.rows([SALT, bulk("Au"), larger], Inputs(()), "")
+    assert np.isnan(rows[1]).all()  # gold isn't in the training data
+    assert rows.shape[1] > 2 and rows[2] == pytest.approx(rows[0], abs=1e-4)
+    found = evaluate(
+        [SALT, bulk("Cu"), bulk("Au")], [SALT, bulk("Cu")], metrics=["energy"], embedder=str(property_weights["alignn"])
+    ).metrics["energy"]
+    assert found.values["EMD eV/atom"] == pytest.approx(0, abs=1e-6)
+    assert found.counts["with an element that the network never saw"] == 1
+    assert len(found.using["sha256 of its weights"]) == 64
+
+
+def test_what_was_embedded_once_is_not_computed_again(
+    property_weights: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = NetworkEmbedder(str(property_weights["alignn"]), tmp_path).rows([SALT, bulk("Cu")], Inputs(()), "")
+    asked: list[str] = []
+
+    def compute(self: NetworkEmbedder, structures: dict[str, Atoms]) -> dict[str, np.ndarray]:
+        asked.extend(str(atoms.symbols) for atoms in structures.values())
+        return {key: np.zeros(first.shape[1], np.float32) for key in structures}
+
+    monkeypatch.setattr(NetworkEmbedder, "_compute", compute)
+    again = NetworkEmbedder(str(property_weights["alignn"]), tmp_path)
+    assert (again.rows([bulk("Cu"), SALT], Inputs(()), "") == first[::-1]).all() and not asked
+    again.rows([SALT, bulk("Cu", a=3.7)], Inputs(()), "")
+    assert asked == ["Cu"]
+    other = NetworkEmbedder(str(property_weights["both"]), tmp_path)
+    other.rows([SALT], Inputs(()), "")
+    assert asked == ["Cu", "NaCl"]  # another network's rows are not this one's
+
+
+def test_networks_that_cannot_embed_are_refused(property_weights: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("ecn", "metal"):
+        with pytest.raises(InputError, match="cannot embed"):
+            NetworkEmbedder(str(property_weights[name]))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cache"):
+        NetworkEmbedder(str(property_weights["alignn"]), tmp_path / "file")
