@@ -146,7 +146,7 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
 
 
 KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
-LONG_RUN = ["generate", "NaCl", "Cu", "-n", "10", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "4"]
+LONG_RUN = ["generate", "NaCl", "Cu", "-n", "20", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "4"]
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_a_run_killed_again_and_again_comes_to_its_end(tmp_path: Path, undisturb
 def assert_same_result(out: Path, expected: Path) -> None:
     kind = output_format(str(out))
     found, wanted = list(read_back(out, kind)), list(read_back(expected, kind))
-    assert len(found) == 20 and [a.info for a in found] == [a.info for a in wanted]
+    assert len(found) == 40 and [a.info for a in found] == [a.info for a in wanted]
     assert found == wanted
     if kind not in (TRAJECTORY, DATABASE):  # which hold the time at which they were written
         files = [[p.read_bytes() for p in sorted([q, *q.rglob("*")]) if p.is_file()] for q in (out, expected)]
