@@ -23,7 +23,7 @@ class CLICommand:
         add("--train", type=Path, metavar="TRAIN", help="real crystals that the generator has seen")
         add("--metrics", metavar="NAME,…", help="only these; an unknown name lists all")
         add("--embedder", metavar="NAME|PATH", help="network behind energy and fad (default: alignn-formation-energy)")
-        add("--cache", type=Path, metavar="FOLDER", help="keep what the network makes of crystals for the next run")
+        add("--cache", type=Path, metavar="FOLDER", help="keep fingerprints and embeddings for the next run")
         add("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
         add("--overwrite", action="store_true", help="replace the JSON file if it exists")
         add("--json", type=Path, metavar="OUT", help="write figures, protocols and versions to a file")

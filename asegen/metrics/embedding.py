@@ -1,11 +1,9 @@
-"""What a property network sees in a crystal, kept on disk so that reference crystals are embedded once."""
+"""What a property network sees in a crystal."""
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from ase import Atoms
 
 from asegen.atoms import crystals_from_atoms
 from asegen.errors import InputError
+from asegen.metrics.cache import RowCache, content_key
 from asegen.metrics.inputs import Floats, Inputs
 from asegen.predictors import load_predictor
 from asegen.trained import find_weights
@@ -44,7 +43,7 @@ class NetworkEmbedder:
             raise InputError(f"{model} cannot embed crystals for a metric: use one like alignn-formation-energy")
         self.name = self._predictor.name
         self.digest = hashlib.sha256(find_weights(model, *PREDICTORS).read_bytes()).hexdigest()
-        self._cache = None if cache is None else _Cache(cache)
+        self._cache = None if cache is None else RowCache(cache)
 
     def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
         """The network's first prediction and the embedding of each crystal.
@@ -58,7 +57,7 @@ class NetworkEmbedder:
             (n, 1 + d): the prediction, in the unit of the network's training data, then the embedding. NaN throughout
             for a crystal with an element that the network never saw.
         """
-        keys = [self._key(atoms) for atoms in structures]
+        keys = [content_key(self.digest, atoms) for atoms in structures]
         known = {} if self._cache is None else self._cache.read(keys)
         known |= {k: np.full(1, np.nan, np.float32) for k, a in zip(keys, structures, strict=True) if self._foreign(a)}
         missing = {k: atoms for k, atoms in zip(keys, structures, strict=True) if k not in known}
@@ -82,40 +81,3 @@ class NetworkEmbedder:
 
     def _foreign(self, atoms: Atoms) -> bool:
         return not set(atoms.numbers.tolist()) <= self._predictor.elements
-
-    def _key(self, atoms: Atoms) -> str:
-        content = hashlib.sha256(self.digest.encode())
-        for array in (atoms.numbers, atoms.cell.array, atoms.positions):
-            content.update(np.ascontiguousarray(array).tobytes())
-        return content.hexdigest()
-
-
-class _Cache:
-    """Rows of float32 in a database: what was written stays, whenever a run is interrupted."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "embeddings.sqlite"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as database, database:
-                database.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, value BLOB)")
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"{folder} cannot hold a cache: {error}") from None
-
-    def read(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
-        found = {}
-        with closing(self._connect()) as database:
-            for key in keys:
-                row = database.execute("SELECT value FROM rows WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[key] = np.frombuffer(row[0], np.float32)
-        return found
-
-    def write(self, rows: dict[str, np.ndarray]) -> None:
-        with closing(self._connect()) as database, database:
-            database.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?)", [(key, row.tobytes()) for key, row in rows.items()]
-            )
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=60)

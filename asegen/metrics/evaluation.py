@@ -13,6 +13,7 @@ from ase import Atoms
 
 from asegen import __version__
 from asegen.errors import InputError
+from asegen.metrics.coverage import coverage, crystalnn_distance
 from asegen.metrics.discovery import discovery
 from asegen.metrics.distributions import density_distance, element_count_distance
 from asegen.metrics.frechet import alignn_distance, energy_distance
@@ -77,6 +78,22 @@ METRICS: dict[str, Metric] = {
         "bootstrap samples of both sides; comparable only for the same network and numbers of structures",
         1,
         "reference",
+    ),
+    "coverage": Metric(
+        coverage,
+        "CDVAE's COV: nearest site-mean CrystalNN fingerprint (ops) within 0.4 and nearest Magpie vector within 10, "
+        "standardised by the mean and deviation of the reference (CDVAE: of its own training data); recall: share of "
+        "the references that pass the gate; precision: share of all generated structures; 30 s a fingerprint",
+        1,
+        "reference",
+        ("matminer",),
+    ),
+    "fd-crystalnn": Metric(
+        crystalnn_distance,
+        "squared Fréchet distance of site-mean CrystalNN fingerprints (ops), structures that pass the gate",
+        1,
+        "reference",
+        ("matminer",),
     ),
     "match": Metric(
         match_rate,
@@ -161,7 +178,7 @@ def evaluate(
         report: told what is done, and how much of it.
         embedder: what Fréchet distances and energies rest on: a shipped model's name, the path of weights, or another
             network behind the same interface.
-        cache: a folder that keeps what a network of this package made of each crystal; by default nothing is kept.
+        cache: a folder that keeps fingerprints, and what a network of this package made of crystals, for the next run.
 
     Raises:
         InputError: a file that can't be read or is empty; an unknown metric, or one whose structures or packages are
@@ -170,7 +187,7 @@ def evaluate(
     """
     names = _chosen(metrics, {"reference": reference is not None, "train": train is not None})
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
-    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report, lambda: _embedder(embedder, cache))
+    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report, lambda: _embedder(embedder, cache), cache)
     found = {}
     for done, name in enumerate(names):
         report(name, done, len(names))

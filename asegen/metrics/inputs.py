@@ -66,6 +66,8 @@ class Inputs:
         jobs: worker processes; no figure depends on it.
         report: told of progress.
         load_embedder: makes the network behind Fréchet distances and energies, when it is first needed.
+        cache: a folder that keeps fingerprints of crystals, or None.
+        known_rows: fingerprints that one metric made and another may need, by `asegen.metrics.cache.content_key`.
     """
 
     generated: tuple[Sample, ...]
@@ -74,6 +76,8 @@ class Inputs:
     jobs: int = 1
     report: Report = lambda task, done, total: None
     load_embedder: Callable[[], Embedder] | None = None
+    cache: Path | None = None
+    known_rows: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def watch(self, task: str, results: Iterable[Result], total: int) -> Iterator[Result]:
         """The results themselves, each reported as it comes."""
