@@ -176,7 +176,13 @@ def test_interrupted_runs_leave_nothing_behind(tmp_path, number, code):
     command = [sys.executable, "-m", "asegen.cli.main", "ingest", "train.extxyz", "-o", "out", "--jobs", "2"]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a background job would ignore
     )
     while not (tmp_path / "out").exists() and process.poll() is None:
         time.sleep(0.1)
