@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import isfinite
 
 from ase import Atoms
 
@@ -11,9 +12,12 @@ from asegen.metrics.inputs import Figures, Inputs, reduced_formula, valid
 from asegen.metrics.matching import TIME_LIMIT, same_crystal
 from asegen.metrics.parallel import timed_map
 
+STABLE = {"stable": 0.0, "stable within 0.1 eV/atom": 0.1}
+"""Highest energies above the hull, eV/atom."""
+
 
 def discovery(inputs: Inputs) -> Figures:
-    """Shares of the generated structures that are unique, novel against the training crystals, and both.
+    """Shares of the generated structures that are unique, novel against the training crystals, stable, and all three.
 
     The first structure of a kind counts as unique, later ones like it don't: a structure is compared with the unique
     ones before it, since being alike within tolerances is not transitive.
@@ -23,13 +27,34 @@ def discovery(inputs: Inputs) -> Figures:
     values = {"unique": len(unique) / n}
     counts = {"structures": n, "valid": len(structures), "unique": len(unique)}
     notes = ["no training crystals: novelty not measured"]
+    novel: set[int] = set()
     if inputs.train:
         novel, failed_here = _novel(structures, inputs)
         failed += failed_here
         values |= {"novel": len(novel) / n, "unique and novel": len(unique & novel) / n}
         counts |= {"novel": len(novel), "unique and novel": len(unique & novel), "train": len(inputs.train)}
         notes = []
-    return Figures(values, {**counts, "pairs without answer": failed}, tuple(notes))
+    sought = unique & novel if inputs.train else None
+    stable, using = _stability(inputs, sought)
+    values |= stable
+    if not stable:
+        notes.append("no structure has an energy_above_hull: stability not measured")
+    return Figures(values, {**counts, "pairs without answer": failed}, tuple(notes), using)
+
+
+def _stability(inputs: Inputs, sought: set[int] | None) -> tuple[dict[str, float], dict[str, str]]:
+    """Shares that are stable, and stable among those sought; with what the energies were computed."""
+    samples = [sample for sample in inputs.generated if sample.atoms is not None and not sample.reason]
+    if not any(isfinite(sample.above_hull) for sample in samples):
+        return {}, {}
+    shares = {}
+    for name, limit in STABLE.items():
+        stable = {k for k, sample in enumerate(samples) if sample.above_hull <= limit}  # NaN is not
+        shares[name] = len(stable) / len(inputs.generated)
+        if sought is not None:
+            shares[f"S.U.N., {name}"] = len(stable & sought) / len(inputs.generated)
+    named = {sample.calculator or "not said" for sample in samples if isfinite(sample.above_hull)}
+    return shares, {"energies by": ", ".join(sorted(named))}
 
 
 def _unique(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:

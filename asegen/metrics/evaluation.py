@@ -113,7 +113,7 @@ METRICS: dict[str, Metric] = {
         discovery,
         "share of all generated structures; unique: passes the gate and is like no earlier one; novel: passes the gate "
         "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 s a pair, which "
-        "then counts as unlike",
+        "then counts as unlike; stable: energy_above_hull as given with the structures, at most 0 or 0.1 eV/atom",
         1,
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.structure_checks import check_atoms
-from asegen.structure_files import read_entries, read_entry
+from asegen.structure_files import number, read_entries, read_entry
 
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -33,11 +34,16 @@ class Sample:
         atoms: None where the file's entry could not be read.
         reason: why the validity gate (`asegen.structure_checks.check_atoms`) refuses it, `kind: detail`; empty if it
             doesn't.
+        above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull`;
+            NaN where it gives none.
+        calculator: what that energy was computed with, given as `calculator`; empty where it isn't said.
     """
 
     id: str
     atoms: Atoms | None
     reason: str
+    above_hull: float = math.nan
+    calculator: str = ""
 
 
 class Embedder(Protocol):
@@ -161,7 +167,7 @@ def as_samples(structures: Path | Iterable[Atoms]) -> tuple[Sample, ...]:
     if isinstance(structures, Path):
         samples = tuple(_read(structures))
     else:
-        samples = tuple(_sample(str(a.info.get("material_id", row)), a) for row, a in enumerate(structures))
+        samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(structures))
     if not samples:
         raise InputError(f"{structures if isinstance(structures, Path) else 'the list'} holds no structures")
     return samples
@@ -170,11 +176,18 @@ def as_samples(structures: Path | Iterable[Atoms]) -> tuple[Sample, ...]:
 def _read(path: Path) -> Iterator[Sample]:
     for entry in read_entries(path):
         try:
-            name, atoms, _ = read_entry(entry)
-            yield _sample(name, atoms)
+            name, atoms, values = read_entry(entry)
+            yield _sample(name, atoms, values)
         except StructureError as error:
             yield Sample(entry.id, None, str(error))
 
 
-def _sample(name: str, atoms: Atoms) -> Sample:
-    return Sample(name, atoms, check_atoms(atoms) or "")
+def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
+    above_hull = number(values.get("energy_above_hull"))
+    return Sample(
+        name,
+        atoms,
+        check_atoms(atoms) or "",
+        math.nan if above_hull is None else above_hull,
+        str(values.get("calculator", "")),
+    )

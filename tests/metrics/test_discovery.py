@@ -37,7 +37,27 @@ def test_shares_are_of_all_structures_broken_ones_included() -> None:
 
 def test_without_training_crystals_it_says_so() -> None:
     found = evaluate([SALT], metrics=["discovery"]).metrics["discovery"]
-    assert found.values == {"unique": 1} and "novelty" in found.notes[0]
+    assert found.values == {"unique": 1} and "novelty" in found.notes[0] and "stability" in found.notes[1]
+
+
+def test_stable_unique_and_novel() -> None:
+    generated = [SALT, turned(SALT), CAESIUM, bulk("Cu"), bulk("Al"), Atoms()]
+    generated = [atoms.copy() for atoms in generated]
+    for atoms, energy in zip(generated, (0.0, 0.0, 0.05, -0.1, 0.3, -1.0), strict=True):
+        atoms.info |= {"energy_above_hull": energy, "calculator": "mine"}
+    found = evaluate(generated, train=[bulk("Cu")], metrics=["discovery"]).metrics["discovery"]
+    assert found.values == pytest.approx(
+        {
+            "unique": 4 / 6,
+            "novel": 4 / 6,
+            "unique and novel": 3 / 6,
+            "stable": 3 / 6,
+            "S.U.N., stable": 1 / 6,
+            "stable within 0.1 eV/atom": 4 / 6,
+            "S.U.N., stable within 0.1 eV/atom": 2 / 6,
+        }
+    )
+    assert found.using == {"energies by": "mine"}
 
 
 def test_as_many_unique_ones_as_pymatgen_has_groups() -> None:
