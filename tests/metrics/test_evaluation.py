@@ -1,0 +1,54 @@
+"""All metrics at once, on what generators produce at their worst."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from asegen.errors import InputError
+from asegen.metrics import METRICS, evaluate
+
+SALT = bulk("NaCl", "rocksalt", a=5.64)
+
+
+def terrible() -> list[Atoms]:
+    """Nothing, NaN, an overlap, an explosion, a flat cell, a needle, odd elements, one atom, and two hundred."""
+    crystals = [SALT.copy() for _ in range(5)]
+    crystals[0].positions[0, 1] = np.nan
+    crystals[1].positions[1] = crystals[1].positions[0]
+    crystals[2].set_cell(crystals[2].cell * 1e4, scale_atoms=True)
+    crystals[3].cell[2] = crystals[3].cell[0] + crystals[3].cell[1]
+    crystals[4].set_cell([[0.6, 0, 0], [0, 0.6, 0], [0, 0, 400]])
+    odd = Atoms("OgLr", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5]], cell=np.eye(3) * 4, pbc=True)
+    many = Atoms("Cu200", scaled_positions=np.random.default_rng(1).random((200, 3)), cell=np.eye(3) * 30, pbc=True)
+    return [Atoms(), *crystals, odd, Atoms("He", cell=np.eye(3) * 3, pbc=True), many]
+
+
+@pytest.mark.slow
+def test_the_worst_is_counted_and_ends_no_run() -> None:
+    reference = [SALT, bulk("Cu"), bulk("Si"), bulk("Al"), bulk("MgO", "rocksalt", a=4.21)]
+    found = evaluate([*terrible(), SALT], reference, reference, jobs=2)
+    assert found.structures == {"generated": 10, "reference": 5, "train": 5}
+    refused = sum(n for kind, n in found.metrics["validity"].counts.items() if kind.startswith("gate: "))
+    assert 6 <= refused <= 7 and found.metrics["metre"].values["METRe"] == 0.2
+    assert found.metrics["energy"].counts["with an element that the network never saw"] >= 1
+    for name, metric in found.metrics.items():
+        assert metric.protocol == METRICS[name].protocol
+        assert all(value >= 0 for key, value in metric.values.items() if "mean" not in key and np.isfinite(value))
+
+
+def test_the_number_of_processes_changes_nothing() -> None:
+    generated = [SALT, bulk("Cu", a=3.7), bulk("Si")]
+    names = ["validity", "match", "metre", "discovery"]
+    one, two = (evaluate(generated, [SALT, bulk("Cu")], [SALT], names, jobs) for jobs in (1, 2))
+    assert one == two
+    assert list(one.metrics) == names
+
+
+def test_what_cannot_be_measured_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(InputError, match="no metric 'charm'"):
+        evaluate([SALT], metrics=["charm"])
+    with pytest.raises(InputError, match="needs reference"):
+        evaluate([SALT], metrics=["fad"])
+    with pytest.raises(InputError, match="no structures"):
+        evaluate([], metrics=["validity"])
