@@ -77,6 +77,15 @@ def shortest_distance(atoms: Atoms) -> float:
     return _nearest_pair(*niggli_reduce(atoms.cell.array, _scaled_positions(atoms)))[0]
 
 
+def density(atoms: Atoms) -> float:
+    """The mass density of a crystal in g/cm³, by the elements' standard atomic masses.
+
+    Args:
+        atoms: periodic in all directions, with a cell that has a volume.
+    """
+    return float(atomic_masses[atoms.numbers].sum()) / atoms.get_volume() * _AMU_PER_CUBIC_ANGSTROM
+
+
 def check_atoms(atoms: Atoms) -> str | None:
     """The validity gate: why a crystal is not fit for use, or None.
 
@@ -100,20 +109,20 @@ def check_atoms(atoms: Atoms) -> str | None:
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
         return f"unknown element: atomic number {atoms.numbers[unknown][0]} is no element"
-    return _check_cell(cell, atoms.numbers) or _check_pairs(cell, atoms)
+    return _check_cell(atoms) or _check_pairs(cell, atoms)
 
 
-def _check_cell(cell: Floats, numbers: NDArray[np.int64]) -> str | None:
+def _check_cell(atoms: Atoms) -> str | None:
+    cell = atoms.cell.array
     lengths = np.linalg.norm(cell, axis=1)
     volume = abs(float(np.linalg.det(cell)))
     if volume <= MIN_NORMALISED_VOLUME * lengths.prod():
         return "bad cell: the lattice vectors span no volume"
-    per_atom = volume / len(numbers)
+    per_atom = volume / len(atoms)
     if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
         return f"bad volume: {per_atom:.4g} Å³ per atom, not {MIN_VOLUME_PER_ATOM:g} to {MAX_VOLUME_PER_ATOM:g}"
-    density = float(atomic_masses[numbers].sum()) / volume * _AMU_PER_CUBIC_ANGSTROM
-    if density > MAX_DENSITY:
-        return f"bad density: {density:.1f} g/cm³, above {MAX_DENSITY:g}"
+    if density(atoms) > MAX_DENSITY:
+        return f"bad density: {density(atoms):.1f} g/cm³, above {MAX_DENSITY:g}"
     return None
 
 

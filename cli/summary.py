@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import spglib
 from ase import Atoms
-from ase.units import _amu
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from asegen.structure_checks import density
 
 ROWS = 20
 PICTURES = 24
@@ -27,11 +28,6 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
         return None
     data = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=SYMPREC)
     return None if data is None else (data.international, data.number)
-
-
-def density(atoms: Atoms) -> float:
-    """g/cm³."""
-    return float(atoms.get_masses().sum() * _amu * 1e3 / (atoms.get_volume() * 1e-24))
 
 
 class Summary:

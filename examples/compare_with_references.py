@@ -21,11 +21,7 @@ from scipy.stats import wasserstein_distance
 
 from asegen.atoms import check_atoms, shortest_distance
 from asegen.metrics.matching import rms_distances
-
-
-def density(atoms: Atoms) -> float:
-    """Density in g/cm³."""
-    return float(atoms.get_masses().sum() / atoms.get_volume() * 1.66053907)
+from asegen.structure_checks import density
 
 
 def compare(pairs: list[tuple[Atoms, Atoms]], jobs: int) -> dict[str, float]:

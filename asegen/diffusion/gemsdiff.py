@@ -75,7 +75,15 @@ RULES = {
 
 
 class _Torus:
-    """Positions' diffusion, the loss, and the statistics that all three processes share."""
+    """Positions' diffusion, the loss, and the statistics that all three processes share.
+
+    Args:
+        parameter_mean: means of a, b, c (Å), α, β, γ (degrees) of training cells.
+        parameter_std: their standard deviations.
+        rules: "paper", or "as-run" for the published code's, see `Rules`.
+        last_beta: β_T of the positions; 2e-3 is the published one.
+        jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
+    """
 
     default_steps = STEPS
 
@@ -83,9 +91,9 @@ class _Torus:
         self,
         parameter_mean: Sequence[float],
         parameter_std: Sequence[float],
-        rules: str,
-        last_beta: float,
-        jump: bool,
+        rules: str = "paper",
+        last_beta: float = LAST_BETA,
+        jump: bool = False,
     ) -> None:
         if rules not in RULES:
             raise InputError(f"rules = {rules!r} is not one of {', '.join(RULES)}")
@@ -144,25 +152,7 @@ class _Torus:
 
 
 class GemsDiff(_Torus):
-    """Diffusion of positions and lattice; the network's lattice is an action on the unit cube.
-
-    Args:
-        parameter_mean: means of a, b, c (Å), α, β, γ (degrees) of training cells.
-        parameter_std: their standard deviations.
-        rules: "paper", or "as-run" for the published code's, see `Rules`.
-        last_beta: β_T of the positions; 2e-3 is the published one.
-        jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
-    """
-
-    def __init__(
-        self,
-        parameter_mean: Sequence[float],
-        parameter_std: Sequence[float],
-        rules: str = "paper",
-        last_beta: float = LAST_BETA,
-        jump: bool = False,
-    ) -> None:
-        super().__init__(parameter_mean, parameter_std, rules, last_beta, jump)
+    """Diffusion of positions and lattice; the network's lattice is an action on the unit cube. Arguments: `_Torus`."""
 
     def loss(self, model: Network, crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
         """L^x + L^ρ at a random time per crystal.

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from ase import Atoms
-from ase.units import _amu
 from scipy.stats import wasserstein_distance
 
 from asegen.metrics.inputs import Figures, Floats, Inputs
-
-
-def density(atoms: Atoms) -> float:
-    """g/cm³."""
-    return float(atoms.get_masses().sum() * _amu * 1e3 / (atoms.get_volume() * 1e-24))
+from asegen.structure_checks import density
 
 
 def earth_movers_distance(generated: Sequence[float] | Floats, reference: Sequence[float] | Floats) -> float:

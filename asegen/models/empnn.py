@@ -27,6 +27,7 @@ from asegen.nn.empnn_layers import (
     edge_geometry,
 )
 from asegen.nn.lattice_fields import FieldSet, check_rule, field_set, limit_action, strain_of
+from asegen.nn.readouts import group_mean
 from asegen.nn.shells import shell_graph
 
 _ELEMENTS = 119
@@ -58,12 +59,14 @@ class _LatticeAction(nn.Module):
         action = torch.zeros_like(crystals.cell)
         u, r = geometry.direction, geometry.distance
         if self.edge_weights is not None:
-            action = action + _mean(self.fields.on_edges(self.edge_weights(h, geometry), u, r), crystal, len(crystals))
+            action = action + group_mean(
+                self.fields.on_edges(self.edge_weights(h, geometry), u, r), crystal, len(crystals)
+            )
         if self.triplet_weights is not None and pairs is not None:
             a, b = pairs.edge_a, pairs.edge_b
             weights = self.triplet_weights(h, geometry, pairs)
             summed = self.fields.on_triplets(weights, u[a], r[a], u[b], r[b])
-            action = action + _mean(summed, crystal[a], len(crystals))
+            action = action + group_mean(summed, crystal[a], len(crystals))
         return strain_of(limit_action(action, _LARGEST_ACTION), self.rule, self.fields.is_symmetric)
 
 
@@ -206,16 +209,9 @@ class LatticeRegressor(nn.Module):
             h = self.atoms(crystals.numbers)
             for layer in self.messages:
                 h = layer(h, geometry)
-            return self.head(_mean(h, crystals.batch, len(crystals)))
+            return self.head(group_mean(h, crystals.batch, len(crystals)))
 
 
 def without_mean(crystals: Crystals, displacement: Tensor) -> Tensor:
     """(n_atoms_total, 3): displacements less their mean over each crystal; a common translation changes no crystal."""
-    return displacement - _mean(displacement, crystals.batch, len(crystals))[crystals.batch]
-
-
-def _mean(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
-    """(n_groups, …): means of (n, …) over groups (n,), 0 for an empty one."""
-    count = torch.bincount(group, minlength=n_groups).clamp_min(1).to(values.dtype)
-    total = values.new_zeros(n_groups, *values.shape[1:]).index_add(0, group, values)
-    return total / count.view(-1, *[1] * (values.dim() - 1))
+    return displacement - group_mean(displacement, crystals.batch, len(crystals))[crystals.batch]

@@ -12,7 +12,7 @@ from asegen.crystal import Crystals
 from asegen.nn.bonds import property_graph
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.gaussians import Gaussians
-from asegen.nn.readouts import Heads, crystal_mean
+from asegen.nn.readouts import Heads, crystal_mean, group_mean
 
 _GAUSSIANS, _LAST, _WIDTH = 100, 6.0, 0.5  # number, Å, Å
 _EMBEDDING, _STATE, _HIDDEN, _BLOCK = 36, 2, 64, 32
@@ -98,12 +98,6 @@ class _Block(nn.Module):
         e = self.update_bonds(
             torch.cat([x.index_select(0, i), x.index_select(0, j), e, u.index_select(0, of_bond)], -1)
         )
-        x = self.update_atoms(torch.cat([_mean(e, i, len(x)), x, u.index_select(0, crystals.batch)], -1))
-        u = self.update_state(torch.cat([_mean(e, of_bond, len(u)), crystal_mean(x, crystals), u], -1))
+        x = self.update_atoms(torch.cat([group_mean(e, i, len(x)), x, u.index_select(0, crystals.batch)], -1))
+        u = self.update_state(torch.cat([group_mean(e, of_bond, len(u)), crystal_mean(x, crystals), u], -1))
         return before[0] + x, before[1] + e, before[2] + u
-
-
-def _mean(values: Tensor, index: Tensor, n: int) -> Tensor:
-    """(n, width): means of the rows that share an index; 0 where there are none."""
-    total = values.new_zeros(n, values.shape[1]).index_add(0, index, values)
-    return total / torch.bincount(index, minlength=n).clamp_min(1)[:, None].to(values.dtype)

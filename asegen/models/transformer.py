@@ -9,30 +9,25 @@ cell matters: training cells are Niggli-reduced, and so should inputs be.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from asegen.crystal import Crystals
+from asegen.elements import period as period_of
+from asegen.elements import wide_group
 from asegen.geometry.torus import shortest
 
 _ELEMENTS = 119
-_PERIOD_STARTS = (1, 3, 11, 19, 37, 55, 87, 119)
 
 
 def _periodic_table() -> tuple[Tensor, Tensor]:
     """Period (0..6) and group (0..31; 18 columns and the f block) of each atomic number; index 0 is unused."""
-    period, group = torch.zeros(_ELEMENTS, dtype=torch.int64), torch.zeros(_ELEMENTS, dtype=torch.int64)
-    for row, (first, after) in enumerate(pairwise(_PERIOD_STARTS)):
-        for z in range(first, after):
-            place, length = z - first, after - first
-            period[z] = row
-            group[z] = place if place < 2 and length > 2 else 32 - (length - place)
-            if length == 2:
-                group[z] = 0 if place == 0 else 31
-    return period, group
+    elements = range(1, _ELEMENTS)
+    period, group = [period_of(z) - 1 for z in elements], [wide_group(z) - 1 for z in elements]
+    return torch.tensor([0, *period]), torch.tensor([0, *group])
 
 
 class _Layer(nn.Module):
@@ -74,7 +69,7 @@ def _normalise(h: Tensor) -> Tensor:
     return functional.layer_norm(h, h.shape[-1:])
 
 
-class _Trunk(nn.Module):
+class _Trunk(nn.Module, ABC):
     """What the networks share: everything up to their heads.
 
     Args:
@@ -120,8 +115,9 @@ class _Trunk(nn.Module):
         self.layers = nn.ModuleList([_Layer(width, heads, pair, dropout) for _ in range(layers)])
         self._add_heads(width)
 
+    @abstractmethod
     def _add_heads(self, width: int) -> None:
-        raise NotImplementedError
+        """What reads the representations."""
 
     def encode(self, crystals: Crystals, lattice_coordinates: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Representations of atoms and crystals.

@@ -26,6 +26,22 @@ def crystal_mean(values: Tensor, crystals: Crystals) -> Tensor:
     return total / crystals.n_atoms[:, None].to(values.dtype)
 
 
+def group_mean(values: Tensor, group: Tensor, n_groups: int) -> Tensor:
+    """The mean of each group's rows; 0 for a group without any.
+
+    Args:
+        values: (n, …).
+        group: (n,), int64, of each row.
+        n_groups: how many there are.
+
+    Returns:
+        (n_groups, …).
+    """
+    count = torch.bincount(group, minlength=n_groups).clamp_min(1).to(values.dtype)
+    total = values.new_zeros(n_groups, *values.shape[1:]).index_add(0, group, values)
+    return total / count.view(-1, *[1] * (values.dim() - 1))
+
+
 class Heads(nn.Module):
     """Several small perceptrons side by side on one vector: what they disagree about measures uncertainty.
 

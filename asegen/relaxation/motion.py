@@ -11,6 +11,7 @@ from torch import Tensor
 from asegen.crystal import Crystals, Tangent
 from asegen.geometry.lattice import metric_tensor, symmetric_exp, symmetric_log
 from asegen.geometry.torus import shortest
+from asegen.nn.readouts import group_mean
 
 
 def total_motion(tangents: Sequence[Tangent]) -> Tangent:
@@ -98,8 +99,8 @@ class Symmetry:
         turned = torch.einsum("na,nba->nb", tangent.displacement[self.source], self._rotation_of_pairs(tangent))
         turn = torch.linalg.solve(crystals.cell[self.crystal], self.rotation.mT.to(crystals.dtype))
         turn = turn @ crystals.cell[self.crystal]
-        strain = self._mean_over_crystal(turn.mT @ tangent.strain[self.crystal] @ turn, len(crystals))
-        return Tangent(self._mean_over_atom(crystals, turned), (strain + strain.mT) / 2)
+        strain = group_mean(turn.mT @ tangent.strain[self.crystal] @ turn, self.crystal, len(crystals))
+        return Tangent(group_mean(turned, self.target, len(crystals.numbers)), (strain + strain.mT) / 2)
 
     def symmetrised(self, crystals: Crystals) -> Crystals:
         """The crystals moved by as little as makes the operations exact.
@@ -110,24 +111,16 @@ class Symmetry:
         w = self.rotation.to(crystals.dtype)
         images = torch.einsum("na,nba->nb", crystals.scaled_positions[self.source], w[self.operation])
         images = images + self.translation.to(crystals.dtype)[self.operation]
-        displacement = self._mean_over_atom(crystals, shortest(images - crystals.scaled_positions[self.target]))
+        away = shortest(images - crystals.scaled_positions[self.target])
+        displacement = group_mean(away, self.target, len(crystals.numbers))
         metric = metric_tensor(crystals.cell)[self.crystal]
-        metric = self._mean_over_crystal(w.mT @ metric @ w, len(crystals))
+        metric = group_mean(w.mT @ metric @ w, self.crystal, len(crystals))
         relative = torch.linalg.solve(crystals.cell, metric)
         relative = torch.linalg.solve(crystals.cell, relative.mT)
         return crystals.move(Tangent(displacement, 0.5 * symmetric_log((relative + relative.mT) / 2)))
 
     def _rotation_of_pairs(self, tangent: Tangent) -> Tensor:
         return self.rotation.to(tangent.displacement.dtype)[self.operation]
-
-    def _mean_over_crystal(self, values: Tensor, n_crystals: int) -> Tensor:
-        count = torch.bincount(self.crystal, minlength=n_crystals).to(values.dtype)
-        total = values.new_zeros(n_crystals, 3, 3).index_add(0, self.crystal, values)
-        return total / count[:, None, None]
-
-    def _mean_over_atom(self, crystals: Crystals, values: Tensor) -> Tensor:
-        count = torch.bincount(self.target, minlength=len(crystals.numbers)).to(values.dtype)
-        return torch.zeros_like(crystals.scaled_positions).index_add(0, self.target, values) / count[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,6 +97,8 @@ class Denoising:
         InputError: there is no such loss, or no noise.
     """
 
+    statistics = staticmethod(lattice_statistics)
+
     def __init__(
         self,
         parameter_mean: Sequence[float],
@@ -115,11 +117,6 @@ class Denoising:
         self.follow = Following(LatticeLoss(loss, parameter_mean, parameter_std), weight, discount)
         self.lattice_noise, self.position_noise = lattice_noise, position_noise
         self.fractional, self.varied = fractional, varied
-
-    @staticmethod
-    def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """`parameter_mean` and `parameter_std` of training crystals."""
-        return lattice_statistics(crystals)
 
     def corrupt(self, crystals: Crystals, generator: torch.Generator) -> Crystals:
         """The crystals with noise.
@@ -160,6 +157,8 @@ class Reconstruction:
         InputError: there is no such loss.
     """
 
+    statistics = staticmethod(lattice_statistics)
+
     def __init__(
         self,
         parameter_mean: Sequence[float],
@@ -170,11 +169,6 @@ class Reconstruction:
     ) -> None:
         self.follow = Following(LatticeLoss(loss, parameter_mean, parameter_std), 0.0, discount)
         self.volume_per_atom = volume_per_atom
-
-    @staticmethod
-    def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """`parameter_mean` and `parameter_std` of training crystals."""
-        return lattice_statistics(crystals)
 
     def corrupt(self, crystals: Crystals, generator: torch.Generator) -> Crystals:
         """The crystals in cubes.
@@ -209,6 +203,8 @@ class ParameterRegression:
         InputError: there is no such loss.
     """
 
+    statistics = staticmethod(lattice_statistics)
+
     def __init__(
         self,
         parameter_mean: Sequence[float],
@@ -219,11 +215,6 @@ class ParameterRegression:
         if not loss.startswith("parameters-"):
             raise InputError(f"loss = {loss!r}: a network of parameters is judged by parameters-mae or parameters-mse")
         self.lattice_noise, self.lattice = lattice_noise, LatticeLoss(loss, parameter_mean, parameter_std)
-
-    @staticmethod
-    def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """`parameter_mean` and `parameter_std` of training crystals."""
-        return lattice_statistics(crystals)
 
     def corrupt(self, crystals: Crystals, generator: torch.Generator) -> Crystals:
         """The crystals with noise on the cell, or in unit cubes.

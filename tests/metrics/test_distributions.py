@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.metrics import evaluate
-from asegen.metrics.distributions import density, earth_movers_distance
+from asegen.metrics.distributions import earth_movers_distance
+from asegen.structure_checks import density
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20)
