@@ -31,6 +31,8 @@ FLOORS: list[set[str]] = [
     {"ingest"},
     {"metrics"},
     {"candidates"},
+    {"screening"},
+    {"report"},
     {"calculators"},
     {"cli"},
 ]

@@ -1,0 +1,1 @@
+"""From thousands of candidates to the few that deserve DFT."""
