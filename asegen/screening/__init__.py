@@ -1,1 +1,1 @@
-"""From thousands of candidates to the few that deserve DFT."""
+"""From thousands of candidates to the few that deserve DFT: stages, and a ledger that survives being killed."""
