@@ -29,7 +29,7 @@ _JUDGING_TIMES = (0.5, 0.65)
 _JUDGING_POSITION_WEIGHT = 100.0
 
 
-class _Refinement(NamedTuple):
+class Refinement(NamedTuple):
     """A round of the search: noise goes back to `time`, `candidates` trajectories of `steps` lead on from there."""
 
     time: float
@@ -77,7 +77,7 @@ class TorusFlow:
         self.coupled = coupled
         self.acceleration = acceleration
         self.candidates = candidates
-        self.refinements = [_Refinement(*entry) for entry in refinements]
+        self.refinements = [Refinement(*entry) for entry in refinements]
         self.polish = list(polish)
         self.default_steps = default_steps
         self.judge: Callable[[Crystals], Tensor] | None = None
@@ -166,7 +166,7 @@ class TorusFlow:
         return best_candidates(Crystals.cat([rough, crystals]), preference, 2)[0]
 
     def _vary(
-        self, model: Velocity, crystals: Crystals, how: _Refinement, noise: SampleNoise, streams: Sequence[int]
+        self, model: Velocity, crystals: Crystals, how: Refinement, noise: SampleNoise, streams: Sequence[int]
     ) -> Crystals:
         """Noise back to a time, and from there to the data again: one batch after the other for each stream."""
         copies = crystals[torch.arange(len(crystals), device=crystals.cell.device).repeat(len(streams))]

@@ -14,7 +14,13 @@ _OVERLAP_PENALTY = 1e6  # far above any difference in quality
 
 
 def best_candidates(candidates: Crystals, quality: Tensor, copies: int) -> tuple[Crystals, Tensor]:
-    """The best candidate of each sample, and its quality.
+    """The best candidate of each sample, and its quality; arguments as in `best_of`."""
+    best, quality = best_of(candidates, quality, copies)
+    return candidates[best], quality
+
+
+def best_of(candidates: Crystals, quality: Tensor, copies: int) -> tuple[Tensor, Tensor]:
+    """Which candidate of each sample is the best.
 
     What overlaps or isn't finite is never chosen while another candidate is there.
 
@@ -24,13 +30,14 @@ def best_candidates(candidates: Crystals, quality: Tensor, copies: int) -> tuple
         copies: candidates per sample.
 
     Returns:
-        Crystals, and (n_samples,) their qualities, less a penalty where even the best overlaps.
+        (n_samples,), int64, indices into `candidates`, and (n_samples,) their qualities, less a penalty where even the
+        best overlaps.
     """
     quality = torch.nan_to_num(quality, nan=-torch.inf, posinf=-torch.inf).clamp_min(-_OVERLAP_PENALTY)
     quality = quality - _OVERLAP_PENALTY * overlapping(candidates).to(quality.dtype)
     size = len(candidates) // copies
     best = quality.view(copies, size).argmax(0) * size + torch.arange(size, device=quality.device)
-    return candidates[best], quality[best]
+    return best, quality[best]
 
 
 def overlapping(crystals: Crystals) -> Tensor:

@@ -1,0 +1,84 @@
+"""Crystals by symmetry as batches for torch: from a group and the letters of its sites to `Orbits`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+
+from asegen.orbits import BRAVAIS, Orbits
+from asegen.symmetry.analysis import Site, SymmetricCrystal
+from asegen.symmetry.groups import Floats, SpaceGroup, space_group
+
+_FAMILY = {
+    "triclinic": "a",
+    "monoclinic": "m",
+    "orthorhombic": "o",
+    "tetragonal": "t",
+    "trigonal": "h",
+    "hexagonal": "h",
+    "cubic": "c",
+}
+
+
+def bravais_index(group: SpaceGroup) -> int:
+    """Index of a group's Bravais lattice in `orbits.BRAVAIS`."""
+    return BRAVAIS.index(_FAMILY[group.system] + group.centring.replace("A", "C"))
+
+
+@cache
+def _site_arrays(number: int, letter: str) -> tuple[Floats, Floats, Floats, Floats]:
+    """A, t, rotations and translations of a Wyckoff position, as columns of the primitive basis see them."""
+    group = space_group(number)
+    position = group.by_letter[letter]
+    to_primitive = np.linalg.inv(group.primitive.T)
+    rotations = np.rint(to_primitive @ position.rotations @ group.primitive.T)
+    return (
+        to_primitive @ position.matrix,
+        to_primitive @ position.shift,
+        rotations,
+        (position.translations @ to_primitive.T),
+    )
+
+
+def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) -> Orbits:
+    """Orbits in the groups' standard primitive bases, float64 on the CPU.
+
+    Args:
+        assignments: of each crystal its group's number, and letter and atomic number of each of its sites.
+    """
+    groups = [space_group(number) for number, _ in assignments]
+    pieces = [(_site_arrays(number, letter), z) for number, sites in assignments for letter, z in sites]
+
+    def stack(column: int) -> torch.Tensor:
+        return torch.from_numpy(np.stack([arrays[column] for arrays, _ in pieces]))
+
+    def join(column: int) -> torch.Tensor:
+        return torch.from_numpy(np.concatenate([arrays[column] for arrays, _ in pieces]))
+
+    return Orbits(
+        group=torch.tensor([group.number for group in groups]),
+        bravais=torch.tensor([bravais_index(group) for group in groups]),
+        points=torch.tensor([group.points for group in groups]),
+        reference=torch.from_numpy(np.stack([group.primitive @ group.unit_cell for group in groups])),
+        n_sites=torch.tensor([len(sites) for _, sites in assignments]),
+        numbers=torch.tensor([z for _, z in pieces]),
+        matrix=stack(0),
+        shift=stack(1),
+        n_images=torch.tensor([len(arrays[2]) for arrays, _ in pieces]),
+        rotation=join(2),
+        translation=join(3),
+    )
+
+
+def orbits_of(crystals: Sequence[SymmetricCrystal]) -> tuple[Orbits, torch.Tensor, torch.Tensor]:
+    """Orbits of known crystals, with their free parameters (n_sites_total, 3) and lattice coordinates (n, 6)."""
+    orbits = make_orbits([(c.group, [(site.letter, site.number) for site in c.sites]) for c in crystals])
+    u = torch.tensor([site.u for c in crystals for site in c.sites], dtype=torch.float64)
+    primitive = np.stack([space_group(c.group).primitive @ c.cell for c in crystals])
+    return orbits, u, orbits.lattice(torch.from_numpy(primitive))
+
+
+__all__ = ["Site", "bravais_index", "make_orbits", "orbits_of"]

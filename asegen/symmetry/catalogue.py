@@ -1,0 +1,244 @@
+"""Which ways to fill a group are likely: by analogy to known crystals, and by how often sites are filled.
+
+A way (an `Occupation`) is likely if a known crystal of the same group and the same numbers of atoms has it with
+similar elements: every known crystal votes for the ways that exchanging its elements gives, with a weight that falls
+with the chemical distance of the exchange. Ways without a precedent share a small part by a product over their sites
+of smoothed frequencies of (group, position, element).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from itertools import islice, permutations, product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, column
+from asegen.models.checkpoint import read_tensors, write_tensors
+from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
+from asegen.symmetry.groups import space_group
+
+_NEW = 0.05
+"""Votes of the ways without precedent, against the known crystals' (an exchange of nothing votes with 1)."""
+_SOFTNESS = 0.5
+"""Chemical distance at which a vote has fallen by e."""
+_SMOOTHING = 4.0
+"""Sites of an element in a group that count as much as the group's sites of all elements."""
+_SEARCHED = 256
+_MOST_EXCHANGES = 120  # of elements of equal numbers: five of them, or several of fewer
+
+
+class Proposals(NamedTuple):
+    """Ways to fill a group with a composition.
+
+    Attributes:
+        occupations: canonical, likeliest first.
+        probabilities: (n,), sum 1.
+    """
+
+    occupations: list[Occupation]
+    probabilities: NDArray[np.float64]
+
+
+class Catalogue:
+    """Known crystals, as how often each canonical occupation occurs.
+
+    Args:
+        known: occupations with their numbers of crystals.
+    """
+
+    def __init__(self, known: Mapping[Occupation, int]) -> None:
+        self.known = dict(known)
+
+    @staticmethod
+    def of(occupations: Iterable[Occupation]) -> Catalogue:
+        """The catalogue of known crystals, one occupation each."""
+        return Catalogue(Counter(canonical(occupation) for occupation in occupations))
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def write(self, path: Path, source: str) -> None:
+        """Writes a safetensors file.
+
+        Args:
+            path: the file.
+            source: what the crystals were, for the header.
+        """
+        entries = sorted(self.known.items())
+        sites = [site for occupation, _ in entries for site in occupation.sites]
+        tensors = {
+            "group": torch.tensor([occupation.group for occupation, _ in entries], dtype=torch.int16),
+            "crystals": torch.tensor([count for _, count in entries], dtype=torch.int32),
+            "n_sites": torch.tensor([len(occupation.sites) for occupation, _ in entries], dtype=torch.int16),
+            "letter": torch.tensor([ord(letter) for letter, _ in sites], dtype=torch.uint8),
+            "number": torch.tensor([z for _, z in sites], dtype=torch.uint8),
+        }
+        write_tensors(path, tensors, {"name": "wyckoff", "source": source})
+
+    @staticmethod
+    def read(path: Path) -> Catalogue:
+        """Reads what `write` wrote.
+
+        Raises:
+            CheckpointError: it isn't such a file.
+        """
+        _, tensors = read_tensors(path)
+        columns = {name: tensor.tolist() for name, tensor in tensors.items()}
+        sites = list(zip(map(chr, columns["letter"]), columns["number"], strict=True))
+        known, first = {}, 0
+        for group, crystals, n in zip(columns["group"], columns["crystals"], columns["n_sites"], strict=True):
+            known[Occupation(group, tuple(sites[first : first + n]))] = crystals
+            first += n
+        return Catalogue(known)
+
+    # -- what is likely --------------------------------------------------------------------------------------------
+
+    def propose(self, counts: Mapping[int, int], group: int, limit: int = 64) -> Proposals:
+        """The likeliest ways to fill a group with a composition.
+
+        Args:
+            counts: atoms of each element in the primitive cell, by atomic number.
+            group: number of the space group.
+            limit: most ways.
+
+        Raises:
+            InputError: no way; the nearest compositions that have one are named.
+        """
+        votes = self._votes(counts, self._like(group, counts))
+        table = space_group(group)
+        found = best_occupations(table, counts, lambda at, z: self.log_frequency(group, at.letter, z), _SEARCHED)
+        if not found:
+            raise impossible(table, counts)
+        # Ways that another origin makes equal differ in weight only by chance: each is known by its best.
+        weights: dict[Occupation, float] = {}
+        for way in found:
+            weight = math.exp(sum(self.log_frequency(group, *site) for site in way.sites))
+            weights[canonical(way)] = max(weight, weights.get(canonical(way), 0.0))
+        share = _NEW / sum(weights.values())
+        for way, weight in weights.items():
+            votes[way] = votes.get(way, 0.0) + share * weight
+        return _ranked(votes, limit)
+
+    def propose_any(self, counts: Mapping[int, int], limit: int = 64) -> Proposals:
+        """The likeliest ways to fill any group, groups and ways together.
+
+        Args:
+            counts: as in `propose`.
+            limit: most ways.
+
+        A composition without precedent is put into the groups that crystals of as many elements have most often.
+        """
+        votes = self._votes(counts, self._by_counts.get(_signature(counts), ()))
+        if votes:
+            return _ranked(votes, limit)
+        for group, weight in self._groups_by_elements[len(counts)].most_common():
+            if len(votes) >= limit:
+                break
+            if fits(space_group(group), counts):
+                ways = self.propose(counts, group, 4)
+                for way, share in zip(*ways, strict=True):
+                    votes[way] = weight * float(share)
+        if not votes:
+            return self.propose(counts, 1, limit)
+        return _ranked(votes, limit)
+
+    def log_frequency(self, group: int, letter: str, number: int) -> float:
+        """Logarithm of the smoothed share of an element's sites in a group that are on a position.
+
+        Args:
+            group: number of the group.
+            letter: of the position.
+            number: atomic number.
+        """
+        n = self._n_sites
+        positions = len(space_group(group).positions)
+        share = (n[group, letter, 0] + 0.5) / (n[group, "", 0] + 0.5 * positions)
+        return math.log((n[group, letter, number] + _SMOOTHING * share) / (n[group, "", number] + _SMOOTHING))
+
+    def _votes(
+        self, counts: Mapping[int, int], precedents: Iterable[tuple[Occupation, int]]
+    ) -> dict[Occupation, float]:
+        votes: dict[Occupation, float] = defaultdict(float)
+        for known, crystals in precedents:
+            for exchange in _exchanges(known.counts, counts):
+                distance = sum(chemical_distance(old, new) for old, new in exchange.items())
+                sites = tuple(sorted((letter, exchange[z]) for letter, z in known.sites))
+                way = canonical(Occupation(known.group, sites))
+                votes[way] += crystals * math.exp(-distance / _SOFTNESS)
+        return dict(votes)
+
+    def _like(self, group: int, counts: Mapping[int, int]) -> list[tuple[Occupation, int]]:
+        return [entry for entry in self._by_counts.get(_signature(counts), ()) if entry[0].group == group]
+
+    @cached_property
+    def _by_counts(self) -> dict[tuple[int, ...], list[tuple[Occupation, int]]]:
+        found: dict[tuple[int, ...], list[tuple[Occupation, int]]] = defaultdict(list)
+        for occupation, crystals in self.known.items():
+            found[_signature(occupation.counts)].append((occupation, crystals))
+        return dict(found)
+
+    @cached_property
+    def _groups_by_elements(self) -> dict[int, Counter[int]]:
+        found: dict[int, Counter[int]] = defaultdict(Counter)
+        for occupation, crystals in self.known.items():
+            found[len(occupation.counts)][occupation.group] += crystals
+        return found
+
+    @cached_property
+    def _n_sites(self) -> Counter[tuple[int, str, int]]:
+        """Sites by group, letter ("" for all) and element (0 for all)."""
+        found: Counter[tuple[int, str, int]] = Counter()
+        for occupation, crystals in self.known.items():
+            for letter, z in occupation.sites:
+                for key in product((letter, ""), (z, 0)):
+                    found[occupation.group, *key] += crystals
+        return found
+
+
+def _signature(counts: Mapping[int, int]) -> tuple[int, ...]:
+    return tuple(sorted(counts.values()))
+
+
+def _exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[dict[int, int]]:
+    """All ways to put the elements of one composition in the places of another with the same numbers of atoms."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for z, n in old.items():
+        places[n].append(z)
+    arrivals: dict[int, list[int]] = defaultdict(list)
+    for z, n in new.items():
+        arrivals[n].append(z)
+    choices = [[zip(places[n], order, strict=True) for order in permutations(arrivals[n])] for n in places]
+    for parts in islice(product(*map(_tuples, choices)), _MOST_EXCHANGES):
+        yield {a: b for part in parts for a, b in part}
+
+
+def _tuples(choices: Sequence[Iterable[tuple[int, int]]]) -> list[tuple[tuple[int, int], ...]]:
+    return [tuple(choice) for choice in choices]
+
+
+def _ranked(votes: Mapping[Occupation, float], limit: int) -> Proposals:
+    best = sorted(votes.items(), key=lambda entry: (-entry[1], entry[0]))[:limit]
+    weights = np.array([weight for _, weight in best])
+    return Proposals([way for way, _ in best], weights / weights.sum())
+
+
+@cache
+def chemical_distance(a: int, b: int) -> float:
+    """How different two elements are as parts of a crystal: 0 for the same, about 1 for neighbours in the table.
+
+    From electronegativity, covalent radius and column, atomic numbers given; beyond lawrencium as lawrencium.
+    """
+    if a == b:
+        return 0.0
+    a, b = min(a, LAST), min(b, LAST)
+    negativity = (ELECTRONEGATIVITY[a] - ELECTRONEGATIVITY[b]) / 0.4
+    radius = (COVALENT_RADIUS[a] - COVALENT_RADIUS[b]) / 0.25
+    columns = min(abs(column(a) - column(b)), 4) / 2
+    return math.sqrt(negativity**2 + radius**2 + columns**2 + 0.25)
