@@ -12,16 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from asegen.crystal import Crystals
-from asegen.graph import Edges, Triplets
+from asegen.graph import Edges
+from asegen.nn.pairs import PairPerceptron, Pairs
 from asegen.nn.vector_fields import unit
 
 _SHARPNESS = 10.0  # 1/Å²
 _SPACING = 0.1  # Å
 N_RADIAL = 100
-_CPU_CHUNK, _CHUNK = 2**13, 2**18  # triplets at a time
 
 
 class TrainableGaussians(nn.Module):
@@ -46,7 +45,7 @@ class EdgeGeometry:
         scaled_vector: (n_edges, 3), receiver to sender, fractional.
         direction: (n_edges, 3), unit vectors.
         distance: (n_edges,), Å.
-        radial: (n_edges, 100).
+        radial: (n_edges, 100), in bfloat16 where what is large is to be computed so.
     """
 
     edges: Edges
@@ -63,7 +62,7 @@ class EdgeGeometry:
 
 
 def edge_geometry(
-    crystals: Crystals, edges: Edges, scaled_vector: Tensor, cell: Tensor, basis: nn.Module
+    crystals: Crystals, edges: Edges, scaled_vector: Tensor, cell: Tensor, basis: nn.Module, mixed: bool = False
 ) -> EdgeGeometry:
     """Lengths, directions and radial features of edges.
 
@@ -73,11 +72,18 @@ def edge_geometry(
         scaled_vector: (n_edges, 3), fractional.
         cell: (n_crystals, 3, 3), Å.
         basis: radial basis.
+        mixed: give the layers radial features in bfloat16; they compute in it what is large.
     """
     vector = torch.einsum("ea,eab->eb", scaled_vector, cell[crystals.batch[edges.i]])
     distance = torch.linalg.vector_norm(vector, dim=-1)
     degree = torch.bincount(edges.i, minlength=len(crystals.numbers)).clamp_min(1)
-    return EdgeGeometry(edges, degree[:, None].to(cell.dtype), scaled_vector, unit(vector), distance, basis(distance))
+    radial = basis(distance).to(torch.bfloat16 if mixed else distance.dtype)
+    return EdgeGeometry(edges, degree[:, None].to(cell.dtype), scaled_vector, unit(vector), distance, radial)
+
+
+def _applied(weight: Tensor, x: Tensor) -> Tensor:
+    """(n, out): a matrix (out, in) applied to (n, in) in the precision of x."""
+    return x @ weight.T.to(x.dtype)
 
 
 class MessageLayer(nn.Module):
@@ -109,7 +115,7 @@ class MessageLayer(nn.Module):
         hidden = (
             (h @ sender.T).index_select(0, edges.j)
             + (h @ receiver.T).index_select(0, edges.i)
-            + geometry.radial @ radial.T
+            + _applied(radial, geometry.radial)
         )
         # W₂ is linear: it acts on the mean as well as on every message.
         return self.update(self.second(geometry.mean(functional.silu(hidden))), h)
@@ -137,9 +143,10 @@ class EdgeWeights(nn.Module):
         hidden = (
             (h @ receiver.T).index_select(0, edges.i)
             + (h @ sender.T).index_select(0, edges.j)
-            + geometry.radial @ radial.T
+            + _applied(radial, geometry.radial)
         )
-        return self.last(functional.silu(self.second(functional.silu(hidden))))
+        hidden = _applied(self.second.weight, functional.silu(hidden).to(geometry.radial.dtype))
+        return self.last(functional.silu(hidden).to(h.dtype))
 
 
 class TripletWeights(nn.Module):
@@ -159,13 +166,13 @@ class TripletWeights(nn.Module):
         self.second = nn.Linear(2 * width, 2 * width, bias=False)
         self.last = nn.Linear(2 * width, outputs)
 
-    def forward(self, h: Tensor, geometry: EdgeGeometry, triplets: Triplets) -> Tensor:
-        """(n_triplets, outputs).
+    def forward(self, h: Tensor, geometry: EdgeGeometry, pairs: Pairs) -> Tensor:
+        """(n_pairs, outputs).
 
         Args:
             h: (n_atoms_total, width).
             geometry: the edges.
-            triplets: pairs of edges.
+            pairs: their pairs.
         """
         width = self.width
         centre, one, other, radial_a, radial_b, angle = self.first.weight.split(
@@ -173,21 +180,10 @@ class TripletWeights(nn.Module):
         )
         edges = geometry.edges
         of_a = (h @ centre.T).index_select(0, edges.i) + (h @ one.T).index_select(0, edges.j)
-        of_a = of_a + geometry.radial @ radial_a.T
-        of_b = (h @ other.T).index_select(0, edges.j) + geometry.radial @ radial_b.T
-        size = _CPU_CHUNK if h.device.type == "cpu" else _CHUNK
-        chunks = zip(triplets.edge_a.split(size), triplets.edge_b.split(size), strict=True)
-        # Hidden features of all triplets would take most of the memory and, on a CPU, most of the time: they are
-        # computed again for the gradient.
-        parts = [
-            checkpoint(self._weights, of_a, of_b, geometry.direction, angle, a, b, use_reentrant=False)
-            for a, b in chunks
-        ]
-        return torch.cat(parts) if parts else h.new_zeros(0, self.last.out_features)
-
-    def _weights(self, of_a: Tensor, of_b: Tensor, direction: Tensor, angle: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        u, v = direction.index_select(0, a), direction.index_select(0, b)
+        of_a = of_a + _applied(radial_a, geometry.radial)
+        of_b = (h @ other.T).index_select(0, edges.j) + _applied(radial_b, geometry.radial)
+        u, v = geometry.direction.index_select(0, pairs.a), geometry.direction.index_select(0, pairs.b)
         sine = torch.linalg.vector_norm(torch.linalg.cross(u, v), dim=-1)
         turn = torch.stack([(u * v).sum(-1), sine], dim=-1)
-        hidden = torch.addmm(of_a.index_select(0, a), turn, angle.T) + of_b.index_select(0, b)
-        return self.last(functional.silu(self.second(functional.silu(hidden))))
+        weights: Tensor = PairPerceptron.apply(of_a, of_b, turn, angle, self.second.weight, self.last.weight, pairs)
+        return weights + self.last.bias

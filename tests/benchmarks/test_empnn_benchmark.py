@@ -12,7 +12,7 @@ from timeit import repeat
 import torch
 
 from asegen.atoms import crystals_from_atoms, read_structures
-from asegen.crystal import Crystals
+from asegen.crystal import Crystals, Tangent
 from asegen.models.empnn import EMPNN
 from asegen.models.moment_empnn import MomentEMPNN
 from asegen.relaxation.relax import Limits
@@ -34,11 +34,15 @@ def seconds(call: Callable[[], object]) -> float:
     return min(repeat(call, timer=process_time, number=1, repeat=3))
 
 
-def step(network: torch.nn.Module, task: object, crystals: Crystals) -> Callable[[], None]:
-    """Loss and gradient of a batch."""
+def step(network: torch.nn.Module, task: object, crystals: Crystals, mixed: bool) -> Callable[[], None]:
+    """Loss and gradient of a batch, as `asegen train` computes them."""
+
+    def call(noisy: Crystals) -> list[Tangent]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            return network(noisy)
 
     def run() -> None:
-        task.loss(network, crystals, torch.Generator().manual_seed(0))["loss"].backward()
+        task.loss(call, crystals, torch.Generator().manual_seed(0))["loss"].backward()
 
     return run
 
@@ -50,13 +54,17 @@ def test_training_steps(shared_data: Path) -> None:
     cases = {
         "denoising, published network": (EMPNN(), Denoising(**statistics)),
         "reconstruction, published network": (EMPNN(steps=8), cube),
+        "denoising, published network, bf16-mixed": (EMPNN(), Denoising(**statistics)),
+        "reconstruction, published network, bf16-mixed": (EMPNN(steps=8), cube),
+        "denoising, published network, bf16-mixed, 4 partners": (EMPNN(partners=4), Denoising(**statistics)),
+        "reconstruction, published network, bf16-mixed, 4 partners": (EMPNN(steps=8, partners=4), cube),
         "denoising, lattice, default network": (MomentEMPNN(moves="lattice"), Denoising(**statistics)),
         "denoising, lattice and positions, default network": (MomentEMPNN(), both),
         "reconstruction, default network": (MomentEMPNN(moves="lattice", steps=6, new_neighbors=True), cube),
     }
     print(f"\n{N_CRYSTALS} crystals, {len(crystals.numbers)} atoms")
     for name, (network, task) in cases.items():
-        time = seconds(step(network, task, crystals))
+        time = seconds(step(network, task, crystals, "bf16" in name))
         peer = PUBLISHED[name.split(",")[0]]
         print(f"{name}: {time:.2f} s; published code {peer} s, {peer / time:.1f} times as long")
 

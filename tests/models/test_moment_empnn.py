@@ -197,3 +197,34 @@ def test_the_second_step_sees_what_the_first_made() -> None:
         _, again = model.steps[1](h, around, near, model.basis)
     torch.testing.assert_close(again.strain, second.strain)
     torch.testing.assert_close(again.displacement, second.displacement)
+
+
+@pytest.mark.parametrize("row", ["edges", "triplets", "both", "area", "angle"])
+def test_symmetrised_gradients_are_the_same_model_with_weights_of_half_the_size(row: str) -> None:
+    """Two of Table 2's blocks are one: what one can learn, so can the other."""
+    torch.manual_seed(0)
+    options = {"width": 12, "messages": 1, "steps": 2, "neighbors": 8}
+    once, twice = (EMPNN(f"{name}-{row}", **options).double().eval() for name in ("gradient", "gradient-sym"))
+    half = {k: v / 2 if "_weights.last." in k else v for k, v in once.state_dict().items()}
+    twice.load_state_dict(half)
+    for ours, theirs in zip(twice(make(3)), once(make(3)), strict=True):
+        torch.testing.assert_close(ours.strain, theirs.strain)
+
+
+def test_partners_and_mixed_precision_are_for_training() -> None:
+    torch.manual_seed(0)
+    sparing = EMPNN(width=12, messages=1, steps=2, neighbors=8, partners=3)
+    exact = EMPNN(width=12, messages=1, steps=2, neighbors=8)
+    exact.load_state_dict(sparing.state_dict())
+    crystals = make(5).to(dtype=torch.float32)
+    with torch.no_grad():
+        expected = torch.stack([t.strain for t in exact(crystals)])
+        drawn = torch.stack([t.strain for t in sparing(crystals)])
+        sparing.eval()
+        all_of_them = torch.stack([t.strain for t in sparing(crystals)])
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = torch.stack([t.strain for t in sparing(crystals)])
+    torch.testing.assert_close(all_of_them, expected)
+    largest = float(expected.abs().max())
+    assert 1e-6 < float((drawn - expected).abs().max()) < 0.5 * largest
+    assert 0 < float((mixed - expected).abs().max()) < 0.02 * largest

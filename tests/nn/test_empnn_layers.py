@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from asegen.crystal import Crystals
-from asegen.graph import triplets
 from asegen.nn.empnn_layers import EdgeWeights, MessageLayer, TrainableGaussians, TripletWeights, edge_geometry
+from asegen.nn.pairs import edge_pairs
 from asegen.nn.shells import shell_graph
 
 
@@ -19,14 +19,20 @@ def case() -> tuple[Crystals, torch.Tensor]:
 
 def measured() -> tuple:
     crystals, h = case()
-    edges = shell_graph(crystals, 5)
+    edges, pairs = edge_pairs(shell_graph(crystals, 5), 3)
     x = crystals.scaled_positions
     scaled = x[edges.j] + edges.shift - x[edges.i]
-    return edges, h, edge_geometry(crystals, edges, scaled, crystals.cell, TrainableGaussians().double()), crystals
+    return (
+        edges,
+        h,
+        edge_geometry(crystals, edges, scaled, crystals.cell, TrainableGaussians().double()),
+        crystals,
+        pairs,
+    )
 
 
 def test_geometry_is_that_of_the_graph() -> None:
-    edges, _, geometry, crystals = measured()
+    edges, _, geometry, crystals, _ = measured()
     torch.testing.assert_close(geometry.distance, edges.distances(crystals))
     torch.testing.assert_close(geometry.direction * geometry.distance[:, None], edges.vectors(crystals))
     centres = torch.arange(100, dtype=torch.float64) / 10
@@ -35,7 +41,7 @@ def test_geometry_is_that_of_the_graph() -> None:
 
 
 def test_messages_are_those_of_concatenated_features() -> None:
-    edges, h, geometry, _ = measured()
+    edges, h, geometry, _, _ = measured()
     torch.manual_seed(0)
     layer = MessageLayer(8).double()
     features = torch.cat([h[edges.j], h[edges.i], geometry.radial], -1)
@@ -45,7 +51,7 @@ def test_messages_are_those_of_concatenated_features() -> None:
 
 
 def test_weights_are_those_of_concatenated_features() -> None:
-    edges, h, geometry, _ = measured()
+    edges, h, geometry, _, pairs = measured()
     torch.manual_seed(0)
     of_edges, of_triplets = EdgeWeights(8, 2).double(), TripletWeights(8, 3).double()
 
@@ -54,8 +60,7 @@ def test_weights_are_those_of_concatenated_features() -> None:
 
     features = torch.cat([h[edges.i], h[edges.j], geometry.radial], -1)
     torch.testing.assert_close(of_edges(h, geometry), whole(of_edges, features))
-    pairs = triplets(edges)
-    a, b = pairs.edge_a, pairs.edge_b
+    a, b = pairs.a, pairs.b
     cosine = (geometry.direction[a] * geometry.direction[b]).sum(-1)
     sine = torch.sqrt((1 - cosine**2).clamp_min(0))
     nodes = [h[edges.i[a]], h[edges.j[a]], h[edges.j[b]]]
