@@ -114,13 +114,24 @@ class Crystals:
         """
         if isinstance(index, int):
             index = torch.tensor([index], device=self.device)
+        atoms = self.atoms_of(index)
+        return Crystals(self.cell[index], self.scaled_positions[atoms], self.numbers[atoms], self.n_atoms[index])
+
+    def atoms_of(self, index: slice | Tensor) -> Tensor:
+        """The atoms of chosen crystals, crystal by crystal: (n_chosen_atoms,), int64, indices into the batch.
+
+        Args:
+            index: a slice, an int64 tensor of indices (any order, with repeats), or a mask.
+
+        Raises:
+            IndexError: an index is out of range.
+        """
         chosen = torch.arange(len(self), device=self.device)[index]
         counts = self.n_atoms[chosen]
         ends = torch.cumsum(counts, 0)
         total = int(ends[-1]) if len(ends) else 0
         offset = torch.repeat_interleave(self.first_atom[chosen] - (ends - counts), counts, output_size=total)
-        atoms = torch.arange(total, device=self.device) + offset
-        return Crystals(self.cell[chosen], self.scaled_positions[atoms], self.numbers[atoms], counts)
+        return torch.arange(total, device=self.device) + offset
 
     @staticmethod
     def cat(batches: Sequence[Crystals]) -> Crystals:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from asegen.crystal import Crystals
 from asegen.data.shards import CrystalDataset, Rejected
@@ -68,7 +69,7 @@ def ingest(
         files: of any format that `read_entries` knows.
         jobs: worker processes; the result does not depend on it.
         max_atoms: reject larger cells.
-        targets: columns to keep; by default all that hold numbers only.
+        targets: columns to keep, of crystals or of atoms; by default all that hold numbers only.
         header: entries for the index besides sources and counts.
         on_start: told the number of rows before the work begins.
         on_row: called after each row.
@@ -103,8 +104,10 @@ def ingest(
         "rejected": dict(sorted(count_kinds(rejected).items())),
         "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
     }
-    names = _target_names(accepted, targets)
-    return _dataset(accepted, names, {**(header or {}), **counts}), rejected
+    sites = {name for crystal in accepted for name in crystal.site_values}
+    sites &= sites if targets is None else set(targets)
+    names = _target_names(accepted, targets, sites)
+    return _dataset(accepted, names, sorted(sites), {**(header or {}), **counts}), rejected
 
 
 def count_kinds(rejected: Sequence[Rejected]) -> Counter[str]:
@@ -119,10 +122,13 @@ def _bad_target(outcome: Prepared, targets: Sequence[str] | None) -> str | None:
             return f"bad target: {name} is not a number"
         if value is not None and math.isinf(value):
             return f"bad target: {name} is infinite"
+    for name, values in outcome.site_values.items():
+        if (targets is None or name in targets) and np.isinf(values).any():
+            return f"bad target: {name} is infinite"
     return None
 
 
-def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None) -> list[str]:
+def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None, sites: Set[str]) -> list[str]:
     found: dict[str, bool] = {}  # name -> numbers only, in order of appearance
     some: set[str] = set()
     for crystal in accepted:
@@ -132,13 +138,15 @@ def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None) -
                 some.add(name)
     if targets is None:
         return sorted(name for name, numeric in found.items() if numeric and name in some)
-    missing = [name for name in targets if name not in found]
+    missing = [name for name in targets if name not in found and name not in sites]
     if missing:
         raise InputError(f"no column {missing[0]!r} for --targets (there are: {', '.join(sorted(found))[:200]})")
-    return sorted(set(targets))
+    return sorted({name for name in targets if name in found})
 
 
-def _dataset(accepted: Sequence[Prepared], names: Sequence[str], header: dict[str, Any]) -> CrystalDataset:
+def _dataset(
+    accepted: Sequence[Prepared], names: Sequence[str], sites: Sequence[str], header: dict[str, Any]
+) -> CrystalDataset:
     crystals = Crystals(
         cell=torch.from_numpy(np.stack([crystal.cell for crystal in accepted])),
         scaled_positions=torch.from_numpy(np.concatenate([crystal.scaled_positions for crystal in accepted])),
@@ -148,12 +156,19 @@ def _dataset(accepted: Sequence[Prepared], names: Sequence[str], header: dict[st
     targets = {
         name: torch.tensor([_value(crystal, name) for crystal in accepted], dtype=torch.float64) for name in names
     }
-    return CrystalDataset(crystals, targets, [crystal.id for crystal in accepted], header)
+    of_atoms = {
+        name: torch.from_numpy(np.concatenate([_site_values(crystal, name) for crystal in accepted])) for name in sites
+    }
+    return CrystalDataset(crystals, targets, [crystal.id for crystal in accepted], header, of_atoms)
 
 
 def _value(crystal: Prepared, name: str) -> float:
     value = crystal.values.get(name)
     return math.nan if value is None else value
+
+
+def _site_values(crystal: Prepared, name: str) -> NDArray[np.float64]:
+    return crystal.site_values.get(name, np.full(len(crystal.numbers), math.nan))
 
 
 def _sha256(file: Path) -> str:

@@ -12,11 +12,16 @@ from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures
+from asegen.properties.moments import SiteMoments, alignment
 from asegen.properties.regression import Prediction, Regression, calibration
 from asegen.trained import find_weights, load_trained, pick_device
+from asegen.training.recipe import DataOptions
 from asegen.training.registry import PREDICTORS
+from asegen.training.splits import Split, fitting_split
 
 MAX_ATOMS_AT_ONCE = 2000
+
+Task = Regression | Classification | SiteMoments
 
 
 class PropertyPredictor:
@@ -33,19 +38,25 @@ class PropertyPredictor:
         columns: what it predicts, the names of the training data's columns; "probability" of a classification.
         elements: atomic numbers that occur in the training data.
         max_atoms: atoms of the largest training crystal.
-        needs_primitive: whether cells have to be primitive.
+        needs_primitive: whether cells have to be primitive. Never of a model of atoms: the given ones are asked for.
+        per_site: whether it predicts numbers of atoms.
         is_classifier: whether it predicts the probability that the column is at most `threshold`.
         threshold: of a classifier, in the column's unit; 0 otherwise.
     """
 
     def __init__(
-        self, header: dict[str, Any], model: nn.Module, task: Regression | Classification, device: torch.device
+        self,
+        header: dict[str, Any],
+        model: nn.Module,
+        task: Regression | Classification | SiteMoments,
+        device: torch.device,
     ) -> None:
         self.name: str = header["name"]
         self.targets: tuple[str, ...] = tuple(header["recipe"]["data"]["targets"])
         self.elements = frozenset(header["elements"])
         self.max_atoms: int = header["max_atoms"]
-        self.needs_primitive = bool(getattr(model, "needs_primitive", False))
+        self.per_site = isinstance(task, SiteMoments)
+        self.needs_primitive = bool(getattr(model, "needs_primitive", False)) and not self.per_site
         self.is_classifier = isinstance(task, Classification)
         self.threshold = task.threshold if isinstance(task, Classification) else 0.0
         self.columns = ("probability",) if self.is_classifier else self.targets
@@ -60,8 +71,9 @@ class PropertyPredictor:
             crystals: any number, on any device; they are taken a few at a time.
 
         Returns:
-            On the CPU, float32: values (n_crystals, n_columns), in the units of the training data, and standard
-            deviations of the same shape, scaled on the validation split; NaN where the network has a single head.
+            On the CPU, float32: values (n_crystals, n_columns), or (n_atoms_total, n_columns) of a model of atoms, in
+            the units of the training data, and standard deviations of the same shape, scaled on the validation split;
+            NaN where the network has a single head.
         """
         parts = [self._task.predict(self._model, self._ready(crystals[index])) for index in _pieces(crystals)]
         value = torch.cat([part.value.cpu() for part in parts])
@@ -134,21 +146,26 @@ def measure(predictor: PropertyPredictor, dataset: CrystalDataset) -> dict[str, 
     Raises:
         InputError: the split lacks a column, or no crystal is left.
     """
-    for name in predictor.targets:
-        if name not in dataset.targets:
-            raise InputError(
-                f"the split has no column {name!r}; it has: {', '.join(sorted(dataset.targets)) or 'none'}"
-            )
-    targets = torch.stack([dataset.targets[name] for name in predictor.targets], 1).float()
     foreign = ~torch.isin(dataset.crystals.numbers, torch.tensor(sorted(predictor.elements)))
     strange = torch.zeros(len(dataset), dtype=torch.int64).index_add(0, dataset.crystals.batch, foreign.long())
-    keep = torch.isfinite(targets).all(1) & (dataset.crystals.n_atoms <= predictor.max_atoms) & (strange == 0)
-    if not keep.any():
+    if bool(strange.all()):
         raise InputError(f"the split has no crystal that {predictor.name} can judge")
-    found, targets = predictor.predict(dataset.crystals[keep]), targets[keep]
+    options = DataOptions(max_atoms=predictor.max_atoms, targets=predictor.targets)
+    split = fitting_split(dataset[strange == 0], options, "test", predictor.per_site)
+    found = predictor.predict(split.crystals)
+    figures: dict[str, float] = {"crystals": len(split.crystals)}
     if predictor.is_classifier:
-        return {"crystals": len(targets)} | class_figures(found.value[:, 0], targets[:, 0] <= predictor.threshold)
-    figures: dict[str, float] = {"crystals": len(targets)}
+        return figures | class_figures(found.value[:, 0], split.targets[:, 0] <= predictor.threshold)
+    return figures | _number_figures(predictor, split, found)
+
+
+def _number_figures(predictor: PropertyPredictor, split: Split, found: Prediction) -> dict[str, float]:
+    value = found.value
+    if predictor.per_site:
+        value = value * alignment(value, split.targets, split.crystals)
+    figures: dict[str, float] = {}
     for k, name in enumerate(predictor.targets):
-        figures |= number_figures(name, found.value[:, k], found.spread[:, k], targets[:, k])
+        known = torch.isfinite(split.targets[:, k])
+        columns = (value[known, k], found.spread[known, k], split.targets[known, k])
+        figures |= number_figures(name, *columns)
     return figures

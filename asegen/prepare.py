@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from asegen.cif import NOTE, StructureError
 from asegen.structure_checks import Floats, check_atoms, niggli_reduce
-from asegen.structure_files import Entry, number, read_entry
+from asegen.structure_files import Entry, number, read_entry, site_columns
 from asegen.workers import OutOfTime, time_limit, worker_pool
 
 TIME_LIMIT = 60.0
@@ -36,6 +36,7 @@ class Prepared(NamedTuple):
     numbers: NDArray[np.int16]  # (n_atoms,)
     values: dict[str, float | None]  # NaN: nothing there; None: not a number
     note: str | None  # what the reader had to decide
+    site_values: dict[str, Floats]  # (n_atoms,) each
 
 
 class Refused(NamedTuple):
@@ -60,7 +61,8 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         cell, positions = niggli_reduce(atoms.cell.array, atoms.cell.scaled_positions(atoms.positions))
         columns = {str(key): number(value) for key, value in values.items()}
         note = atoms.info.get(NOTE)
-        return Prepared(entry.row, name, cell, positions, atoms.numbers.astype(np.int16), columns, note)
+        numbers, sites = atoms.numbers.astype(np.int16), site_columns(atoms)
+        return Prepared(entry.row, name, cell, positions, numbers, columns, note, sites)
     except StructureError as error:
         return Refused(entry.row, entry.id, str(error))
     except OutOfTime:

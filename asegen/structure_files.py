@@ -22,6 +22,7 @@ import ase.db
 import ase.io
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from asegen.cif import MAX_ATOMS, MAX_TEXT, StructureError, cif_to_atoms, first_line
 from asegen.errors import InputError
@@ -264,6 +265,17 @@ def read_entry(entry: Entry) -> tuple[str, Atoms, Mapping[str, object]]:
         raise StructureError(f"unreadable: {type(error).__name__}: {first_line(error)}") from None
     name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), entry.id)
     return name, atoms, _values(atoms)
+
+
+def site_columns(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
+    """What Atoms hold beside each atom: arrays of one float per atom, and a calculator's (`magmoms`), which win."""
+    arrays = {**atoms.arrays, **(atoms.calc.results if atoms.calc is not None else {})}
+    arrays = {str(name): np.asarray(array) for name, array in arrays.items() if name != "masses"}
+    return {
+        name: array.astype(np.float64)
+        for name, array in arrays.items()
+        if array.shape == (len(atoms),) and array.dtype.kind == "f"
+    }
 
 
 def _check_poscar(text: str) -> None:

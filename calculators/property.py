@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
+from numpy.typing import NDArray
 
 from asegen.atoms import check_atoms, crystals_from_atoms
 from asegen.errors import InputError
@@ -30,10 +32,12 @@ class Predicted(NamedTuple):
         status: "ok", or one line `kind: detail` that says why there is no prediction.
         values: column -> value, in the units of the training data, and `<column>_std`, a standard deviation; empty
             without a prediction.
+        site_values: the same of a model of atoms, (n_atoms,) each.
     """
 
     status: str
     values: dict[str, float]
+    site_values: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
 
 
 def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device: str = "auto") -> list[Predicted]:
@@ -72,13 +76,23 @@ def _predict_fit(fit: list[tuple[int, Atoms]], predictor: PropertyPredictor) -> 
     for start, stop in pairwise(edges):
         part = fit[start:stop]
         found = predictor.predict(crystals_from_atoms([atoms for _, atoms in part]))
-        for (k, _), value, deviation in zip(part, found.value.tolist(), found.spread.tolist(), strict=True):
-            if not np.isfinite(value).all():
-                yield k, Predicted("non-finite: the network gives no number", {})
-                continue
-            values = dict(zip(predictor.columns, value, strict=True))
-            known = [(name, s) for name, s in zip(predictor.columns, deviation, strict=True) if np.isfinite(s)]
-            yield k, Predicted("ok", values | {f"{name}_std": s for name, s in known})
+        lengths = [len(atoms) if predictor.per_site else 1 for _, atoms in part]
+        rows = zip(part, found.value.double().split(lengths), found.spread.double().split(lengths), strict=True)
+        for (k, _), value, deviation in rows:
+            yield k, _predicted(value.numpy(), deviation.numpy(), predictor)
+
+
+def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predictor: PropertyPredictor) -> Predicted:
+    """What (n_rows, n_columns) numbers say of a crystal, a row for each atom or one for all."""
+    if not np.isfinite(value).all():
+        return Predicted("non-finite: the network gives no number", {})
+    columns = dict(zip(predictor.columns, value.T, strict=True))
+    for name, spread in zip(predictor.columns, deviation.T, strict=True):
+        if np.isfinite(spread).all():
+            columns[f"{name}_std"] = spread
+    if predictor.per_site:
+        return Predicted("ok", {}, columns)
+    return Predicted("ok", {name: float(row[0]) for name, row in columns.items()})
 
 
 def judge(atoms: Atoms, predictor: PropertyPredictor) -> str | None:
@@ -128,7 +142,8 @@ class PropertyCalculator(Calculator):
         super().__init__()
         self.predictor = load_predictor(model, device)
         target = self.predictor.targets[0]
-        if self.predictor.is_classifier or len(self.predictor.targets) != 1 or not target.endswith("_per_atom"):
+        no_energy = self.predictor.is_classifier or self.predictor.per_site or not target.endswith("_per_atom")
+        if no_energy or len(self.predictor.targets) != 1:
             raise InputError(f"{model} predicts no energy per atom, but {', '.join(self.predictor.columns)}")
         if forces and self.predictor.needs_primitive:
             raise InputError(f"{model} reduces cells first: its energy has no forces on the atoms given")

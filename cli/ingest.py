@@ -20,7 +20,8 @@ class CLICommand:
     """Turn files of crystals into the arrays that training reads.
 
     Reads CSV tables with a `cif` column, CIF, extxyz, POSCAR, ASE databases and trajectories, each also as .gz where it
-    is text. Every crystal is checked and Niggli-reduced; every row that is not used is listed with its reason in
+    is text. Columns of numbers become targets, and so do arrays of one number per atom, such as an extxyz file's
+    `magmoms`. Every crystal is checked and Niggli-reduced; every row that is not used is listed with its reason in
     DIR/SPLIT/rejected.csv.
     """
 
@@ -116,5 +117,6 @@ def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]])
         remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
         why = "\n".join(f"{count} {remark}" for remark, count in remarks)
         rows = len(dataset) + len(rejected)
-        table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(dataset.targets))
+        targets = [*dataset.targets, *(f"{name} (per atom)" for name in dataset.site_targets)]
+        table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(targets))
     Console().print(table)

@@ -10,8 +10,8 @@ class CLICommand:
     """Predict a property of crystals.
 
     Reads what "asegen ingest" reads. OUT's name decides the format: .csv, .json, or .extxyz, whose frames carry the
-    values in their info. Every structure gets a row: its value with a standard deviation, or a status that says why
-    there is none. Without -o a table is printed.
+    values in their info, and those of atoms, such as moments, in their arrays. Every structure gets a row: its value
+    with a standard deviation, or a status that says why there is none. Without -o a table is printed.
     """
 
     @staticmethod

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+import numpy as np
 from ase import Atoms
 from rich import box
 from rich.console import Console
@@ -30,6 +31,7 @@ from asegen.trained import shipped_weights
 DEFAULT_PROPERTY = "formation_energy"
 ROWS = 20
 _AT_ONCE = 512
+_SITES = 6  # values of atoms that the table shows
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 
 
@@ -37,8 +39,8 @@ class Result(NamedTuple):
     """One structure of a file with what is predicted of it.
 
     Attributes:
-        row: file, row, id, formula, n_atoms and status, in this order, then the values.
-        atoms: the structure, or None where it couldn't be read.
+        row: file, row, id, formula, n_atoms and status, in this order, then the values; a list of those of atoms.
+        atoms: the structure, or None where it couldn't be read; values of atoms are among its arrays.
     """
 
     row: dict[str, Any]
@@ -129,7 +131,8 @@ def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
         return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
     predicted = next(found)
     row |= {"formula": structure.atoms.get_chemical_formula("metal"), "n_atoms": len(structure.atoms)}
-    return Result({**row, "status": predicted.status, **predicted.values}, structure.atoms)
+    sites = {name: values.tolist() for name, values in predicted.site_values.items()}
+    return Result({**row, "status": predicted.status, **predicted.values, **sites}, structure.atoms)
 
 
 # -- output ------------------------------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) 
     writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
     writer.writeheader()
     for result in results:
-        writer.writerow(result.row)
+        writer.writerow({key: json.dumps(v) if isinstance(v, list) else v for key, v in result.row.items()})
 
 
 def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
@@ -179,7 +182,11 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
     """Frames; what couldn't be read is an empty frame that holds its status, so that no row is lost."""
     for result in results:
         atoms = Atoms() if result.atoms is None else result.atoms.copy()
-        atoms.info = {**atoms.info, **{key: value for key, value in result.row.items() if value != ""}}
+        for key, value in result.row.items():
+            if isinstance(value, list):
+                atoms.set_array(key, np.array(value))
+            elif value != "":
+                atoms.info[key] = value
         file.write(extxyz_text([atoms]))
 
 
@@ -206,5 +213,7 @@ def _show(shown: Sequence[Result], predictor: PropertyPredictor, statuses: Mappi
 def _value(row: Mapping[str, Any], name: str) -> str:
     if name not in row:
         return ""
+    if isinstance(row[name], list):
+        return ", ".join(f"{value:.2f}" for value in row[name][:_SITES]) + (" …" if len(row[name]) > _SITES else "")
     deviation = f" ± {row[f'{name}_std']:.3f}" if f"{name}_std" in row else ""
     return f"{row[name]:.4f}{deviation}"

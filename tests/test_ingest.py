@@ -142,3 +142,30 @@ def test_inputs_that_are_not_there(tmp_path):
         plan_splits([tmp_path / "absent.csv"], None)
     with pytest.raises(InputError, match="holds no file of structures"):
         plan_splits([tmp_path], None)
+
+
+def magnets(path):
+    """Chains of iron and oxygen, one of them without moments, one with an infinite one."""
+    frames = []
+    for k in range(4):
+        atoms = bulk("FeO", "rocksalt", a=4.3 + 0.1 * k) * (1, 1, 2)
+        atoms.info["gap"] = float(k)
+        if k != 2:
+            atoms.set_array("magmoms", np.array([4.0 - k, 0.1, -4.0 + k, 0.0 if k < 3 else np.inf]))
+        frames.append(atoms)
+    write(path, frames, format="extxyz")
+    return path
+
+
+def test_arrays_of_atoms_are_targets_too(tmp_path):
+    dataset, rejected = ingest([magnets(tmp_path / "train.extxyz")], jobs=1)
+    assert list(dataset.targets) == ["gap"] and list(dataset.site_targets) == ["magmoms"]
+    assert [r.reason for r in rejected] == ["bad target: magmoms is infinite"]
+    moments = dataset.site_targets["magmoms"]
+    assert moments[:8].tolist() == [4.0, 0.1, -4.0, 0.0, 3.0, 0.1, -3.0, 0.0] and bool(moments[8:].isnan().all())
+    # Reduction keeps the order of atoms, so moments stay where they were.
+    assert dataset.crystals.numbers.tolist() == [26, 8] * 6
+    chosen, _ = ingest([tmp_path / "train.extxyz"], jobs=1, targets=["gap"])
+    assert not chosen.site_targets and len(chosen) == 4
+    chosen, _ = ingest([tmp_path / "train.extxyz"], jobs=1, targets=["magmoms"])
+    assert list(chosen.site_targets) == ["magmoms"] and not chosen.targets

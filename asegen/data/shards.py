@@ -2,7 +2,8 @@
 
     DIR/<split>/index.json                     format, version, sources with checksums, counts, target names, ids
     DIR/<split>/crystals-00000.safetensors     cell (B, 3, 3) float64 Å, scaled_positions (N, 3) float64,
-                                               numbers (N,) int16, n_atoms (B,) int64, target/<name> (B,) float64
+                                               numbers (N,) int16, n_atoms (B,) int64, target/<name> (B,) float64,
+                                               site/<name> (N,) float64
     DIR/<split>/rejected.csv                   file, row, id, reason of what is not in the split
 
 A split appears whole or not at all: it is written into a temporary folder beside its place and renamed.
@@ -30,7 +31,7 @@ from asegen.errors import InputError
 
 FORMAT = 1
 CRYSTALS_PER_SHARD = 10_000
-_TARGET = "target/"
+_TARGET, _SITE = "target/", "site/"
 
 
 class Rejected(NamedTuple):
@@ -51,12 +52,14 @@ class CrystalDataset:
         targets: name -> (n_crystals,) float64, NaN where the source had none; units are the source's.
         ids: n_crystals identifiers from the source.
         header: what `index.json` holds besides.
+        site_targets: name -> (n_atoms_total,) float64, the same for each atom.
     """
 
     crystals: Crystals
     targets: dict[str, Tensor]
     ids: list[str]
     header: dict[str, Any] = field(default_factory=dict)
+    site_targets: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of crystals."""
@@ -73,7 +76,9 @@ class CrystalDataset:
         """
         chosen = torch.arange(len(self), device=index.device)[index].tolist()
         targets = {name: values[index.to(values.device)] for name, values in self.targets.items()}
-        return CrystalDataset(self.crystals[index], targets, [self.ids[i] for i in chosen], self.header)
+        atoms = self.crystals.atoms_of(index)
+        sites = {name: values[atoms.to(values.device)] for name, values in self.site_targets.items()}
+        return CrystalDataset(self.crystals[index], targets, [self.ids[i] for i in chosen], self.header, sites)
 
 
 def write_shards(
@@ -111,6 +116,7 @@ def write_shards(
                 "crystals": len(dataset),
                 "atoms": int(dataset.crystals.n_atoms.sum()),
                 "targets": sorted(dataset.targets),
+                "site_targets": sorted(dataset.site_targets),
                 "shards": shards,
                 "ids": dataset.ids,
             }
@@ -171,6 +177,8 @@ def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int
             "n_atoms": crystals.n_atoms,
         }
         arrays |= {_TARGET + name: values[part].cpu().double() for name, values in dataset.targets.items()}
+        atoms = dataset.crystals.atoms_of(part)
+        arrays |= {_SITE + name: values[atoms].cpu().double() for name, values in dataset.site_targets.items()}
         name = f"crystals-{number:05d}.safetensors"
         # bytes, because safetensors' own file is readable by its owner only
         (folder / name).write_bytes(save({key: array.contiguous() for key, array in arrays.items()}))
@@ -202,7 +210,8 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
         raise InputError(f"{place} is not in format {FORMAT}: make it again with `asegen ingest`")
     try:
         ids, names = [str(i) for i in header.pop("ids")], header.pop("targets")
-        parts = [_read_arrays(place / shard["file"], names, shard["crystals"]) for shard in header["shards"]]
+        sites = header.pop("site_targets", [])  # older splits hold none
+        parts = [_read_arrays(place / shard["file"], names, sites, shard["crystals"]) for shard in header["shards"]]
     except (KeyError, TypeError) as error:
         raise InputError(f"{place} is damaged: {error}") from None
     merged = {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
@@ -211,7 +220,8 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
     crystals = Crystals(
         merged["cell"], merged["scaled_positions"], merged["numbers"].to(torch.int64), merged["n_atoms"]
     )
-    return CrystalDataset(crystals, {name: merged[_TARGET + name] for name in names}, ids, header)
+    of_atoms = {name: merged[_SITE + name] for name in sites}
+    return CrystalDataset(crystals, {name: merged[_TARGET + name] for name in names}, ids, header, of_atoms)
 
 
 def _others(folder: Path) -> str:
@@ -219,7 +229,9 @@ def _others(folder: Path) -> str:
     return f" (splits here: {', '.join(names)})" if names else ""
 
 
-def _read_arrays(file: Path, targets: Sequence[str], n_crystals: int) -> Mapping[str, Tensor]:
+def _read_arrays(
+    file: Path, targets: Sequence[str], site_targets: Sequence[str], n_crystals: int
+) -> Mapping[str, Tensor]:
     try:
         arrays = load_file(file)
     except (OSError, SafetensorError) as error:
@@ -228,6 +240,7 @@ def _read_arrays(file: Path, targets: Sequence[str], n_crystals: int) -> Mapping
     shapes |= {_TARGET + name: (n_crystals,) for name in targets}
     n_atoms = int(arrays["n_atoms"].sum()) if "n_atoms" in arrays else 0
     shapes |= {"scaled_positions": (n_atoms, 3), "numbers": (n_atoms,)}
+    shapes |= {_SITE + name: (n_atoms,) for name in site_targets}
     for key, shape in shapes.items():
         if key not in arrays or tuple(arrays[key].shape) != shape:
             raise InputError(f"{file} is damaged: {key} is missing or not of shape {shape}")

@@ -42,6 +42,7 @@ class ALIGNN(nn.Module):
         head_hidden: width of a hidden layer in each head; 0 for linear heads, as published.
         outputs: numbers per crystal.
         heads: how many heads give them.
+        per_site: numbers per atom instead, such as moments.
 
     Raises:
         InputError: an unknown encoding, or more angle neighbours than neighbours.
@@ -61,11 +62,12 @@ class ALIGNN(nn.Module):
         head_hidden: int = 0,
         outputs: int = 1,
         heads: int = 1,
+        per_site: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= angle_neighbors <= neighbors:
             raise InputError(f"angle_neighbors = {angle_neighbors} is not from 1 to neighbors = {neighbors}")
-        self.neighbors, self.angle_neighbors = neighbors, angle_neighbors
+        self.neighbors, self.angle_neighbors, self.per_site = neighbors, angle_neighbors, per_site
         self.elements = ElementFeatures(encoding)
         self.atoms = _layer(self.elements.size, width)
         self.bonds = nn.Sequential(Gaussians(0, 8, bond_basis), _layer(bond_basis, embedding), _layer(embedding, width))
@@ -86,6 +88,10 @@ class ALIGNN(nn.Module):
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, width): the mean over atoms that the heads read."""
+        return crystal_mean(self._sites(crystals), crystals)
+
+    def _sites(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, width)."""
         soft = soft_neighbors(crystals, self.neighbors)
         graph = line_graph(soft, len(crystals.numbers), self.angle_neighbors)
         i, j, weight = soft.edges.i, soft.edges.j, soft.weight
@@ -96,7 +102,7 @@ class ALIGNN(nn.Module):
             x, y = convolution(x, y, i, j, weight)
             if k < len(self.over_angles):
                 y, z = self._turn(k, y, z, graph)
-        return crystal_mean(x, crystals)
+        return x
 
     def _turn(self, k: int, y: Tensor, z: Sequence[Tensor], graph: LineGraph) -> tuple[Tensor, Sequence[Tensor]]:
         """A convolution over the line graph, whose bonds are some of the edges."""
@@ -104,5 +110,5 @@ class ALIGNN(nn.Module):
         return y.index_copy(0, graph.bond, bonds), z
 
     def forward(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, heads, outputs)."""
-        return self.heads(self.embed(crystals))
+        """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
+        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))

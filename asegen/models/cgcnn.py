@@ -28,6 +28,7 @@ class CGCNN(nn.Module):
         layers: convolutions (2).
         outputs: numbers per crystal.
         heads: how many heads give them (published: 1).
+        per_site: numbers per atom instead, such as moments.
 
     Raises:
         InputError: an unknown encoding.
@@ -42,9 +43,10 @@ class CGCNN(nn.Module):
         layers: int = 2,
         outputs: int = 1,
         heads: int = 1,
+        per_site: bool = False,
     ) -> None:
         super().__init__()
-        self.graph, self.cutoff = graph, cutoff
+        self.graph, self.cutoff, self.per_site = graph, cutoff, per_site
         self.elements = ElementFeatures(encoding)
         self.atoms = nn.Linear(self.elements.size, width)
         self.bonds = nn.Sequential(Gaussians(0, _LAST, _GAUSSIANS, _WIDTH), nn.Linear(_GAUSSIANS, _BOND))
@@ -53,16 +55,20 @@ class CGCNN(nn.Module):
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, width): the mean over atoms that the heads read."""
+        return crystal_mean(self._sites(crystals), crystals)
+
+    def _sites(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, width)."""
         edges = property_graph(crystals, self.graph, self.cutoff)
         bonds = self.bonds(edges.distances(crystals))
         x = self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
         for layer in self.layers:
             x = layer(x, bonds, edges.i, edges.j)
-        return crystal_mean(x, crystals)
+        return x
 
     def forward(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, heads, outputs)."""
-        return self.heads(self.embed(crystals))
+        """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
+        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))
 
 
 class _Convolution(nn.Module):

@@ -59,6 +59,7 @@ class ECN(nn.Module):
         layers: published: 6.
         outputs: numbers per crystal.
         heads: how many heads give them (published: 1).
+        per_site: numbers per atom instead, such as moments: the mean over an atom's copies in the supercell.
 
     Raises:
         InputError: an unknown group or encoding.
@@ -81,11 +82,13 @@ class ECN(nn.Module):
         layers: int = 6,
         outputs: int = 1,
         heads: int = 1,
+        per_site: bool = False,
     ) -> None:
         super().__init__()
         if cells not in ("published", "free"):
             raise InputError(f"cells = {cells!r} is not one of published, free")
-        self.graph, self.cutoff, self.n_cells = graph, cutoff, 1 if cells == "free" else N_CELLS
+        self.graph, self.cutoff, self.per_site = graph, cutoff, per_site
+        self.n_cells = 1 if cells == "free" else N_CELLS
         self.row: Tensor
         self.register_buffer("row", torch.tensor(orbit_row(group)), persistent=False)
         self.elements = ElementFeatures(encoding)
@@ -105,16 +108,20 @@ class ECN(nn.Module):
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, width): the mean over atoms that the heads read."""
+        return crystal_mean(self._sites(crystals), crystals)
+
+    def _sites(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, width)."""
         cells = self._supercell(crystals)
         x = self._nodes(crystals)
         displacement = x.new_zeros(*x.shape[:2], 3)
         for layer in self.layers:
             x, displacement = layer(x, displacement, cells)
-        return crystal_mean(self.site(x).mean(1), crystals)
+        return self.site(x).mean(1)
 
     def forward(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, heads, outputs)."""
-        return self.heads(self.embed(crystals))
+        """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
+        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))
 
     def _nodes(self, crystals: Crystals) -> Tensor:
         """(n_atoms_total, n_cells, width)."""

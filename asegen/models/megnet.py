@@ -35,6 +35,7 @@ class MEGNet(nn.Module):
         cutoff: Å, of the graph "radius".
         outputs: numbers per crystal.
         heads: how many heads give them (published: 1).
+        per_site: numbers per atom instead, such as moments; they come from the atom's vector and the state.
 
     Raises:
         InputError: an unknown encoding.
@@ -47,19 +48,31 @@ class MEGNet(nn.Module):
         cutoff: float = 5.0,
         outputs: int = 1,
         heads: int = 1,
+        per_site: bool = False,
     ) -> None:
         super().__init__()
-        self.graph, self.cutoff = graph, cutoff
+        self.graph, self.cutoff, self.per_site = graph, cutoff, per_site
         self.elements = ElementFeatures(encoding)
         self.atoms = nn.Linear(self.elements.size, _EMBEDDING)
         self.bonds = nn.Sequential(Gaussians(0, _LAST, _GAUSSIANS, _WIDTH), nn.Linear(_GAUSSIANS, _EMBEDDING))
         first = _Block(_EMBEDDING, _EMBEDDING, _STATE)
         self.blocks = nn.ModuleList([first, *[_Block(_BLOCK, _BLOCK, _BLOCK) for _ in range(_BLOCKS - 1)]])
         self.pool_atoms, self.pool_bonds = Set2Set(_BLOCK, _STEPS), Set2Set(_BLOCK, _STEPS)
-        self.heads = Heads([5 * _BLOCK, 32, 16], outputs, heads, nn.ReLU())
+        self.heads = Heads([(2 if per_site else 5) * _BLOCK, 32, 16], outputs, heads, nn.ReLU())
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, 160): atoms and bonds, pooled, and the state; what the heads read."""
+        x, e, u, of_bond = self._blocks(crystals)
+        atoms = self.pool_atoms(x, crystals.batch, dim_size=len(crystals))
+        return torch.cat([atoms, self.pool_bonds(e, of_bond, dim_size=len(crystals)), u], -1)
+
+    def _sites(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, 64)."""
+        x, _, u, _ = self._blocks(crystals)
+        return torch.cat([x, u.index_select(0, crystals.batch)], -1)
+
+    def _blocks(self, crystals: Crystals) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Atoms, bonds and states after all blocks, and each bond's crystal."""
         edges = property_graph(crystals, self.graph, self.cutoff)
         of_bond = crystals.batch.index_select(0, edges.i)
         x = self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
@@ -67,12 +80,11 @@ class MEGNet(nn.Module):
         u = x.new_zeros(len(crystals), _STATE)
         for block in self.blocks:
             x, e, u = block(x, e, u, edges.i, edges.j, of_bond, crystals)
-        atoms = self.pool_atoms(x, crystals.batch, dim_size=len(crystals))
-        return torch.cat([atoms, self.pool_bonds(e, of_bond, dim_size=len(crystals)), u], -1)
+        return x, e, u, of_bond
 
     def forward(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, heads, outputs)."""
-        return self.heads(self.embed(crystals))
+        """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
+        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))
 
 
 class _Block(nn.Module):

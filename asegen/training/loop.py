@@ -72,7 +72,8 @@ def train(
     if (out / CHECKPOINT).exists() and not resume:
         raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
-    splits = {name: fitting_split(load_split(data, name), recipe.data, name) for name in ("train", "val")}
+    per_site = getattr(PROCESSES[recipe.process], "per_site", False)
+    splits = {name: fitting_split(load_split(data, name), recipe.data, name, per_site) for name in ("train", "val")}
     run = _Run(recipe, splits, fabric, init)
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)

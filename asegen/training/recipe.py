@@ -171,8 +171,11 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     optimizer = _options(OptimizerOptions, table.pop("optimizer", {}), "optimizer")
     if not data.targets and "targets" in inspect.signature(PROCESSES[process].loss).parameters:
         raise InputError(f"{process} learns columns of the data: name them with --target, or in [data] targets")
-    if len(data.targets) > 1 and "outputs" in inspect.signature(MODELS[model]).parameters:
+    accepted = inspect.signature(MODELS[model]).parameters
+    if len(data.targets) > 1 and "outputs" in accepted:
         model_options.setdefault("outputs", len(data.targets))
+    if getattr(PROCESSES[process], "per_site", False) and "per_site" in accepted:
+        model_options.setdefault("per_site", True)
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")

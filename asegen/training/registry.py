@@ -16,6 +16,7 @@ from asegen.models.megnet import MEGNet
 from asegen.models.moment_empnn import MomentEMPNN
 from asegen.models.transformer import CrystalJudge, CrystalTransformer
 from asegen.properties.classification import Classification
+from asegen.properties.moments import SiteMoments
 from asegen.properties.regression import Regression
 from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstruction
 
@@ -43,11 +44,12 @@ PROCESSES: dict[str, Any] = {
     "ParameterRegression": ParameterRegression,
     "Reconstruction": Reconstruction,
     "Regression": Regression,
+    "SiteMoments": SiteMoments,
     "TorusFlow": TorusFlow,
 }
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
 """The processes that draw crystals."""
 RELAXERS = ("Denoising", "Reconstruction")
 """Those that move crystals."""
-PREDICTORS = ("Classification", "Regression")
+PREDICTORS = ("Classification", "Regression", "SiteMoments")
 """Those that predict properties."""

@@ -1,6 +1,7 @@
 """Splits on disk: what is written is what is read, whole or not at all."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -173,4 +174,25 @@ def test_damage_is_one_line(tmp_path, damage, message):
 def test_a_missing_split_names_those_that_are_there(tmp_path):
     write_shards(tmp_path, "val", dataset([1]))
     with pytest.raises(InputError, match="splits here: val"):
+        load_split(tmp_path, "train")
+
+
+def test_what_is_known_of_atoms_follows_them(tmp_path):
+    sizes = [2, 1, 4, 3]
+    atoms = torch.arange(10, dtype=torch.float64)
+    written = dataclasses.replace(dataset(sizes), site_targets={"magmoms": atoms})
+    write_shards(tmp_path, "train", written, crystals_per_shard=3)
+    loaded = load_split(tmp_path, "train")
+    assert torch.equal(loaded.site_targets["magmoms"], atoms)
+    part = loaded[torch.tensor([2, 0])]
+    assert part.site_targets["magmoms"].tolist() == [3, 4, 5, 6, 0, 1]
+    assert torch.equal(part.crystals.numbers, written.crystals.numbers[[3, 4, 5, 6, 0, 1]])
+    index = tmp_path / "train" / "index.json"
+    header = json.loads(index.read_text())
+    index.write_text(
+        json.dumps({k: v for k, v in header.items() if k != "site_targets"})
+    )  # written before there were any
+    assert not load_split(tmp_path, "train").site_targets
+    index.write_text(json.dumps({**header, "site_targets": ["charges"]}))
+    with pytest.raises(InputError, match="site/charges is missing"):
         load_split(tmp_path, "train")
