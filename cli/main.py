@@ -24,6 +24,7 @@ COMMANDS = {
     "relax": "asegen.cli.relax",
     "models": "asegen.cli.models",
     "predict": "asegen.cli.predict",
+    "screen": "asegen.cli.screen",
     "train": "asegen.cli.train",
 }
 

@@ -46,13 +46,16 @@ CREATE TABLE units (
     stage TEXT NOT NULL, unit TEXT NOT NULL, members TEXT NOT NULL, state TEXT NOT NULL, owner TEXT,
     expires REAL, crashes INTEGER NOT NULL, losses INTEGER NOT NULL, PRIMARY KEY (stage, unit)) WITHOUT ROWID;
 CREATE INDEX units_by_state ON units (stage, state);
+CREATE TABLE known (formula TEXT NOT NULL, name TEXT NOT NULL, atoms TEXT NOT NULL);
+CREATE INDEX known_by_formula ON known (formula);
 CREATE TABLE outcomes (
     input INTEGER NOT NULL, stage TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, found TEXT NOT NULL,
     atoms TEXT, seconds REAL NOT NULL, PRIMARY KEY (input, stage)) WITHOUT ROWID;
 """
 """`inputs`: every entry of every file, as found. `units`: pieces of work, each for one or more inputs (`members`,
-JSON), claimed by one process (`owner`) until `expires` (Unix time). `outcomes`: what a stage found for an input:
-`status`, `reason`, values (`found`, JSON), the crystal where the stage changed it, and the seconds of worker time."""
+JSON), claimed by one process (`owner`) until `expires` (Unix time). `known`: reference crystals of the candidates'
+formulas. `outcomes`: what a stage found for an input: `status`, `reason`, values (`found`, JSON), the crystal where
+the stage changed it, and the seconds of worker time."""
 
 
 @dataclass(frozen=True)
@@ -318,7 +321,7 @@ def _result(key: int, name: str, source: str, row: int, told: Sequence[_Told], w
         status, reason = PENDING, ""
     return Result(
         id=candidate_id(key),
-        name=name,
+        name=found.pop("name", name),
         source=source,
         index=row,
         status=status,

@@ -1,0 +1,455 @@
+"""Writing in the ledger: inputs are registered, pieces of work claimed, done, and tried again, each in one transaction.
+
+Any number of processes may work on one folder. A claim belongs to one of them until its lease runs out, which its owner
+puts off as long as it lives; what a process finds after it lost a claim is not taken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from asegen.errors import AsegenError, InputError
+from asegen.screening.ledger import FILE, OK, SCHEMA, UNCONVERGED, VERSION, check_version, pack, unpack
+
+LEASE = 60.0
+"""Seconds that a claim outlives the last sign of life of its owner, where the owner is on another machine."""
+MAX_CRASHES = 2
+"""Tries of work that brings its worker down by itself."""
+MAX_LOSSES = 3
+"""Tries of work whose worker was killed from outside, perhaps for memory: one try may be the bad luck of a moment."""
+WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
+
+_BUSY_SECONDS = 600.0
+_NETWORK = ("nfs", "lustre", "gpfs", "beegfs", "cifs", "smb", "ceph", "fuse.sshfs", "glusterfs", "9p", "afs")
+
+
+@dataclass(frozen=True)
+class Input:
+    """An entry of a file, as it goes into the ledger: what `asegen.structure_files.Entry` holds, as text."""
+
+    source: str
+    row: int
+    name: str
+    format: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A claimed piece of work.
+
+    Attributes:
+        stage: whose.
+        unit: its key within the stage.
+        members: the inputs (rows of the table) that it is about.
+    """
+
+    stage: str
+    unit: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An input on its way: what the stages so far have left of it.
+
+    Attributes:
+        key: its row in the table of inputs.
+        status: `ok` or `unconverged`.
+        found: what was found so far, JSON values.
+        atoms: the crystal as the last stage left it; None before it has been read.
+    """
+
+    key: int
+    status: str
+    found: Mapping[str, Any]
+    atoms: Atoms | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage says of one input.
+
+    Attributes:
+        status: `ok` or `unconverged`, and it goes on; or how it ends.
+        reason: one line, empty for `ok`.
+        found: values for `Result`, JSON; `notes` (a list) and `artifacts` (kind -> path) are added to earlier ones.
+        atoms: the crystal, where the stage changed it.
+    """
+
+    status: str = OK
+    reason: str = ""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    atoms: Atoms | None = None
+
+
+class Ledger:
+    """The ledger of a screening's folder, open for writing; begun if there is none.
+
+    Args:
+        workdir: the folder; made if it doesn't exist.
+
+    Raises:
+        InputError: the folder can't be written, or holds another version's ledger.
+    """
+
+    def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+        try:
+            workdir.mkdir(parents=True, exist_ok=True)
+            file = workdir / FILE
+            self._db = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
+            # Write-ahead logs need memory that all processes share: none on a network's file system.
+            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(workdir) else 'WAL'}")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            with self._transaction():
+                if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    for statement in SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._put("ledger_version", VERSION)
+            check_version(self._db, file)
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(f"cannot write in {workdir}: {error}") from None
+
+    def close(self) -> None:
+        """Gives back what is still claimed, and closes the file."""
+        try:
+            with self._transaction():
+                self._db.execute(
+                    f"UPDATE units SET state = '{WAITING}', owner = NULL WHERE owner = ? AND state = '{CLAIMED}'",
+                    (self.owner,),
+                )
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Everything in it happens, or nothing.
+
+        Raises:
+            AsegenError: the disk is full, or the file can't be written any more.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise AsegenError(f"{self.workdir / FILE} cannot be written: {error}") from None
+
+    # ---- what a screening is of
+
+    def note(self, **values: Any) -> None:
+        """Keeps facts about the run, JSON values, by key; the last word counts."""
+        with self._transaction():
+            for key, value in values.items():
+                self._put(key, value)
+
+    def known(self, key: str) -> Any:
+        """What was noted under a key, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def _put(self, key: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def files(self) -> dict[str, str]:
+        """The input files -> hashes of what they held; empty before they are registered."""
+        return dict(self._db.execute("SELECT path, digest FROM files"))
+
+    def register(self, files: Mapping[str, str], entries: Iterable[Input]) -> None:
+        """Takes in the inputs, unless that has been done.
+
+        Args:
+            files: path -> hash of its content.
+            entries: of all of them, in order; looked at only if they are new.
+
+        Raises:
+            InputError: the folder is a screening of other files, or of what they held before.
+        """
+        with self._transaction():
+            before = self.files()
+            if before:
+                self._compare(before, files)
+                return
+            self._db.executemany("INSERT INTO files VALUES (?, ?)", files.items())
+            rows = ((e.source, e.row, e.name, e.format, e.content) for e in entries)
+            self._db.executemany("INSERT INTO inputs (source, row, name, format, content) VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _compare(self, before: Mapping[str, str], files: Mapping[str, str]) -> None:
+        for path in [*files, *before]:
+            if path not in before or path not in files:
+                raise InputError(f"{self.workdir} is a screening of other inputs ({path}): take another folder")
+            if files[path] != before[path]:
+                raise InputError(f"{path} is not what it was when {self.workdir} was begun: take another folder")
+
+    def inputs(self, keys: Sequence[int]) -> list[Input]:
+        """The entries behind rows, in the order asked for."""
+        query = "SELECT id, source, row, name, format, content FROM inputs WHERE id IN (SELECT value FROM json_each(?))"
+        rows = {key: Input(*rest) for key, *rest in self._db.execute(query, (json.dumps(list(keys)),))}
+        return [rows[key] for key in keys]
+
+    # ---- stages
+
+    def check_stages(self, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Whether these stages go on from what was done: those that have begun must be the first of them, as they were.
+
+        Args:
+            stages: names and settings, in order.
+
+        Raises:
+            InputError: they don't.
+        """
+        begun = self._db.execute("SELECT name, settings FROM stages ORDER BY position").fetchall()
+        for k, (name, text) in enumerate(begun):
+            if k >= len(stages) or stages[k][0] != name:
+                wanted = ",".join(stage for stage, _ in stages)
+                raise InputError(
+                    f"{self.workdir} has already been through {','.join(n for n, _ in begun)}, which {wanted} "
+                    "does not go on from: take another folder"
+                )
+            before, now = json.loads(text), json.loads(json.dumps(stages[k][1]))
+            for key in before | now:
+                if before.get(key) != now.get(key):
+                    raise InputError(
+                        f"{self.workdir} has already been through {name} with {key} {before.get(key)}, "
+                        f"not {now.get(key)}: take another folder"
+                    )
+
+    def candidates(self, before: str | None) -> list[Candidate]:
+        """Inputs that came through all stages so far, without their atoms (see `load`).
+
+        Args:
+            before: only what stages before this one have said; None: all.
+        """
+        return self._candidates(before, None)
+
+    def load(self, keys: Sequence[int], before: str) -> list[Candidate]:
+        """Inputs as a stage meets them, with their atoms, in the order asked for."""
+        found = {candidate.key: candidate for candidate in self._candidates(before, keys)}
+        return [found[key] for key in keys if key in found]
+
+    def _candidates(self, before: str | None, keys: Sequence[int] | None) -> list[Candidate]:
+        row = self._db.execute("SELECT position FROM stages WHERE name = ?", (before,)).fetchone()
+        position = row[0] if row else 1 << 30
+        query = (
+            f"SELECT i.id, o.status, o.found, {'NULL' if keys is None else 'o.atoms'} FROM inputs i"
+            " LEFT JOIN (outcomes o JOIN stages s ON s.name = o.stage AND s.position < ?) ON o.input = i.id"
+            f" {'' if keys is None else 'WHERE i.id IN (SELECT value FROM json_each(?))'} ORDER BY i.id, s.position"
+        )
+        values = (position,) if keys is None else (position, json.dumps(list(keys)))
+        merged: dict[int, tuple[str, dict[str, Any], str | None]] = {}
+        for key, status, found, atoms in self._db.execute(query, values):
+            said, known, packed = merged.get(key, (OK, {}, None))
+            if status is not None:
+                said = status if status != OK else said
+                known = known | json.loads(found)
+            merged[key] = said, known, atoms or packed
+        return [
+            Candidate(key, status, found, None if packed is None else unpack(packed))
+            for key, (status, found, packed) in merged.items()
+            if status in (OK, UNCONVERGED)
+        ]
+
+    def begin(self, stage: str, position: int, settings: Mapping[str, Any], groups: Sequence[Sequence[int]]) -> None:
+        """Opens a stage: what it has to do, where that isn't known yet.
+
+        Args:
+            stage: its name.
+            position: its place among the stages.
+            settings: what decides its results, JSON values.
+            groups: the inputs of each piece of work; those that the stage has had before are left out.
+        """
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO stages VALUES (?, ?, ?, 0)", (stage, position, json.dumps(settings))
+            )
+            had = {
+                key
+                for (text,) in self._db.execute("SELECT members FROM units WHERE stage = ?", (stage,))
+                for key in json.loads(text)
+            }
+            rows = [
+                (stage, f"{group[0]:06d}", json.dumps(list(group)), WAITING)
+                for group in groups
+                if not had.intersection(group)
+            ]
+            self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
+            if rows:
+                self._db.execute("DELETE FROM meta WHERE key = 'finished'")
+
+    def is_complete(self, stage: str) -> bool:
+        """Whether a stage has begun and nothing of it is left to do."""
+        begun = self._db.execute("SELECT 1 FROM stages WHERE name = ?", (stage,)).fetchone()
+        return begun is not None and self.left(stage) == 0
+
+    def left(self, stage: str) -> int:
+        """Number of inputs whose work in a stage isn't done."""
+        query = f"SELECT coalesce(sum(json_array_length(members)), 0) FROM units WHERE stage = ? AND state != '{DONE}'"
+        (number,) = self._db.execute(query, (stage,)).fetchone()
+        return int(number)
+
+    def settled(self, stage: str) -> int:
+        """Number of inputs whose work in a stage is done."""
+        query = f"SELECT coalesce(sum(json_array_length(members)), 0) FROM units WHERE stage = ? AND state = '{DONE}'"
+        (number,) = self._db.execute(query, (stage,)).fetchone()
+        return int(number)
+
+    # ---- reference crystals
+
+    def keep_known(self, crystals: Iterable[tuple[str, str, Atoms]], **values: Any) -> None:
+        """Replaces the reference crystals (formula, name, crystal), and notes facts about them with it."""
+        with self._transaction():
+            self._db.execute("DELETE FROM known")
+            rows = ((formula, name, pack(atoms)) for formula, name, atoms in crystals)
+            self._db.executemany("INSERT INTO known VALUES (?, ?, ?)", rows)
+            for key, value in values.items():
+                self._put(key, value)
+
+    def known_crystals(self, formula: str) -> list[tuple[str, Atoms]]:
+        """Names and crystals of the references of a reduced formula, in the order of their file."""
+        rows = self._db.execute("SELECT name, atoms FROM known WHERE formula = ? ORDER BY rowid", (formula,))
+        return [(name, unpack(text)) for name, text in rows]
+
+    # ---- claims
+
+    def claim(self, stage: str, limit: int) -> list[Unit]:
+        """Takes up to so many pieces of work: those not begun, and those whose owner died or was not heard of."""
+        now = time.time()
+        with self._transaction():
+            self._free_the_dead(stage)
+            rows = self._db.execute(
+                f"UPDATE units SET state = '{CLAIMED}', owner = ?, expires = ? WHERE stage = ? AND unit IN ("
+                f" SELECT unit FROM units WHERE stage = ? AND (state = '{WAITING}' OR state = '{CLAIMED}'"
+                " AND expires < ?) ORDER BY crashes + losses, unit LIMIT ?) RETURNING unit, members",
+                (self.owner, now + LEASE, stage, stage, now, limit),
+            ).fetchall()
+        return [Unit(stage, unit, tuple(json.loads(members))) for unit, members in sorted(rows)]
+
+    def _free_the_dead(self, stage: str) -> None:
+        query = f"SELECT DISTINCT owner FROM units WHERE stage = ? AND state = '{CLAIMED}' AND owner != ?"
+        for (owner,) in self._db.execute(query, (stage, self.owner)).fetchall():
+            if _is_dead(owner):
+                self._db.execute(
+                    f"UPDATE units SET state = '{WAITING}', owner = NULL WHERE owner = ? AND state = '{CLAIMED}'",
+                    (owner,),
+                )
+
+    def renew(self) -> None:
+        """Puts off the end of this process's leases."""
+        with self._transaction():
+            self._db.execute(
+                f"UPDATE units SET expires = ? WHERE owner = ? AND state = '{CLAIMED}'",
+                (time.time() + LEASE, self.owner),
+            )
+
+    def finish(self, unit: Unit, outcomes: Sequence[Outcome], seconds: float) -> bool:
+        """Writes down what came out of a piece of work, if it is still this process's.
+
+        Args:
+            unit: claimed.
+            outcomes: one for each member.
+            seconds: of worker time; each member's share is the same.
+
+        Returns:
+            Whether it was taken.
+        """
+        with self._transaction():
+            done = self._db.execute(
+                f"UPDATE units SET state = '{DONE}', owner = NULL WHERE stage = ? AND unit = ? AND owner = ?"
+                f" AND state = '{CLAIMED}'",
+                (unit.stage, unit.unit, self.owner),
+            ).rowcount
+            if done:
+                rows = [
+                    (
+                        *(key, unit.stage, o.status, o.reason, json.dumps(o.found, allow_nan=False)),
+                        *(None if o.atoms is None else pack(o.atoms), seconds / len(outcomes)),
+                    )
+                    for key, o in zip(unit.members, outcomes, strict=True)
+                ]
+                self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return bool(done)
+
+    def fail(self, unit: Unit, crashed: bool) -> bool:
+        """Notes that a worker died over a piece of work, and puts it back to be tried again.
+
+        Args:
+            unit: claimed.
+            crashed: whether the worker brought itself down.
+
+        Returns:
+            Whether it may be tried again; if not it stays claimed, to be finished or split.
+        """
+        column, most = ("crashes", MAX_CRASHES) if crashed else ("losses", MAX_LOSSES)
+        with self._transaction():
+            row = self._db.execute(
+                f"UPDATE units SET {column} = {column} + 1 WHERE stage = ? AND unit = ? AND owner = ?"
+                f" AND state = '{CLAIMED}' RETURNING {column}",
+                (unit.stage, unit.unit, self.owner),
+            ).fetchone()
+            again = row is not None and row[0] < most
+            if again:
+                self._db.execute(
+                    f"UPDATE units SET state = '{WAITING}', owner = NULL WHERE stage = ? AND unit = ?",
+                    (unit.stage, unit.unit),
+                )
+        return again
+
+    def split(self, unit: Unit) -> None:
+        """Makes each member of a piece of work a piece of its own, to find the one that is to blame."""
+        with self._transaction():
+            gone = self._db.execute(
+                f"DELETE FROM units WHERE stage = ? AND unit = ? AND owner = ? AND state = '{CLAIMED}'",
+                (unit.stage, unit.unit, self.owner),
+            ).rowcount
+            if gone:
+                rows = [(unit.stage, f"{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
+                self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether a process of this machine has ended; of others' that can't be known."""
+    host, pid, _ = owner.rsplit("/", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's: alive
+        return False
+    return False
+
+
+def _on_network(folder: Path) -> bool:
+    """Whether a folder lies on a file system of a network, as far as Linux tells."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    best, kind = "", ""
+    place = str(folder.resolve())
+    for line in mounts:
+        _, point, system, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, system
+    return kind.startswith(_NETWORK)

@@ -1,0 +1,460 @@
+"""The stages of a screening: plain values that say what to do, and the work itself, done in any process.
+
+A stage forms groups of candidates, works on each group anywhere, and says for each candidate whether it goes on. Its
+results depend on its settings and its candidates alone, never on who works when. To write another one, derive from
+`Stage`; what it finds is JSON, under names of `asegen.screening.ledger.Result`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.io.jsonio import decode
+
+from asegen.cif import NOTE, StructureError
+from asegen.screening.calculators import Engine
+from asegen.screening.claims import Candidate, Input, Ledger, Outcome
+from asegen.screening.dedup import STRICT, USUAL, Tolerances, same_as
+from asegen.screening.formulas import reduced_formula
+from asegen.screening.gate import gate
+from asegen.screening.known import digest, gather
+from asegen.screening.ledger import (
+    DUPLICATE,
+    FAILED,
+    OK,
+    REJECTED,
+    UNCONVERGED,
+    UNSUPPORTED,
+    candidate_id,
+)
+from asegen.screening.minimise import minimise
+from asegen.screening.processes import limited
+from asegen.screening.symmetry import refined, space_group
+from asegen.structure_files import CIF, EXTXYZ, POSCAR, Entry, read_entry
+from asegen.workers import OutOfTime
+
+Runner = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+
+STRUCTURE, ERROR = "atoms", "error"
+"""`Input.format` beside those of `asegen.structure_files`: JSON of an Atoms object; the message of a failed reading."""
+AS_CAME = 0.01
+"""Å, tolerance of the space group of a crystal as it came."""
+
+
+class Stage(ABC):
+    """One stage; derive a frozen dataclass from it.
+
+    Attributes:
+        name: in the ledger.
+        splits: whether the members of a group can be worked on one by one, where the group fails.
+    """
+
+    name: ClassVar[str]
+    splits: ClassVar[bool] = True
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results, JSON values: a folder goes on only with the same."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """The candidates' keys in groups that are worked on together; one left out passes by.
+
+        Args:
+            candidates: all that came so far, by key, without atoms.
+        """
+        return [[candidate.key] for candidate in candidates]
+
+    def prepare(self, ledger: Ledger, run: Runner) -> None:  # noqa: B027 (most stages need nothing)
+        """Computes what all groups need, before any of them; done again by every process that takes part.
+
+        Args:
+            ledger: where it may be kept.
+            run: calls a function of each of some arguments, in the workers, and gives the results in order.
+        """
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Any:
+        """What `work` needs beside the candidates; picklable."""
+        return None
+
+    @abstractmethod
+    def work(self, candidates: Sequence[Candidate], supplied: Any) -> list[Outcome]:
+        """The outcomes of a group, in order; runs in any process, and writes nowhere but in files of its own.
+
+        Args:
+            candidates: with atoms.
+            supplied: what `supply` gave.
+        """
+
+    def seconds(self, members: int) -> float | None:
+        """After how long a worker with so many members is given up; None: never."""
+        return 60.0 * members
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """What becomes of a candidate whose work can't be done.
+
+        Args:
+            candidate: without atoms.
+            status: `quarantined` or `failed`.
+            reason: one line.
+        """
+        return Outcome(status, reason)
+
+
+@dataclass(frozen=True)
+class Read(Stage):
+    """Reads entries and lets crystals in (see `asegen.screening.gate`).
+
+    Attributes:
+        at_once: entries of a group.
+    """
+
+    name: ClassVar[str] = "read"
+    at_once: int = 16
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing of it decides a result."""
+        return {}
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """Neighbours in the files."""
+        return _chunks([candidate.key for candidate in candidates], self.at_once)
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> list[Input]:
+        """The entries."""
+        return ledger.inputs(members)
+
+    def work(self, candidates: Sequence[Candidate], supplied: list[Input]) -> list[Outcome]:
+        """Each is a crystal, or refused with a reason."""
+        return [self._one(entry) for entry in supplied]
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """An entry that can't even be read is no crystal, whatever it did to its reader."""
+        return Outcome(REJECTED if status == FAILED else status, reason)
+
+    def _one(self, entry: Input) -> Outcome:
+        try:
+            name, atoms, _ = read_entry(_entry(entry))
+            status, reason = gate(atoms)
+        except StructureError as error:
+            return Outcome(REJECTED, str(error))
+        except Exception as error:  # a malformed entry is a record, never the end of the run
+            return Outcome(REJECTED, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
+        found: dict[str, Any] = {"name": name}
+        if len(atoms) and np.isfinite(atoms.positions).all():
+            found |= {"formula": reduced_formula(atoms), "n_atoms": len(atoms)}
+        if note := atoms.info.get(NOTE):
+            found["notes"] = [str(note)]
+        if status:
+            return Outcome(status, reason, found)
+        crystal = plain(atoms)
+        found["space_group_before"] = found["space_group"] = space_group(crystal, AS_CAME)
+        return Outcome(OK, "", found, crystal)
+
+
+@dataclass(frozen=True)
+class Deduplicate(Stage):
+    """Drops crystals that plainly are another input's; of the same ones the first input stays."""
+
+    name: ClassVar[str] = "dedup"
+    splits: ClassVar[bool] = False
+
+    def settings(self) -> dict[str, Any]:
+        """The tolerances."""
+        return asdict(STRICT)
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """By formula; a formula's only candidate passes by."""
+        return [group for group in by_formula(candidates) if len(group) > 1]
+
+    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+        """Each stays or is a duplicate."""
+        return _duplicates(candidates, STRICT)
+
+    def seconds(self, members: int) -> float | None:
+        """Pairs have their own limit."""
+        return None
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """All stay."""
+        return Outcome(candidate.status, "", {"notes": [f"not compared with others: {reason}"]})
+
+
+@dataclass(frozen=True)
+class Symmetrise(Stage):
+    """Makes crystals that nearly have a space group have it exactly, in their standardised primitive cells.
+
+    Attributes:
+        symprec: Å, how far an atom may be from where symmetry wants it.
+    """
+
+    name: ClassVar[str] = "symmetrise"
+    symprec: float = 0.1
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """Neighbours in the order of inputs."""
+        return _chunks([candidate.key for candidate in candidates], 16)
+
+    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+        """Each goes on, refined or as it was."""
+        return [self._one(candidate) for candidate in candidates]
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """It goes on as it was."""
+        return Outcome(OK, "", {"notes": [f"not symmetrised: {reason}"]})
+
+    def _one(self, candidate: Candidate) -> Outcome:
+        crystal = refined(_atoms(candidate), self.symprec)
+        if crystal is None:
+            return Outcome(OK, "", {"notes": ["not symmetrised: spglib finds no cell that keeps the composition"]})
+        found = {"space_group": space_group(crystal, self.symprec), "n_atoms": len(crystal)}
+        return Outcome(OK, "", found, crystal)
+
+
+@dataclass(frozen=True)
+class Prerelax(Stage):
+    """Pulls crystals to sensible cells with a learned relaxer, in batches, without energies.
+
+    One that the network doesn't know, or leads nowhere, goes on as it was.
+
+    Attributes:
+        model: a shipped relaxer's name or a file of weights; the default one without it.
+        device: "auto", "cpu", "cuda" …
+        at_once: crystals of a group.
+    """
+
+    name: ClassVar[str] = "prerelax"
+    model: str | None = None
+    device: str = "auto"
+    at_once: int = 32
+
+    def settings(self) -> dict[str, Any]:
+        """The network, by name and by the hash of its weights, and the groups' size, which decides the last digits."""
+        from asegen.screening.learned import identity
+
+        return {"model": identity(self.model), "at_once": self.at_once}
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """Similar sizes side by side."""
+        order = sorted(candidates, key=lambda c: (c.found.get("n_atoms", 0), c.key))
+        return _chunks([candidate.key for candidate in order], self.at_once)
+
+    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+        """Each goes on, moved or as it was."""
+        from asegen.screening.learned import prerelax  # imports torch, which workers of other stages don't need
+
+        outcomes = []
+        for candidate, moved in zip(
+            candidates, prerelax([_atoms(c) for c in candidates], self.model, self.device), strict=True
+        ):
+            found = {"prerelax_status": moved.status, "prerelax_steps": moved.steps}
+            notes = {"notes": [f"not pre-relaxed: {moved.reason}"]} if moved.atoms is None else {}
+            outcomes.append(Outcome(candidate.status, "", found | notes, moved.atoms))
+        return outcomes
+
+    def seconds(self, members: int) -> float | None:
+        """Loading the network included."""
+        return 120.0 + 60.0 * members
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """It goes on as it was."""
+        return Outcome(OK, "", {"prerelax_status": status, "notes": [f"not pre-relaxed: {reason}"]})
+
+
+@dataclass(frozen=True)
+class Relax(Stage):
+    """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
+
+    Attributes:
+        engine: see `asegen.screening.calculators.find_engine`.
+        fmax: eV/Å, for atoms and cell.
+        steps: most steps; candidates that need more are `unconverged`.
+        keep_symmetry: the space group stays (FixSymmetry).
+        symprec: Å, of the space groups that are kept and reported.
+        most_seconds: for one crystal.
+    """
+
+    name: ClassVar[str] = "relax"
+    engine: Engine
+    fmax: float = 0.05
+    steps: int = 500
+    keep_symmetry: bool = False
+    symprec: float = 0.1
+    most_seconds: float = 3600.0
+
+    def settings(self) -> dict[str, Any]:
+        """The calculator's identity rather than its name; not the time, which is the machine's matter."""
+        return {
+            "calculator": self.engine.identity,
+            "energy_scale": self.engine.energy_scale,
+            "fmax": self.fmax,
+            "steps": self.steps,
+            "keep_symmetry": self.keep_symmetry,
+            "symprec": self.symprec,
+        }
+
+    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+        """Each is at a minimum, unconverged, or failed with its last finite state kept."""
+        return [self._one(_atoms(candidate)) for candidate in candidates]
+
+    def seconds(self, members: int) -> float | None:
+        """Loading the calculator included."""
+        return 120.0 + self.most_seconds * members
+
+    def _one(self, atoms: Atoms) -> Outcome:
+        if (reason := self.engine.refusal(atoms)) is not None:
+            return Outcome(UNSUPPORTED, reason)
+        try:
+            with limited(self.most_seconds):
+                return self._minimise(atoms)
+        except OutOfTime:
+            return Outcome(FAILED, f"time limit: more than {self.most_seconds:g} s")
+        except MemoryError:
+            return Outcome(FAILED, "out of memory: more than a worker may have")
+        except Exception as error:  # every calculator fails in its own way
+            text = " ".join(str(error).split())[:200] or "no message"
+            if text.startswith(("isolated atom:", "unknown element:")):
+                return Outcome(UNSUPPORTED, text)
+            if text.startswith("non-finite:"):
+                return Outcome(FAILED, text)
+            return Outcome(FAILED, f"calculator: {type(error).__name__}: {text}")
+
+    def _minimise(self, atoms: Atoms) -> Outcome:
+        calculator = self.engine.calculator()
+        start = atoms.copy()
+        start.calc = calculator
+        first = float(start.get_potential_energy()) / len(start)  # which the relaxation then need not compute again
+        end = minimise(atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
+        found: dict[str, Any] = {
+            "first_energy": _finite(first),
+            "energy": _finite(end.energy),
+            "fmax": _finite(end.fmax),
+            "steps": end.steps,
+            "force_calls": end.steps + 1,
+            "n_atoms": len(end.atoms),
+            "energy_scale": self.engine.energy_scale,
+        }
+        if reason := gate(end.atoms)[1]:
+            return Outcome(FAILED, f"relaxed into nonsense: {reason}", found, end.atoms)
+        found["space_group"] = space_group(end.atoms, self.symprec)
+        if end.converged:
+            return Outcome(OK, "", found, end.atoms)
+        if end.reason.startswith("unconverged"):
+            return Outcome(UNCONVERGED, end.reason.partition(": ")[2], found, end.atoms)
+        return Outcome(FAILED, end.reason, found, end.atoms)
+
+
+@dataclass(frozen=True)
+class Compare(Stage):
+    """Drops relaxed crystals that are another one's, the lowest in energy stays, and tells the known from the new.
+
+    Attributes:
+        reference: file of known crystals; None: novelty isn't asked for.
+    """
+
+    name: ClassVar[str] = "compare"
+    splits: ClassVar[bool] = False
+    reference: Path | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The tolerances, and the reference's hash."""
+        return asdict(USUAL) | {"reference": None if self.reference is None else digest(self.reference)}
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """By formula; within one, converged before unconverged, then by energy, then by input."""
+        order = sorted(candidates, key=lambda c: (c.status != OK, c.found.get("energy") or 0.0, c.key))
+        return sorted(by_formula(order), key=min)
+
+    def prepare(self, ledger: Ledger, run: Runner) -> None:
+        """Reads the reference crystals of the candidates' formulas, once."""
+        if self.reference is not None:
+            gather(ledger, self.reference, {c.found["formula"] for c in ledger.candidates(self.name)}, run)
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> list[tuple[str, Atoms]] | None:
+        """The reference crystals of the group's formula."""
+        if self.reference is None:
+            return None
+        (candidate,) = ledger.load(members[:1], self.name)
+        return ledger.known_crystals(candidate.found["formula"])
+
+    def work(self, candidates: Sequence[Candidate], supplied: list[tuple[str, Atoms]] | None) -> list[Outcome]:
+        """Each stays or is a duplicate."""
+        outcomes = _duplicates(candidates, USUAL)
+        if supplied is None:
+            return outcomes
+        references = [atoms for _, atoms in supplied]
+        found = []
+        for candidate, outcome in zip(candidates, outcomes, strict=True):
+            if outcome.status == DUPLICATE:
+                found.append(outcome)
+                continue
+            (same,) = same_as([_atoms(candidate)], references, USUAL) if references else (None,)
+            index = None if same is None else same.earlier
+            known_as = "" if index is None else supplied[index][0]
+            values = {"novel": index is None, "known_as": known_as}
+            found.append(Outcome(outcome.status, outcome.reason, {**outcome.found, **values}))
+        return found
+
+    def seconds(self, members: int) -> float | None:
+        """Pairs have their own limit."""
+        return None
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """All stay."""
+        return Outcome(OK, "", {"notes": [f"not compared with others: {reason}"]})
+
+
+def _duplicates(candidates: Sequence[Candidate], tolerances: Tolerances) -> list[Outcome]:
+    """Each stays, or is a copy of one before it."""
+    outcomes = []
+    for same in same_as([_atoms(candidate) for candidate in candidates], [], tolerances):
+        notes = {"notes": [f"{same.timed_out} comparisons took too long"]} if same.timed_out else {}
+        if same.earlier is None:
+            outcomes.append(Outcome(OK, "", notes))
+        else:
+            first = candidate_id(candidates[same.earlier].key)
+            outcomes.append(Outcome(DUPLICATE, f"the same crystal as {first}", notes | {"duplicate_of": first}))
+    return outcomes
+
+
+def by_formula(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """Keys of candidates, in their order, by reduced formula."""
+    bins: defaultdict[str, list[int]] = defaultdict(list)
+    for candidate in candidates:
+        bins[candidate.found["formula"]].append(candidate.key)
+    return list(bins.values())
+
+
+def plain(atoms: Atoms) -> Atoms:
+    """Elements, positions and a right-handed cell of the same lattice, nothing else."""
+    cell = atoms.cell.array
+    return Atoms(atoms.numbers, atoms.positions, cell=-cell if np.linalg.det(cell) < 0 else cell, pbc=True)
+
+
+def _entry(entry: Input) -> Entry:
+    if entry.format == ERROR:
+        return Entry(entry.row, entry.name, StructureError(entry.content), ERROR)
+    if entry.format in (CIF, EXTXYZ, POSCAR):
+        return Entry(entry.row, entry.name, entry.content, entry.format)
+    atoms = decode(entry.content)
+    assert isinstance(atoms, Atoms)
+    return Entry(entry.row, entry.name, atoms, STRUCTURE)
+
+
+def _atoms(candidate: Candidate) -> Atoms:
+    assert candidate.atoms is not None  # read came first
+    return candidate.atoms
+
+
+def _chunks(keys: Sequence[int], size: int) -> list[list[int]]:
+    return [list(keys[start : start + size]) for start in range(0, len(keys), size)]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

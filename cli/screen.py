@@ -1,0 +1,54 @@
+"""The command `asegen screen`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+class CLICommand:
+    """Find the few candidates that deserve DFT.
+
+    Reads what "asegen ingest" reads. Every structure ends with one status and reason in RUN/results.csv; the ranked
+    ones are in RUN/results.extxyz and RUN/results.db. Whatever ends the command, the same command does the rest;
+    given twice at once, both share the work.
+    """
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Declares the arguments."""
+        add = parser.add_argument
+        add("inputs", nargs="+", type=Path, metavar="IN", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("--workdir", type=Path, required=True, metavar="RUN", help="folder of the screening, begun or gone on with")
+        add(
+            "--calculator",
+            default="chgnet",
+            metavar="NAME",
+            help="chgnet, emt, gpaw, vasp, or module:object (default: chgnet)",
+        )
+        add(
+            "--relaxer",
+            default="empnn",
+            metavar="NAME|PATH",
+            help="learned pre-relaxation: empnn, a file of weights, or none (default: empnn)",
+        )
+        add("--stages", metavar="NAME,…", help="only these; an unknown name lists all")
+        add("--reference", type=Path, metavar="FILE", help="known crystals, to tell the new from the known")
+        add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
+        add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
+        add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
+        add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
+        add("--device", default="auto", help="of the pre-relaxation: auto, cpu, cuda, cuda:1 …")
+        workers = parser.add_mutually_exclusive_group()
+        workers.add_argument("--jobs", type=int, metavar="N", help="worker processes here (default: the free cores)")
+        workers.add_argument("--scheduler", metavar="ADDRESS", help="workers of a Dask scheduler that runs")
+        workers.add_argument("--cluster", type=Path, metavar="TOML", help="workers of a Dask cluster to start")
+        add("--memory", type=float, metavar="GiB", help="most memory of a worker here (default: its share)")
+        add("--time-limit", type=float, default=60.0, metavar="MIN", help="of one relaxation, minutes (default: 60)")
+
+    @staticmethod
+    def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+        """Runs the command."""
+        from asegen.cli.screening_run import run_screening
+
+        run_screening(args)
