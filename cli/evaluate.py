@@ -22,8 +22,20 @@ class CLICommand:
         add("--reference", type=Path, metavar="TEST", help="real crystals that they should resemble")
         add("--train", type=Path, metavar="TRAIN", help="real crystals that the generator has seen")
         add("--metrics", metavar="NAME,…", help="only these; an unknown name lists all")
-        add("--embedder", metavar="NAME|PATH", help="network behind energy and fad (default: alignn-formation-energy)")
-        add("--cache", type=Path, metavar="FOLDER", help="keep fingerprints and embeddings for the next run")
+        add(
+            "--embedder",
+            metavar="NAME|PATH|FILE.py:NAME",
+            help="network behind energy and fad (default: alignn-formation-energy), or Python code that gives another",
+        )
+        add("--cgcnn", metavar="NAME|PATH", help="network behind fd-cgcnn (default: cgcnn-formation-energy)")
+        add("--energy", metavar="BY", default="embedder", help="energies by the embedder (default) or by chgnet")
+        add(
+            "--cov-cutoffs",
+            metavar="A,B",
+            default="0.4,10",
+            help="coverage: largest distances of structures and compositions (default: 0.4,10; Perov-5: 0.2,4)",
+        )
+        add("--cache", type=Path, metavar="FOLDER", help="keep what is computed: an interrupted run goes on from there")
         add("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
         add("--overwrite", action="store_true", help="replace the JSON file if it exists")
         add("--json", type=Path, metavar="OUT", help="write figures, protocols and versions to a file")

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from asegen.errors import InputError
 from asegen.metrics import Evaluation, evaluate
-from asegen.metrics.evaluation import EMBEDDER
+from asegen.metrics.evaluation import CGCNN, EMBEDDER
 
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 
@@ -27,6 +27,7 @@ def run_evaluation(args: argparse.Namespace) -> None:
         InputError: bad arguments or files, or a metric that lacks structures or packages.
     """
     _check(args)
+    cutoffs = _cutoffs(args.cov_cutoffs)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -35,16 +36,18 @@ def run_evaluation(args: argparse.Namespace) -> None:
         def report(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        names = args.metrics.split(",") if args.metrics else None
         found = evaluate(
             args.generated,
             args.reference,
             args.train,
-            names,
+            args.metrics.split(",") if args.metrics else None,
             args.jobs,
             report,
             args.embedder or EMBEDDER,
             args.cache,
+            args.cgcnn or CGCNN,
+            args.energy,
+            cutoffs,
         )
     if args.json is not None:
         _write(found, args.json)
@@ -58,6 +61,14 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{args.json} exists: --overwrite replaces it")
     if args.json is not None and not args.json.parent.is_dir():
         raise InputError(f"{args.json}: there is no folder {args.json.parent}")
+
+
+def _cutoffs(text: str) -> tuple[float, float]:
+    try:
+        structure, composition = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--cov-cutoffs {text}: two numbers are needed, such as 0.4,10") from None
+    return structure, composition
 
 
 def _write(found: Evaluation, out: Path) -> None:

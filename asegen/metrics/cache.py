@@ -1,29 +1,33 @@
-"""What was computed of a crystal, kept on disk by the crystal's content."""
+"""What was computed of crystals, kept on disk by their content."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from asegen.errors import InputError
 
+Row = NDArray[np.float32]
 
-def content_key(method: str, atoms: Atoms) -> str:
-    """A name for what a method makes of a crystal: equal for equal elements, cell and positions, bit by bit.
+
+def content_key(method: str, *crystals: Atoms) -> str:
+    """A name for what a method makes of crystals: equal for equal elements, cells and positions, bit by bit.
 
     Args:
         method: changes whenever the result would.
-        atoms: the crystal.
+        crystals: in an order that counts.
     """
     content = hashlib.sha256(method.encode())
-    for array in (atoms.numbers, atoms.cell.array, atoms.positions):
-        content.update(np.ascontiguousarray(array).tobytes())
+    for atoms in crystals:
+        for array in (atoms.numbers, atoms.cell.array, atoms.positions):
+            content.update(np.ascontiguousarray(array).tobytes())
     return content.hexdigest()
 
 
@@ -46,7 +50,7 @@ class RowCache:
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"{folder} cannot hold a cache: {error}") from None
 
-    def read(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+    def read(self, keys: Sequence[str]) -> dict[str, Row]:
         """Key -> row, of those that are there."""
         found = {}
         with closing(self._connect()) as database:
@@ -56,7 +60,7 @@ class RowCache:
                     found[key] = np.frombuffer(row[0], np.float32)
         return found
 
-    def write(self, rows: dict[str, np.ndarray]) -> None:
+    def write(self, rows: Mapping[str, Row]) -> None:
         """Keeps rows; those that are there are replaced."""
         with closing(self._connect()) as database, database:
             database.executemany(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -13,13 +12,14 @@ from ase import Atoms
 from pymatgen.io.ase import AseAtomsAdaptor
 from scipy.spatial.distance import cdist
 
-from asegen.metrics.cache import RowCache, content_key
-from asegen.metrics.frechet import frechet_distance
+from asegen.metrics.cache import Row, content_key
+from asegen.metrics.frechet import distance_figures
 from asegen.metrics.inputs import Figures, Floats, Inputs
-from asegen.metrics.parallel import Failed, timed_map
+from asegen.metrics.parallel import Failed
+from asegen.metrics.remembered import remembered_map
 
-STRUCTURE_CUTOFF, COMPOSITION_CUTOFF = 0.4, 10.0
-"""CDVAE's, for MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
+CUTOFFS = (0.4, 10.0)
+"""CDVAE's, for structures and compositions of MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
 TIME_LIMIT = 30.0
 """Seconds for one fingerprint."""
 STRUCTURE_WIDTH = 61
@@ -31,22 +31,24 @@ def coverage(inputs: Inputs) -> Figures:
     generated, reference, counts = _both(inputs)
     if not len(generated) or not len(reference):
         return Figures({"recall": 0.0, "precision": 0.0}, counts)
-    recall, precision = covered(generated, reference)
+    recall, precision = covered(generated, reference, inputs.cov_cutoffs)
     shares = {"recall": recall.sum() / len(inputs.valid_reference), "precision": precision.sum()}
     shares["precision"] /= len(inputs.generated)
-    return Figures({name: float(share) for name, share in shares.items()}, counts)
+    using = {"cutoffs of structures and compositions": "{:g} and {:g}".format(*inputs.cov_cutoffs)}
+    return Figures({name: float(share) for name, share in shares.items()}, counts, (), using)
 
 
 def crystalnn_distance(inputs: Inputs) -> Figures:
     """Fréchet distance of the structures' fingerprints, which know coordination and no elements."""
     generated, reference, counts = _both(inputs)
-    if min(len(generated), len(reference)) < 2:
-        return Figures({"FD": float("nan")}, counts, ("too few crystals for a distance",))
     sides = (side[:, :STRUCTURE_WIDTH] for side in (generated, reference))
-    return Figures({"FD": frechet_distance(*sides)}, counts)
+    values, notes = distance_figures("FD", *sides)
+    return Figures(values, counts, notes)
 
 
-def covered(generated: Floats, reference: Floats) -> tuple[np.ndarray, np.ndarray]:
+def covered(
+    generated: Floats, reference: Floats, cutoffs: tuple[float, float] = CUTOFFS
+) -> tuple[np.ndarray, np.ndarray]:
     """Which references have a generated structure near, and which generated ones a reference.
 
     The nearest structure and the nearest composition may be those of different crystals, as in CDVAE's code.
@@ -54,6 +56,7 @@ def covered(generated: Floats, reference: Floats) -> tuple[np.ndarray, np.ndarra
     Args:
         generated: (n, 61 + 132) fingerprints, n > 0.
         reference: (m, 61 + 132), m > 0.
+        cutoffs: largest distances of structures and of compositions that are near.
 
     Returns:
         (m,) and (n,), booleans.
@@ -62,14 +65,12 @@ def covered(generated: Floats, reference: Floats) -> tuple[np.ndarray, np.ndarra
     mean, deviation = reference[:, STRUCTURE_WIDTH:].mean(0), reference[:, STRUCTURE_WIDTH:].std(0)
     deviation[deviation == 0] = 1  # what never varies has no scale
     compositions = cdist(*((side[:, STRUCTURE_WIDTH:] - mean) / deviation for side in (generated, reference)))
-    near = [
-        (structures.min(axis) <= STRUCTURE_CUTOFF) & (compositions.min(axis) <= COMPOSITION_CUTOFF) for axis in (0, 1)
-    ]
+    near = [(structures.min(axis) <= cutoffs[0]) & (compositions.min(axis) <= cutoffs[1]) for axis in (0, 1)]
     return near[0], near[1]
 
 
-def fingerprint(atoms: Atoms) -> Floats:
-    """(61 + 132,): the mean of CrystalNN's order parameters over all sites, and Magpie's composition features.
+def fingerprint(atoms: Atoms) -> Row:
+    """(61 + 132,), float32: the mean of CrystalNN's order parameters over all sites, and Magpie's composition features.
 
     Args:
         atoms: passes the validity gate.
@@ -82,7 +83,7 @@ def fingerprint(atoms: Atoms) -> Floats:
         warnings.simplefilter("ignore")  # missing oxidation states, which the published figures lack too
         structure = AseAtomsAdaptor.get_structure(atoms)
         mean = np.mean([sites.featurize(structure, k) for k in range(len(structure))], 0)
-        row = np.concatenate([mean, composition.featurize(structure.composition)]).astype(np.float64)
+        row = np.concatenate([mean, composition.featurize(structure.composition)]).astype(np.float32)
     if not np.isfinite(row).all():
         raise ValueError("a fingerprint is not finite")
     return row
@@ -99,25 +100,21 @@ def _featurizers() -> tuple[Any, Any]:
 
 
 def _both(inputs: Inputs) -> tuple[Floats, Floats, dict[str, int]]:
-    generated = _fingerprints(inputs.valid_generated, inputs, "fingerprints generated")
-    reference = _fingerprints(inputs.valid_reference, inputs, "fingerprints reference")
-    lost = len(inputs.valid_generated) + len(inputs.valid_reference) - len(generated) - len(reference)
-    counts = {"generated": len(generated), "reference": len(reference), "without a fingerprint": lost}
-    return generated, reference, counts
-
-
-def _fingerprints(structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
-    """Rows of those that have a fingerprint, in order."""
+    """Fingerprints of both sides, of those that have one, and how many they are."""
     method = f"fingerprint 1, matminer {version('matminer')}"
-    keys = [content_key(method, atoms) for atoms in structures]
-    kept = None if inputs.cache is None else RowCache(inputs.cache)
-    known = inputs.known_rows if kept is None else inputs.known_rows | kept.read(keys)
-    todo = {key: atoms for key, atoms in zip(keys, structures, strict=True) if key not in known}
-    found = timed_map(fingerprint, list(todo.values()), inputs.jobs, TIME_LIMIT)
-    for key, row in zip(todo, inputs.watch(task, found, len(todo)), strict=True):
-        known[key] = np.zeros(0, np.float32) if isinstance(row, Failed) else row.astype(np.float32)
-        if kept is not None and not isinstance(row, Failed):
-            kept.write({key: known[key]})
-    inputs.known_rows.update(known)
-    rows = [known[key] for key in keys if len(known[key])]
-    return np.array(rows, np.float64).reshape(len(rows), -1)
+    sides = [
+        {content_key(method, atoms): atoms for atoms in side}
+        for side in (inputs.valid_reference, inputs.valid_generated)
+    ]
+    known = remembered_map(fingerprint, sides[0] | sides[1], inputs, "fingerprints", TIME_LIMIT)
+    rows = []
+    for side in (inputs.valid_generated, inputs.valid_reference):
+        found = [known[content_key(method, atoms)] for atoms in side]
+        kept = [row for row in found if not isinstance(row, Failed)]
+        rows.append(np.array(kept, np.float64).reshape(len(kept), -1))
+    lost = len(inputs.valid_generated) + len(inputs.valid_reference) - len(rows[0]) - len(rows[1])
+    return (
+        rows[0],
+        rows[1],
+        {"generated": len(rows[0]), "reference": len(rows[1]), "without a fingerprint": lost},
+    )

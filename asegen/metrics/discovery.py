@@ -9,8 +9,8 @@ from math import isfinite
 from ase import Atoms
 
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula, valid
-from asegen.metrics.matching import TIME_LIMIT, same_crystal
-from asegen.metrics.parallel import timed_map
+from asegen.metrics.matching import kept_sameness
+from asegen.metrics.parallel import Failed
 
 STABLE = {"stable": 0.0, "stable within 0.1 eV/atom": 0.1}
 """Highest energies above the hull, eV/atom."""
@@ -89,5 +89,5 @@ def _bins(structures: Sequence[Atoms]) -> dict[str, list[int]]:
 
 
 def _alike(pairs: Sequence[tuple[Atoms, Atoms]], task: str, inputs: Inputs) -> tuple[list[bool], int]:
-    results = list(inputs.watch(task, timed_map(same_crystal, pairs, inputs.jobs, TIME_LIMIT), len(pairs)))
-    return [result is True for result in results], sum(not isinstance(result, bool) for result in results)
+    results = kept_sameness(pairs, inputs, task)
+    return [result is True for result in results], sum(isinstance(result, Failed) for result in results)

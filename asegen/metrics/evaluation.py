@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache as once
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,16 +14,20 @@ from ase import Atoms
 
 from asegen import __version__
 from asegen.errors import InputError
-from asegen.metrics.coverage import coverage, crystalnn_distance
+from asegen.metrics.coverage import CUTOFFS, coverage, crystalnn_distance
 from asegen.metrics.discovery import discovery
 from asegen.metrics.distributions import density_distance, element_count_distance
-from asegen.metrics.frechet import alignn_distance, energy_distance
-from asegen.metrics.inputs import Embedder, Figures, Inputs, Report, as_samples
+from asegen.metrics.frechet import alignn_distance, cgcnn_distance, chgnet_distance, energy_distance
+from asegen.metrics.inputs import Embedder, Figures, Inputs, Report, as_samples, installed
 from asegen.metrics.prediction import match_everyone, match_rate
 from asegen.metrics.validity import compositional_validity, structural_validity
 
 EMBEDDER = "alignn-formation-energy"
-"""The network behind Fréchet distances and energies, unless another is given."""
+"""The network behind FAD and energies, unless another is given."""
+CGCNN = "cgcnn-formation-energy"
+"""The network behind FD-CGCNN, unless another is given."""
+ENERGIES = ("embedder", "chgnet")
+"""What can predict the energies."""
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
 
@@ -34,7 +39,7 @@ class Metric(NamedTuple):
         compute: measures it.
         protocol: how, in one line; figures of another protocol are not comparable.
         version: grows when the figures of the same structures change.
-        needs: "reference" or "train", if anything beside the generated structures.
+        needs: "reference", if anything beside the generated structures.
         packages: which the extra `metrics` installs.
     """
 
@@ -44,6 +49,11 @@ class Metric(NamedTuple):
     needs: str = ""
     packages: tuple[str, ...] = ()
 
+
+_INTERVAL = (
+    "structures that pass the gate; normal interval from 50 bootstrap samples of both sides; comparable only for the "
+    "same network and numbers of structures"
+)
 
 METRICS: dict[str, Metric] = {
     "validity": Metric(
@@ -68,29 +78,42 @@ METRICS: dict[str, Metric] = {
     "energy": Metric(
         energy_distance,
         "earth mover's distance of formation energies that a network predicts on both sides, structures that pass the "
-        "gate, not relaxed",
+        "gate, not relaxed; CHGNet's are its total energies less energies of the elements fitted to mp/train",
         1,
         "reference",
     ),
     "fad": Metric(
         alignn_distance,
-        "squared Fréchet distance of ALIGNN embeddings, structures that pass the gate; normal interval from 50 "
-        "bootstrap samples of both sides; comparable only for the same network and numbers of structures",
+        f"squared Fréchet distance of ALIGNN embeddings, {_INTERVAL}",
         1,
         "reference",
     ),
+    "fd-cgcnn": Metric(
+        cgcnn_distance,
+        f"squared Fréchet distance of what the head of a CGCNN reads, the mean over atoms, {_INTERVAL}",
+        1,
+        "reference",
+    ),
+    "fd-chgnet": Metric(
+        chgnet_distance,
+        f"squared Fréchet distance of CHGNet's crystal features, divided by the number of atoms, {_INTERVAL}; 60 s a "
+        "crystal",
+        1,
+        "reference",
+        ("chgnet",),
+    ),
     "coverage": Metric(
         coverage,
-        "CDVAE's COV: nearest site-mean CrystalNN fingerprint (ops) within 0.4 and nearest Magpie vector within 10, "
-        "standardised by the mean and deviation of the reference (CDVAE: of its own training data); recall: share of "
-        "the references that pass the gate; precision: share of all generated structures; 30 s a fingerprint",
+        "CDVAE's COV: nearest site-mean CrystalNN fingerprint (ops) and nearest Magpie vector, standardised by the "
+        "mean and deviation of the reference (CDVAE: constants of its training data), within the cutoffs; recall: "
+        "share of the references that pass the gate; precision: share of all generated structures; 30 s a fingerprint",
         1,
         "reference",
         ("matminer",),
     ),
     "fd-crystalnn": Metric(
         crystalnn_distance,
-        "squared Fréchet distance of site-mean CrystalNN fingerprints (ops), structures that pass the gate",
+        f"squared Fréchet distance of site-mean CrystalNN fingerprints (ops), {_INTERVAL}; 30 s a fingerprint",
         1,
         "reference",
         ("matminer",),
@@ -98,7 +121,7 @@ METRICS: dict[str, Metric] = {
     "match": Metric(
         match_rate,
         "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), generated and reference structures of the same id, share "
-        "of all references; RMSE of those matched, in (V/n)^(1/3); 20 s a pair",
+        "of all references; RMSE of those matched, in (V/n)^(1/3); valid compositions: by smact; 20 s a pair",
         1,
         "reference",
     ),
@@ -164,6 +187,9 @@ def evaluate(
     report: Report = lambda task, done, total: None,
     embedder: str | Embedder = EMBEDDER,
     cache: Path | None = None,
+    cgcnn: str = CGCNN,
+    energy: str = "embedder",
+    cov_cutoffs: tuple[float, float] = CUTOFFS,
 ) -> Evaluation:
     """Measures how good generated crystals are.
 
@@ -173,21 +199,36 @@ def evaluate(
         generated: a file that `asegen.atoms.read_structures` reads, or Atoms. Nothing is too broken to be counted.
         reference: real crystals, such as the test split; generated ones are paired with them by `material_id`.
         train: real crystals that the generator has seen.
-        metrics: names out of `METRICS`; by default all for which there are structures and packages.
+        metrics: names out of `METRICS`; by default all for which there are structures, packages and weights.
         jobs: worker processes; no figure depends on it.
         report: told what is done, and how much of it.
-        embedder: what Fréchet distances and energies rest on: a shipped model's name, the path of weights, or another
-            network behind the same interface.
-        cache: a folder that keeps fingerprints, and what a network of this package made of crystals, for the next run.
+        embedder: what FAD and energies rest on: a shipped model's name, the path of weights, `FILE.py:NAME`
+            (`asegen.metrics.embedding.load_embedder`), or an object.
+        cache: a folder that keeps fingerprints, distances, and what networks made of crystals, for the next run.
+        cgcnn: a shipped CGCNN's name or the path of its weights.
+        energy: one of `ENERGIES`.
+        cov_cutoffs: largest distances of structures and of compositions that COV calls near; CDVAE's are (0.4, 10) for
+            MP-20, and (0.2, 4) for Perov-5 and Carbon-24.
 
     Raises:
-        InputError: a file that can't be read or is empty; an unknown metric, or one whose structures or packages are
-            missing.
+        InputError: a file that can't be read or is empty; an unknown metric, or one whose structures, packages or
+            weights are missing.
         AsegenError: worker processes cannot be started.
     """
-    names = _chosen(metrics, {"reference": reference is not None, "train": train is not None})
+    if energy not in ENERGIES:
+        raise InputError(f"no energies by {energy!r}; there are: {', '.join(ENERGIES)}")
+    if energy == "chgnet" and not installed("chgnet"):
+        raise InputError("energies by CHGNet need it: pip install 'asegen[metrics]'")
+    names = _chosen(metrics, reference is not None, cgcnn)
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
-    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report, lambda: _embedder(embedder, cache), cache)
+    plugged = once(lambda: _embedder(embedder))
+    embedders: dict[str, Callable[[], Embedder]] = {
+        "energy": plugged if energy == "embedder" else _chgnet,
+        "fad": plugged,
+        "fd-cgcnn": lambda: _cgcnn(cgcnn),
+        "fd-chgnet": _chgnet,
+    }
+    inputs = Inputs(sides[0], sides[1], sides[2], jobs, report, embedders, cov_cutoffs, cache)
     found = {}
     for done, name in enumerate(names):
         report(name, done, len(names))
@@ -197,39 +238,55 @@ def evaluate(
     return Evaluation(found, structures, _software())
 
 
-def _chosen(names: Sequence[str] | None, given: dict[str, bool]) -> list[str]:
-    if names is None:
-        return [
-            name
-            for name, metric in METRICS.items()
-            if given.get(metric.needs, True) and all(_installed(package) for package in metric.packages)
-        ]
-    for name in names:
-        if name not in METRICS:
-            raise InputError(f"no metric {name!r}; there are: {', '.join(METRICS)}")
-        metric = METRICS[name]
-        if not given.get(metric.needs, True):
-            raise InputError(f"the metric {name!r} needs {metric.needs} structures")
-        for package in metric.packages:
-            if not _installed(package):
-                raise InputError(f"the metric {name!r} needs {package}: pip install 'asegen[metrics]'")
-    return [name for name in METRICS if name in names]
+def _chosen(names: Sequence[str] | None, referenced: bool, cgcnn: str) -> list[str]:
+    unknown = [name for name in names or () if name not in METRICS]
+    if unknown:
+        raise InputError(f"no metric {unknown[0]!r}; there are: {', '.join(METRICS)}")
+    obstacles = {name: _obstacle(name, referenced, cgcnn) for name in (METRICS if names is None else names)}
+    for name, obstacle in obstacles.items():
+        if obstacle and names is not None:
+            raise InputError(f"the metric {name!r} needs {obstacle}")
+    return [name for name in METRICS if not obstacles.get(name, "not asked for")]
 
 
-def _embedder(embedder: str | Embedder, cache: Path | None) -> Embedder:
+def _obstacle(name: str, referenced: bool, cgcnn: str) -> str:
+    """What a metric lacks; empty where it lacks nothing."""
+    metric = METRICS[name]
+    if metric.needs == "reference" and not referenced:
+        return "reference structures"
+    for package in metric.packages:
+        if not installed(package):
+            return f"{package}: pip install 'asegen[metrics]'"
+    if name == "fd-cgcnn" and cgcnn == CGCNN and not _is_shipped(CGCNN):
+        return f"a trained CGCNN, and {CGCNN} is not shipped with this version: give the path of weights"
+    return ""
+
+
+def _is_shipped(name: str) -> bool:
+    from asegen.trained import shipped_weights  # torch, which worker processes do without
+
+    return name in shipped_weights()
+
+
+def _embedder(embedder: str | Embedder) -> Embedder:
     if not isinstance(embedder, str):
         return embedder
-    from asegen.metrics.embedding import NetworkEmbedder  # torch, which worker processes do without
+    from asegen.metrics.embedding import load_embedder
 
-    return NetworkEmbedder(embedder, cache)
+    return load_embedder(embedder)
 
 
-def _installed(package: str) -> bool:
-    try:
-        return bool(version(package))
-    except PackageNotFoundError:
-        return False
+def _cgcnn(model: str) -> Embedder:
+    from asegen.metrics.embedding import NetworkEmbedder
+
+    return NetworkEmbedder(model, "CGCNN")
+
+
+def _chgnet() -> Embedder:
+    from asegen.metrics.chgnet import ChgnetEmbedder
+
+    return ChgnetEmbedder()
 
 
 def _software() -> dict[str, str]:
-    return {"asegen": __version__} | {name: version(name) for name in _SOFTWARE if _installed(name)}
+    return {"asegen": __version__} | {name: version(name) for name in _SOFTWARE if installed(name)}

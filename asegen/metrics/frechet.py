@@ -50,44 +50,66 @@ def standard_error(a: Floats, b: Floats, draws: int = DRAWS) -> float:
     return float(np.std(found, ddof=1))
 
 
-def alignn_distance(inputs: Inputs) -> Figures:
-    """FAD: the Fréchet distance on what ALIGNN's head reads (GemsDiff's metric, with this package's ALIGNN).
+def distance_figures(name: str, a: Floats, b: Floats) -> tuple[dict[str, float], tuple[str, ...]]:
+    """A Fréchet distance with what is needed to read it.
 
-    Beside it stands the distance between two halves of the reference, which is what two samples of one distribution
-    give at half the number.
+    Args:
+        name: of the distance.
+        a: (n, d), generated.
+        b: (m, d), reference.
+
+    Returns:
+        The distance, a normal 95 % interval around it from bootstrap samples (their mean is no estimate: samples drawn
+        with replacement lie farther apart), and the distance between two halves of the reference, which is what two
+        samples of one distribution give at half the number; then notes.
     """
-    (generated, reference), using, counts = _embedded(inputs)
-    a, b = generated[:, 1:], reference[:, 1:]
     if min(len(a), len(b)) < 4:
-        return Figures({"FAD": float("nan")}, counts, ("too few crystals for a distance",), using)
+        return {name: float("nan")}, ("too few crystals for a distance",)
     distance, error = frechet_distance(a, b), standard_error(a, b)
     mixed = b[np.random.default_rng(_SEED).permutation(len(b))]
     values = {
-        "FAD": distance,
-        "FAD, low end of 95 %": max(distance - 1.96 * error, 0.0),
-        "FAD, high end of 95 %": distance + 1.96 * error,
+        name: distance,
+        f"{name}, low end of 95 %": max(distance - 1.96 * error, 0.0),
+        f"{name}, high end of 95 %": distance + 1.96 * error,
         "reference's two halves": frechet_distance(mixed[::2], mixed[1::2]),
     }
-    return Figures(values, counts, tuple(_warnings(len(a), len(b), a.shape[1])), using)
+    return values, tuple(_warnings(len(a), len(b), a.shape[1]))
+
+
+def alignn_distance(inputs: Inputs) -> Figures:
+    """FAD: on what ALIGNN's head reads (GemsDiff's metric, with this package's ALIGNN unless another is given)."""
+    return _network_distance("FAD", "fad", inputs)
+
+
+def cgcnn_distance(inputs: Inputs) -> Figures:
+    """On what CGCNN's head reads, the mean over atoms."""
+    return _network_distance("FD", "fd-cgcnn", inputs)
+
+
+def chgnet_distance(inputs: Inputs) -> Figures:
+    """On CHGNet's crystal features, per atom."""
+    return _network_distance("FD", "fd-chgnet", inputs)
 
 
 def energy_distance(inputs: Inputs) -> Figures:
-    """Earth mover's distance of the formation energies, eV/atom, predicted on both sides by the embedding network."""
-    (generated, reference), using, counts = _embedded(inputs)
-    values = {"EMD eV/atom": earth_movers_distance(generated[:, 0], reference[:, 0])}
+    """Earth mover's distance of the formation energies, eV/atom, that a network predicts on both sides."""
+    found = inputs.embedded("energy")
+    generated, reference = found.generated[:, 0], found.reference[:, 0]
+    values = {"EMD eV/atom": earth_movers_distance(generated, reference)}
     for name, side in (("generated", generated), ("reference", reference)):
         if len(side):
-            values[f"mean {name}"] = float(side[:, 0].mean())
-    return Figures(values, counts, (), using)
+            values[f"mean {name}"] = float(side.mean())
+    return Figures(values, _counts(len(generated), len(reference), found.lost), (), found.using)
 
 
-def _embedded(inputs: Inputs) -> tuple[list[Floats], dict[str, str], dict[str, int]]:
-    """Rows of prediction and embedding, generated and reference; what they were made with; how many there are."""
-    rows = [inputs.generated_rows, inputs.reference_rows]
-    finite = [side[np.isfinite(side).all(1)] for side in rows]
-    counts = dict(zip(("generated", "reference"), map(len, finite), strict=True))
-    counts["with an element that the network never saw"] = sum(map(len, rows)) - sum(map(len, finite))
-    return finite, {"network": inputs.embedder.name, "sha256 of its weights": inputs.embedder.digest}, counts
+def _network_distance(name: str, metric: str, inputs: Inputs) -> Figures:
+    found = inputs.embedded(metric)
+    values, notes = distance_figures(name, found.generated[:, 1:], found.reference[:, 1:])
+    return Figures(values, _counts(len(found.generated), len(found.reference), found.lost), notes, found.using)
+
+
+def _counts(generated: int, reference: int, lost: int) -> dict[str, int]:
+    return {"generated": generated, "reference": reference, "unknown to the network": lost}
 
 
 def _warnings(n: int, m: int, dimensions: int) -> list[str]:

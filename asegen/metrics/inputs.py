@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from asegen.cif import StructureError
 from asegen.errors import InputError
+from asegen.metrics.cache import Row
+from asegen.metrics.parallel import Failed
 from asegen.structure_checks import check_atoms
 from asegen.structure_files import number, read_entries, read_entry
 
@@ -50,15 +53,37 @@ class Embedder(Protocol):
     """What turns crystals into rows of numbers, such as `asegen.metrics.embedding.NetworkEmbedder`.
 
     Attributes:
-        name: of the network.
-        digest: of its weights.
+        name: of the network, and of what its energies refer to where that needs words.
+        digest: SHA-256 of its weights, hexadecimal.
     """
 
     name: str
     digest: str
 
     def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
-        """(n, 1 + d): formation energy, eV/atom, then the embedding; NaN throughout where there is none."""
+        """(n, 1 + d): formation energy, eV/atom, then the embedding; NaN throughout where there is none.
+
+        Args:
+            structures: each passes the validity gate.
+            inputs: told of progress; its `cache` may keep what was computed.
+            task: what progress is told of.
+        """
+
+
+class Embedded(NamedTuple):
+    """What a network made of both sides.
+
+    Attributes:
+        generated: (n, 1 + d), of those for which the network has an answer.
+        reference: (m, 1 + d).
+        lost: for how many crystals of both sides it has none.
+        using: its name and the hash of its weights.
+    """
+
+    generated: Floats
+    reference: Floats
+    lost: int
+    using: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,9 +96,10 @@ class Inputs:
         train: real crystals that the generator has seen; empty if there are none.
         jobs: worker processes; no figure depends on it.
         report: told of progress.
-        load_embedder: makes the network behind Fréchet distances and energies, when it is first needed.
-        cache: a folder that keeps fingerprints of crystals, or None.
-        known_rows: fingerprints that one metric made and another may need, by `asegen.metrics.cache.content_key`.
+        embedders: makes the networks behind Fréchet distances and energies, by the metric that asks.
+        cov_cutoffs: largest distances of structures and of compositions that COV calls near.
+        cache: a folder that keeps rows of numbers about crystals and pairs of them, or None.
+        known: those rows, or why there are none, by `asegen.metrics.cache.content_key`, as far as this run has them.
     """
 
     generated: tuple[Sample, ...]
@@ -81,9 +107,11 @@ class Inputs:
     train: tuple[Sample, ...] = ()
     jobs: int = 1
     report: Report = lambda task, done, total: None
-    load_embedder: Callable[[], Embedder] | None = None
+    embedders: Mapping[str, Callable[[], Embedder]] = field(default_factory=dict)
+    cov_cutoffs: tuple[float, float] = (0.4, 10.0)
     cache: Path | None = None
-    known_rows: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    known: dict[str, Row | Failed] = field(default_factory=dict)
+    _embedded: dict[str, Embedded] = field(default_factory=dict, repr=False)
 
     def watch(self, task: str, results: Iterable[Result], total: int) -> Iterator[Result]:
         """The results themselves, each reported as it comes."""
@@ -101,26 +129,24 @@ class Inputs:
         """Those that pass the gate."""
         return valid(self.reference)
 
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The network behind Fréchet distances and energies.
+    def embedded(self, metric: str) -> Embedded:
+        """Both sides, those that pass the gate, as the metric's network sees them; computed once for each network.
+
+        Args:
+            metric: a key of `embedders`.
 
         Raises:
-            InputError: there is none, or it can't be loaded.
+            InputError: the network can't be loaded.
         """
-        if self.load_embedder is None:
-            raise InputError("no network to embed crystals with")
-        return self.load_embedder()
-
-    @cached_property
-    def generated_rows(self) -> Floats:
-        """(n, 1 + d), of the embedder, for those that pass the gate."""
-        return self.embedder.rows(self.valid_generated, self, "embedding generated")
-
-    @cached_property
-    def reference_rows(self) -> Floats:
-        """(n, 1 + d), of the embedder, for those that pass the gate."""
-        return self.embedder.rows(self.valid_reference, self, "embedding reference")
+        embedder = self.embedders[metric]()
+        if embedder.digest not in self._embedded:
+            rows = embedder.rows([*self.valid_generated, *self.valid_reference], self, embedder.name)
+            sides = rows[: len(self.valid_generated)], rows[len(self.valid_generated) :]
+            finite = [side[np.isfinite(side).all(1)] for side in sides]
+            lost = len(rows) - sum(map(len, finite))
+            using = {"network": embedder.name, "sha256 of its weights": embedder.digest}
+            self._embedded[embedder.digest] = Embedded(finite[0], finite[1], lost, using)
+        return self._embedded[embedder.digest]
 
 
 @dataclass(frozen=True)
@@ -147,6 +173,14 @@ def reduced_formula(atoms: Atoms) -> str:
         atoms: at least one atom, real elements.
     """
     return str(atoms.symbols.formula.reduce()[0].format("hill"))
+
+
+def installed(package: str) -> bool:
+    """Whether a distribution of that name is there."""
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def valid(samples: Iterable[Sample]) -> list[Atoms]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 
+import numpy as np
 from ase import Atoms
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.metrics.cache import Row, content_key
+from asegen.metrics.inputs import Inputs
 from asegen.metrics.parallel import Failed, timed_map
+from asegen.metrics.remembered import remembered_map
 from asegen.structure_checks import check_atoms
 
 STOL, LTOL, ANGLE_TOL = 0.5, 0.3, 10.0
@@ -59,3 +64,39 @@ def same_crystal(pair: tuple[Atoms, Atoms]) -> bool:
     """
     first, second = (AseAtomsAdaptor.get_structure(atoms) for atoms in pair)
     return bool(StructureMatcher().fit(first, second))
+
+
+def kept_distances(pairs: Sequence[tuple[Atoms, Atoms]], inputs: Inputs, task: str) -> list[float | Failed | None]:
+    """`rms_distance` of each pair of a reference and a structure, as `asegen.metrics.remembered` does."""
+    return [
+        row if isinstance(row, Failed) else None if np.isnan(row[0]) else float(row[0])
+        for row in _kept(_distance_row, f"distance {STOL} {LTOL} {ANGLE_TOL}", pairs, inputs, task)
+    ]
+
+
+def kept_sameness(pairs: Sequence[tuple[Atoms, Atoms]], inputs: Inputs, task: str) -> list[bool | Failed]:
+    """`same_crystal` of each pair, as `asegen.metrics.remembered` does."""
+    rows = _kept(_sameness_row, "sameness", pairs, inputs, task)
+    return [row if isinstance(row, Failed) else bool(row[0]) for row in rows]
+
+
+def _kept(
+    function: Callable[[tuple[Atoms, Atoms]], Row],
+    method: str,
+    pairs: Sequence[tuple[Atoms, Atoms]],
+    inputs: Inputs,
+    task: str,
+) -> list[Row | Failed]:
+    method = f"{method}, pymatgen {version('pymatgen')}"
+    keys = [content_key(method, *pair) for pair in pairs]
+    known = remembered_map(function, dict(zip(keys, pairs, strict=True)), inputs, task, TIME_LIMIT)
+    return [known[key] for key in keys]
+
+
+def _distance_row(pair: tuple[Atoms, Atoms]) -> Row:
+    distance = rms_distance(*pair)
+    return np.array([np.nan if distance is None else distance], np.float32)
+
+
+def _sameness_row(pair: tuple[Atoms, Atoms]) -> Row:
+    return np.array([same_crystal(pair)], np.float32)

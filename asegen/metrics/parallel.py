@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import NamedTuple, TypeVar
+from functools import cache
+from typing import IO, NamedTuple, TypeVar
 
 from asegen.errors import AsegenError
 from asegen.workers import OutOfTime, time_limit, worker_pool
@@ -13,22 +17,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CHUNK = 16
+_GRACE = 5.0
+"""Seconds after the time limit until a process ends itself that native code holds up."""
+_DEATHS = 20
+"""So many items may cost their process its life; with more of them, the machine is to blame."""
 
 
 class Failed(NamedTuple):
     """Stands for a result that there is none of.
 
     Attributes:
-        reason: `too long`, or the error.
+        reason: `too long`, `process died`, or the error.
     """
 
     reason: str
+
+
+DIED = Failed("process died")
 
 
 def timed_map(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int, seconds: float
 ) -> Iterator[Result | Failed]:
     """A function of each item, in order, in worker processes.
+
+    A timer interrupts Python code; what hangs or crashes inside native code, or is killed for memory, costs its worker
+    process, and the items in question are then tried again one by one to find the one at fault.
 
     Args:
         function: of a module, so that processes can find it.
@@ -37,23 +51,49 @@ def timed_map(
         seconds: for one item.
 
     Raises:
-        AsegenError: worker processes cannot be started, or one was killed.
+        AsegenError: worker processes cannot be started, or die again and again.
     """
-    if not items:
-        return
-    pool = worker_pool(min(jobs, -(-len(items) // _CHUNK)))
+    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    futures: dict[int, Future[list[Result | Failed]]] = {}
+    pool: ProcessPoolExecutor | None = None
+    deaths = 0
     try:
-        for future in [pool.submit(_chunk, function, chunk, seconds) for chunk in _chunks(items)]:
-            yield from future.result()
-    except BrokenProcessPool:
-        raise AsegenError("a worker process was killed, perhaps for memory: try fewer jobs") from None
+        for k, chunk in enumerate(chunks):
+            try:
+                if pool is None:
+                    pool = worker_pool(min(jobs, len(chunks) - k))
+                    # A result from before the last pool broke is kept.
+                    for m in range(k, len(chunks)):
+                        if m not in futures or futures[m].exception():
+                            futures[m] = pool.submit(_chunk, function, chunks[m], seconds)
+                found = futures.pop(k).result()
+            except BrokenProcessPool:
+                if pool is not None:
+                    pool.shutdown()
+                pool = None
+                futures.pop(k, None)
+                found = _one_by_one(function, chunk, seconds)
+                deaths += sum(result == DIED for result in found)
+                if deaths > _DEATHS:
+                    raise AsegenError("worker processes die again and again, perhaps for memory: try fewer") from None
+            yield from found
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
+def _one_by_one(function: Callable[[Item], Result], items: Sequence[Item], seconds: float) -> list[Result | Failed]:
+    found: list[Result | Failed] = []
+    while len(found) < len(items):
+        pool = worker_pool(1)
+        try:
+            for item in items[len(found) :]:
+                found += pool.submit(_chunk, function, [item], seconds).result()
+        except BrokenProcessPool:
+            found.append(DIED)
+        finally:
+            pool.shutdown()
+    return found
 
 
 def _chunk(function: Callable[[Item], Result], items: Sequence[Item], seconds: float) -> list[Result | Failed]:
@@ -61,6 +101,8 @@ def _chunk(function: Callable[[Item], Result], items: Sequence[Item], seconds: f
 
 
 def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Result | Failed:
+    # No Python runs while native code holds the interpreter, but this timer's own thread needs none.
+    faulthandler.dump_traceback_later(seconds + _GRACE, exit=True, file=_nowhere())
     try:
         with time_limit(seconds):
             return function(item)
@@ -68,3 +110,10 @@ def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Resu
         return Failed("too long")
     except Exception as error:  # one odd structure must not cost the others their figures
         return Failed(f"{type(error).__name__}: {error}")
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@cache
+def _nowhere() -> IO[str]:
+    return open(os.devnull, "w")

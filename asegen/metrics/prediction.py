@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from asegen.metrics.inputs import Figures, Inputs, Sample, reduced_formula
-from asegen.metrics.matching import STOL, TIME_LIMIT, pair_distance
-from asegen.metrics.parallel import Failed, timed_map
+from asegen.metrics.inputs import Figures, Inputs, Sample, installed, reduced_formula
+from asegen.metrics.matching import STOL, kept_distances
+from asegen.metrics.parallel import Failed
+from asegen.metrics.validity import valid_compositions
 
 Pair = tuple[int, int]
 """Indices of a reference and of a generated structure."""
@@ -20,7 +21,8 @@ def match_rate(inputs: Inputs) -> Figures:
     """Share of the references that the structure generated for them matches, and the mean distance of those matched.
 
     Generated structures belong to the reference of the same id. With several for an id, the first one counts, and
-    beside it the best of all. References without a structure count as not matched.
+    beside it the best of all. References without a structure count as not matched. With smact there is also the share
+    where the composition is valid too, since the scripts of CDVAE and its followers give up on other structures.
     """
     owned = defaultdict(list)
     for k, sample in enumerate(inputs.generated):
@@ -30,6 +32,10 @@ def match_rate(inputs: Inputs) -> Figures:
     first = [distances.get((i, found[0])) if found else None for i, found in enumerate(samples)]
     best = [_smallest(distances.get((i, k)) for k in found) for i, found in enumerate(samples)]
     values = _rate_and_error(first, "")
+    if installed("smact"):
+        valid = [verdict is True for verdict in valid_compositions(inputs)]
+        kept = [None if not found or not valid[found[0]] else first[i] for i, found in enumerate(samples)]
+        values["match rate, valid compositions alone"] = _rate_and_error(kept, "")["match rate"]
     most = max(map(len, samples), default=0)
     if most > 1:
         values |= _rate_and_error(best, f", best of {most}")
@@ -65,8 +71,7 @@ def _distances(inputs: Inputs, pairs: Sequence[Pair]) -> tuple[dict[Pair, float 
     formulas = [[_formula(sample) for sample in side] for side in (inputs.reference, inputs.generated)]
     possible = [(i, k) for i, k in pairs if formulas[0][i] and formulas[0][i] == formulas[1][k]]
     structures: list[Any] = [(inputs.reference[i].atoms, inputs.generated[k].atoms) for i, k in possible]
-    found = timed_map(pair_distance, structures, inputs.jobs, TIME_LIMIT)
-    results = list(inputs.watch("matching", found, len(possible)))
+    results = kept_distances(structures, inputs, "matching")
     distances = {
         pair: None if isinstance(result, Failed) else result for pair, result in zip(possible, results, strict=True)
     }

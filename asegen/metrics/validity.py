@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import version
 
 import numpy as np
 from ase import Atoms
 
+from asegen.metrics.cache import Row
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula
-from asegen.metrics.parallel import Failed, timed_map
+from asegen.metrics.parallel import Failed
+from asegen.metrics.remembered import remembered_map
 from asegen.structure_checks import SHORTEST_PAIR, shortest_distance
 
 MIN_VOLUME = 0.1
@@ -56,16 +59,21 @@ def structural_validity(inputs: Inputs) -> Figures:
 
 def compositional_validity(inputs: Inputs) -> Figures:
     """Share of the generated structures whose elements have oxidation states that balance (`valid_composition`)."""
-    formulas = [_formula(sample.atoms) for sample in inputs.generated]
-    distinct = sorted({formula for formula in formulas if formula is not None})
-    found = timed_map(valid_composition, distinct, inputs.jobs, TIME_LIMIT)
-    found = inputs.watch("compositions", found, len(distinct))
-    by_formula = dict(zip(distinct, found, strict=True))
-    results = [by_formula[formula] if formula is not None else False for formula in formulas]
+    results = valid_compositions(inputs)
     failed = sum(isinstance(result, Failed) for result in results)
     share = sum(result is True for result in results) / len(results)
     notes = (f"{failed} structures count as invalid: smact gave no answer",) if failed else ()
     return Figures({"valid": share}, {"structures": len(results), "without answer": failed}, notes)
+
+
+def valid_compositions(inputs: Inputs) -> list[bool | Failed]:
+    """`valid_composition` of each generated structure, or why there is no answer; False for what holds no elements."""
+    method = f"composition {OXIDATION_STATES}, smact {version('smact')}"
+    formulas = [_formula(sample.atoms) for sample in inputs.generated]
+    distinct = {f"{method}: {formula}": formula for formula in formulas if formula is not None}
+    known = remembered_map(_validity_row, distinct, inputs, "compositions", TIME_LIMIT)
+    rows = [None if formula is None else known[f"{method}: {formula}"] for formula in formulas]
+    return [row if isinstance(row, Failed) else row is not None and bool(row[0]) for row in rows]
 
 
 def valid_composition(formula: str) -> bool:
@@ -79,6 +87,10 @@ def valid_composition(formula: str) -> bool:
     from smact.screening import smact_validity
 
     return bool(smact_validity(formula, oxidation_states_set=OXIDATION_STATES))
+
+
+def _validity_row(formula: str) -> Row:
+    return np.array([valid_composition(formula)], np.float32)
 
 
 def _formula(atoms: Atoms | None) -> str | None:

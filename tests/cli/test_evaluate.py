@@ -66,5 +66,27 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert "at least one process" in fails(capsys, good, "--jobs", "0")
     assert "--overwrite" in fails(capsys, good, "--json", good)
     assert "no folder" in fails(capsys, good, "--json", tmp_path / "no" / "out.json")
-    monkeypatch.setattr("asegen.metrics.evaluation._installed", lambda package: False)
+    assert "two numbers" in fails(capsys, good, "--cov-cutoffs", "0.4")
+    assert "there are: embedder, chgnet" in fails(capsys, good, "--energy", "gold")
+    assert "no model 'gold'" in fails(capsys, good, "--reference", good, "--metrics", "fd-cgcnn", "--cgcnn", "gold")
+    monkeypatch.setattr("asegen.metrics.evaluation._is_shipped", lambda name: False)
+    assert "give the path" in fails(capsys, good, "--reference", good, "--metrics", "fd-cgcnn")
+    monkeypatch.setattr("asegen.metrics.evaluation.installed", lambda package: False)
+    assert "energies by CHGNet" in fails(capsys, good, "--energy", "chgnet")
     assert "pip install 'asegen[metrics]'" in fails(capsys, good, "--metrics", "composition")
+
+
+def test_every_figure_says_by_what_it_was_reached(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    pytest.importorskip("matminer")
+    structures, out = tmp_path / "structures.extxyz", tmp_path / "out.json"
+    write(structures, [SALT, bulk("Cu"), bulk("Si"), bulk("Al")], format="extxyz")
+    names = "coverage,fad"
+    argv = ["--reference", structures, "--metrics", names, "--cov-cutoffs", "0.2,4", "--cache", tmp_path, "--json", out]
+    main(["evaluate", *map(str, [structures, *argv])])
+    found = json.loads(out.read_text())["metrics"]
+    assert found["coverage"]["using"] == {"cutoffs of structures and compositions": "0.2 and 4"}
+    assert found["fad"]["using"]["network"] == "alignn-formation-energy"
+    assert len(found["fad"]["using"]["sha256 of its weights"]) == 64
+    printed = capsys.readouterr().out
+    for name, metric in found.items():
+        assert metric["values"] and f"{name} (version {metric['version']}): {metric['protocol']}" in printed

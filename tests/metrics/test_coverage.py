@@ -31,6 +31,8 @@ def test_structure_and_composition_both_have_to_be_near() -> None:
     # The second reference's structure is near the third's, its composition near the first's.
     recall, _ = covered(rows((0.3, -1), (1.2, 30)), reference)
     assert recall.tolist() == [True, True]
+    recall, precision = covered(rows((0.3, -1), (0.3, 15), (9, 1)), reference, (0.2, 20))
+    assert not precision.any() and not recall.any()
 
 
 def test_fingerprints_are_matminer_s_and_know_no_cell() -> None:
@@ -50,11 +52,11 @@ def test_fingerprints_are_matminer_s_and_know_no_cell() -> None:
 
 def test_identical_sets_broken_structures_and_the_cache(tmp_path: Path) -> None:
     pytest.importorskip("matminer")
-    reference = [SALT, bulk("Cu"), bulk("Si")]
+    reference = [SALT, bulk("Cu"), bulk("Si"), bulk("MgO", "rocksalt", a=4.21)]
     for _ in range(2):
         found = evaluate(
             [*reversed(reference), Atoms()], reference, metrics=["coverage", "fd-crystalnn"], cache=tmp_path
         )
-        assert found.metrics["coverage"].values == {"recall": 1, "precision": 0.75}
+        assert found.metrics["coverage"].values == {"recall": 1, "precision": 0.8}
         assert found.metrics["fd-crystalnn"].values["FD"] == pytest.approx(0, abs=1e-6)
         assert found.metrics["coverage"].counts["without a fingerprint"] == 0

@@ -1,6 +1,4 @@
-"""Fréchet distances against closed forms and scipy, and the embedding behind them."""
-
-from pathlib import Path
+"""Fréchet distances against closed forms and scipy."""
 
 import numpy as np
 import pytest
@@ -11,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
-from asegen.errors import InputError
 from asegen.metrics import evaluate
-from asegen.metrics.embedding import NetworkEmbedder
 from asegen.metrics.frechet import frechet_distance, standard_error
 from asegen.metrics.inputs import Floats, Inputs
 
@@ -75,47 +71,3 @@ def test_another_network_can_be_plugged_in_and_is_named() -> None:
     assert few.values["FAD, low end of 95 %"] <= few.values["FAD"] <= few.values["FAD, high end of 95 %"]
     none = evaluate([Atoms()], reference, metrics=["fad"], embedder=Sizes()).metrics["fad"]
     assert np.isnan(none.values["FAD"]) and "too few" in none.notes[0]
-
-
-def test_the_network_sees_crystals_not_cells(property_weights: dict[str, Path]) -> None:
-    larger = SALT * (1, 2, 1)
-    larger.rotate(40, (1, 2, 3), rotate_cell=True)
-    embedder = NetworkEmbedder(str(property_weights["alignn"]))
-    rows = embedder.rows([SALT, bulk("Au"), larger], Inputs(()), "")
-    assert np.isnan(rows[1]).all()  # gold isn't in the training data
-    assert rows.shape[1] > 2 and rows[2] == pytest.approx(rows[0], abs=1e-4)
-    found = evaluate(
-        [SALT, bulk("Cu"), bulk("Au")], [SALT, bulk("Cu")], metrics=["energy"], embedder=str(property_weights["alignn"])
-    ).metrics["energy"]
-    assert found.values["EMD eV/atom"] == pytest.approx(0, abs=1e-6)
-    assert found.counts["with an element that the network never saw"] == 1
-    assert len(found.using["sha256 of its weights"]) == 64
-
-
-def test_what_was_embedded_once_is_not_computed_again(
-    property_weights: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = NetworkEmbedder(str(property_weights["alignn"]), tmp_path).rows([SALT, bulk("Cu")], Inputs(()), "")
-    asked: list[str] = []
-
-    def compute(self: NetworkEmbedder, structures: dict[str, Atoms]) -> dict[str, np.ndarray]:
-        asked.extend(str(atoms.symbols) for atoms in structures.values())
-        return {key: np.zeros(first.shape[1], np.float32) for key in structures}
-
-    monkeypatch.setattr(NetworkEmbedder, "_compute", compute)
-    again = NetworkEmbedder(str(property_weights["alignn"]), tmp_path)
-    assert (again.rows([bulk("Cu"), SALT], Inputs(()), "") == first[::-1]).all() and not asked
-    again.rows([SALT, bulk("Cu", a=3.7)], Inputs(()), "")
-    assert asked == ["Cu"]
-    other = NetworkEmbedder(str(property_weights["both"]), tmp_path)
-    other.rows([SALT], Inputs(()), "")
-    assert asked == ["Cu", "NaCl"]  # another network's rows are not this one's
-
-
-def test_networks_that_cannot_embed_are_refused(property_weights: dict[str, Path], tmp_path: Path) -> None:
-    for name in ("ecn", "metal"):
-        with pytest.raises(InputError, match="cannot embed"):
-            NetworkEmbedder(str(property_weights[name]))
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cache"):
-        NetworkEmbedder(str(property_weights["alignn"]), tmp_path / "file")

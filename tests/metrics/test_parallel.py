@@ -1,11 +1,14 @@
-"""Worker processes: order, time limits and failures."""
+"""Worker processes: order, time limits, failures, and deaths."""
 
+import os
+import signal
 import time
 
 import pytest
 
 from asegen.errors import AsegenError
-from asegen.metrics.parallel import Failed, timed_map
+from asegen.metrics import parallel
+from asegen.metrics.parallel import DIED, Failed, timed_map
 
 
 def work(item: int) -> float:
@@ -16,10 +19,18 @@ def work(item: int) -> float:
     return item / 2
 
 
-def die(item: int) -> None:
-    import os
+def die(item: int) -> int:
+    if item in (20, 22):
+        os._exit(1)
+    return item
 
-    os._exit(1)
+
+def hang(item: int) -> int:
+    """Item 1 is deaf to the timer, as native code is."""
+    if item == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(600)
+    return item
 
 
 def test_one_bad_item_costs_no_other_its_result() -> None:
@@ -29,6 +40,18 @@ def test_one_bad_item_costs_no_other_its_result() -> None:
     assert list(timed_map(work, [], 2, 0.5)) == []
 
 
-def test_a_killed_worker_is_an_error_not_a_hang() -> None:
-    with pytest.raises(AsegenError, match="killed"):
-        list(timed_map(die, [1], 1, 5))
+@pytest.mark.slow
+def test_dead_workers_cost_no_other_its_result() -> None:
+    expected = [DIED if k in (20, 22) else k for k in range(60)]
+    assert list(timed_map(die, range(60), 2, 5)) == expected
+
+
+@pytest.mark.slow
+def test_what_hangs_in_native_code_ends() -> None:
+    assert list(timed_map(hang, range(3), 1, 0.1)) == [0, DIED, 2]
+
+
+def test_a_machine_where_all_die_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_DEATHS", 0)
+    with pytest.raises(AsegenError, match="again and again"):
+        list(timed_map(die, [20], 1, 5))
