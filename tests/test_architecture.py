@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"atoms"},
     {"prepare"},
     {"ingest"},
-    {"metrics"},
+    {"metrics", "templates"},
     {"candidates"},
     {"screening"},
     {"report"},

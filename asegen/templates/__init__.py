@@ -1,0 +1,1 @@
+"""Known crystals as templates for new ones: elements are substituted, the volume follows."""
