@@ -113,8 +113,8 @@ class Processes(Executor):
         with contextlib.suppress(queue.Empty):
             while True:
                 task = self._tasks.get_nowait()
-                if task is not None:
-                    task[0].cancel()
+                if task is not None and task[0].cancel():
+                    task[0].set_running_or_notify_cancel()  # else whoever waits for it would do so for ever
 
     def _serve(self) -> None:
         """What each thread does: one worker, one task at a time."""

@@ -1,0 +1,85 @@
+"""What goes wrong in calculators, by element: workers import this."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from ase.calculators.emt import EMT
+
+from asegen.screening.claims import Outcome
+from asegen.screening.stages import Stage
+
+
+class Faulty(EMT):
+    """EMT that turns NaN midway (Ag), segfaults (Au), eats memory (Pt), hangs (Pd), or raises (Ni)."""
+
+    identity = "faulty 1"
+    energy_scale = "EMT"
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        super().calculate(atoms, list(properties), list(system_changes))
+        self.calls += 1
+        symbols = set(self.atoms.symbols)
+        if "Ag" in symbols and self.calls > 2:
+            self.results["forces"] = np.full((len(self.atoms), 3), np.nan)
+        if "Au" in symbols:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if "Pt" in symbols:
+            np.ones(1 << 40)
+        if "Pd" in symbols:
+            time.sleep(1000)
+        if "Ni" in symbols:
+            raise RuntimeError("did not converge\nafter many lines")
+
+
+class Slow(EMT):
+    """EMT that takes its time, so that a signal finds it at work."""
+
+    identity = "slow 1"
+    energy_scale = "EMT"
+
+    def calculate(self, *args, **kwargs):
+        time.sleep(0.02)
+        super().calculate(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Killing(Stage):
+    """Takes groups of three; its worker dies over one candidate, the first time or always.
+
+    Attributes:
+        key: of the candidate.
+        folder: where it notes that it was there.
+        once: whether it dies but once.
+        number: the signal.
+    """
+
+    name: ClassVar[str] = "killing"
+    key: int
+    folder: str
+    once: bool
+    number: int = int(signal.SIGSEGV)
+
+    def settings(self):
+        return {}
+
+    def groups(self, candidates):
+        keys = [candidate.key for candidate in candidates]
+        return [keys[k : k + 3] for k in range(0, len(keys), 3)]
+
+    def work(self, candidates, supplied):
+        if self.key in [candidate.key for candidate in candidates]:
+            tries = Path(self.folder) / f"try-{os.getpid()}"
+            first = not any(Path(self.folder).iterdir())
+            tries.touch()
+            if first or not self.once:
+                os.kill(os.getpid(), self.number)
+        return [Outcome("ok", "", {"notes": ["survived"]}) for _ in candidates]
