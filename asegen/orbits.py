@@ -10,19 +10,23 @@ and c are, the crystal has its space group and its composition exactly.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from asegen.crystal import Crystals
 from asegen.geometry.lattice import metric_tensor, symmetric_basis, symmetric_exp, symmetric_log
-from asegen.geometry.torus import wrap
+from asegen.geometry.torus import shortest, wrap
 
 BRAVAIS = ("aP", "mP", "mC", "oP", "oC", "oI", "oF", "tP", "tI", "hR", "hP", "cP", "cI", "cF")
 """The Bravais lattices; the base-centred orthorhombic ones, on C and on A, are both oC."""
+
+_REACHED = 1e-4  # fractional; a way within a site's freedom ends as near as this
 
 # Coordinates of `symmetric_basis` (12, 13, 23, 11 - 22, 11 + 22 - 2·33, volume) that each family of crystals may have;
 # monoclinic: unique axis b.
@@ -34,6 +38,23 @@ _ALLOWED = {
     "h": (False, False, False, False, True, True),
     "c": (False, False, False, False, False, True),
 }
+
+
+class Numbers(NamedTuple):
+    """The free numbers of a batch of crystals; what isn't free doesn't matter.
+
+    Attributes:
+        u: (n_sites_total, 3), Wyckoff parameters, conventional fractional coordinates.
+        lattice: (n_crystals, 6), coordinates c, logarithms of lengths in Å.
+    """
+
+    u: Tensor
+    lattice: Tensor
+
+    @staticmethod
+    def cat(parts: Sequence[Numbers]) -> Numbers:
+        """The numbers of several batches in order."""
+        return Numbers(torch.cat([part.u for part in parts]), torch.cat([part.lattice for part in parts]))
 
 
 def allowed_coordinates(bravais: Tensor) -> Tensor:
@@ -61,6 +82,7 @@ class Orbits:
             below is written.
         n_sites: (n_crystals,), int64.
         numbers: (n_sites_total,), int64, atomic numbers.
+        letter: (n_sites_total,), uint8, the Wyckoff letter as a character's code.
         matrix: (n_sites_total, 3, 3), A; zero columns belong to no free parameter.
         shift: (n_sites_total, 3), t.
         n_images: (n_sites_total,), int64, atoms of each site in the primitive cell.
@@ -74,6 +96,7 @@ class Orbits:
     reference: Tensor
     n_sites: Tensor
     numbers: Tensor
+    letter: Tensor
     matrix: Tensor
     shift: Tensor
     n_images: Tensor
@@ -140,14 +163,15 @@ class Orbits:
         strain = torch.einsum("bm,mxy->bxy", allowed, symmetric_basis(lattice))
         return self.reference.to(lattice) @ symmetric_exp(strain)
 
-    def crystals(self, u: Tensor, lattice: Tensor) -> Crystals:
-        """The crystals of free parameters and lattice coordinates.
+    def crystals(self, numbers: Numbers) -> Crystals:
+        """The crystals of free numbers."""
+        cell, positions = self.cell(numbers.lattice), self.positions(numbers.u)
+        return Crystals(cell, positions, self.numbers[self.site], self.n_atoms)
 
-        Args:
-            u: (n_sites_total, 3).
-            lattice: (n_crystals, 6).
-        """
-        return Crystals(self.cell(lattice), self.positions(u), self.numbers[self.site], self.n_atoms)
+    def select(self, numbers: Numbers, index: Tensor) -> Numbers:
+        """The numbers of some of the crystals, as `self[index]` numbers them."""
+        chosen = torch.arange(len(self), device=self.group.device)[index]
+        return Numbers(numbers.u[self.sites_of(chosen)], numbers.lattice[chosen])
 
     def lattice(self, cell: Tensor) -> Tensor:
         """Coordinates of the allowed lattices that are nearest to cells, in the log-Euclidean sense.
@@ -185,6 +209,57 @@ class Orbits:
         normal = own.mT @ metric[self.site_crystal] @ own + torch.diag_embed((~self.free).to(displacement))
         return torch.linalg.solve(normal, total / self.n_images[:, None])
 
+    def shortest_way(self, start: Numbers, goal: Numbers) -> Tensor:
+        """How the free parameters move so that every site comes to where a goal has it, by the shortest way.
+
+        Every atom of a site at the goal that can be reached within the site's freedom may become its first, from any
+        lattice translation; the one whose way is shortest in the goal's metric does. Uniform noise stays uniform under
+        that choice.
+
+        Args:
+            start: where from.
+            goal: where to; its lattice gives the metric.
+
+        Returns:
+            (n_sites_total, 3), not wrapped.
+        """
+        places, there = self.positions(goal.u), self.positions(start.u)
+        first = torch.cumsum(self.n_images, 0) - self.n_images
+        metric = metric_tensor(self.cell(goal.lattice))[self.site_crystal]
+        own = self.matrix.to(places)
+        normal = own.mT @ metric @ own + torch.diag_embed((~self.free).to(places))
+        solver = torch.linalg.solve(normal, own.mT @ metric)
+        shifts = torch.cartesian_prod(*[torch.arange(-1, 2, device=places.device)] * 3).to(places)
+        ways = shortest(places - there[first][self.site])[:, None, :] + shifts  # (n_atoms_total, 27, 3)
+        motion = torch.einsum("nab,nsb->nsa", solver[self.site], ways)
+        miss = (torch.einsum("nab,nsb->nsa", own[self.site], motion) - ways).abs().amax(-1)
+        squared = torch.einsum("nsa,nab,nsb->ns", motion, normal[self.site], motion)
+        squared, shift = torch.where(miss < _REACHED, squared, torch.inf).min(-1)
+        least = torch.full_like(goal.u[:, 0], torch.inf).scatter_reduce(0, self.site, squared, "amin")
+        atom = torch.arange(len(squared), device=places.device)
+        atom = torch.where(squared == least[self.site], atom, len(squared))
+        best = torch.full_like(self.numbers, len(squared)).scatter_reduce(0, self.site, atom, "amin")
+        reached = torch.isfinite(least)
+        best = torch.where(reached, best, first)
+        found = motion[best, shift[best]]
+        return torch.where(reached[:, None], found, torch.where(self.free, shortest(goal.u - start.u), 0.0))
+
+    def mirrored(self, mirror: Tensor) -> Orbits:
+        """The orbits with some crystals inverted, which has the same distances; a chiral group becomes its partner.
+
+        Args:
+            mirror: (n_crystals,), bool. The label `group` stays.
+        """
+        sign = 1 - 2 * mirror.to(self.matrix)
+        of_site = sign[self.site_crystal]
+        of_atom = of_site[self.site]
+        return dataclasses.replace(
+            self,
+            matrix=of_site[:, None, None] * self.matrix,
+            shift=of_site[:, None] * self.shift,
+            translation=of_atom[:, None] * self.translation,
+        )
+
     def in_basis(self, transform: Tensor) -> Orbits:
         """The same crystals described by other vectors of the same lattice.
 
@@ -195,18 +270,13 @@ class Orbits:
         to_new = torch.linalg.inv(forward).round().mT  # acts on columns of fractional coordinates
         of_site = to_new[self.site_crystal]
         of_atom, back = of_site[self.site], forward.mT[self.site_crystal][self.site]
-        return Orbits(
-            self.group,
-            self.bravais,
-            self.points,
-            forward @ self.reference,
-            self.n_sites,
-            self.numbers,
-            of_site @ self.matrix,
-            (of_site @ self.shift[:, :, None])[:, :, 0],
-            self.n_images,
-            of_atom @ self.rotation @ back,
-            (of_atom @ self.translation[:, :, None])[:, :, 0],
+        return dataclasses.replace(
+            self,
+            reference=forward @ self.reference,
+            matrix=of_site @ self.matrix,
+            shift=(of_site @ self.shift[:, :, None])[:, :, 0],
+            rotation=of_atom @ self.rotation @ back,
+            translation=(of_atom @ self.translation[:, :, None])[:, :, 0],
         )
 
     def to(self, device: torch.device | str) -> Orbits:
@@ -230,24 +300,49 @@ class Orbits:
         chosen = torch.arange(len(self), device=self.group.device)[index]
         sites = self.sites_of(chosen)
         atoms = _members(self.n_images, sites)
-        return Orbits(
-            self.group[chosen],
-            self.bravais[chosen],
-            self.points[chosen],
-            self.reference[chosen],
-            self.n_sites[chosen],
-            self.numbers[sites],
-            self.matrix[sites],
-            self.shift[sites],
-            self.n_images[sites],
-            self.rotation[atoms],
-            self.translation[atoms],
-        )
+        columns = [(_OF_CRYSTALS, chosen), (_OF_SITES, sites), (_OF_ATOMS, atoms)]
+        return Orbits(**{name: getattr(self, name)[rows] for names, rows in columns for name in names})
 
     @staticmethod
     def cat(batches: Sequence[Orbits]) -> Orbits:
         """One batch of several, in order."""
         return Orbits(*(torch.cat([getattr(b, field.name) for b in batches]) for field in fields(Orbits)))
+
+
+class SymmetricBatch(NamedTuple):
+    """Known crystals by symmetry."""
+
+    orbits: Orbits
+    numbers: Numbers
+
+    def select(self, index: Tensor) -> SymmetricBatch:
+        """Some of the crystals; int64 indices or a mask, on any device."""
+        index = index.to(self.orbits.group.device)
+        return SymmetricBatch(self.orbits[index], self.orbits.select(self.numbers, index))
+
+    def to(self, device: torch.device | str) -> SymmetricBatch:
+        """The same on a device."""
+        return SymmetricBatch(self.orbits.to(device), Numbers(*(part.to(device) for part in self.numbers)))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All fields by name, as files hold them."""
+        found = {field.name: getattr(self.orbits, field.name) for field in fields(self.orbits)}
+        return {name: t.cpu().contiguous() for name, t in (found | self.numbers._asdict()).items()}
+
+    @staticmethod
+    def of_tensors(tensors: dict[str, Tensor]) -> SymmetricBatch:
+        """The inverse of `tensors`.
+
+        Raises:
+            KeyError: a field is missing.
+        """
+        orbits = Orbits(*(tensors[field.name] for field in fields(Orbits)))
+        return SymmetricBatch(orbits, Numbers(tensors["u"], tensors["lattice"]))
+
+
+_OF_CRYSTALS = ("group", "bravais", "points", "reference", "n_sites")
+_OF_SITES = ("numbers", "letter", "matrix", "shift", "n_images")
+_OF_ATOMS = ("rotation", "translation")
 
 
 def _owners(counts: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ from asegen.training.registry import MODELS, PROCESSES
 
 JUDGE = ".judge"
 """Weights of a `Judge` that lie beside a generator's, `NAME.judge.safetensors`, are a part of it."""
+CATALOGUE = ".wyckoff"
+"""`NAME.wyckoff.safetensors` is a catalogue of known crystals, see `asegen.symmetry.catalogue`."""
 
 
 class Trained(NamedTuple):
@@ -30,7 +32,7 @@ def shipped_weights(*processes: str) -> list[str]:
     """Names of the weights inside the package, of some classes of processes or of all."""
     folder = resources.files("asegen") / "weights"
     names = sorted(e.name.removesuffix(".safetensors") for e in folder.iterdir() if e.name.endswith(".safetensors"))
-    names = [name for name in names if not name.endswith(JUDGE)]
+    names = [name for name in names if not name.endswith((JUDGE, CATALOGUE))]
     return [name for name in names if not processes or read_header(_place(name))["process"]["class"] in processes]
 
 

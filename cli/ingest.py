@@ -34,6 +34,12 @@ class CLICommand:
         parser.add_argument("--max-atoms", type=int, metavar="N", help="reject cells of more atoms")
         parser.add_argument("--targets", metavar="A,B", help="columns to keep (default: all that hold only numbers)")
         parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
+        parser.add_argument(
+            "--symmetry",
+            type=float,
+            metavar="Å",
+            help="make crystals exactly symmetric within this tolerance, for training with space groups (such as 0.1)",
+        )
         parser.add_argument("--force", action="store_true", help="replace splits that exist")
 
     @staticmethod
@@ -43,6 +49,8 @@ class CLICommand:
             value = getattr(args, name)
             if value is not None and value < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if args.symmetry is not None and not 0 < args.symmetry <= 1:
+            parser.error(f"--symmetry {args.symmetry:g}: a tolerance in Å, above 0 and at most 1, is needed")
         targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
         _ingest(args, targets)
 
@@ -75,9 +83,33 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
                 on_start=partial(_set_total, progress, task),
                 on_row=partial(progress.advance, task),
             )
-        write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
+        if args.symmetry is not None:
+            dataset, without = _with_symmetry(dataset, args.symmetry, jobs, console)
+            rejected = rejected + without
+        place = write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
+        if dataset.symmetry is not None:
+            _write_catalogue(place, dataset)
         results[split] = (dataset, rejected)
     _print_summary(results)
+
+
+def _with_symmetry(
+    dataset: CrystalDataset, symprec: float, jobs: int, console: Console
+) -> tuple[CrystalDataset, list[Rejected]]:
+    from asegen.symmetry.datasets import symmetrise
+
+    with _progress(console) as progress:
+        task = progress.add_task("space groups", total=len(dataset))
+        return symmetrise(dataset, symprec, jobs, partial(progress.advance, task))
+
+
+def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
+    """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
+    from asegen.symmetry.catalogue import FILE, Catalogue
+
+    assert dataset.symmetry is not None
+    header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
+    Catalogue.of(dataset.symmetry).write(place / FILE, header)
 
 
 def _cores() -> int:

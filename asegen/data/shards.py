@@ -4,6 +4,8 @@
     DIR/<split>/crystals-00000.safetensors     cell (B, 3, 3) float64 Å, scaled_positions (N, 3) float64,
                                                numbers (N,) int16, n_atoms (B,) int64, target/<name> (B,) float64,
                                                site/<name> (N,) float64
+    DIR/<split>/symmetry.safetensors           where the crystals were made exactly symmetric: the fields of their
+                                               `Orbits` and `Numbers`
     DIR/<split>/rejected.csv                   file, row, id, reason of what is not in the split
 
 A split appears whole or not at all: it is written into a temporary folder beside its place and renamed.
@@ -28,10 +30,12 @@ from torch import Tensor
 
 from asegen.crystal import Crystals
 from asegen.errors import InputError
+from asegen.orbits import SymmetricBatch
 
 FORMAT = 1
 CRYSTALS_PER_SHARD = 10_000
 _TARGET, _SITE = "target/", "site/"
+_SYMMETRY = "symmetry.safetensors"
 
 
 class Rejected(NamedTuple):
@@ -53,6 +57,7 @@ class CrystalDataset:
         ids: n_crystals identifiers from the source.
         header: what `index.json` holds besides.
         site_targets: name -> (n_atoms_total,) float64, the same for each atom.
+        symmetry: of crystals that are exactly symmetric, in their cells and with their atoms in order; None otherwise.
     """
 
     crystals: Crystals
@@ -60,6 +65,7 @@ class CrystalDataset:
     ids: list[str]
     header: dict[str, Any] = field(default_factory=dict)
     site_targets: dict[str, Tensor] = field(default_factory=dict)
+    symmetry: SymmetricBatch | None = None
 
     def __len__(self) -> int:
         """Number of crystals."""
@@ -78,7 +84,8 @@ class CrystalDataset:
         targets = {name: values[index.to(values.device)] for name, values in self.targets.items()}
         atoms = self.crystals.atoms_of(index)
         sites = {name: values[atoms.to(values.device)] for name, values in self.site_targets.items()}
-        return CrystalDataset(self.crystals[index], targets, [self.ids[i] for i in chosen], self.header, sites)
+        ids, symmetry = [self.ids[i] for i in chosen], self.symmetry and self.symmetry.select(index)
+        return CrystalDataset(self.crystals[index], targets, ids, self.header, sites, symmetry)
 
 
 def write_shards(
@@ -120,6 +127,8 @@ def write_shards(
                 "shards": shards,
                 "ids": dataset.ids,
             }
+            if dataset.symmetry is not None:
+                (temporary / _SYMMETRY).write_bytes(save(dataset.symmetry.tensors()))
             (temporary / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
             with open(temporary / "rejected.csv", "w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
@@ -221,7 +230,20 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
         merged["cell"], merged["scaled_positions"], merged["numbers"].to(torch.int64), merged["n_atoms"]
     )
     of_atoms = {name: merged[_SITE + name] for name in sites}
-    return CrystalDataset(crystals, {name: merged[_TARGET + name] for name in names}, ids, header, of_atoms)
+    targets = {name: merged[_TARGET + name] for name in names}
+    return CrystalDataset(crystals, targets, ids, header, of_atoms, _read_symmetry(place / _SYMMETRY, crystals))
+
+
+def _read_symmetry(file: Path, crystals: Crystals) -> SymmetricBatch | None:
+    if not file.exists():
+        return None
+    try:
+        symmetry = SymmetricBatch.of_tensors(load_file(file))
+        if not torch.equal(symmetry.orbits.n_atoms, crystals.n_atoms):
+            raise InputError(f"{file} is damaged: its crystals are not those of the split")
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}") from None
+    return symmetry
 
 
 def _others(folder: Path) -> str:

@@ -21,6 +21,9 @@ idealised positions are exact to about 1e-8."""
 _SAME = 1e-4
 """Fractional. A position has to fit better than another by this much to be preferred to a more special one."""
 
+Structure = tuple[Floats, Floats, NDArray[np.integer]]
+"""Cell (3, 3), Å; fractional positions (n, 3); atomic numbers (n,)."""
+
 
 @dataclass(frozen=True)
 class Site:

@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 import torch
 
-from asegen.orbits import BRAVAIS, Orbits
-from asegen.symmetry.analysis import Site, SymmetricCrystal
+from asegen.orbits import BRAVAIS, Numbers, Orbits
+from asegen.symmetry.analysis import SymmetricCrystal
+from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.groups import Floats, SpaceGroup, space_group
 
 _FAMILY = {
@@ -51,6 +52,7 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
     """
     groups = [space_group(number) for number, _ in assignments]
     pieces = [(_site_arrays(number, letter), z) for number, sites in assignments for letter, z in sites]
+    letters = [ord(letter) for _, sites in assignments for letter, _ in sites]
 
     def stack(column: int) -> torch.Tensor:
         return torch.from_numpy(np.stack([arrays[column] for arrays, _ in pieces]))
@@ -65,6 +67,7 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
         reference=torch.from_numpy(np.stack([group.primitive @ group.unit_cell for group in groups])),
         n_sites=torch.tensor([len(sites) for _, sites in assignments]),
         numbers=torch.tensor([z for _, z in pieces]),
+        letter=torch.tensor(letters, dtype=torch.uint8),
         matrix=stack(0),
         shift=stack(1),
         n_images=torch.tensor([len(arrays[2]) for arrays, _ in pieces]),
@@ -73,12 +76,20 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
     )
 
 
-def orbits_of(crystals: Sequence[SymmetricCrystal]) -> tuple[Orbits, torch.Tensor, torch.Tensor]:
-    """Orbits of known crystals, with their free parameters (n_sites_total, 3) and lattice coordinates (n, 6)."""
+def occupations_of(orbits: Orbits) -> list[Occupation]:
+    """What is where in each crystal of a batch."""
+    sites = list(zip(map(chr, orbits.letter.tolist()), orbits.numbers.tolist(), strict=True))
+    ends = torch.cumsum(orbits.n_sites, 0).tolist()
+    starts = [0, *ends[:-1]]
+    return [
+        Occupation(group, tuple(sorted(sites[start:end])))
+        for group, start, end in zip(orbits.group.tolist(), starts, ends, strict=True)
+    ]
+
+
+def orbits_of(crystals: Sequence[SymmetricCrystal]) -> tuple[Orbits, Numbers]:
+    """Orbits of known crystals, with their free numbers, float64."""
     orbits = make_orbits([(c.group, [(site.letter, site.number) for site in c.sites]) for c in crystals])
     u = torch.tensor([site.u for c in crystals for site in c.sites], dtype=torch.float64)
     primitive = np.stack([space_group(c.group).primitive @ c.cell for c in crystals])
-    return orbits, u, orbits.lattice(torch.from_numpy(primitive))
-
-
-__all__ = ["Site", "bravais_index", "make_orbits", "orbits_of"]
+    return orbits, Numbers(u, orbits.lattice(torch.from_numpy(primitive)))

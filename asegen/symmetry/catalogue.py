@@ -14,17 +14,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import islice, permutations, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asegen.diffusion.symmetric_flow import bravais_statistics
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, column
+from asegen.errors import CheckpointError
 from asegen.models.checkpoint import read_tensors, write_tensors
+from asegen.orbits import SymmetricBatch
 from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
+from asegen.symmetry.batches import occupations_of
 from asegen.symmetry.groups import space_group
 
+FILE = "known.wyckoff.safetensors"
+"""The catalogue's name in the folder of a split."""
 _NEW = 0.05
 """Votes of the ways without precedent, against the known crystals' (an exchange of nothing votes with 1)."""
 _SOFTNESS = 0.5
@@ -48,39 +54,50 @@ class Proposals(NamedTuple):
 
 
 class Catalogue:
-    """Known crystals, as how often each canonical occupation occurs.
+    """Known crystals, as how often each canonical occupation occurs, with the shapes of their lattices.
 
     Args:
         known: occupations with their numbers of crystals.
+        bravais_mean: (14, 6), see `diffusion.symmetric_flow.SymmetricFlow`.
+        bravais_std: (14, 6).
     """
 
-    def __init__(self, known: Mapping[Occupation, int]) -> None:
+    def __init__(
+        self,
+        known: Mapping[Occupation, int],
+        bravais_mean: Sequence[Sequence[float]],
+        bravais_std: Sequence[Sequence[float]],
+    ) -> None:
         self.known = dict(known)
+        self.bravais_mean, self.bravais_std = bravais_mean, bravais_std
 
     @staticmethod
-    def of(occupations: Iterable[Occupation]) -> Catalogue:
-        """The catalogue of known crystals, one occupation each."""
-        return Catalogue(Counter(canonical(occupation) for occupation in occupations))
+    def of(crystals: SymmetricBatch) -> Catalogue:
+        """The catalogue of known crystals."""
+        known = Counter(canonical(occupation) for occupation in occupations_of(crystals.orbits))
+        return Catalogue(known, *bravais_statistics(crystals.orbits, crystals.numbers.lattice))
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def write(self, path: Path, source: str) -> None:
+    def write(self, path: Path, header: Mapping[str, Any]) -> None:
         """Writes a safetensors file.
 
         Args:
             path: the file.
-            source: what the crystals were, for the header.
+            header: what the crystals were.
         """
         entries = sorted(self.known.items())
         sites = [site for occupation, _ in entries for site in occupation.sites]
         tensors = {
-            "group": torch.tensor([occupation.group for occupation, _ in entries], dtype=torch.int16),
-            "crystals": torch.tensor([count for _, count in entries], dtype=torch.int32),
+            "group": torch.tensor([occupation.group for occupation, _ in entries], dtype=torch.uint8),
+            "crystals": torch.tensor([count for _, count in entries], dtype=torch.int16),
             "n_sites": torch.tensor([len(occupation.sites) for occupation, _ in entries], dtype=torch.int16),
             "letter": torch.tensor([ord(letter) for letter, _ in sites], dtype=torch.uint8),
             "number": torch.tensor([z for _, z in sites], dtype=torch.uint8),
+            "bravais_mean": torch.tensor(self.bravais_mean),
+            "bravais_std": torch.tensor(self.bravais_std),
         }
-        write_tensors(path, tensors, {"name": "wyckoff", "source": source})
+        write_tensors(path, tensors, dict(header))
 
     @staticmethod
     def read(path: Path) -> Catalogue:
@@ -90,13 +107,16 @@ class Catalogue:
             CheckpointError: it isn't such a file.
         """
         _, tensors = read_tensors(path)
-        columns = {name: tensor.tolist() for name, tensor in tensors.items()}
-        sites = list(zip(map(chr, columns["letter"]), columns["number"], strict=True))
-        known, first = {}, 0
-        for group, crystals, n in zip(columns["group"], columns["crystals"], columns["n_sites"], strict=True):
-            known[Occupation(group, tuple(sites[first : first + n]))] = crystals
-            first += n
-        return Catalogue(known)
+        try:
+            columns = {name: tensor.tolist() for name, tensor in tensors.items()}
+            sites = list(zip(map(chr, columns["letter"]), columns["number"], strict=True))
+            known, first = {}, 0
+            for group, crystals, n in zip(columns["group"], columns["crystals"], columns["n_sites"], strict=True):
+                known[Occupation(group, tuple(sites[first : first + n]))] = crystals
+                first += n
+            return Catalogue(known, columns["bravais_mean"], columns["bravais_std"])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} holds no catalogue of known crystals ({error!r})") from None
 
     # -- what is likely --------------------------------------------------------------------------------------------
 

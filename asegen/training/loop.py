@@ -25,6 +25,7 @@ from asegen.data.shards import load_split
 from asegen.diffusion.process import Process
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
+from asegen.orbits import Numbers, Orbits
 from asegen.training.recipe import Recipe
 from asegen.training.registry import MODELS, PROCESSES
 from asegen.training.splits import Split, fitting_split
@@ -73,7 +74,10 @@ def train(
         raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
     torch.manual_seed(recipe.seed)
     per_site = getattr(PROCESSES[recipe.process], "per_site", False)
-    splits = {name: fitting_split(load_split(data, name), recipe.data, name, per_site) for name in ("train", "val")}
+    symmetric = getattr(PROCESSES[recipe.process], "symmetric", False)
+    splits = {
+        name: fitting_split(load_split(data, name), recipe.data, name, per_site, symmetric) for name in ("train", "val")
+    }
     run = _Run(recipe, splits, fabric, init)
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
@@ -98,7 +102,7 @@ class _Loss(nn.Module):
         numbers: Tensor,
         n_atoms: Tensor,
         generator: torch.Generator,
-        *labels: Tensor,
+        *labels: Tensor | Orbits | Numbers,
     ) -> dict[str, Tensor]:
         def model(*args: Any) -> Any:
             with torch.autocast(cell.device.type, torch.bfloat16, enabled=self.mixed):

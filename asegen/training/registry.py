@@ -7,6 +7,7 @@ from typing import Any
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.judge import Judge
+from asegen.diffusion.symmetric_flow import SymmetricFlow
 from asegen.models.alignn import ALIGNN
 from asegen.models.cgcnn import CGCNN
 from asegen.models.ecn import ECN
@@ -45,6 +46,7 @@ PROCESSES: dict[str, Any] = {
     "Reconstruction": Reconstruction,
     "Regression": Regression,
     "SiteMoments": SiteMoments,
+    "SymmetricFlow": SymmetricFlow,
     "TorusFlow": TorusFlow,
 }
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")

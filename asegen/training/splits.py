@@ -10,6 +10,7 @@ from torch import Tensor
 from asegen.crystal import Crystals
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
+from asegen.orbits import Numbers, Orbits, SymmetricBatch
 from asegen.training.recipe import DataOptions
 
 
@@ -20,29 +21,34 @@ class Split(NamedTuple):
         crystals: in float32.
         targets: (n_crystals or n_atoms_total, n_targets), float32, in the recipe's order; n_targets may be 0.
         per_site: whether the targets are of atoms.
+        symmetry: of the crystals, if the process asks for it.
     """
 
     crystals: Crystals
     targets: Tensor
     per_site: bool = False
+    symmetry: SymmetricBatch | None = None
 
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
-        return Split(self.crystals.to(device), self.targets.to(device), self.per_site)
+        symmetry = self.symmetry and self.symmetry.to(device)
+        return Split(self.crystals.to(device), self.targets.to(device), self.per_site, symmetry)
 
     def take(self, index: Tensor) -> Split:
         """The chosen crystals with their targets; `index` may be on any device."""
         index = index.to(self.targets.device)
         targets = self.targets[self.crystals.atoms_of(index) if self.per_site else index]
-        return Split(self.crystals[index], targets, self.per_site)
+        return Split(self.crystals[index], targets, self.per_site, self.symmetry and self.symmetry.select(index))
 
     @property
-    def labels(self) -> tuple[Tensor, ...]:
-        """What a process is given beyond the crystals: the targets, where there are any."""
-        return (self.targets,) if self.targets.shape[1] else ()
+    def labels(self) -> tuple[Tensor | Orbits | Numbers, ...]:
+        """What a process is given beyond the crystals: the targets, where there are any, or the symmetry."""
+        return (self.targets,) if self.targets.shape[1] else self.symmetry or ()
 
 
-def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, per_site: bool = False) -> Split:
+def fitting_split(
+    dataset: CrystalDataset, options: DataOptions, split: str, per_site: bool = False, symmetric: bool = False
+) -> Split:
     """The crystals of a split that are small enough and have all targets.
 
     Args:
@@ -50,10 +56,13 @@ def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, per
         options: which crystals, which targets.
         split: its name, for errors.
         per_site: take the targets of atoms; a crystal has a target if one of its atoms has.
+        symmetric: take the symmetry of the crystals.
 
     Raises:
-        InputError: there is no such column, or no such crystal.
+        InputError: there is no such column, no such crystal, or no symmetry.
     """
+    if symmetric and dataset.symmetry is None:
+        raise InputError(f"split {split!r} has no symmetry: make it with `asegen ingest --symmetry`")
     known, other = dataset.targets, dataset.site_targets
     if per_site:
         known, other = other, known
@@ -70,8 +79,8 @@ def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, per
     if not keep.any():
         wanted = f" and {', '.join(options.targets)}" if options.targets else ""
         raise InputError(f"split {split!r} has no crystal of at most {options.max_atoms} atoms{wanted}")
-    chosen = Split(dataset.crystals, targets, per_site).take(keep)
-    return Split(chosen.crystals.to(dtype=torch.float32), chosen.targets.float(), per_site)
+    chosen = Split(dataset.crystals, targets, per_site, dataset.symmetry if symmetric else None).take(keep)
+    return chosen._replace(crystals=chosen.crystals.to(dtype=torch.float32), targets=chosen.targets.float())
 
 
 def _has_targets(targets: Tensor, dataset: CrystalDataset, per_site: bool) -> Tensor:

@@ -1,0 +1,93 @@
+"""Splits of crystals made exactly symmetric, so that training has their orbits without spglib."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+
+import numpy as np
+import torch
+
+from asegen.data.shards import CrystalDataset, Rejected
+from asegen.errors import InputError
+from asegen.geometry.niggli import niggli_reduce
+from asegen.orbits import SymmetricBatch
+from asegen.symmetry.analysis import Structure, SymmetricCrystal, find_symmetry
+from asegen.symmetry.batches import orbits_of
+from asegen.workers import worker_pool
+
+_CHUNK = 64
+
+
+def symmetrise(
+    dataset: CrystalDataset, symprec: float, jobs: int, on_row: Callable[[], None] = lambda: None
+) -> tuple[CrystalDataset, list[Rejected]]:
+    """The crystals of a split in the space groups that spglib finds, idealised, with their orbits.
+
+    Cells are primitive and Niggli-reduced: those of crystals with more translations than their cell shows become
+    smaller. Columns per atom are left out, since atoms are put into the order of their sites.
+
+    Args:
+        dataset: a split.
+        symprec: tolerance, Å.
+        jobs: worker processes; the result does not depend on it.
+        on_row: called after each crystal.
+
+    Returns:
+        The split, and the crystals whose group could not be used; the `file` of these is empty.
+
+    Raises:
+        InputError: nothing is left.
+        AsegenError: worker processes cannot be started.
+    """
+    found: list[SymmetricCrystal | str] = []
+    for result in _find_all(_structures(dataset), symprec, jobs):
+        found.append(result)
+        on_row()
+    kept = [k for k, result in enumerate(found) if isinstance(result, SymmetricCrystal)]
+    rejected = [
+        Rejected("", k, dataset.ids[k], f"no symmetry: {result}")
+        for k, result in enumerate(found)
+        if isinstance(result, str)
+    ]
+    if not kept:
+        raise InputError(f"no crystal has a space group at {symprec} Å")
+    orbits, numbers = orbits_of([result for result in found if isinstance(result, SymmetricCrystal)])
+    orbits = orbits.in_basis(niggli_reduce(orbits.cell(numbers.lattice))[1])
+    chosen = dataclasses.replace(dataset, site_targets={}, symmetry=None)[torch.tensor(kept)]
+    header = {**dataset.header, "symprec": symprec}
+    symmetry = SymmetricBatch(orbits, numbers)
+    return (
+        dataclasses.replace(chosen, crystals=orbits.crystals(numbers), header=header, symmetry=symmetry),
+        rejected,
+    )
+
+
+def _structures(dataset: CrystalDataset) -> list[Structure]:
+    crystals = dataset.crystals
+    ends = np.cumsum(crystals.n_atoms.numpy())[:-1]
+    positions = np.split(crystals.scaled_positions.numpy(), ends)
+    numbers = np.split(crystals.numbers.numpy(), ends)
+    return list(zip(crystals.cell.numpy(), positions, numbers, strict=True))
+
+
+def _find_all(structures: Sequence[Structure], symprec: float, jobs: int) -> Iterator[SymmetricCrystal | str]:
+    chunks = [structures[k : k + _CHUNK] for k in range(0, len(structures), _CHUNK)]
+    find = partial(_find, symprec=symprec)
+    if jobs == 1:
+        yield from chain.from_iterable(map(find, chunks))
+    else:
+        with worker_pool(jobs) as pool:
+            yield from chain.from_iterable(pool.map(find, chunks))
+
+
+def _find(structures: Sequence[Structure], symprec: float) -> list[SymmetricCrystal | str]:
+    results: list[SymmetricCrystal | str] = []
+    for structure in structures:
+        try:
+            results.append(find_symmetry(*structure, symprec=symprec))
+        except InputError as error:
+            results.append(str(error))
+    return results
