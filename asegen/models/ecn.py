@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,7 @@ from asegen.nn.orbits import N_CELLS, orbit_row
 from asegen.nn.readouts import Heads, crystal_mean
 
 _GAUSSIANS, _LAST, _WIDTH = 20, 6.0, 0.6  # number, Å, Å
+_ATOM, _BOND, _PATHS, _SUM, _IDENTITY_SUM = 10.0, 2.0, 3.0, 6.0, 2.0  # what `scaled` multiplies and divides by
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,11 @@ class ECN(nn.Module):
     translations. Invariant to rotations and to the order of atoms in any case. Cells have to be primitive, for a
     shift's parity to mean anything.
 
+    As published, a network that has just been made gives all crystals the same number to within 0.0001 to 0.01 of the
+    target's spread, or messages explode, by width and depth: hundreds of steps pass before anything is learned. With
+    `scaled`, constants keep atoms and sums near one, and weights are drawn with the variance 1/fan_in, so that crystals
+    differ from the first step on. The functions that can be learned are the same.
+
     Args:
         group: one of `asegen.nn.orbits.GROUPS`; the paper's two are "P-triclinic" and "S_8".
         encoding: of elements, see `asegen.nn.element_features`.
@@ -57,6 +64,7 @@ class ECN(nn.Module):
         cutoff: Å, of the graph "radius".
         width: of atoms and messages (published: 100).
         layers: published: 6.
+        scaled: see above (published: False).
         outputs: numbers per crystal.
         heads: how many heads give them (published: 1).
         per_site: numbers per atom instead, such as moments: the mean over an atom's copies in the supercell.
@@ -80,6 +88,7 @@ class ECN(nn.Module):
         cutoff: float = 5.0,
         width: int = 100,
         layers: int = 6,
+        scaled: bool = False,
         outputs: int = 1,
         heads: int = 1,
         per_site: bool = False,
@@ -92,19 +101,22 @@ class ECN(nn.Module):
         self.row: Tensor
         self.register_buffer("row", torch.tensor(orbit_row(group)), persistent=False)
         self.elements = ElementFeatures(encoding)
+        self.atom_scale, self.bond_scale = (_ATOM, _BOND) if scaled else (1.0, 1.0)
         self.atoms = nn.Linear(self.elements.size + (N_CELLS if cells == "published" else 0), width)
         self.gaussians = Gaussians(0, _LAST, _GAUSSIANS, _WIDTH)
         self.bonds = nn.Linear(_GAUSSIANS, _GAUSSIANS)
         self.layers = nn.ModuleList(
             [
-                _MovingLayer(width, _GAUSSIANS, group, pushes=k < layers)
+                _MovingLayer(width, _GAUSSIANS, group, scaled, pushes=k < layers)
                 if moving
-                else _Layer(width, _GAUSSIANS, group)
+                else _Layer(width, _GAUSSIANS, group, scaled)
                 for k in range(1, layers + 1)
             ]
         )
         self.site = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.heads = Heads([width, width], outputs, heads, nn.SiLU())
+        if scaled:
+            _widen(self.bonds, self.layers, self.site, self.heads)
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, width): the mean over atoms that the heads read."""
@@ -129,7 +141,7 @@ class ECN(nn.Module):
         if self.n_cells > 1:
             places = torch.eye(N_CELLS, device=features.device).expand(len(features), -1, -1)
             features = torch.cat([features.expand(-1, N_CELLS, -1), places], -1)
-        return self.atoms(features.to(self.atoms.weight.dtype))
+        return self.atom_scale * self.atoms(features.to(self.atoms.weight.dtype))
 
     def _supercell(self, crystals: Crystals) -> _Supercell:
         edges = _with_self_edges(property_graph(crystals, self.graph, self.cutoff), len(crystals.numbers))
@@ -141,7 +153,7 @@ class ECN(nn.Module):
         order = torch.argsort(colour, stable=True)
         edges, parity, colour = Edges(edges.i[order], edges.j[order], edges.shift[order]), parity[order], colour[order]
         vector = edges.vectors(crystals)
-        features = self.bonds(self.gaussians(torch.linalg.vector_norm(vector, dim=-1)))[:, None]
+        features = self.bond_scale * self.bonds(self.gaussians(torch.linalg.vector_norm(vector, dim=-1)))[:, None]
         cell = torch.arange(self.n_cells, device=parity.device)
         if self.n_cells > 1:
             cell = cell ^ parity[:, None]
@@ -150,6 +162,15 @@ class ECN(nn.Module):
         counts, same_counts = (torch.bincount(c, minlength=n_colours).tolist() for c in (colour, colour[same]))
         identity = CellEdges(edges.i[same], sender[same], features[same], same_counts)
         return _Supercell(CellEdges(edges.i, sender, features, counts), same, identity, vector)
+
+
+@torch.no_grad()
+def _widen(*modules: nn.Module) -> None:
+    """Weights drawn from ±1/√fan_in, whose variance is a third of 1/fan_in, are given the whole of it."""
+    for module in modules:
+        for weight in module.parameters():
+            if weight.dim() > 1:
+                weight.mul_(math.sqrt(3))
 
 
 def _with_self_edges(edges: Edges, n_atoms: int) -> Edges:
@@ -175,9 +196,10 @@ class _Gate(nn.Module):
 class _Layer(nn.Module):
     """Messages on all edges, more messages on those between an atom and its images, and an update of the atoms."""
 
-    def __init__(self, width: int, edge_width: int, group: str) -> None:
+    def __init__(self, width: int, edge_width: int, group: str, scaled: bool) -> None:
         super().__init__()
-        self.on_all, self.on_identity = (CollapsedMessages(width, edge_width, group) for _ in range(2))
+        paths, self.sum, self.identity_sum = (_PATHS, _SUM, _IDENTITY_SUM) if scaled else (1.0, 1.0, 1.0)
+        self.on_all, self.on_identity = (CollapsedMessages(width, edge_width, group, paths) for _ in range(2))
         self.gate_all, self.gate_identity = _Gate(width), _Gate(width)
         self.update = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
 
@@ -197,16 +219,17 @@ class _Layer(nn.Module):
     def _exchange(self, x: Tensor, cells: _Supercell) -> tuple[Tensor, Tensor]:
         """New atoms, and the messages on all edges."""
         every, identity = self.on_all(x, cells.edges), self.on_identity(x, cells.identity_edges)
-        received = torch.zeros_like(x).index_add(0, cells.edges.receiver, self.gate_all(every))
-        received = received.index_add(0, cells.identity_edges.receiver, self.gate_identity(identity))
+        every_in, identity_in = self.gate_all(every) / self.sum, self.gate_identity(identity) / self.identity_sum
+        received = torch.zeros_like(x).index_add(0, cells.edges.receiver, every_in)
+        received = received.index_add(0, cells.identity_edges.receiver, identity_in)
         return x + self.update(torch.cat([received, x], -1)), every
 
 
 class _MovingLayer(_Layer):
     """The same with atoms that move, `r_i ← r_i + Σ_j (r_i − r_j) φ(m_ij)`, and messages that know `|r_i − r_j|²`."""
 
-    def __init__(self, width: int, edge_width: int, group: str, pushes: bool) -> None:
-        super().__init__(width, edge_width + 1, group)
+    def __init__(self, width: int, edge_width: int, group: str, scaled: bool, pushes: bool) -> None:
+        super().__init__(width, edge_width + 1, group, scaled)
         self.push: nn.Sequential | None = None
         if pushes:  # nobody sees where atoms are after the last layer
             last = nn.Linear(width, self.on_all.orbits + 1, bias=False)

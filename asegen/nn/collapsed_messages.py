@@ -50,17 +50,18 @@ class CollapsedMessages(nn.Module):
         width: of nodes and messages.
         edge_width: of edge features.
         group: one of `orbits.GROUPS`.
+        paths: divides the sum over p and q (published: 1).
     """
 
     intersections: Tensor
 
-    def __init__(self, width: int, edge_width: int, group: str) -> None:
+    def __init__(self, width: int, edge_width: int, group: str, paths: float = 1.0) -> None:
         super().__init__()
         row = orbit_row(group)
         self.width, self.orbits = width, max(row) + 1
         numbers = torch.tensor(intersection_numbers(row)).float()
         mean = numbers[list(row)].mean(0, keepdim=True)  # of an edge without a colour: over all cells it may come from
-        self.register_buffer("intersections", torch.cat([numbers, mean]), persistent=False)
+        self.register_buffer("intersections", torch.cat([numbers, mean]) / paths, persistent=False)
         first, second = 1 / math.sqrt(2 * width + edge_width), 1 / math.sqrt(width)
         n = self.orbits * width
         self.from_receiver = nn.Parameter(torch.empty(n, width).uniform_(-first, first))
@@ -117,11 +118,9 @@ class _Messages(torch.autograd.Function):
         of_edge, of_second = torch.empty_like(edge), torch.zeros_like(second)
         for colour, part in _parts(ctx.edges, receiver.shape[1]):
             x = _inner(receiver, sender, edge, ctx.edges, part)
-            gate = torch.sigmoid(x)
             g = gradient[part].flatten(0, 1)
-            of_second[colour].addmm_((x * gate).flatten(0, 1).T, g)
-            # The derivative of s(x) = x σ(x).
-            of_x = (g @ second[colour].T).view_as(x) * torch.addcmul(gate, x * gate, 1 - gate)
+            of_second[colour].addmm_(functional.silu(x).flatten(0, 1).T, g)
+            of_x = torch.ops.aten.silu_backward(g @ second[colour].T, x.flatten(0, 1)).view_as(x)
             of_receiver.index_add_(0, ctx.edges.receiver[part], of_x)
             of_sender.index_add_(0, ctx.edges.sender[part].flatten(), of_x.flatten(0, 1))
             of_edge[part] = of_x.sum(1, keepdim=True) if edge.shape[1] == 1 else of_x
