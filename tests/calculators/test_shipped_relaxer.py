@@ -1,10 +1,13 @@
 """The shipped relaxer against measured lattice constants, and its symmetries."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from asegen.atoms import read_structures
 from asegen.calculators.relaxer import relax_structures
 from asegen.relaxers import Relaxer, load_relaxer
 
@@ -58,3 +61,30 @@ def test_optima_hardly_move(relaxer: Relaxer) -> None:
         assert abs((record.atoms.cell.volume / before.cell.volume) ** (1 / 3) - 1) < 0.035
         away = record.atoms.get_scaled_positions() - before.get_scaled_positions()
         assert np.abs(away - np.round(away)).max() < 1e-3
+
+
+@pytest.mark.parametrize("factor", [1.75, 0.6])
+def test_cells_that_are_wrong_beyond_reason_are_stopped_and_reported(relaxer: Relaxer, factor: float) -> None:
+    """Way off in volume, a crystal either ends within the limit or is stopped with a reason; sound ones are done."""
+    wrong = [bulk("NaCl", "rocksalt", a=factor * 5.64), bulk("Cu", "fcc", a=factor * 3.61)]
+    sound = bulk("MgO", "rocksalt", a=4.25)
+    *found, last = relax_structures([*wrong, sound], relaxer)
+    assert last.status == "converged"
+    assert "volume" in {record.status for record in found}
+    for record, before in zip(found, wrong, strict=True):
+        assert 1 / 2.5 <= record.atoms.cell.volume / before.cell.volume <= 2.5
+        assert record.status == "converged" or record.reason
+
+
+def test_structures_of_the_test_split_hardly_move(relaxer: Relaxer, shared_data: Path) -> None:
+    """They are at DFT's optimum. What the model moves them by is its own error."""
+    rows = read_structures(shared_data / "mp" / "test.csv.gz")
+    before = [row.atoms for row, _ in zip(rows, range(100), strict=False)]
+    found = relax_structures(before, relaxer)
+    assert {record.status for record in found} <= {"converged", "out of steps"}
+    after = [record.atoms for record in found]
+    lengths = [np.abs(b.cell.lengths() - a.cell.lengths()).mean() for a, b in zip(after, before, strict=True)]
+    volumes = [abs(a.cell.volume / b.cell.volume - 1) for a, b in zip(after, before, strict=True)]
+    angles = [np.abs(b.cell.angles() - a.cell.angles()).mean() for a, b in zip(after, before, strict=True)]
+    assert np.median(lengths) < 0.06 and np.median(volumes) < 0.01 and np.median(angles) < 0.05
+    assert np.mean(lengths) < 0.12 and np.mean(volumes) < 0.03
