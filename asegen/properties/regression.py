@@ -40,16 +40,23 @@ class Regression:
             where the training data has none.
         scale: for each target the standard deviation that the fit leaves, in the target's unit.
         loss: "mae", absolute deviations, or "mse", squared ones (published: ECN).
+        lowest: what no target can be below, such as 0 of a gap: predictions are cut there, the loss isn't.
 
     Raises:
         InputError: an unknown loss.
     """
 
-    def __init__(self, elements: Sequence[Sequence[float]], scale: Sequence[float], loss: str = "mae") -> None:
+    def __init__(
+        self,
+        elements: Sequence[Sequence[float]],
+        scale: Sequence[float],
+        loss: str = "mae",
+        lowest: float | None = None,
+    ) -> None:
         if loss not in ("mae", "mse"):
             raise InputError(f"loss = {loss!r} is not one of mae, mse")
         self._elements, self._scale = torch.tensor(elements), torch.tensor(scale)
-        self._squared = loss == "mse"
+        self._squared, self._lowest = loss == "mse", lowest
 
     @staticmethod
     def statistics(crystals: Crystals, targets: Tensor) -> dict[str, Any]:
@@ -117,9 +124,11 @@ class Regression:
         elements = self._elements.to(crystals.device, crystals.dtype)
         return _fractions(crystals) @ elements.T, self._scale.to(crystals.device, crystals.dtype)
 
-    @staticmethod
-    def _prediction(given: Tensor, base: Tensor, scale: Tensor) -> Prediction:
-        return Prediction(base + given.mean(1) * scale, given.std(1, correction=0) * scale)
+    def _prediction(self, given: Tensor, base: Tensor, scale: Tensor) -> Prediction:
+        value = base + given.mean(1) * scale
+        if self._lowest is not None:
+            value = value.clamp_min(self._lowest)
+        return Prediction(value, given.std(1, correction=0) * scale)
 
 
 def errors(found: Prediction, targets: Tensor) -> dict[str, Tensor]:

@@ -107,3 +107,16 @@ def test_outputs_have_to_be_as_many_as_targets() -> None:
 def test_unknown_loss() -> None:
     with pytest.raises(InputError, match="huber"):
         Regression([[0.0] * 119], [1.0], loss="huber")
+
+
+def test_a_gap_is_never_negative_yet_trains_below_zero() -> None:
+    c = crystals()
+    target = torch.rand(40, 1, generator=torch.Generator().manual_seed(4))
+    statistics = Regression.statistics(c, target)
+    plain, cut = Regression(**statistics), Regression(**statistics, lowest=0.0)
+    torch.testing.assert_close(
+        cut.predict(constant(-2.0), c).value, plain.predict(constant(-2.0), c).value.clamp_min(0)
+    )
+    losses = [task.loss(constant(-2.0), c, torch.Generator(), target) for task in (plain, cut)]
+    torch.testing.assert_close(losses[0]["loss"], losses[1]["loss"])
+    assert float(losses[1]["mae"]) < float(losses[0]["mae"])
