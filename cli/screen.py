@@ -33,7 +33,16 @@ class CLICommand:
             help="learned pre-relaxation: empnn, a file of weights, or none (default: empnn)",
         )
         add("--stages", metavar="NAME,…", help="only these; an unknown name lists all")
-        add("--reference", type=Path, metavar="FILE", help="known crystals, to tell the new from the known")
+        add(
+            "--reference",
+            type=Path,
+            metavar="FILE",
+            help="known crystals and phases: what is new, what competes",
+        )
+        add("--energy-scale", metavar="LABEL", help="of energies in FILE that don't name theirs, such as MP2020")
+        add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")
+        add("--best", type=int, default=10, metavar="N", help="phonons and DFT inputs for so many (default: 10)")
+        add("--check-size", action="store_true", help="phonons with a larger supercell too")
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")

@@ -60,6 +60,7 @@ def run_screening(args: argparse.Namespace) -> None:
 
 def _stages(args: argparse.Namespace) -> list[Stage]:
     return recipe(
+        args.workdir,
         args.calculator,
         relaxer=args.relaxer,
         device=args.device,
@@ -69,6 +70,10 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
         keep_symmetry=args.keep_symmetry,
         symprec=args.symprec,
         reference=args.reference,
+        energy_scale=args.energy_scale,
+        online=args.materials_project,
+        best=args.best,
+        check_size=args.check_size,
         most_seconds=60 * args.time_limit,
     )
 

@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.atoms import atoms_from_crystals, crystals_from_atoms
+from asegen.models.checkpoint import read_header
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, Limits
 from asegen.relaxers import DEFAULT_RELAXER, Relaxer, load_relaxer
 from asegen.screening.gate import gate
@@ -32,9 +33,11 @@ def identity(model: str | None) -> str:
 
     Raises:
         InputError: no such model.
+        CheckpointError: the file holds no weights.
     """
     name = model or DEFAULT_RELAXER
     weights = find_weights(name, *RELAXERS)
+    read_header(weights)
     return f"{name}, sha256 {hashlib.sha256(weights.read_bytes()).hexdigest()[:12]}"
 
 

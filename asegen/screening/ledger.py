@@ -76,7 +76,9 @@ class Result:
         energy: of the relaxed crystal, eV/atom.
         first_energy: before the first step of the relaxation, eV/atom.
         formation_energy: eV/atom, relative to the elements.
-        e_hull: energy above the hull, eV/atom; negative below the reference phases.
+        e_hull: energy above the hull of the known phases and of all candidates, eV/atom.
+        e_known: above the hull of the known phases alone; negative for one that beats them.
+        decomposition: the phases below it, with their shares of the atoms.
         e_hull_reason: why there is none.
         energy_scale: the label of the energies; only those of the same label are comparable.
         space_group_before: international symbol and number, such as "Fm-3m (225)", of the input.
@@ -112,6 +114,8 @@ class Result:
     first_energy: float | None = None
     formation_energy: float | None = None
     e_hull: float | None = None
+    e_known: float | None = None
+    decomposition: str = ""
     e_hull_reason: str = ""
     energy_scale: str = ""
     space_group_before: str = ""
@@ -334,18 +338,20 @@ def _result(key: int, name: str, source: str, row: int, told: Sequence[_Told], w
     )
 
 
-def ranking(result: Result) -> tuple[bool, float, bool, float, str]:
-    """The key by which candidates are ranked: energy above the hull, then energy per atom, then the order of inputs.
+def ranking_key(e_hull: float | None, energy: float | None) -> tuple[bool, float, bool, float]:
+    """What candidates are ranked by: energy above the hull, then energy; the order of inputs decides between equals.
 
-    Candidates without an energy above the hull come after those with one.
+    Args:
+        e_hull: eV/atom; candidates without one come after those with one.
+        energy: eV/atom.
     """
-    above, energy = result.e_hull, result.energy
-    return (above is None, round(above or 0.0, 6), energy is None, energy or 0.0, result.id)
+    return (e_hull is None, round(e_hull or 0.0, 6), energy is None, energy or 0.0)
 
 
 def _rank(found: Sequence[Result]) -> list[Result]:
     ranks: dict[str, int] = {}
     for status in (OK, UNCONVERGED):
-        for rank, result in enumerate(sorted((r for r in found if r.status == status), key=ranking), 1):
+        alike = [result for result in found if result.status == status]
+        for rank, result in enumerate(sorted(alike, key=lambda r: (ranking_key(r.e_hull, r.energy), r.id)), 1):
             ranks[result.id] = rank
     return [replace(result, rank=ranks.get(result.id)) for result in found]

@@ -96,6 +96,8 @@ def screen(
         ledger.check_stages(named)
         register(ledger, [Path(given) for given in inputs])
         _record(ledger, command)
+        for stage in stages:
+            stage.check(ledger)
         with _workforce(workforce, jobs, memory, place) as force:
             run = _Run(ledger, force, report, stop or threading.Event())
             for position, stage in enumerate(stages):

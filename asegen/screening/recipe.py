@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from asegen.errors import InputError
 from asegen.screening.calculators import find_engine
+from asegen.screening.judging import HandOff, Hull, Phonons
+from asegen.screening.phonons import Settings
 from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Stage, Symmetrise
 
-STAGES = ("read", "dedup", "symmetrise", "prerelax", "relax", "compare")
+STAGES = ("read", "dedup", "symmetrise", "prerelax", "relax", "compare", "hull", "phonons", "vasp")
 """Names, in order."""
+PHONON_SYMPREC = 0.02
+"""Å. What `fmax` leaves of a rattled start must not pass for a lower space group, whose phonons are full of noise; real
+distortions move atoms farther."""
 
 
 def recipe(
+    workdir: Path | str,
     calculator: str = "chgnet",
     *,
     relaxer: str | None = "empnn",
@@ -24,11 +31,17 @@ def recipe(
     keep_symmetry: bool = False,
     symprec: float = 0.1,
     reference: Path | str | None = None,
+    energy_scale: str | None = None,
+    online: bool = False,
+    cache: Path | str | None = None,
+    best: int = 10,
+    check_size: bool = False,
     most_seconds: float = 3600.0,
 ) -> list[Stage]:
     """Stages for `asegen.screening.screen`.
 
     Args:
+        workdir: the screening's folder.
         calculator: see `asegen.screening.calculators.find_engine`.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
@@ -38,7 +51,13 @@ def recipe(
         steps: most of its steps.
         keep_symmetry: space groups stay in it.
         symprec: Å, tolerance of the space groups.
-        reference: file of known crystals, to tell the new from the known.
+        reference: file of known crystals, to tell the new from the known, and of competing phases; see
+            `asegen.screening.references.read_reference`.
+        energy_scale: of energies in it that don't name theirs.
+        online: competing phases from the Materials Project too, with the key in MP_API_KEY.
+        cache: folder of the elements' energies, shared between screenings; one of the user's without it.
+        best: how many candidates get phonons.
+        check_size: phonons with a larger supercell too.
         most_seconds: for one relaxation.
 
     Raises:
@@ -53,10 +72,28 @@ def recipe(
             raise InputError(f"{name} {value:g}: must be greater than 0")
     if relaxer in (None, "none"):
         wanted -= {"prerelax"}
+    known, place = None if reference is None else Path(reference), Path(workdir).absolute()
+    if "relax" not in wanted and (lacking := wanted & set(STAGES[5:])):
+        raise InputError(f"the stage {min(lacking)} needs the stage relax")
+    tight = symprec if "symmetrise" in wanted else None
     made: list[Stage] = [Read(), Deduplicate(), Symmetrise(symprec)]
     if "prerelax" in wanted:
-        made.append(Prerelax(None if relaxer == "empnn" else relaxer, device))
+        made.append(Prerelax(tight, None if relaxer == "empnn" else relaxer, device))
     if "relax" in wanted:
-        made.append(Relax(find_engine(calculator), fmax, steps, keep_symmetry, symprec, most_seconds))
-    made.append(Compare(None if reference is None else Path(reference)))
+        engine = find_engine(calculator)
+        elements = default_cache() if cache is None else Path(cache)
+        options = Settings(symprec=PHONON_SYMPREC, check_size=check_size)
+        made += [
+            Relax(engine, fmax, steps, keep_symmetry, symprec, most_seconds),
+            Compare(known),
+            Hull(engine, place, elements.absolute(), known, energy_scale, online),
+            Phonons(engine, place, best, options),
+            HandOff(place, best, options),
+        ]
     return [stage for stage in made if stage.name in wanted]
+
+
+def default_cache() -> Path:
+    """Where the elements' energies are kept for all of a user's screenings."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "asegen" / "elements"

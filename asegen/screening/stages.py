@@ -63,6 +63,9 @@ class Stage(ABC):
         """What decides the results, JSON values: a folder goes on only with the same."""
         return asdict(self)  # type: ignore[call-overload]
 
+    def check(self, ledger: Ledger) -> None:  # noqa: B027 (most stages need nothing)
+        """Raises what the user has to mend, before any stage begins."""
+
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         """The candidates' keys in groups that are worked on together; one left out passes by.
 
@@ -221,15 +224,18 @@ class Symmetrise(Stage):
 class Prerelax(Stage):
     """Pulls crystals to sensible cells with a learned relaxer, in batches, without energies.
 
-    One that the network doesn't know, or leads nowhere, goes on as it was.
+    One that the network doesn't know, or leads nowhere, goes on as it was. The others are symmetrised afterwards: the
+    network brings crystals near to space groups, and keeps them no better than its graph's cut-offs do.
 
     Attributes:
+        symprec: Å, see `Symmetrise`; None to leave that.
         model: a shipped relaxer's name or a file of weights; the default one without it.
         device: "auto", "cpu", "cuda" …
         at_once: crystals of a group.
     """
 
     name: ClassVar[str] = "prerelax"
+    symprec: float | None = 0.1
     model: str | None = None
     device: str = "auto"
     at_once: int = 32
@@ -238,7 +244,7 @@ class Prerelax(Stage):
         """The network, by name and by the hash of its weights, and the groups' size, which decides the last digits."""
         from asegen.screening.learned import identity
 
-        return {"model": identity(self.model), "at_once": self.at_once}
+        return {"model": identity(self.model), "at_once": self.at_once, "symprec": self.symprec}
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         """Similar sizes side by side."""
@@ -249,13 +255,17 @@ class Prerelax(Stage):
         """Each goes on, moved or as it was."""
         from asegen.screening.learned import prerelax  # imports torch, which workers of other stages don't need
 
+        found = prerelax([_atoms(candidate) for candidate in candidates], self.model, self.device)
         outcomes = []
-        for candidate, moved in zip(
-            candidates, prerelax([_atoms(c) for c in candidates], self.model, self.device), strict=True
-        ):
-            found = {"prerelax_status": moved.status, "prerelax_steps": moved.steps}
-            notes = {"notes": [f"not pre-relaxed: {moved.reason}"]} if moved.atoms is None else {}
-            outcomes.append(Outcome(candidate.status, "", found | notes, moved.atoms))
+        for moved in found:
+            values: dict[str, Any] = {"prerelax_status": moved.status, "prerelax_steps": moved.steps}
+            crystal = moved.atoms
+            if crystal is None:
+                values["notes"] = [f"not pre-relaxed: {moved.reason}"]
+            elif self.symprec is not None:
+                crystal = refined(crystal, self.symprec) or crystal
+                values |= {"space_group": space_group(crystal, self.symprec), "n_atoms": len(crystal)}
+            outcomes.append(Outcome(OK, "", values, crystal))
         return outcomes
 
     def seconds(self, members: int) -> float | None:

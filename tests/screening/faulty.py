@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from ase.calculators.emt import EMT
+from ase.calculators.emt import EMT, parameters
 
 from asegen.screening.claims import Outcome
 from asegen.screening.stages import Stage
 
 
 class Faulty(EMT):
-    """EMT that turns NaN midway (Ag), segfaults (Au), eats memory (Pt), hangs (Pd), or raises (Ni)."""
+    """EMT that turns NaN midway (Ag), segfaults (Au), eats memory (Pt), hangs (Pd), or raises (pure Ni)."""
 
     identity = "faulty 1"
     energy_scale = "EMT"
+    elements = tuple(parameters)
 
     def __init__(self):
         super().__init__()
@@ -33,10 +34,10 @@ class Faulty(EMT):
         if "Au" in symbols:
             os.kill(os.getpid(), signal.SIGSEGV)
         if "Pt" in symbols:
-            np.ones(1 << 40)
+            np.ones(1 << 29)
         if "Pd" in symbols:
             time.sleep(1000)
-        if "Ni" in symbols:
+        if symbols == {"Ni"}:
             raise RuntimeError("did not converge\nafter many lines")
 
 
