@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,14 +12,17 @@ from torch import Tensor
 from asegen.crystal import Crystals
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
+from asegen.diffusion.symmetric_flow import SymmetricFlow
+from asegen.orbits import Orbits, SymmetricBatch
 from asegen.trained import JUDGE, Trained, find_weights, load_trained, pick_device
-from asegen.training.registry import GENERATORS
+from asegen.training.registry import GENERATORS, SYMMETRIC_GENERATORS
 
 DEFAULT_MODEL = "torusflow-mp"
+DEFAULT_SYMMETRIC_MODEL = "torusflow-mp"
 
 
-class StructureSampler:
-    """Draws crystals of given compositions.
+class Sampler:
+    """What samplers of crystals have in common.
 
     Args:
         trained: a generator's weights.
@@ -43,6 +46,10 @@ class StructureSampler:
         self.default_steps: int = trained.process.default_steps
         self._model, self._process, self._device = trained.network, trained.process, trained.device
 
+
+class StructureSampler(Sampler):
+    """Draws crystals of given compositions; arguments and attributes are `Sampler`'s."""
+
     def sample(self, numbers: Tensor, n_atoms: Tensor, seeds: Tensor, steps: int | None = None) -> Crystals:
         """One crystal per composition; each depends on its own seed alone (up to rounding between batch shapes).
 
@@ -61,6 +68,75 @@ class StructureSampler:
             return self._process.sample(self._model, numbers, n_atoms, noise, steps).to(device="cpu")
 
 
+class SymmetricSampler(Sampler):
+    """Draws crystals of given groups and sites; arguments and attributes as `Sampler`'s.
+
+    Args:
+        trained: weights of a `SymmetricFlow`, or of a `TorusFlow`, whose velocities are projected.
+        version: as above.
+        bravais_mean: see `SymmetricFlow`; used with a `TorusFlow` only.
+        bravais_std: likewise.
+
+    Attributes:
+        candidates: trajectories per sample, of which the best is kept.
+    """
+
+    def __init__(
+        self,
+        trained: Trained,
+        version: str,
+        bravais_mean: Sequence[Sequence[float]],
+        bravais_std: Sequence[Sequence[float]],
+    ) -> None:
+        super().__init__(trained, version)
+        if isinstance(trained.process, TorusFlow):
+            self._process = SymmetricFlow.around(trained.process, bravais_mean, bravais_std)
+        self.candidates: int = self._process.flow.candidates
+
+    def sample(
+        self, orbits: Orbits, seeds: Tensor, candidates: int, prior: Tensor, steps: int | None = None
+    ) -> tuple[Tensor, SymmetricBatch]:
+        """One crystal per sample; each depends on its own seed alone (up to rounding between batch shapes).
+
+        Args:
+            orbits: `candidates` batches of n_samples crystals, one after the other.
+            seeds: (n_samples,), int64.
+            candidates: per sample.
+            prior: (n_crystals of `orbits`,), added to the judgement of each.
+            steps: network evaluations; `default_steps` without it.
+
+        Returns:
+            (n_samples,), int64, the index of each sample's crystal in `orbits`, and the crystals, float64, on the CPU.
+        """
+        orbits, seeds, prior = orbits.to(self._device), seeds.to(self._device), prior.to(self._device)
+        chosen, numbers = self._process.sample(self._model, orbits, seeds, candidates, prior, steps)
+        return chosen.cpu(), SymmetricBatch(orbits[chosen], numbers).to("cpu")
+
+
+def load_symmetric_generator(
+    name_or_path: str | None,
+    device: str,
+    search: bool,
+    bravais_mean: Sequence[Sequence[float]],
+    bravais_std: Sequence[Sequence[float]],
+) -> SymmetricSampler:
+    """Loads weights that draw crystals with a space group, see `load_generator`.
+
+    Args:
+        name_or_path: as there.
+        device: as there.
+        search: as there.
+        bravais_mean: of the lattices of known crystals, see `SymmetricFlow`.
+        bravais_std: their standard deviations.
+
+    Raises:
+        InputError: no such model or device, or weights that know no symmetry.
+        CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
+    """
+    trained, version = _load(name_or_path or DEFAULT_SYMMETRIC_MODEL, device, search, SYMMETRIC_GENERATORS)
+    return SymmetricSampler(trained, version, bravais_mean, bravais_std)
+
+
 def load_generator(name_or_path: str | None = None, device: str = "auto", search: bool = True) -> StructureSampler:
     """Loads trained weights, and the judge beside them if there is one.
 
@@ -74,19 +150,25 @@ def load_generator(name_or_path: str | None = None, device: str = "auto", search
         InputError: no such model or device, or weights that generate nothing.
         CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
-    path, place = find_weights(name_or_path or DEFAULT_MODEL, *GENERATORS), pick_device(device)
-    trained = load_trained(path, place, *GENERATORS)
-    beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
+    return StructureSampler(*_load(name_or_path or DEFAULT_MODEL, device, search, GENERATORS))
+
+
+def _load(name_or_path: str, device: str, search: bool, processes: Sequence[str]) -> tuple[Trained, str]:
+    """Weights with their judge, and their version."""
+    path, place = find_weights(name_or_path, *processes), pick_device(device)
+    trained = load_trained(path, place, *processes)
     files = [path]
-    if isinstance(trained.process, TorusFlow):
+    flow = trained.process.flow if isinstance(trained.process, SymmetricFlow) else trained.process
+    if isinstance(flow, TorusFlow):
+        beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
         if not search:
-            trained.process.end_search()
+            flow.end_search()
         elif beside.is_file():
-            trained.process.judge = _load_judge(beside, place)
+            flow.judge = _load_judge(beside, place)
             files.append(beside)
     checksum = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
     version = f"{trained.header['steps']}-{checksum}"
-    return StructureSampler(trained, version if search else f"{version}-quick")
+    return trained, version if search else f"{version}-quick"
 
 
 def _load_judge(path: Path, device: torch.device) -> Callable[[Crystals], Tensor]:

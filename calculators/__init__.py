@@ -3,5 +3,6 @@
 from asegen.calculators.generator import Generator
 from asegen.calculators.property import PropertyCalculator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
+from asegen.calculators.symmetric import SymmetricGenerator
 
-__all__ = ["Generator", "LearnedRelaxer", "PropertyCalculator", "relax_structures"]
+__all__ = ["Generator", "LearnedRelaxer", "PropertyCalculator", "SymmetricGenerator", "relax_structures"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ase import Atoms
@@ -13,9 +14,12 @@ from asegen.calculators.compositions import Composition, from_formula, from_numb
 from asegen.cif import cif_to_atoms
 from asegen.errors import InputError
 from asegen.structure_files import TABLE, file_format, read_table, row_id
+from asegen.symmetry.groups import parse_group
+
+_GROUP = "spacegroup"
 
 
-def from_file(path: Path, multiples: Sequence[int] = (1,)) -> list[Composition]:
+def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> list[Composition]:
     """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
 
     A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
@@ -24,23 +28,41 @@ def from_file(path: Path, multiples: Sequence[int] = (1,)) -> list[Composition]:
     Args:
         path: CSV, or any file that `asegen.atoms.read_structures` reads.
         multiples: how many such cells, each gives a composition.
+        groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
 
     Raises:
-        InputError: the file can't be read or holds nothing, or a row has no composition or too many atoms; the message
-            names the row.
+        InputError: the file can't be read or holds nothing, or a row has no composition, too many atoms, or no space
+            group if those are asked for; the message names the row.
     """
     found: list[Composition] = []
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):
             name = row_id(row, index)
-            found += _of_row(row, name, _place(path, index, name), multiples)
+            place = _place(path, index, name)
+            found += _grouped(_of_row(row, name, place, multiples), row, place, groups)
     else:
         for structure in read_structures(path):
             place = _place(path, structure.row, structure.id)
-            found += _of_structure(structure.atoms, structure.id, place, multiples)
+            own = _of_structure(structure.atoms, structure.id, place, multiples)
+            found += _grouped(own, structure.values, place, groups)
     if not found:
         raise InputError(f"{path} holds no compositions")
     return found
+
+
+def _grouped(
+    compositions: list[Composition], values: Mapping[str, object], place: str, groups: bool
+) -> list[Composition]:
+    if not groups:
+        return compositions
+    text = str(values.get(_GROUP, "")).strip()
+    if not text:
+        raise InputError(f"{place}: no {_GROUP} (there are: {', '.join(map(str, values))[:200]})")
+    try:
+        group = parse_group(text.removesuffix(".0"))  # a column of numbers with gaps holds 225.0
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    return [replace(composition, group=group) for composition in compositions]
 
 
 def _place(path: Path, row: int, name: str) -> str:

@@ -30,11 +30,13 @@ class Composition:
         formula: the full cell's, elements in the order in which the user wrote them, e.g. "Sr2Ti2O6".
         numbers: atomic number of every atom, in the formula's order.
         material_id: where it came from, if a file names it.
+        group: number of the space group that it is to have, if one is asked for.
     """
 
     formula: str
     numbers: tuple[int, ...]
     material_id: str | None = None
+    group: int | None = None
 
 
 def parse_formula(text: str) -> dict[str, int]:

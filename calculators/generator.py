@@ -13,7 +13,7 @@ from asegen.atoms import atoms_from_crystals, check_atoms, shortest_distance
 from asegen.calculators.compositions import Composition, from_formula
 from asegen.calculators.plan import Sample, cut_batches, make_plan, sample_seed
 from asegen.errors import InputError
-from asegen.generators import load_generator
+from asegen.generators import Sampler, load_generator
 
 MAX_ATTEMPTS = 20
 """How often a structure that fails the validity gate is drawn again with `valid_only`."""
@@ -39,7 +39,8 @@ class Generator:
     def __init__(
         self, model: str | None = None, device: str = "auto", batch_size: int = 64, quick: bool = False
     ) -> None:
-        self.sampler = load_generator(model, device, search=not quick)
+        self._structures = load_generator(model, device, search=not quick)
+        self.sampler: Sampler = self._structures
         self.batch_size = batch_size
 
     def generate(
@@ -144,16 +145,14 @@ class Generator:
 
     def _draw_once(self, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
         seeds = [sample_seed(seed, sample, attempt) for sample in batch]
-        n_atoms = [len(sample.composition.numbers) for sample in batch]
-        numbers = torch.tensor([z for sample in batch for z in sample.composition.numbers])
         try:
-            crystals = self.sampler.sample(numbers, torch.tensor(n_atoms), torch.tensor(seeds), steps)
+            structures = self._sample(batch, seeds, steps)
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own for a CPU's memory
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 raise
-            size = f"{len(batch)} structures of up to {max(n_atoms)} atoms"
+            largest = max(len(sample.composition.numbers) for sample in batch)
+            size = f"{len(batch)} structures of up to {largest} atoms"
             raise InputError(f"out of memory with {size} at once: use a smaller --batch") from None
-        structures = atoms_from_crystals(crystals)
         for atoms, sample, own_seed in zip(structures, batch, seeds, strict=True):
             atoms.info = {
                 "formula": sample.composition.formula,
@@ -171,10 +170,19 @@ class Generator:
                 atoms.info["material_id"] = sample.composition.material_id
         return structures
 
+    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample of a batch, with what else is known of it in `info`."""
+        n_atoms = torch.tensor([len(sample.composition.numbers) for sample in batch])
+        numbers = torch.tensor([z for sample in batch for z in sample.composition.numbers])
+        return atoms_from_crystals(self._structures.sample(numbers, n_atoms, torch.tensor(seeds), steps))
+
 
 def _judge(atoms: Atoms) -> dict[str, object]:
-    reason = check_atoms(atoms)
-    found: dict[str, object] = {"valid": True} if reason is None else {"valid": False, "reason": reason}
+    """What `info` gets from the drawing itself, and the verdict of the validity gate."""
+    reason = check_atoms(atoms) or atoms.info.get("reason")
+    found: dict[str, object] = {**atoms.info, "valid": reason is None}
+    if reason is not None:
+        found["reason"] = reason
     if reason is None or reason.startswith("overlapping"):  # otherwise the cell may be one that has no distances
         found["shortest_distance"] = round(shortest_distance(atoms), 4)
     return found

@@ -105,5 +105,7 @@ def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object])
     content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for batch in batches:
         key = [(s.index, s.composition.formula, s.composition.material_id, s.repeat) for s in batch]
+        groups = [s.composition.group for s in batch]
+        content.update(json.dumps(groups).encode() if any(groups) else b"")
         content.update(json.dumps(key).encode())
     return content.hexdigest()

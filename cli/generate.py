@@ -12,6 +12,9 @@ class CLICommand:
     Compositions come from formulas, from the rows of a file (--from), or from a chemical system (--system). OUT's name
     decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to OUT.part.extxyz as
     they are drawn, ordered by size; a killed run goes on with --resume.
+
+    With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
+    primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
     """
 
     @staticmethod
@@ -25,6 +28,23 @@ class CLICommand:
         add("--multiples", metavar="1,2,4", help="formula units in the cell (default: 1)")
         add("--atoms", type=int, metavar="N", help="atoms in the cell, instead of --multiples")
         add("--max-atoms", type=int, metavar="N", help="most atoms in a cell of --system (default: 20)")
+        add("--spacegroup", metavar="G", help="space group, a number or a symbol such as Fm-3m or P6_3/mmc")
+        add(
+            "--spacegroups",
+            choices=("common", "file"),
+            help="common: groups drawn from those of known crystals; file: the column spacegroup of --from",
+        )
+        add(
+            "--sites",
+            metavar="S",
+            help="letters, 'Na:a Cl:b', or numbers of sites, Na:1,Cl:1; a formula may be left out",
+        )
+        add(
+            "--cell", choices=("primitive", "conventional"), help="cell of structures with a group (default: primitive)"
+        )
+        add(
+            "--known", type=Path, metavar="FILE", help="catalogue of known crystals, as asegen ingest --symmetry writes"
+        )
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")

@@ -19,6 +19,7 @@ from asegen.calculators.formats import CIF, FOLDER, read_back
 from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
 from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
+from asegen.calculators.symmetric import COMMON, SymmetricGenerator
 from asegen.cli.summary import Summary
 from asegen.errors import InputError
 
@@ -34,9 +35,12 @@ def run_generation(args: argparse.Namespace) -> None:
     """
     n = 1 if args.n is None else args.n
     _check_arguments(args, n)
-    plan = make_plan(_compositions(args, n), 1 if args.system else n)
+    generator = _generator(args)
+    if isinstance(generator, SymmetricGenerator) and not _sources(args):
+        plan = make_plan(generator.compositions(n))
+    else:
+        plan = make_plan(_compositions(args, n), 1 if args.system else n)
     batches = take_shard(cut_batches(plan, args.batch), args.shard)
-    generator = Generator(args.model, args.device, args.batch, quick=args.quick)
     generator.check([sample.composition for sample in plan], args.steps, args.force)
     known = fingerprint(batches, _settings(args, generator))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -44,6 +48,30 @@ def run_generation(args: argparse.Namespace) -> None:
         if not output.complete:
             _make_output(output, batches, generator, args, console)
     _report(output, batches, generator, args, console)
+
+
+def _generator(args: argparse.Namespace) -> Generator:
+    if not _symmetric(args):
+        return Generator(args.model, args.device, args.batch, quick=args.quick)
+    return SymmetricGenerator(
+        args.spacegroup or COMMON,
+        args.sites,
+        args.cell or "primitive",
+        args.known,
+        args.model,
+        args.device,
+        args.batch,
+        args.quick,
+    )
+
+
+def _symmetric(args: argparse.Namespace) -> bool:
+    return args.spacegroup is not None or args.spacegroups is not None
+
+
+def _sources(args: argparse.Namespace) -> int:
+    """How many sources of compositions are named."""
+    return sum([bool(args.formula), args.source is not None, args.system is not None])
 
 
 def _report(
@@ -83,7 +111,8 @@ def _check_arguments(args: argparse.Namespace, n: int) -> None:
         raise InputError(f"--plot {args.plot}: the picture's name has to end in .png, .pdf or .svg")
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other")
-    if sum([bool(args.formula), args.source is not None, args.system is not None]) != 1:
+    _check_symmetry(args)
+    if _sources(args) != 1 and not (args.sites and not _sources(args)):
         raise InputError("name one source of compositions: formulas, --from FILE, or --system A-B-C")
     if args.multiples is not None and (args.atoms is not None or args.system is not None):
         raise InputError(f"--multiples and {'--atoms' if args.atoms is not None else '--system'} exclude each other")
@@ -93,12 +122,22 @@ def _check_arguments(args: argparse.Namespace, n: int) -> None:
         raise InputError("--max-atoms goes with --system only")
 
 
+def _check_symmetry(args: argparse.Namespace) -> None:
+    if args.spacegroup is not None and args.spacegroups is not None:
+        raise InputError("--spacegroup and --spacegroups exclude each other")
+    if args.spacegroups == "file" and args.source is None:
+        raise InputError("--spacegroups file goes with --from only")
+    for name in ("sites", "cell", "known"):
+        if getattr(args, name) is not None and not _symmetric(args):
+            raise InputError(f"--{name} goes with --spacegroup or --spacegroups only")
+
+
 def _compositions(args: argparse.Namespace, n: int) -> list[Composition]:
     if args.system is not None:
         return from_system(args.system, 20 if args.max_atoms is None else args.max_atoms, n)
     multiples = [1] if args.multiples is None else _whole_numbers(args.multiples)
     if args.source is not None:
-        return from_file(args.source, multiples)
+        return from_file(args.source, multiples, groups=args.spacegroups == "file")
     return [c for formula in args.formula for c in from_formula(formula, multiples, args.atoms)]
 
 
@@ -112,7 +151,8 @@ def _whole_numbers(text: str) -> list[int]:
 def _settings(args: argparse.Namespace, generator: Generator) -> dict[str, object]:
     """What, beside the plan, decides the result."""
     sampler = generator.sampler
-    return {
+    symmetry = generator.settings() if isinstance(generator, SymmetricGenerator) else {}
+    return symmetry | {
         "asegen": __version__,
         "model": [sampler.name, sampler.version],
         "steps": args.steps or sampler.default_steps,

@@ -40,6 +40,7 @@ class SymmetricFlow:
         bravais_std: (14, 6), their standard deviations.
         position_weight: see `TorusFlow`, like all below.
         acceleration: of the positions' velocity.
+        candidates: first trajectories of a sample.
         refinements: rounds of the search.
         polish: times of the last steps.
         default_steps: Euler steps of a first trajectory.
@@ -59,6 +60,7 @@ class SymmetricFlow:
         bravais_std: Sequence[Sequence[float]],
         position_weight: float = 20.0,
         acceleration: float = 0.0,
+        candidates: int = 1,
         refinements: Sequence[tuple[float, int, int]] = (),
         polish: Sequence[float] = (),
         default_steps: int = 20,
@@ -68,6 +70,7 @@ class SymmetricFlow:
             lattice_std,
             position_weight=position_weight,
             acceleration=acceleration,
+            candidates=candidates,
             refinements=refinements,
             polish=polish,
             default_steps=default_steps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import spglib
@@ -145,3 +145,40 @@ def _position_of(group: SpaceGroup, images: Floats) -> tuple[WyckoffPosition, tu
         raise InputError(f"an orbit of {len(images)} atoms fits no Wyckoff position of group {group.number}")
     x, y, z = (float(value) for value in best[2])
     return best[1], (x, y, z)
+
+
+class FoundGroup(NamedTuple):
+    """What spglib says of a structure that should have some operations.
+
+    Attributes:
+        number: of the space group that it finds.
+        symbol: its short symbol.
+        holds: whether all of the operations are among those that it finds.
+    """
+
+    number: int
+    symbol: str
+    holds: bool
+
+
+def found_group(structure: Structure, rotations: Floats, translations: Floats, symprec: float) -> FoundGroup | None:
+    """Looks for a space group, and whether it contains some operations: whether it is equal or a supergroup.
+
+    Args:
+        structure: finite, with a volume.
+        rotations: (n_operations, 3, 3), of fractional coordinates in the structure's cell.
+        translations: (n_operations, 3).
+        symprec: tolerance, Å.
+
+    Returns:
+        None where spglib finds nothing.
+    """
+    cell: Any = structure
+    data = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    if data is None:
+        return None
+    lengths = np.linalg.norm(structure[0], axis=1)
+    same = (data.rotations[None] == np.rint(rotations)[:, None]).all((2, 3))
+    off = data.translations[None] - translations[:, None]
+    near = (np.abs(off - np.rint(off)) * lengths < 10 * symprec).all(-1)
+    return FoundGroup(data.number, data.international, bool((same & near).any(1).all()))

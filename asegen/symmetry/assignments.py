@@ -284,11 +284,11 @@ def check_letters(group: SpaceGroup, letters: Mapping[int, Sequence[str]]) -> Oc
                 known = f"{group.positions[0].letter} to {group.positions[-1].letter}"
                 raise InputError(f"{group.symbol} ({group.number}) has no Wyckoff position {letter!r}: it has {known}")
     sites = sorted((letter, z) for z, own in letters.items() for letter in own)
-    for (letter, z), (other, _) in pairwise(sites):
+    for (letter, z), (other, also) in pairwise(sites):
         if letter == other and group.by_letter[letter].is_fixed:
             position = group.by_letter[letter]
             raise InputError(
                 f"position {position.multiplicity}{letter} of {group.symbol} ({group.number}) has no free parameter: "
-                f"one site at most, not two ({chemical_symbols[z]})"
+                f"one site at most, not {chemical_symbols[z]} and {chemical_symbols[also]}"
             )
     return Occupation(group.number, tuple(sites))

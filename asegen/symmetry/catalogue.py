@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import islice, permutations, product
 from pathlib import Path
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from asegen.diffusion.symmetric_flow import bravais_statistics
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, column
-from asegen.errors import CheckpointError
+from asegen.errors import CheckpointError, InputError
 from asegen.models.checkpoint import read_tensors, write_tensors
 from asegen.orbits import SymmetricBatch
 from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
@@ -136,15 +136,8 @@ class Catalogue:
         found = best_occupations(table, counts, lambda at, z: self.log_frequency(group, at.letter, z), _SEARCHED)
         if not found:
             raise impossible(table, counts)
-        # Ways that another origin makes equal differ in weight only by chance: each is known by its best.
-        weights: dict[Occupation, float] = {}
-        for way in found:
-            weight = math.exp(sum(self.log_frequency(group, *site) for site in way.sites))
-            weights[canonical(way)] = max(weight, weights.get(canonical(way), 0.0))
-        share = _NEW / sum(weights.values())
-        for way, weight in weights.items():
-            votes[way] = votes.get(way, 0.0) + share * weight
-        return _ranked(votes, limit)
+        weights = {way: math.exp(sum(self.log_frequency(group, *site) for site in way.sites)) for way in found}
+        return _ranked(_with_new(votes, weights), limit)
 
     def propose_any(self, counts: Mapping[int, int], limit: int = 64) -> Proposals:
         """The likeliest ways to fill any group, groups and ways together.
@@ -169,6 +162,34 @@ class Catalogue:
             return self.propose(counts, 1, limit)
         return _ranked(votes, limit)
 
+    def propose_sites(self, n_sites: Mapping[int, int], group: int, limit: int = 64) -> Proposals:
+        """The likeliest ways to put given numbers of sites of each element into a group, whatever the composition.
+
+        Args:
+            n_sites: number of sites of each element, by atomic number.
+            group: number of the space group.
+            limit: most ways.
+
+        Raises:
+            InputError: no way: too few positions are free to take more than one site.
+        """
+        table = space_group(group)
+        ways: list[tuple[float, tuple[tuple[str, int], ...]]] = [(0.0, ())]
+        for z in (z for z, n in n_sites.items() for _ in range(n)):
+            grown = {}
+            for weight, sites in ways:
+                taken = {letter for letter, _ in sites}
+                for position in table.positions:
+                    if not (position.is_fixed and position.letter in taken):
+                        way = tuple(sorted([*sites, (position.letter, z)]))
+                        grown[way] = weight + self.log_frequency(group, position.letter, z)
+            ways = sorted(((weight, way) for way, weight in grown.items()), reverse=True)[:_SEARCHED]
+        if not ways:
+            raise InputError(f"{table.symbol} ({group}) has no room for {sum(n_sites.values())} sites")
+        precedents = [entry for entry in self._by_sites.get(_signature(n_sites), ()) if entry[0].group == group]
+        found = {Occupation(group, sites): math.exp(weight - ways[0][0]) for weight, sites in ways}
+        return _ranked(_with_new(self._votes(n_sites, precedents, numbers_of_sites), found), limit)
+
     def log_frequency(self, group: int, letter: str, number: int) -> float:
         """Logarithm of the smoothed share of an element's sites in a group that are on a position.
 
@@ -183,11 +204,15 @@ class Catalogue:
         return math.log((n[group, letter, number] + _SMOOTHING * share) / (n[group, "", number] + _SMOOTHING))
 
     def _votes(
-        self, counts: Mapping[int, int], precedents: Iterable[tuple[Occupation, int]]
+        self,
+        wanted: Mapping[int, int],
+        precedents: Iterable[tuple[Occupation, int]],
+        measure: Callable[[Occupation], Mapping[int, int]] = lambda occupation: occupation.counts,
     ) -> dict[Occupation, float]:
+        """What known crystals say; `measure` gives of them what `wanted` is of each element: atoms, or sites."""
         votes: dict[Occupation, float] = defaultdict(float)
         for known, crystals in precedents:
-            for exchange in _exchanges(known.counts, counts):
+            for exchange in _exchanges(measure(known), wanted):
                 distance = sum(chemical_distance(old, new) for old, new in exchange.items())
                 sites = tuple(sorted((letter, exchange[z]) for letter, z in known.sites))
                 way = canonical(Occupation(known.group, sites))
@@ -202,6 +227,13 @@ class Catalogue:
         found: dict[tuple[int, ...], list[tuple[Occupation, int]]] = defaultdict(list)
         for occupation, crystals in self.known.items():
             found[_signature(occupation.counts)].append((occupation, crystals))
+        return dict(found)
+
+    @cached_property
+    def _by_sites(self) -> dict[tuple[int, ...], list[tuple[Occupation, int]]]:
+        found: dict[tuple[int, ...], list[tuple[Occupation, int]]] = defaultdict(list)
+        for occupation, crystals in self.known.items():
+            found[_signature(numbers_of_sites(occupation))].append((occupation, crystals))
         return dict(found)
 
     @cached_property
@@ -220,6 +252,21 @@ class Catalogue:
                 for key in product((letter, ""), (z, 0)):
                     found[occupation.group, *key] += crystals
         return found
+
+
+def numbers_of_sites(occupation: Occupation) -> dict[int, int]:
+    """Sites of each element, by atomic number."""
+    return dict(Counter(z for _, z in occupation.sites))
+
+
+def _with_new(votes: Mapping[Occupation, float], weights: Mapping[Occupation, float]) -> dict[Occupation, float]:
+    """Votes, and a small part for ways without precedent by their weights."""
+    # Ways that another origin makes equal differ in weight only by chance: each is known by its best.
+    best: dict[Occupation, float] = {}
+    for way, weight in weights.items():
+        best[canonical(way)] = max(weight, best.get(canonical(way), 0.0))
+    share = _NEW / sum(best.values())
+    return {way: votes.get(way, 0.0) + share * best.get(way, 0.0) for way in [*votes, *best]}
 
 
 def _signature(counts: Mapping[int, int]) -> tuple[int, ...]:

@@ -114,6 +114,15 @@ class SpaceGroup:
         """(3, 3): the conventional cell with all lengths 1 and the angles of the system where it fixes them, Å."""
         return unit_cell(self.number)
 
+    def operations(self, basis: Floats) -> tuple[Floats, Floats]:
+        """Rotations (n, 3, 3) and translations (n, 3) as a primitive cell's fractional coordinates see them.
+
+        Args:
+            basis: (3, 3), the cell's vectors in the conventional basis, such as `primitive`.
+        """
+        to_basis = np.linalg.inv(basis.T)
+        return np.rint(to_basis @ self.rotations @ basis.T), self.translations @ to_basis.T
+
     @cached_property
     def by_letter(self) -> dict[str, WyckoffPosition]:
         """Wyckoff positions by letter."""

@@ -51,6 +51,8 @@ PROCESSES: dict[str, Any] = {
 }
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
 """The processes that draw crystals."""
+SYMMETRIC_GENERATORS = ("SymmetricFlow", "TorusFlow")
+"""Those that draw crystals with a space group."""
 RELAXERS = ("Denoising", "Reconstruction")
 """Those that move crystals."""
 PREDICTORS = ("Classification", "Regression", "SiteMoments")
