@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from asegen.atoms import Structure, read_structures
+from asegen.atoms import Structure, StructureError, read_structures
 from asegen.calculators.formats import extxyz_text
 from asegen.calculators.property import predict
 from asegen.errors import InputError
@@ -113,7 +113,7 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures = ((file, structure) for file in files for structure in read_structures(file))
+    structures = _structures(files)
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
@@ -123,6 +123,20 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
             yield _result(file, structure, found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
+
+
+def _structures(files: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
+    """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
+    for file in files:
+        rows = 0
+        try:
+            for structure in read_structures(file):
+                rows += 1
+                yield file, structure
+        except InputError as error:
+            if rows == 0 and len(files) == 1:
+                raise
+            yield file, Structure(rows, file.name, StructureError(f"unreadable: {error}"), {})
 
 
 def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:

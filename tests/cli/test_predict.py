@@ -1,6 +1,8 @@
 """`asegen predict` and `asegen models`, end to end, on good and on bad input."""
 
 import csv
+import gzip
+import io
 import json
 from pathlib import Path
 
@@ -150,6 +152,36 @@ def test_models_are_listed_and_measured(property_weights: Weights, capsys: pytes
     assert "needs the models" in fails(capsys, "models", "--test", shards)
 
 
+def test_tables_without_the_model_s_column(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A table needs its target for training and for measuring, not for predictions."""
+    frames = [bulk("NaCl", "rocksalt", a=5.6 + 0.1 * k) for k in range(3)]
+    write(tmp_path / "test.extxyz", frames, format="extxyz")
+    model = str(property_weights["alignn"])
+    main(["ingest", str(tmp_path / "test.extxyz"), "-o", str(tmp_path / "shards")])
+    error = fails(capsys, "models", model, "--test", tmp_path / "shards")
+    assert f"no column '{NAME}' per crystal; it has: none" in error
+    error = fails(capsys, "ingest", tmp_path / "test.extxyz", "-o", tmp_path / "other", "--targets", NAME)
+    assert f"no column '{NAME}'" in error
+    main(["predict", str(tmp_path / "test.extxyz"), "--model", model, "--device", "cpu"])
+    assert "3 structures: 3 by alignn" in capsys.readouterr().out
+
+
+def test_empty_files_of_every_kind(property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    header_only = tmp_path / "header.csv"
+    header_only.write_text("material_id,cif\n")
+    files = [header_only]
+    for name in ("empty.csv", "empty.cif", "empty.extxyz", "POSCAR", "blank.extxyz"):
+        files.append(tmp_path / name)
+        files[-1].write_text("\n \n" if name.startswith("blank") else "")
+    for file in files:
+        out = tmp_path / "out.csv"
+        error = fails(capsys, "predict", file, "--model", property_weights["alignn"], "--device", "cpu", "-o", out)
+        assert file.name in error and ("empty" in error or "no structures" in error)
+        assert not out.exists() and not list(tmp_path.glob("*.partial"))
+
+
 def test_a_column_of_the_user_s_own_trains(
     property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -165,3 +197,21 @@ def test_a_column_of_the_user_s_own_trains(
     (row,) = json.loads(capsys.readouterr().out)
     assert row["columns"] == ["band_gap"] and row["network"] == "CGCNN"
     assert "no column 'moment'" in fails(capsys, *run, tmp_path / "other", "--target", "moment")
+
+
+def test_one_bad_file_among_several_is_a_row(property_weights: Weights, tmp_path: Path) -> None:
+    write(tmp_path / "a.cif", bulk("Cu"))
+    write(tmp_path / "c.cif", bulk("NaCl", "rocksalt", a=5.6))
+    (tmp_path / "b.csv").write_text("")
+    table = io.StringIO()
+    csv.writer(table).writerows([["material_id", "cif"], *([k, (tmp_path / "a.cif").read_text()] for k in range(200))])
+    packed = gzip.compress(table.getvalue().encode())
+    (tmp_path / "d.csv.gz").write_bytes(packed[: len(packed) - 9])
+    files = [str(tmp_path / name) for name in ("a.cif", "b.csv", "absent.cif", "c.cif", "d.csv.gz")]
+    out = tmp_path / "out.json"
+    main(["predict", *files, "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    found = json.loads(out.read_text())
+    kinds = [row["status"].partition(":")[0] for row in found]
+    assert kinds[:4] == ["ok", "unreadable", "unreadable", "ok"]
+    assert "b.csv is empty" in found[1]["status"] and "absent.cif" in found[2]["status"]
+    assert kinds[4] == "ok" and kinds[-1] == "unreadable" and {row["file"] for row in found[4:]} == {"d.csv.gz"}
