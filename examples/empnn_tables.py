@@ -25,7 +25,8 @@ import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,28 @@ def disturbed(data: Path, cell: Cell, task: Any = None) -> tuple[Crystals, Cryst
 
 
 @torch.no_grad()
+def follow(network: torch.nn.Module, start: Crystals, atoms: int, mixed: bool = True) -> Tensor:
+    """(n_crystals, 3, 3): the cells that a network leads to; of the baseline (n_crystals, 6) z-scores."""
+    batches = batches_by_atoms(start.n_atoms, atoms)
+    found = []
+    for index in batches:
+        here = start[index]
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            answer = network(here)
+        if not isinstance(answer, Tensor):
+            for tangent in answer:
+                here = here.move(tangent)
+            answer = here.cell
+        found.append(answer)
+    return torch.cat(found)[torch.argsort(torch.cat(batches))]
+
+
+def predicted(network: torch.nn.Module, task: Any, noisy: Crystals, atoms: int) -> Tensor:
+    """(n_crystals, 6): the lattice parameters that a network leads to, or gives at once."""
+    found = follow(network, noisy, atoms)
+    return task.lattice.parameters(found) if found.dim() == 2 else cell_to_parameters(found)
+
+
 def reconstruct(weights: Path, data: Path, atoms: int) -> dict[str, dict[str, float]]:
     """Table 3 for a network that was trained elsewhere, alone and followed by the shipped relaxer, on the whole split.
 
@@ -203,32 +226,10 @@ def reconstruct(weights: Path, data: Path, atoms: int) -> dict[str, dict[str, fl
     network, task = trained(weights)
     goal = load_split(data, "test").crystals
     start = task.corrupt(goal.to(dtype=torch.float32), torch.Generator())
-    cell = torch.empty_like(goal.cell)
-    for index in batches_by_atoms(goal.n_atoms, atoms):
-        here = start[index]
-        for tangent in network(here):
-            here = here.move(tangent)
-        cell[index] = here.cell.to(cell.dtype)
+    cell = follow(network, start, atoms, mixed=False).to(goal.cell)
     relaxed = load_relaxer(device="cpu").relax(goal.replace(cell=cell), Limits(), Freedom(positions=False)).crystals
     found = {"network": cell, "network, then the shipped relaxer": relaxed.cell}
     return {name: figures(goal, start, cell_to_parameters(value), False) for name, value in found.items()}
-
-
-@torch.no_grad()
-def predicted(network: torch.nn.Module, task: Any, noisy: Crystals, atoms: int) -> Tensor:
-    """(n_crystals, 6): the lattice parameters that a network leads to, or gives at once."""
-    found = torch.empty(len(noisy), 6)
-    for index in batches_by_atoms(noisy.n_atoms, atoms):
-        here = noisy[index]
-        with torch.autocast("cpu", torch.bfloat16):
-            answer = network(here)
-        if isinstance(answer, Tensor):
-            found[index] = task.lattice.parameters(answer)
-            continue
-        for tangent in answer:
-            here = here.move(tangent)
-        found[index] = cell_to_parameters(here.cell)
-    return found
 
 
 def figures(goal: Crystals, noisy: Crystals, found: Tensor, improves: bool) -> dict[str, float]:
@@ -308,12 +309,8 @@ def energies(cell: Cell, data: Path, out: Path) -> dict[str, float]:
     """By CHGNet, eV per atom: denoised less disturbed (the paper's energy' − energỹ), and the share that is lowered."""
     network, task = trained(out / cell.name / LAST)
     goal, noisy = disturbed(data / cell.data, cell, task)
-    found = noisy
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        tangents = network(noisy)
-    for tangent in tangents:
-        found = found.move(tangent)
-    before, after, true = (energies_per_atom(crystals) for crystals in (noisy, found, goal))
+    before, true = energies_around(replace(cell, row="", seed=0), data)
+    after = energies_per_atom(goal.replace(cell=follow(network, noisy, cell.budget.atoms)))
     change = after - before
     return {
         "structures": len(change),
@@ -322,6 +319,13 @@ def energies(cell: Cell, data: Path, out: Path) -> dict[str, float]:
         "lowered %": 100 * float((change < 0).mean()),
         "above the undisturbed, median": float(np.median(after - true)),
     }
+
+
+@cache
+def energies_around(cell: Cell, data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Of the disturbed crystals and of the undisturbed, the same for all rows of a data set."""
+    goal, noisy = disturbed(data / cell.data, cell)
+    return energies_per_atom(noisy), energies_per_atom(goal)
 
 
 def energies_per_atom(crystals: Crystals) -> np.ndarray:
