@@ -348,16 +348,16 @@ def show(results: dict[str, dict[str, float]], cells: list[Cell]) -> None:
         print(f"\nTable {table}: length{improvement} and angle{improvement}, Å and degrees; σ = {SIGMA[table]}")
         for cell in (cell for cell in cells if cell.table == table and cell.name in results):
             found = results[cell.name]
-            values = " ".join(
+            ours = " ".join(
                 f"{found[name + improvement]:7.3f} ± {found[name + ' uncertainty']:.3f}" for name in ("length", "angle")
             )
             theirs = PUBLISHED.get((table, cell.row), {}).get(cell.data)
             beside = f"   published {theirs[0]:.3f} {theirs[1]:.2f}" if theirs else ""
-            print(f"  {cell.row:20} {cell.data:10} seed {cell.seed}, {found['crystals']} crystals {values}{beside}")
+            print(f"  {cell.row:20} {cell.data:10} seed {cell.seed}, {found['crystals']} crystals {ours}{beside}")
     if any(cell.table == 2 for cell in cells):
-        for (table, row), values in PUBLISHED.items():
+        for (table, row), best in PUBLISHED.items():
             if table == 2 and row.startswith("best"):
-                print(f"  published, {row}: {values}")
+                print(f"  published, {row}: {best}")
 
 
 def show_energies(results: dict[str, dict[str, float]], cells: list[Cell], data: Path, out: Path) -> None:
