@@ -23,7 +23,6 @@ from asegen.screening.materials_project import materials_project
 from asegen.screening.phonons import Settings, phonons
 from asegen.screening.references import Reference, computed, element_reference, read_reference
 from asegen.screening.stages import Runner, Stage
-from asegen.screening.vasp import write_inputs
 
 HULLS, PHONONS, VASP = "hulls.json", "phonons", "vasp"
 """Names in a screening's folder: the hulls' plots; folders with one for each candidate's phonons and DFT inputs."""
@@ -236,6 +235,8 @@ class HandOff(Stage):
         partial = self.workdir / f"{folder}.partial"
         for old in (partial, self.workdir / folder):  # of a try that was killed
             shutil.rmtree(old, ignore_errors=True)
+        from asegen.screening.vasp import write_inputs  # takes a second, which only workers need
+
         try:
             write_inputs(candidate.atoms, partial, self.options)
         except InputError as error:

@@ -48,7 +48,7 @@ class Slow(EMT):
     energy_scale = "EMT"
 
     def calculate(self, *args, **kwargs):
-        time.sleep(0.02)
+        time.sleep(0.05)
         super().calculate(*args, **kwargs)
 
 
