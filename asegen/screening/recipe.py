@@ -70,6 +70,8 @@ def recipe(
     for name, value in (("fmax", fmax), ("symprec", symprec), ("most_seconds", most_seconds), ("steps", steps)):
         if not value > 0:
             raise InputError(f"{name} {value:g}: must be greater than 0")
+    if best < 0:
+        raise InputError(f"best {best}: must not be negative")
     if relaxer in (None, "none"):
         wanted -= {"prerelax"}
     known, place = None if reference is None else Path(reference), Path(workdir).absolute()

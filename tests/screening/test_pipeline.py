@@ -1,0 +1,220 @@
+"""The pipeline itself: the one to blame is quarantined, any executor serves, order decides nothing."""
+
+import signal
+import sqlite3
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.db import connect
+from ase.io import read, write
+
+from asegen.errors import AsegenError, InputError
+from asegen.screening.calculators import find_engine
+from asegen.screening.claims import Outcome
+from asegen.screening.exports import export
+from asegen.screening.judging import Phonons, best
+from asegen.screening.ledger import provenance, read_atoms
+from asegen.screening.pipeline import Stopped, Workforce, screen
+from asegen.screening.recipe import recipe
+from asegen.screening.stages import Compare, Deduplicate, Read, Relax, Stage, Symmetrise
+
+sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
+from faulty import Killing
+
+THREADS = Workforce(ThreadPoolExecutor(2), lambda: 2)
+"""Quick to start; for work that harms nobody."""
+
+
+@dataclass(frozen=True)
+class Failing(Stage):
+    """Raises over every candidate but the first, together or alone."""
+
+    name: ClassVar[str] = "failing"
+
+    def groups(self, candidates):
+        return [[candidate.key for candidate in candidates]]
+
+    def work(self, candidates, supplied):
+        if any(candidate.key > 1 for candidate in candidates):
+            raise ValueError("no such\nluck")
+        return [Outcome() for _ in candidates]
+
+
+@pytest.fixture
+def coppers(tmp_path: Path) -> Path:
+    """Seven different cells of copper."""
+    path = tmp_path / "in.extxyz"
+    write(path, [bulk("Cu", a=3.0 + 0.3 * k) for k in range(7)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGKILL, "SIGKILL")], ids=["crash", "killed"]
+)
+def test_only_the_candidate_that_kills_is_quarantined(coppers: Path, tmp_path: Path, number: int, reason: str) -> None:
+    (tmp_path / "tries").mkdir()
+    found = screen([coppers], tmp_path / "run", [Read(), Killing(5, str(tmp_path / "tries"), False, number)], jobs=2)
+    assert [r.id for r in found if r.status == "quarantined"] == ["000005"]
+    (culprit,) = (r for r in found if r.status == "quarantined")
+    assert reason in culprit.reason
+    assert all(r.notes == ("survived",) for r in found if r is not culprit) and len(found) == 7
+    tries = len(list((tmp_path / "tries").iterdir()))
+    assert tries == (4 if number == signal.SIGSEGV else 6)  # twice or thrice in its group, as often alone
+
+
+def test_a_worker_that_dies_once_costs_nothing(coppers: Path, tmp_path: Path) -> None:
+    (tmp_path / "tries").mkdir()
+    found = screen([coppers], tmp_path / "run", [Read(), Killing(5, str(tmp_path / "tries"), True)], jobs=2)
+    assert [r.notes for r in found] == [("survived",)] * 7
+    assert len(list((tmp_path / "tries").iterdir())) == 2
+
+
+def test_an_error_of_a_stage_is_pinned_to_its_candidates(coppers: Path, tmp_path: Path) -> None:
+    found = screen([coppers], tmp_path / "run", [Read(), Failing()], workforce=THREADS)
+    assert [r.status for r in found] == ["ok"] + ["failed"] * 6
+    assert {r.reason for r in found[1:]} == {"ValueError: no such luck"}
+
+
+def test_a_stock_pool_that_breaks_ends_the_run_and_not_the_ledger(coppers: Path, tmp_path: Path) -> None:
+    (tmp_path / "tries").mkdir()
+    stages = [Read(), Killing(5, str(tmp_path / "tries"), True)]
+    with ProcessPoolExecutor(1) as pool, pytest.raises(AsegenError, match="the same command does the rest"):
+        screen([coppers], tmp_path / "run", stages, workforce=Workforce(pool, lambda: 1))
+    found = screen([coppers], tmp_path / "run", stages, workforce=THREADS)
+    assert [r.status for r in found] == ["ok"] * 7
+
+
+def test_results_do_not_depend_on_who_finishes_first(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frames = [bulk("Cu", kind, a=a).repeat(2) for kind, a in [("fcc", 3.6), ("bcc", 2.9), ("sc", 2.4)] * 4]
+    for atoms in frames:
+        atoms.rattle(0.05, rng=rng)
+    write(tmp_path / "in.extxyz", frames)
+    stages = [Read(at_once=1), Deduplicate(), Symmetrise(), Relax(find_engine("emt"), steps=100), Compare()]
+    tables = []
+    for k, workers in enumerate((1, 4)):
+        force = Workforce(ThreadPoolExecutor(workers), lambda n=workers: n)
+        found = screen([tmp_path / "in.extxyz"], tmp_path / f"run{k}", stages, workforce=force)
+        export(tmp_path / f"run{k}")
+        tables.append([(r.id, r.rank, r.status, r.energy, r.duplicate_of, r.space_group) for r in found])
+    assert tables[0] == tables[1]
+    assert len({row[2] for row in tables[0]}) > 1
+    lowest = min(row[3] for row in tables[0] if row[3] is not None)
+    assert tables[0][0][3] == lowest
+
+
+def test_more_stages_and_more_of_the_best_go_on_from_what_was_done(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", [bulk(symbol) for symbol in ("Cu", "Al", "Ni")])
+    engine, run = find_engine("emt"), tmp_path / "run"
+    first = [Read(), Relax(engine)]
+    screen([tmp_path / "in.extxyz"], run, first, workforce=THREADS)
+    before = sqlite3.connect(run / "ledger.sqlite").execute("SELECT * FROM outcomes").fetchall()
+    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, run, best=1)], workforce=THREADS)
+    assert [bool(r.phonons or r.phonons_reason) for r in found] == [True, False, False]
+    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, run, best=2)], workforce=THREADS)
+    assert [bool(r.phonons or r.phonons_reason) for r in found] == [True, True, False]
+    after = sqlite3.connect(run / "ledger.sqlite").execute("SELECT * FROM outcomes").fetchall()
+    assert [row for row in after if row[1] != "phonons"] == before
+    with pytest.raises(InputError, match="fmax 0.05, not 0.01"):
+        screen([tmp_path / "in.extxyz"], run, [Read(), Relax(engine, fmax=0.01)], workforce=THREADS)
+
+
+def test_a_finished_run_is_only_read(coppers: Path, tmp_path: Path) -> None:
+    found = screen([coppers], tmp_path / "run", [Read()], workforce=THREADS)
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    assert screen([coppers], tmp_path / "run", [Read()], workforce=Workforce(ended, lambda: 1)) == found
+    coppers.unlink()  # is in the ledger
+    assert screen([coppers], tmp_path / "run", [Read()], workforce=Workforce(ended, lambda: 1)) == found
+
+
+def test_stopping_keeps_what_was_done(coppers: Path, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        screen([coppers], tmp_path / "run", [Read()], workforce=THREADS, stop=stop)
+    assert len(screen([coppers], tmp_path / "run", [Read()], workforce=THREADS)) == 7
+
+
+def test_inputs_of_every_kind_arrive(tmp_path: Path) -> None:
+    cell = bulk("NaCl", "rocksalt", a=5.6)
+    write(tmp_path / "a.traj", [cell, bulk("Cu")])
+    write(tmp_path / "b.cif", cell)
+    with connect(tmp_path / "c.db") as database:
+        database.write(cell)
+    write(tmp_path / "POSCAR-d", cell, format="vasp")
+    found = screen([tmp_path], tmp_path / "out" / "run", [Read()], workforce=THREADS)
+    assert [r.formula for r in sorted(found, key=lambda r: r.id)] == ["NaCl", "NaCl", "Cu", "NaCl", "NaCl"]
+    assert {r.space_group_before for r in found} == {"Fm-3m (225)"}
+
+
+def test_exports_hold_everything(tmp_path: Path) -> None:
+    salt = bulk("NaCl", "rocksalt", a=5.6)
+    broken = bulk("Cu")
+    broken.positions[0] = np.inf
+    write(tmp_path / "in.extxyz", [broken, salt, bulk("Cu", a=3.6)])
+    run = tmp_path / "run"
+    found = screen([tmp_path / "in.extxyz"], run, [Read(), Relax(find_engine("emt"))], workforce=THREADS)
+    for _ in range(2):  # once more changes nothing
+        export(run)
+        rows = (run / "results.csv").read_text().splitlines()
+        assert len(rows) == 4 and rows[1].startswith("000003,")
+        (frame,) = read(run / "results.extxyz", ":")
+        assert frame.info["candidate"] == "c000003" and frame.info["energy_per_atom"] == found[0].energy
+        assert frame.calc is None and np.allclose(frame.cell, read_atoms(run, "000003").cell)
+        with connect(run / "results.db") as database:
+            (row,) = database.select(status="ok")
+        assert row.candidate == "c000003" and row.data["space_group"] == "Fm-3m (225)"
+    assert sorted(path.name for path in run.iterdir() if "ledger" not in path.name) == [
+        "results.csv", "results.db", "results.extxyz",
+    ]  # fmt: skip
+
+
+def test_provenance_names_calculators_versions_and_files(coppers: Path, tmp_path: Path) -> None:
+    stages = [Read(), Relax(find_engine("emt"))]
+    screen([coppers], tmp_path / "run", stages, workforce=THREADS, command="asegen screen")
+    known = provenance(tmp_path / "run")
+    assert known["command"] == "asegen screen" and known["versions"]["ase"]
+    assert known["stages"]["relax"]["calculator"].startswith("emt (ase") and list(known["files"]) == [str(coppers)]
+
+
+def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
+    write(tmp_path / "known.extxyz", [bulk("Cu", a=3.61).repeat((2, 1, 1)), bulk("Al")])
+    write(tmp_path / "in.extxyz", [bulk("Cu", a=3.6), bulk("Cu", "bcc", a=2.87), bulk("Al", a=5.2)])
+    stages = [Read(), Compare(tmp_path / "known.extxyz")]
+    found = screen([tmp_path / "in.extxyz"], tmp_path / "run", stages, workforce=THREADS)
+    assert [(r.novel, r.known_as) for r in sorted(found, key=lambda r: r.id)] == [(False, "0"), (True, ""), (True, "")]
+
+
+def test_the_recipe_refuses_what_has_no_meaning(tmp_path: Path) -> None:
+    for wrong, message in (
+        ({"stages": ["read", "magic"]}, "no stage 'magic'; there are read, dedup"),
+        ({"stages": ["hull"]}, "hull needs the stage relax"),
+        ({"fmax": 0.0}, "fmax 0: must be greater than 0"),
+        ({"symprec": float("nan")}, "symprec nan"),
+        ({"calculator": "abacus"}, "no calculator 'abacus'"),
+        ({"best": -1}, "best -1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            recipe(tmp_path, **({"calculator": "emt"} | wrong))
+    names = [stage.name for stage in recipe(tmp_path, "emt", relaxer=None)]
+    assert names == ["read", "dedup", "symmetrise", "relax", "compare", "hull", "phonons", "vasp"]
+
+
+def test_the_best_are_the_converged_nearest_to_the_hull() -> None:
+    from asegen.screening.claims import Candidate
+
+    candidates = [
+        Candidate(1, "ok", {"e_hull": 0.1, "energy": -9.0}, None),
+        Candidate(2, "unconverged", {"e_hull": 0.0, "energy": -9.0}, None),
+        Candidate(3, "ok", {"e_hull": None, "energy": -99.0}, None),
+        Candidate(4, "ok", {"e_hull": 0.05, "energy": -1.0}, None),
+    ]
+    assert best(candidates, 2) == [1, 4] and best(candidates, 1) == [4] and best(candidates, 9) == [1, 3, 4]
