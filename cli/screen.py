@@ -10,8 +10,8 @@ class CLICommand:
     """Find the few candidates that deserve DFT.
 
     Reads what "asegen ingest" reads. Every structure ends with one status and reason in RUN/results.csv; the ranked
-    ones are in RUN/results.extxyz and RUN/results.db. Whatever ends the command, the same command does the rest;
-    given twice at once, both share the work.
+    ones are in RUN/results.extxyz and RUN/results.db, and RUN/report.html shows them. Whatever ends the command, the
+    same command does the rest; given twice at once, both share the work.
     """
 
     @staticmethod

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from asegen.errors import InputError
+from asegen.errors import AsegenError, InputError
+from asegen.report import write_report
 from asegen.screening.cluster import cluster, scheduler
 from asegen.screening.exports import TABLE, export
 from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel
@@ -55,7 +56,12 @@ def run_screening(args: argparse.Namespace) -> None:
             stop=stop,
         )
     export(args.workdir)
-    _show(args, found, funnel(args.workdir))
+    try:
+        page = f"; {write_report(args.workdir)} shows the best"
+    except AsegenError as error:  # the results stand without it
+        page = ""
+        console.print(f"no report: {error}", markup=False)
+    _show(args, found, funnel(args.workdir), page)
 
 
 def _stages(args: argparse.Namespace) -> list[Stage]:
@@ -145,7 +151,7 @@ def _progress(console: Console, stages: list[Stage]) -> Iterator[Report]:
         yield report
 
 
-def _show(args: argparse.Namespace, found: list[Result], counts: list[StageCount]) -> None:
+def _show(args: argparse.Namespace, found: list[Result], counts: list[StageCount], page: str) -> None:
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     console.print(_funnel_table(counts))
     ranked = [result for result in found if result.status in (OK, UNCONVERGED)]
@@ -153,7 +159,7 @@ def _show(args: argparse.Namespace, found: list[Result], counts: list[StageCount
         console.print(_ranking_table(ranked[:_SHOWN]))
     statuses = {status: sum(r.status == status for r in found) for status in {r.status: None for r in found}}
     told = ", ".join(f"{count} {status}" for status, count in statuses.items())
-    console.print(f"{len(found)} structures: {told}; all of them in {args.workdir / TABLE}", soft_wrap=True)
+    console.print(f"{len(found)} structures: {told}; all of them in {args.workdir / TABLE}{page}", soft_wrap=True)
 
 
 def _funnel_table(counts: list[StageCount]) -> Table:

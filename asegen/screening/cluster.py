@@ -12,6 +12,9 @@ from typing import Any
 from asegen.errors import AsegenError, InputError
 from asegen.screening.pipeline import Workforce
 
+SECONDS = 20.0
+"""That a scheduler has to answer."""
+
 
 @contextmanager
 def scheduler(address: str) -> Iterator[Workforce]:
@@ -82,7 +85,7 @@ def _client(address: Any) -> Iterator[Any]:
     except ImportError:
         raise AsegenError("Dask is not installed: pip install asegen[cluster]") from None
     try:
-        client = Client(address, timeout=20)
+        client = Client(address, timeout=SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:

@@ -23,7 +23,7 @@ from asegen.screening.judging import Phonons, best
 from asegen.screening.ledger import provenance, read_atoms
 from asegen.screening.pipeline import Stopped, Workforce, screen
 from asegen.screening.recipe import recipe
-from asegen.screening.stages import Compare, Deduplicate, Read, Relax, Stage, Symmetrise
+from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Stage, Symmetrise
 
 sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
 from faulty import Killing
@@ -183,6 +183,18 @@ def test_provenance_names_calculators_versions_and_files(coppers: Path, tmp_path
     known = provenance(tmp_path / "run")
     assert known["command"] == "asegen screen" and known["versions"]["ase"]
     assert known["stages"]["relax"]["calculator"].startswith("emt (ase") and list(known["files"]) == [str(coppers)]
+
+
+def test_prerelaxing_brings_a_crystal_nearer_and_leaves_the_unknown_alone(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", [bulk("NaCl", "rocksalt", a=5.0), bulk("Ac", "fcc", a=5.3), bulk("Po", "sc", a=3.3)])
+    found = screen([tmp_path / "in.extxyz"], tmp_path / "run", [Read(), Prerelax(device="cpu")], workforce=THREADS)
+    salt, actinium, _ = sorted(found, key=lambda r: r.id)
+    atoms = read_atoms(tmp_path / "run", salt.id)
+    assert salt.prerelax_status == "converged" and salt.space_group == "Fm-3m (225)"
+    assert 4 * atoms.get_volume() == pytest.approx(5.69**3, rel=0.04)  # the Materials Project's
+    refused = [r for r in found if r.prerelax_status == "refused"]
+    assert all(r.status == "ok" and "no training data" in r.notes[0] for r in refused)
+    assert actinium.status == "ok"
 
 
 def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:

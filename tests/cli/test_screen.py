@@ -1,0 +1,90 @@
+"""`asegen screen`, end to end on few crystals, and on nonsense."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+from ase.io import read, write
+
+from asegen.cli.main import main
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    frames = [bulk("Cu", "fcc", a=3.7), bulk("Cu", "bcc", a=2.9), bulk("Cu", "fcc", a=3.7), bulk("Fe")]
+    frames[0].info["material_id"] = "mine"
+    write("in.extxyz", frames)
+    return tmp_path
+
+
+def screen(*arguments: str) -> None:
+    main(["screen", "in.extxyz", "--workdir", "run", "--calculator", "emt", "--jobs", "1", *arguments])
+
+
+def test_the_whole_chain_ends_in_tables_files_and_a_page(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    screen("--best", "1", "--relaxer", "none")
+    told = capsys.readouterr()
+    assert "4 structures: 2 ok, 1 duplicate, 1 unsupported" in told.out and "Traceback" not in told.err
+    rows = {row["id"]: row for row in csv.DictReader(Path("run/results.csv").open())}
+    assert rows["000001"]["rank"] == "1" and rows["000001"]["name"] == "mine"
+    assert float(rows["000001"]["e_hull"]) == pytest.approx(0.0, abs=1e-4)
+    assert float(rows["000002"]["e_hull"]) == pytest.approx(0.03, abs=0.02)  # EMT's bcc copper
+    assert rows["000001"]["phonons"] == "stable" and rows["000002"]["phonons"] == ""
+    assert rows["000003"]["reason"] == "the same crystal as 000001"
+    assert rows["000004"]["reason"].startswith("unknown element: emt does not know Fe")
+    assert len(read("run/results.extxyz", ":")) == 2
+    assert {path.name for path in Path("run/vasp").iterdir()} == {"000001"}
+    assert (Path("run/vasp/000001") / "POTCAR.spec").is_file()
+    assert "000001" in Path("run/report.html").read_text(encoding="utf-8")
+    before = Path("run/results.csv").read_bytes()
+    screen("--best", "1", "--relaxer", "none")
+    assert Path("run/results.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stages", "read,magic"], "no stage 'magic'"),
+        (["--calculator", "abacus"], "no calculator 'abacus'"),
+        (["--calculator", "math:pi"], "math:pi is neither a calculator class"),
+        (["--relaxer", "no-such-model"], "no model 'no-such-model'"),
+        (["--relaxer", "in.extxyz"], "in.extxyz"),
+        (["--fmax", "-1"], "fmax -1"),
+        (["--jobs", "0"], "--jobs 0"),
+        (["--memory", "0"], "--memory 0"),
+        (["--reference", "none.csv"], "none.csv"),
+        (["--materials-project"], "MP_API_KEY"),
+        (["--cluster", "none.toml"], "cannot read none.toml"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
+        (["other.cif"], "cannot read"),
+    ],
+)
+def test_nonsense_is_one_line_and_exit_code_2(
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.delenv("MP_API_KEY", raising=False)
+    monkeypatch.setattr("asegen.screening.cluster.SECONDS", 1)
+    given = ["in.extxyz"] if arguments[0].startswith("-") else []
+    given += ["--workdir", "run", "--calculator", "emt", *arguments]
+    if {"--cluster", "--scheduler"}.isdisjoint(arguments) and "--jobs" not in arguments:
+        given += ["--jobs", "1"]
+    with pytest.raises(SystemExit) as stop:
+        main(["screen", *given])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("asegen: error:") and message in last
+
+
+def test_a_folder_of_another_screening_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    screen("--stages", "read")
+    write("in.extxyz", bulk("Al"))
+    with pytest.raises(SystemExit):
+        screen("--stages", "read")
+    assert "is not what it was" in capsys.readouterr().err
