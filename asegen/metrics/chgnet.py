@@ -24,7 +24,7 @@ from asegen.metrics.remembered import remembered_map
 MODEL = "0.3.0"
 """CHGNet's weights, which come with its package."""
 TIME_LIMIT = 60.0
-"""Seconds for one crystal."""
+"""Seconds of processor time for one crystal."""
 
 
 class ChgnetEmbedder:

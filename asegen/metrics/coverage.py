@@ -21,7 +21,7 @@ from asegen.metrics.remembered import remembered_map
 CUTOFFS = (0.4, 10.0)
 """CDVAE's, for structures and compositions of MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
 TIME_LIMIT = 30.0
-"""Seconds for one fingerprint."""
+"""Seconds of processor time for one fingerprint."""
 STRUCTURE_WIDTH = 61
 """Numbers of a site-mean CrystalNN fingerprint; those of Magpie follow them."""
 

@@ -96,8 +96,8 @@ METRICS: dict[str, Metric] = {
     ),
     "fd-chgnet": Metric(
         chgnet_distance,
-        f"squared Fréchet distance of CHGNet's crystal features, divided by the number of atoms, {_INTERVAL}; 60 s a "
-        "crystal",
+        f"squared Fréchet distance of CHGNet's crystal features, divided by the number of atoms, {_INTERVAL}; 60 CPU "
+        "seconds a crystal",
         1,
         "reference",
         ("chgnet",),
@@ -106,14 +106,16 @@ METRICS: dict[str, Metric] = {
         coverage,
         "CDVAE's COV: nearest site-mean CrystalNN fingerprint (ops) and nearest Magpie vector, standardised by the "
         "mean and deviation of the reference (CDVAE: constants of its training data), within the cutoffs; recall: "
-        "share of the references that pass the gate; precision: share of all generated structures; 30 s a fingerprint",
+        "share of the references that pass the gate; precision: share of all generated structures; 30 CPU seconds a "
+        "fingerprint",
         1,
         "reference",
         ("matminer",),
     ),
     "fd-crystalnn": Metric(
         crystalnn_distance,
-        f"squared Fréchet distance of site-mean CrystalNN fingerprints (ops), {_INTERVAL}; 30 s a fingerprint",
+        f"squared Fréchet distance of site-mean CrystalNN fingerprints (ops), {_INTERVAL}; 30 CPU seconds a "
+        "fingerprint",
         1,
         "reference",
         ("matminer",),
@@ -121,22 +123,23 @@ METRICS: dict[str, Metric] = {
     "match": Metric(
         match_rate,
         "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), generated and reference structures of the same id, share "
-        "of all references; RMSE of those matched, in (V/n)^(1/3); valid compositions: by smact; 20 s a pair",
+        "of all references; RMSE of those matched, in (V/n)^(1/3); valid compositions: by smact; 20 CPU seconds a "
+        "pair",
         1,
         "reference",
     ),
     "metre": Metric(
         match_everyone,
         "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), each reference against all generated structures of its "
-        "formula, share of all references; cRMSE: 0.5 for a reference without match; 20 s a pair",
+        "formula, share of all references; cRMSE: 0.5 for a reference without match; 20 CPU seconds a pair",
         1,
         "reference",
     ),
     "discovery": Metric(
         discovery,
         "share of all generated structures; unique: passes the gate and is like no earlier one; novel: passes the gate "
-        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 s a pair, which "
-        "then counts as unlike; stable: energy_above_hull as given with the structures, at most 0 or 0.1 eV/atom",
+        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 CPU seconds a pair, "
+        "which then counts as unlike; stable: energy_above_hull as given with the structures, at most 0 or 0.1 eV/atom",
         1,
     ),
 }

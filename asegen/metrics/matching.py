@@ -19,7 +19,7 @@ from asegen.structure_checks import check_atoms
 STOL, LTOL, ANGLE_TOL = 0.5, 0.3, 10.0
 """The tolerances of CDVAE (Xie et al., ICLR 2022) and all who followed: share of (V/n)^(1/3), of lengths, degrees."""
 TIME_LIMIT = 20.0
-"""Seconds for one pair; a pair that takes longer counts as no match."""
+"""Seconds of processor time for one pair; a pair that takes longer counts as no match."""
 
 
 def rms_distance(reference: Atoms, structure: Atoms) -> float | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
+from types import FrameType
 from typing import IO, NamedTuple, TypeVar
 
 from asegen.errors import AsegenError
-from asegen.workers import OutOfTime, time_limit, worker_pool
+from asegen.workers import OutOfTime, worker_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CHUNK = 16
-_GRACE = 5.0
-"""Seconds after the time limit until a process ends itself that native code holds up."""
+_WORTH_A_WORKER = 64
+"""Items. A fresh process spends seconds on imports."""
+_PATIENCE, _GRACE = 10.0, 5.0
+"""A process that native code holds up ends itself after so many times the time limit, by the clock, and seconds."""
 _DEATHS = 20
 """So many items may cost their process its life; with more of them, the machine is to blame."""
 
@@ -27,13 +32,13 @@ class Failed(NamedTuple):
     """Stands for a result that there is none of.
 
     Attributes:
-        reason: `too long`, `process died`, or the error.
+        reason: that of `TOO_LONG` or `DIED`, or the error.
     """
 
     reason: str
 
 
-DIED = Failed("process died")
+TOO_LONG, DIED = Failed("too long"), Failed("process died")
 
 
 def timed_map(
@@ -48,7 +53,7 @@ def timed_map(
         function: of a module, so that processes can find it.
         items: any number.
         jobs: worker processes; the result does not depend on it.
-        seconds: for one item.
+        seconds: of processor time for one item.
 
     Raises:
         AsegenError: worker processes cannot be started, or die again and again.
@@ -61,7 +66,7 @@ def timed_map(
         for k, chunk in enumerate(chunks):
             try:
                 if pool is None:
-                    pool = worker_pool(min(jobs, len(chunks) - k))
+                    pool = worker_pool(min(jobs, -(-len(items) // _WORTH_A_WORKER)))
                     # A result from before the last pool broke is kept.
                     for m in range(k, len(chunks)):
                         if m not in futures or futures[m].exception():
@@ -73,7 +78,7 @@ def timed_map(
                 pool = None
                 futures.pop(k, None)
                 found = _one_by_one(function, chunk, seconds)
-                deaths += sum(result == DIED for result in found)
+                deaths += sum(result is DIED for result in found)
                 if deaths > _DEATHS:
                     raise AsegenError("worker processes die again and again, perhaps for memory: try fewer") from None
             yield from found
@@ -102,16 +107,34 @@ def _chunk(function: Callable[[Item], Result], items: Sequence[Item], seconds: f
 
 def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Result | Failed:
     # No Python runs while native code holds the interpreter, but this timer's own thread needs none.
-    faulthandler.dump_traceback_later(seconds + _GRACE, exit=True, file=_nowhere())
+    faulthandler.dump_traceback_later(_PATIENCE * seconds + _GRACE, exit=True, file=_nowhere())
     try:
-        with time_limit(seconds):
+        with _processor_time_limit(seconds):
             return function(item)
     except OutOfTime:
-        return Failed("too long")
+        return TOO_LONG
     except Exception as error:  # one odd structure must not cost the others their figures
         return Failed(f"{type(error).__name__}: {error}")
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@contextmanager
+def _processor_time_limit(seconds: float) -> Iterator[None]:
+    """Ends the block with OutOfTime; a busy machine, where the clock runs on, changes nothing."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGPROF, _out_of_time)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _out_of_time(signum: int, frame: FrameType | None) -> None:
+    raise OutOfTime
 
 
 @cache

@@ -25,7 +25,7 @@ def remembered_map(
         items: by a key that changes whenever the row would (`asegen.metrics.cache.content_key`).
         inputs: how many processes there are, the cache, and whom to tell of progress.
         task: what is being done.
-        seconds: for one item.
+        seconds: of processor time for one item.
 
     Returns:
         A row, or why there is none, for each key. Failures are kept for this run alone: the next one tries again.

@@ -19,7 +19,7 @@ MIN_VOLUME = 0.1
 OXIDATION_STATES = "smact14"
 """smact's first table of oxidation states, the one behind the published figures."""
 TIME_LIMIT = 20.0
-"""Seconds for one composition; one that takes longer counts as invalid."""
+"""Seconds of processor time for one composition; one that takes longer counts as invalid."""
 
 
 def published_rule(atoms: Atoms) -> str | None:
