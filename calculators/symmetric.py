@@ -16,15 +16,13 @@ from ase.data import chemical_symbols
 from asegen.calculators.compositions import Composition, composition
 from asegen.calculators.generator import Generator
 from asegen.calculators.plan import Sample
-from asegen.crystal import Crystals
 from asegen.errors import InputError
 from asegen.generators import load_symmetric_generator
-from asegen.geometry.niggli import niggli_reduce
 from asegen.orbits import SymmetricBatch
-from asegen.structure_checks import check_atoms
-from asegen.symmetry.analysis import Structure, found_group
+from asegen.structure_checks import check_atoms, niggli_reduce
+from asegen.symmetry.analysis import Structure, found_group, structure_of
 from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
-from asegen.symmetry.batches import make_orbits, occupations_of
+from asegen.symmetry.batches import crystals_of, make_orbits
 from asegen.symmetry.catalogue import Catalogue, Proposals, numbers_of_sites
 from asegen.symmetry.groups import Floats, parse_group, space_group
 from asegen.trained import CATALOGUE
@@ -169,25 +167,19 @@ class SymmetricGenerator(Generator):
 
 def _finished(batch: SymmetricBatch, cell: str) -> Iterator[Atoms]:
     """Atoms of each crystal, exact in float64, with what spglib finds."""
-    orbits, numbers = batch
-    transforms = niggli_reduce(orbits.cell(numbers.lattice))[1]
-    crystals = orbits.in_basis(transforms).crystals(numbers)
-    occupations = occupations_of(orbits)
-    for k, (occupation, transform) in enumerate(zip(occupations, transforms.numpy(), strict=True)):
-        group = space_group(occupation.group)
-        basis = transform @ group.primitive
-        structure = _structure(crystals, k)
+    for crystal in crystals_of(batch):
+        group = space_group(crystal.group)
+        structure = structure_of(crystal, conventional=cell == "conventional")
+        basis = np.eye(3) if cell == "conventional" else group.primitive
+        if cell == "primitive":
+            reduced, positions = niggli_reduce(structure[0], structure[1])
+            basis = np.rint(reduced @ np.linalg.inv(structure[0])) @ basis
+            structure = reduced, positions, structure[2]
         found = _find(structure, group.operations(basis))
-        if cell == "conventional":
-            structure = _in_conventional(structure, basis)
         atoms = Atoms(cell=structure[0], scaled_positions=structure[1], numbers=structure[2], pbc=True)
-        atoms.info = {"spacegroup_requested": occupation.group, "wyckoff": str(occupation), **found}
+        wyckoff = str(Occupation(group.number, tuple((site.letter, site.number) for site in crystal.sites)))
+        atoms.info = {"spacegroup_requested": group.number, "wyckoff": wyckoff, **found}
         yield atoms
-
-
-def _structure(crystals: Crystals, k: int) -> Structure:
-    one = crystals[k]
-    return one.cell[0].numpy(), one.scaled_positions.numpy(), one.numbers.numpy()
 
 
 def _find(structure: Structure, operations: tuple[Floats, Floats]) -> dict[str, object]:
@@ -198,19 +190,6 @@ def _find(structure: Structure, operations: tuple[Floats, Floats]) -> dict[str, 
     if found is None or not found.holds:
         return {"reason": f"space group: spglib does not find it within {SYMPREC:g} Å"}
     return {"spacegroup": found.number, "spacegroup_symbol": found.symbol}
-
-
-def _in_conventional(structure: Structure, basis: Floats) -> Structure:
-    """The conventional cell, right-handed as the primitive one is, from a primitive cell's vectors in its basis."""
-    cell, positions, numbers = structure
-    to_basis = np.linalg.inv(basis)
-    lattice = to_basis @ cell
-    # Lattice points of the conventional cell: combinations of the primitive vectors, each once.
-    steps = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 3, indexing="ij"), -1).reshape(-1, 3) @ basis
-    inside = np.unique(np.round(steps - np.floor(steps + 1e-6), 6) + 0.0, axis=0)
-    points = np.rint(inside * 12) / 12
-    images = (positions @ basis)[:, None, :] + points
-    return lattice, (images % 1.0 % 1.0).reshape(-1, 3), np.repeat(numbers, len(points))
 
 
 def _shipped() -> Path:

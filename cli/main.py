@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "asegen.cli.models",
     "predict": "asegen.cli.predict",
     "screen": "asegen.cli.screen",
+    "symmetrize": "asegen.cli.symmetrize",
     "train": "asegen.cli.train",
 }
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,9 +15,9 @@ from ase import Atoms
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from asegen.atoms import StructureError, read_structures
-from asegen.calculators.formats import FOLDER, output_format, write_structures
+from asegen.calculators.formats import output_format
 from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
+from asegen.cli.frames import Frame, read_frames, write_whole
 from asegen.errors import InputError
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
 from asegen.relaxers import Relaxer, load_relaxer
@@ -29,15 +27,6 @@ UNREADABLE = "unreadable"
 
 _LEFT_OUT = (UNREADABLE, REFUSED, NO_CELL, NOT_FINITE, FAILED)
 _FRAMES_AT_ONCE = 500
-
-
-class _Frame(NamedTuple):
-    """A frame of an input, or why there is none: `atoms` is the error then."""
-
-    source: str
-    row: int
-    id: str
-    atoms: Atoms | str
 
 
 class _Outcome(NamedTuple):
@@ -72,7 +61,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
     columns = TextColumn("relaxed"), BarColumn(), TextColumn("{task.fields[status]}")
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, status="")
-        for frames in _chunks(_frames(args.inputs)):
+        for frames in _chunks(read_frames(args.inputs)):
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 outcomes.append(_outcome(frame, record))
                 if record.status not in _LEFT_OUT:
@@ -84,7 +73,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
         _write_table(outcomes, args.status)
     if not done:
         raise InputError(f"none of {len(outcomes)} structures could be relaxed; nothing is written")
-    _write(done, out, kind)
+    write_whole(done, out, kind)
     counts = ", ".join(f"{count} {status}" for status, count in Counter(o.status for o in outcomes).most_common())
     seconds = time.monotonic() - began
     console.print(f"{len(outcomes)} structures in {seconds:.1f} s: {counts}; {len(done)} in {out}", markup=False)
@@ -95,28 +84,12 @@ def _limits(args: argparse.Namespace) -> Limits:
     return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
-def _frames(inputs: Sequence[Path]) -> Iterator[_Frame]:
-    for path in itertools.chain.from_iterable(map(_files, inputs)):
-        try:
-            for s in read_structures(path):
-                atoms = str(s.atoms) if isinstance(s.atoms, StructureError) else s.atoms
-                yield _Frame(str(path), s.row, s.id, atoms)
-        except InputError as error:
-            yield _Frame(str(path), 0, path.name, str(error))
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-
-
-def _chunks(frames: Iterator[_Frame]) -> Iterator[list[_Frame]]:
+def _chunks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
     while chunk := list(itertools.islice(frames, _FRAMES_AT_ONCE)):
         yield chunk
 
 
-def _relax(
-    frames: Sequence[_Frame], args: argparse.Namespace, limits: Limits, relaxer: Relaxer
-) -> Iterator[Relaxation]:
+def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, relaxer: Relaxer) -> Iterator[Relaxation]:
     """One record for each frame, in order."""
     structures = [frame.atoms for frame in frames if isinstance(frame.atoms, Atoms)]
     records = iter(
@@ -134,7 +107,7 @@ def _relax(
         yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, frame.atoms)
 
 
-def _outcome(frame: _Frame, record: Relaxation) -> _Outcome:
+def _outcome(frame: Frame, record: Relaxation) -> _Outcome:
     known = record.fmax == record.fmax
     sizes = (f"{record.fmax:.4f}", f"{record.strain:.4f}") if known else ("", "")
     return _Outcome(frame.source, frame.row, frame.id, record.status, record.reason, record.steps, *sizes)
@@ -144,31 +117,11 @@ def _line(outcome: _Outcome) -> str:
     return f"{outcome.source}, frame {outcome.row} ({outcome.id}): {outcome.status}: {outcome.reason}"
 
 
-def _marked(atoms: Atoms, frame: _Frame, index: int) -> Atoms:
+def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
     # Names of files in a folder and of blocks in a CIF are made of these two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
     return atoms
-
-
-def _write(structures: Sequence[Atoms], out: Path, kind: str) -> None:
-    """Writes under another name first, so that OUT is there whole or not at all."""
-    partial = out.with_name(f".{out.name}.partial{out.suffix}")
-    try:
-        _remove(partial)
-        write_structures(structures, partial, kind)
-        if kind == FOLDER:
-            _remove(out)
-        os.replace(partial, out)
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:

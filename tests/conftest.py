@@ -1,12 +1,20 @@
 """What all tests share."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from asegen.symmetry.analysis import SymmetricCrystal
+
 settings.register_profile("asegen", deadline=None, max_examples=30)
 settings.load_profile("asegen")
 
@@ -18,6 +26,31 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_crystal() -> Callable[..., SymmetricCrystal]:
+    """Makes crystals of a group: a general site, which rules most supergroups out, and up to three others."""
+    from asegen.symmetry.analysis import Site, SymmetricCrystal
+    from asegen.symmetry.groups import space_group
+
+    def make(number: int, seed: int = 0) -> SymmetricCrystal:
+        rng, group = np.random.default_rng([number, seed]), space_group(number)
+        a, b, c = 5.5 + 4 * rng.random(3)
+        b = b if group.system in ("triclinic", "monoclinic", "orthorhombic") else a
+        cell = group.unit_cell @ np.diag([a, b, a if group.system == "cubic" else c])
+        if group.system in ("triclinic", "monoclinic"):
+            cell[2, 0] -= 1.1
+        if group.system == "triclinic":
+            cell[1, 0], cell[2, 1] = 0.4, 0.7
+        others = rng.permutation(len(group.positions))[:3]
+        sites = []
+        for z, position in enumerate([group.positions[-1], *(group.positions[k] for k in others)], 11):
+            u = np.where(position.free, rng.random(3), 0.0)
+            sites.append(Site(position.letter, z, (float(u[0]), float(u[1]), float(u[2]))))
+        return SymmetricCrystal(number, cell, tuple(sites))
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -69,17 +69,45 @@ def find_symmetry(
     Raises:
         InputError: spglib finds no group (atoms that overlap), or its crystal doesn't fit the tables.
     """
-    structure: Any = (cell, scaled_positions, numbers)
-    data = spglib.get_symmetry_dataset(structure, symprec=symprec)
+    structure = (cell, scaled_positions, numbers)
+    data = _dataset(structure, symprec)
     if data is None:
         raise InputError(f"spglib finds no space group at {symprec} Å")
     group = space_group(data.number)
     if data.hall_number != group.hall_number:
-        data = spglib.get_symmetry_dataset(structure, symprec=symprec, hall_number=group.hall_number)
+        data = _dataset(structure, symprec, group.hall_number)
     if data is None or data.number != group.number:
         raise InputError(f"spglib cannot bring group {group.number} into its standard setting at {symprec} Å")
     sites = find_sites(group, data.std_positions, data.std_types)
     return SymmetricCrystal(group.number, np.array(data.std_lattice), sites)
+
+
+def structure_of(crystal: SymmetricCrystal, conventional: bool = False) -> Structure:
+    """All atoms of a crystal, site by site, exact to rounding.
+
+    Args:
+        crystal: the crystal.
+        conventional: in the conventional cell; in the standard primitive one without it.
+    """
+    group = space_group(crystal.group)
+    images, numbers = [], []
+    for site in crystal.sites:
+        position = group.by_letter[site.letter]
+        first = position.matrix @ np.array(site.u) + position.shift
+        images.append(position.rotations @ first + position.translations)
+        numbers.append(np.full(position.size, site.number))
+    places, species = np.concatenate(images), np.concatenate(numbers)
+    if conventional:
+        points = group.lattice_points
+        places, species = (places[:, None] + points).reshape(-1, 3), np.repeat(species, len(points))
+        return crystal.cell, _wrapped(places), species
+    return group.primitive @ crystal.cell, _wrapped(places @ np.linalg.inv(group.primitive)), species
+
+
+def _wrapped(places: Floats) -> Floats:
+    """Fractional coordinates in [0, 1), what rounding left next to a whole number at 0."""
+    places = places - np.rint(places) * (np.abs(places - np.rint(places)) < 1e-12)
+    return places % 1 % 1
 
 
 def find_sites(group: SpaceGroup, scaled_positions: Floats, numbers: NDArray[np.integer]) -> tuple[Site, ...]:
@@ -173,8 +201,7 @@ def found_group(structure: Structure, rotations: Floats, translations: Floats, s
     Returns:
         None where spglib finds nothing.
     """
-    cell: Any = structure
-    data = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    data = _dataset(structure, symprec)
     if data is None:
         return None
     lengths = np.linalg.norm(structure[0], axis=1)
@@ -182,3 +209,12 @@ def found_group(structure: Structure, rotations: Floats, translations: Floats, s
     off = data.translations[None] - translations[:, None]
     near = (np.abs(off - np.rint(off)) * lengths < 10 * symprec).all(-1)
     return FoundGroup(data.number, data.international, bool((same & near).any(1).all()))
+
+
+def _dataset(structure: Structure, symprec: float, hall_number: int = 0) -> spglib.SpglibDataset | None:
+    """What spglib says; None where it finds nothing, which it tells in one of two ways, as ASE switches it."""
+    cell: Any = structure
+    try:
+        return spglib.get_symmetry_dataset(cell, symprec=symprec, hall_number=hall_number)
+    except spglib.SpglibError:
+        return None

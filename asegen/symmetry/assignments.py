@@ -60,7 +60,10 @@ class Occupation(NamedTuple):
 
 @lru_cache(maxsize=100_000)
 def canonical(occupation: Occupation) -> Occupation:
-    """The same crystal's occupation in the origin and axes in which its letters come first in the alphabet."""
+    """The same crystal's occupation in the origin and axes in which its letters come first in the alphabet.
+
+    In triclinic and monoclinic groups other cells of the same lattice rename letters too, which is left out here.
+    """
     renamings = space_group(occupation.group).alternatives
     ways = (tuple(sorted((names[letter], z) for letter, z in occupation.sites)) for names in renamings)
     return Occupation(occupation.group, min(ways))

@@ -8,10 +8,12 @@ from functools import cache
 import numpy as np
 import torch
 
-from asegen.orbits import BRAVAIS, Numbers, Orbits
-from asegen.symmetry.analysis import SymmetricCrystal
+from asegen.geometry.lattice import symmetric_basis, symmetric_exp
+from asegen.geometry.torus import wrap
+from asegen.orbits import BRAVAIS, Numbers, Orbits, SymmetricBatch
+from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.symmetry.assignments import Occupation
-from asegen.symmetry.groups import Floats, SpaceGroup, space_group
+from asegen.symmetry.groups import Floats, SpaceGroup, space_group, unit_cell
 
 _FAMILY = {
     "triclinic": "a",
@@ -93,3 +95,20 @@ def orbits_of(crystals: Sequence[SymmetricCrystal]) -> tuple[Orbits, Numbers]:
     u = torch.tensor([site.u for c in crystals for site in c.sites], dtype=torch.float64)
     primitive = np.stack([space_group(c.group).primitive @ c.cell for c in crystals])
     return orbits, Numbers(u, orbits.lattice(torch.from_numpy(primitive)))
+
+
+def crystals_of(batch: SymmetricBatch) -> list[SymmetricCrystal]:
+    """Each crystal of a batch in the standard setting, sites in their order; the inverse of `orbits_of`."""
+    orbits, numbers = batch
+    ends = torch.cumsum(orbits.n_sites, 0).tolist()
+    letters = [chr(code) for code in orbits.letter.tolist()]
+    u = torch.where(orbits.free, wrap(numbers.u.double()), 0.0).tolist()
+    sites = [
+        Site(letter, z, (x[0], x[1], x[2])) for letter, z, x in zip(letters, orbits.numbers.tolist(), u, strict=True)
+    ]
+    strains = torch.where(orbits.allowed, numbers.lattice.double(), 0.0)
+    stretch = symmetric_exp(torch.einsum("bm,mxy->bxy", strains, symmetric_basis(strains))).numpy()
+    return [
+        SymmetricCrystal(group, unit_cell(group) @ stretch[k], tuple(sites[start:end]))
+        for k, (group, start, end) in enumerate(zip(orbits.group.tolist(), [0, *ends[:-1]], ends, strict=True))
+    ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,13 @@ class SpaceGroup:
     @property
     def points(self) -> int:
         """Lattice points of the conventional cell: 1, 2, 3 or 4."""
-        return round(1 / np.linalg.det(self.primitive))
+        return round(1 / float(np.linalg.det(self.primitive)))
+
+    @property
+    def lattice_points(self) -> Floats:
+        """(points, 3): the lattice points of the conventional cell in [0, 1), the origin first."""
+        steps = np.array(list(product(range(3), repeat=3))) @ self.primitive
+        return np.unique(np.rint(steps * _EXACT) % _EXACT, axis=0) / _EXACT
 
     @property
     def unit_cell(self) -> Floats:

@@ -1,0 +1,65 @@
+"""Structures refined to the space group that they have within a tolerance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ase import Atoms
+from ase.spacegroup.symmetrize import refine_symmetry
+
+from asegen.errors import InputError
+from asegen.structure_checks import check_atoms
+from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
+from asegen.symmetry.assignments import Occupation
+from asegen.symmetry.groups import space_group
+
+CELLS = ("primitive", "conventional", "as-is")
+
+
+class Refined(NamedTuple):
+    """A structure made exactly symmetric.
+
+    Attributes:
+        atoms: cell, positions and elements, with the original's `info`; with "as-is" all else too.
+        group: number of the space group.
+        symbol: its short symbol.
+        wyckoff: what is where in the standard setting, such as "Na:a Cl:b".
+    """
+
+    atoms: Atoms
+    group: int
+    symbol: str
+    wyckoff: str
+
+
+def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> Refined:
+    """Refines a structure to its space group.
+
+    Args:
+        atoms: a crystal; not changed.
+        symprec: tolerance, Å.
+        cell: "primitive" or "conventional", in the standard setting of the International Tables; or "as-is": the cell,
+            the orientation and the order of the atoms that it has.
+
+    Raises:
+        InputError: the crystal fails the validity gate, or no group is found.
+    """
+    if cell not in CELLS:
+        raise InputError(f"cell {cell!r} is not one of {', '.join(CELLS)}")
+    if not 0 < symprec <= 1:
+        raise InputError(f"symprec {symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
+    if (reason := check_atoms(atoms)) is not None:  # spglib must never see what isn't finite
+        raise InputError(reason)
+    crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)
+    if cell == "as-is":
+        refined = atoms.copy()
+        try:
+            refine_symmetry(refined, symprec)
+        except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
+            raise InputError(f"spglib finds no space group at {symprec:g} Å") from None
+    else:
+        lattice, positions, numbers = structure_of(crystal, cell == "conventional")
+        refined = Atoms(cell=lattice, scaled_positions=positions, numbers=numbers, pbc=True, info=dict(atoms.info))
+    sites = tuple(sorted((site.letter, site.number) for site in crystal.sites))
+    wyckoff = str(Occupation(crystal.group, sites))
+    return Refined(refined, crystal.group, space_group(crystal.group).symbol, wyckoff)
