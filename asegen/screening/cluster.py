@@ -47,7 +47,7 @@ def cluster(config: Path) -> Iterator[Workforce]:
     kind = _class(str(table["class"]))
     try:
         started = kind(**table.get("options", {}))
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise InputError(f"{config}: {table['class']} refuses its options: {error}") from None
     with started, _client(started) as client:
         if "adapt" in table:
@@ -62,9 +62,11 @@ def _read(config: Path) -> dict[str, Any]:
         table = tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read {config}: {error}") from None
-    if not isinstance(table.get("class"), str) or (unknown := set(table) - {"class", "options", "workers", "adapt"}):
-        what = "lacks `class`" if "class" not in table else f"has unknown entries: {', '.join(sorted(unknown))}"
-        raise InputError(f"{config} {what}; it may have class, options, workers, adapt")
+    if not isinstance(table.get("class"), str):
+        raise InputError(f'{config} lacks `class`, such as "dask_jobqueue.SLURMCluster"')
+    if unknown := set(table) - {"class", "options", "workers", "adapt"}:
+        names = ", ".join(sorted(unknown))
+        raise InputError(f"{config} has unknown entries: {names}; it may have class, options, workers, adapt")
     return table
 
 
