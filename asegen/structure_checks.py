@@ -86,6 +86,21 @@ def density(atoms: Atoms) -> float:
     return float(atomic_masses[atoms.numbers].sum()) / atoms.get_volume() * _AMU_PER_CUBIC_ANGSTROM
 
 
+def primitive(atoms: Atoms, symprec: float = 1e-3) -> Atoms:
+    """The primitive cell of a crystal, not rotated; the crystal as it is where spglib finds none.
+
+    Args:
+        atoms: what passes `check_atoms`.
+        symprec: Å, within which translations count; the default is about the precision of files.
+    """
+    structure = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = spglib.standardize_cell(structure, to_primitive=True, no_idealize=True, symprec=symprec)
+    if found is None:
+        return atoms
+    cell, positions, numbers = found
+    return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
+
+
 def check_atoms(atoms: Atoms) -> str | None:
     """The validity gate: why a crystal is not fit for use, or None.
 

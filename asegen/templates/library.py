@@ -6,18 +6,26 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from pymatgen.core import Element
 
+from asegen.atoms import atoms_from_crystals
 from asegen.data.shards import CrystalDataset
 from asegen.elements import LAST
 from asegen.errors import InputError
+from asegen.structure_checks import primitive
 from asegen.templates.volumes import VolumeRule
 
 Integers = NDArray[np.int64]
+Counts = tuple[int, ...]
 
 MENDELEEV = np.array([0.0] + [float(Element.from_Z(z).mendeleev_no) for z in range(1, LAST + 1)])
 """(LAST + 1,): the elements' places in Pettifor's string (J. Phys. C 19, 285 (1986)): neighbours are alike."""
+
+_CENTRINGS = (2, 3, 4)
+"""How many primitive cells a conventional one holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,53 +33,70 @@ class Kind:
     """Crystals with the same numbers of atoms of their elements, whichever these are.
 
     Attributes:
-        counts: atoms of each element, ascending.
-        elements: (n_crystals, n_elements), atomic numbers in the order of `counts`, within equal ones by Mendeleev
-            number.
-        index: (n_crystals,), places in the library.
+        elements: (n_crystals, n_elements), atomic numbers by ascending count, within equal ones by Mendeleev number.
+        index: places in the library.
+        structures: the crystals.
     """
 
-    counts: tuple[int, ...]
     elements: Integers
-    index: Integers
+    index: list[int]
+    structures: list[Atoms]
 
 
 class TemplateLibrary:
     """Known crystals, to be asked for those from which a composition may borrow its structure.
 
     Args:
-        dataset: the crystals, float64; those with elements beyond lawrencium are left out.
+        dataset: the crystals, float64.
 
     Attributes:
-        kinds: counts -> the crystals that have them.
+        ids: of the crystals.
         volumes: fitted to all of them.
 
     Raises:
-        InputError: there is no crystal.
+        InputError: there is no crystal, or one with an element beyond lawrencium.
     """
 
     def __init__(self, dataset: CrystalDataset) -> None:
         if not len(dataset):
             raise InputError("there is no template: the set of crystals is empty")
-        self.crystals, self.ids = dataset.crystals, dataset.ids
-        self.volumes = VolumeRule(self.crystals)
-        ends = np.cumsum(self.crystals.n_atoms.numpy())
-        found: defaultdict[tuple[int, ...], list[tuple[int, list[int]]]] = defaultdict(list)
-        for k, numbers in enumerate(np.split(self.crystals.numbers.numpy(), ends)[:-1]):
-            counts, elements = arranged(numbers)
-            found[counts].append((k, elements))
-        self.kinds = {
-            counts: Kind(counts, np.array([e for _, e in members]), np.array([k for k, _ in members]))
-            for counts, members in found.items()
-        }
+        if dataset.crystals.numbers.max() > LAST:
+            raise InputError(f"templates with elements beyond {chemical_symbols[LAST]} aren't possible")
+        self.ids = dataset.ids
+        self.volumes = VolumeRule(dataset.crystals)
+        self._crystals = atoms_from_crystals(dataset.crystals)
+        self._members: defaultdict[Counts, list[int]] = defaultdict(list)
+        for k, atoms in enumerate(self._crystals):
+            self._members[arranged(atoms.numbers)[0]].append(k)
+        self._kinds: dict[Counts, Kind | None] = {}
 
     def __len__(self) -> int:
         """Number of crystals."""
         return len(self.ids)
 
+    def kind(self, counts: Counts) -> Kind | None:
+        """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.
 
-def arranged(numbers: Integers) -> tuple[tuple[int, ...], list[int]]:
-    """Counts and elements of a composition, in the order of `Kind`.
+        Args:
+            counts: as in `Kind`.
+        """
+        if counts not in self._kinds:
+            self._kinds[counts] = self._gather(counts)
+        return self._kinds[counts]
+
+    def _gather(self, counts: Counts) -> Kind | None:
+        found = [(k, self._crystals[k]) for k in self._members[counts]]
+        for multiple in _CENTRINGS:
+            larger = ((k, primitive(self._crystals[k])) for k in self._members[tuple(multiple * n for n in counts)])
+            found += [(k, atoms) for k, atoms in larger if arranged(atoms.numbers)[0] == counts]
+        if not found:
+            return None
+        elements = np.array([arranged(atoms.numbers)[1] for _, atoms in found])
+        return Kind(elements, [k for k, _ in found], [atoms for _, atoms in found])
+
+
+def arranged(numbers: Integers) -> tuple[Counts, list[int]]:
+    """Counts of a composition's elements, ascending, and the elements, in the order of `Kind`.
 
     Args:
         numbers: (n_atoms,), atomic numbers.

@@ -28,11 +28,13 @@ class Substitution(NamedTuple):
         template: place in the library.
         distance: mean over atoms of the difference of Mendeleev numbers.
         elements: the template's atomic numbers, and what each becomes.
+        structure: the template.
     """
 
     template: int
     distance: float
     elements: tuple[tuple[int, int], ...]
+    structure: Atoms
 
 
 def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Substitution]:
@@ -46,7 +48,7 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
         Nothing where no template has these counts.
     """
     counts, wanted = arranged(np.array(numbers))
-    kind = library.kinds.get(counts)
+    kind = library.kind(counts)
     if kind is None:
         return []
     orders = np.array(list(_orders(counts)))  # (n_orders, n_elements)
@@ -55,7 +57,10 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     rows, columns = np.divmod(np.argsort(away, axis=None, kind="stable"), len(orders))
     return [
         Substitution(
-            int(kind.index[r]), float(away[r, c]), tuple(zip(kind.elements[r].tolist(), new[c].tolist(), strict=True))
+            kind.index[r],
+            float(away[r, c]),
+            tuple(zip(kind.elements[r].tolist(), new[c].tolist(), strict=True)),
+            kind.structures[r],
         )
         for r, c in zip(rows, columns, strict=True)
     ]
@@ -79,9 +84,9 @@ def substituted(library: TemplateLibrary, substitution: Substitution) -> Atoms:
         library: known crystals.
         substitution: of this library.
     """
-    crystal = library.crystals[substitution.template]
-    old: Integers = crystal.numbers.numpy()
+    old: Integers = substitution.structure.numbers
     becomes = dict(substitution.elements)
-    new = np.array([becomes[z] for z in old.tolist()])
-    scale = library.volumes.ratio(new, old) ** (1 / 3)
-    return Atoms(new, cell=crystal.cell[0].numpy() * scale, scaled_positions=crystal.scaled_positions.numpy(), pbc=True)
+    made = substitution.structure.copy()
+    made.numbers = [becomes[z] for z in old.tolist()]
+    made.set_cell(made.cell * library.volumes.ratio(made.numbers, old) ** (1 / 3), scale_atoms=True)
+    return made

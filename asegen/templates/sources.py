@@ -1,0 +1,74 @@
+"""Where templates come from: a file of crystals, read once and kept; a split of shards; AFLOW's prototypes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from asegen import __version__
+from asegen.atoms import crystals_from_atoms
+from asegen.data.shards import CrystalDataset, load_split, write_shards
+from asegen.errors import InputError
+from asegen.ingest import ingest
+from asegen.templates.library import TemplateLibrary
+
+AFLOW = "aflow"
+"""The name of the prototypes of the AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017)) in pymatgen."""
+
+
+def open_library(
+    source: str,
+    jobs: int = 1,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_row: Callable[[], None] = lambda: None,
+) -> TemplateLibrary:
+    """A library of templates.
+
+    A file is read once: what came of it is kept in the user's cache folder, by the file's checksum.
+
+    Args:
+        source: "aflow"; a split that `asegen ingest` made; or any file of structures that it reads. Disordered
+            structures and what fails the validity gate are no templates.
+        jobs: processes that read a file.
+        on_start: told the number of structures in the file before they are read.
+        on_row: called after each.
+
+    Raises:
+        InputError: the file can't be read, or holds no crystal.
+    """
+    if source == AFLOW:
+        return TemplateLibrary(_aflow())
+    path = Path(source)
+    if (path / "index.json").is_file():
+        return TemplateLibrary(load_split(path.parent, path.name))
+    if not path.is_file():
+        raise InputError(f"--templates {source}: no such file, nor a split of `asegen ingest`, nor {AFLOW}")
+    cache = _cache_folder()
+    name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
+    if (cache / name / "index.json").is_file():
+        return TemplateLibrary(load_split(cache, name))
+    dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
+    library = TemplateLibrary(dataset)
+    try:
+        write_shards(cache, name, dataset, rejected=rejected, force=True)
+    except InputError:  # a home that can't be written costs time, nothing else
+        return library
+    return library
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asegen" / "templates"
+
+
+def _aflow() -> CrystalDataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # a second to load
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        ordered = [entry for entry in AFLOW_PROTOTYPE_LIBRARY if entry["snl"].structure.is_ordered]
+        structures = [AseAtomsAdaptor.get_atoms(entry["snl"].structure) for entry in ordered]
+    return CrystalDataset(crystals_from_atoms(structures), {}, [entry["tags"]["aflow"] for entry in ordered])
