@@ -18,8 +18,8 @@ TYPICAL: tuple[float, ...] = (
     16.5, 19.8, 17.5, 13.0, 12.8, 14.7, 18.6, 29.0, 33.4, 33.4, 34.5, 20.1, 21.7, 21.7, 58.0, 40.6, 44.5, 31.0,
     22.9, 22.1, 21.2, 23.0, 28.0, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4,
 )  # fmt: skip
-"""Å³ per atom, the fit below to 17,629 crystals of the Materials Project (MP-20's and MPTS-52's training splits); of the
-16 elements that don't occur there, a straight line in the cube of the covalent radius through the others'."""
+"""Å³ per atom: the fit below to 17,629 crystals of the Materials Project (training splits of MP-20 and MPTS-52). The 16
+elements that don't occur there follow a straight line in the cube of the covalent radius, through the others."""
 
 _TRUST = 0.1
 """Weight of what is typical, in crystals' worth of the element: it decides where crystals tell little or nothing."""
