@@ -11,6 +11,7 @@ from ase.build import bulk
 from asegen.errors import InputError
 from asegen.metrics import evaluate
 from asegen.metrics.embedding import FunctionEmbedder, NetworkEmbedder, load_embedder
+from asegen.metrics.frechet import frechet_distance
 from asegen.metrics.inputs import Floats, Inputs
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
@@ -39,6 +40,37 @@ def test_the_network_sees_crystals_not_cells(property_weights: dict[str, Path]) 
     assert found.values["EMD eV/atom"] == pytest.approx(0, abs=1e-6)
     assert found.counts["unknown to the network"] == 1
     assert found.using["sha256 of its weights"] == sha256(property_weights["alignn"].read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def cgcnn_weights(property_weights: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CGCNN of a few training steps."""
+    from lightning.fabric import Fabric
+
+    from asegen.training.loop import WEIGHTS, train
+    from asegen.training.recipe import recipe_from_table
+
+    table = {
+        "model": {"class": "CGCNN", "width": 8, "layers": 1},
+        "process": {"class": "Regression"},
+        "data": {"atom_budget": 20, "targets": ["formation_energy_per_atom"]},
+        "optimizer": {"steps": 6, "warmup_steps": 1, "ema": 0.5},
+    }
+    folder, shards = tmp_path_factory.mktemp("cgcnn"), property_weights["shards"]
+    train(recipe_from_table("cgcnn", table), shards, folder, Fabric(accelerator="cpu", devices=1))
+    return folder / WEIGHTS
+
+
+def test_the_distance_on_a_cgcnn(cgcnn_weights: Path) -> None:
+    metals = [bulk("Cu", a=3.4 + 0.1 * k) for k in range(6)]
+    rotated = [atoms * (1, 2, 1) for atoms in reversed(metals)]
+    found = evaluate(rotated, metals, metrics=["fd-cgcnn"], cgcnn=str(cgcnn_weights)).metrics["fd-cgcnn"]
+    assert found.values["FD"] == pytest.approx(0, abs=1e-6)
+    assert found.using["network"] == "cgcnn" and found.counts["generated"] == 6
+    rows = NetworkEmbedder(str(cgcnn_weights), "CGCNN").rows([*metals, SALT], Inputs(()), "")[:, 1:]
+    other = evaluate([*metals[:5], SALT], metals, metrics=["fd-cgcnn"], cgcnn=str(cgcnn_weights)).metrics["fd-cgcnn"]
+    assert rows.shape[1] == 8  # as wide as the layer that the head reads
+    assert other.values["FD"] == pytest.approx(frechet_distance(rows[[0, 1, 2, 3, 4, 6]], rows[:6]))
 
 
 def test_what_was_embedded_once_is_not_computed_again(
