@@ -18,7 +18,7 @@ from asegen.screening.processes import limited
 from asegen.workers import OutOfTime
 
 SECONDS = 20.0
-"""For one pair; a pair that takes longer counts as two crystals."""
+"""Of processor time for one pair; a pair that takes longer counts as two crystals."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _same(matcher: StructureMatcher, a: Structure, b: Structure) -> bool | None:
     if len(a) != len(b) or not (1 + matcher.ltol) ** -3 < a.volume / b.volume < (1 + matcher.ltol) ** 3:
         return False
     try:
-        with limited(SECONDS):
+        with limited(SECONDS, processor=True):
             return bool(matcher.fit(a, b, skip_structure_reduction=True))
     except OutOfTime:
         return None

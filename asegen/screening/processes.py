@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any
 
 from asegen.errors import AsegenError
-from asegen.workers import OutOfTime, time_limit
+from asegen.workers import OutOfTime
 
 _CRASHES = {-getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE")}
 _START_SECONDS = 120.0
@@ -220,7 +220,8 @@ def serve() -> None:
     line = Connection(descriptor)
     for interruption in (signal.SIGINT, signal.SIGTERM):  # a batch system's warning goes to all: the parent drains
         signal.signal(interruption, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, _out_of_time)
+    for alarm in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(alarm, _out_of_time)
     if memory:
         _limit_memory(memory)
     parent = os.getppid()
@@ -273,8 +274,12 @@ def _out_of_time(signum: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def limited(seconds: float) -> Iterator[None]:
+def limited(seconds: float, processor: bool = False) -> Iterator[None]:
     """Interrupts the block after some time in a worker of `Processes`; elsewhere (a Dask worker) it does nothing.
+
+    Args:
+        seconds: by the clock,
+        processor: or of processor time, so that a busy machine decides nothing.
 
     Raises:
         OutOfTime: the time is up.
@@ -285,5 +290,9 @@ def limited(seconds: float) -> Iterator[None]:
     ):
         yield
         return
-    with time_limit(seconds):
+    timer = signal.ITIMER_PROF if processor else signal.ITIMER_REAL
+    signal.setitimer(timer, seconds)
+    try:
         yield
+    finally:
+        signal.setitimer(timer, 0)
