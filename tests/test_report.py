@@ -235,6 +235,8 @@ def test_a_browser_sorts_filters_and_shows(tab: Tab, page: Path, tmp_path: Path)
     assert tab.run("document.querySelector('#panel .crystal').data.filter((t) => t.type === 'mesh3d').length") >= 1
     assert tab.run("document.querySelectorAll('#panel .crystal canvas').length") >= 1
     assert tab.run("document.querySelectorAll('#panel .plot path.js-line').length") > 10
+    buttons = tab.run("[...document.querySelectorAll('.modebar-btn')].map((e) => e.dataset.title).join()")
+    assert "PNG" in buttons and "loud" not in buttons  # plotly would offer to publish it
     # keys go from row to row
     first = tab.run("document.querySelector('#body tr[aria-selected=true]').dataset.id")
     tab.click("#body tr[data-id]")

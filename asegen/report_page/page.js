@@ -53,8 +53,8 @@
     { key: "novel", label: "Novel", show: (row) => (row.novel === true ? "new" : row.known_as || ""),
       sort: (row) => (row.novel === undefined ? null : row.novel ? 0 : 1), wanted: rows.some((row) => "novel" in row) },
     { key: "status", label: "Status", show: (row) => badge(row.status) },
-    { key: "name", label: "Name" },
     { key: "reason", label: "Reason", show: (row) => why(row) },
+    { key: "name", label: "Name" },
   ].filter((column) => column.wanted !== false);
   const why = (row) => row.reason || row.e_hull_reason || row.phonons_reason || "";
   const valueOf = (column, row) => {
@@ -225,7 +225,7 @@
       ["pre-relaxation", row.prerelax_status ? `${row.prerelax_status}, ${row.prerelax_steps ?? 0} moves` : ""],
       ["relaxation", typeof row.steps === "number" ? `${row.steps} steps, ${row.force_calls ?? ""} force calls, ${fixed(row.fmax, 3)} eV/Å left` : ""],
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
-      ["energy scale", row.energy_scale], ["decomposes into", row.decomposition], ["no hull energy", row.e_hull_reason],
+      ["energy scale", row.energy_scale], ["decomposes into", row.e_hull > 0 ? row.decomposition : ""], ["no hull energy", row.e_hull_reason],
       ["phonons", row.phonons_reason], ["known as", row.known_as],
       ["worker time", row.seconds ? `${fixed(row.seconds, 1)} s` : ""],
     ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
@@ -271,8 +271,8 @@
   const axis = (more) => ({
     gridcolor: style("--line"), linecolor: style("--line"), zeroline: false, tickcolor: style("--line"), ...more,
   });
-  const CONFIG = { displaylogo: false, responsive: true, displayModeBar: "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "tableRotation", "resetCameraLastSave3d", "zoom3d", "pan3d", "orbitRotation"] };
+  const CONFIG = { displaylogo: false, responsive: true, displayModeBar: "hover", showSendToCloud: false,
+    modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d", "tableRotation", "resetCameraLastSave3d", "zoom3d", "pan3d", "orbitRotation"] };
 
   const sphere = (levels) => { // vertices and triangles of an icosphere
     const t = (1 + Math.sqrt(5)) / 2, at = [], middle = new Map();
@@ -342,7 +342,7 @@
     const alloy = symbols.length === 1 || symbols.every((symbol) => data.elements[symbol].metal); // else metals bind to others
     for (let p = 0; p < atoms.length && atoms.length <= 400; p++) for (let q = 0; q < p; q++) {
       const [one, other] = [data.elements[symbols[atoms[p][0]]], data.elements[symbols[atoms[q][0]]]];
-      const reach = 1.1 * (one.radius + other.radius), kin = one === other || (one.metal && other.metal);
+      const reach = 1.13 * (one.radius + other.radius), kin = one === other || (one.metal && other.metal);
       if ((alloy || !kin) && Math.hypot(...atoms[p][1].map((x, n) => x - atoms[q][1][n])) < reach) tube(bonds, atoms[p][1], atoms[q][1], 0.07);
     }
     if (bonds.x.length) traces.push(bonds);
@@ -381,18 +381,20 @@
       opacity: 1,
     }, cliponaxis: false, ...extra,
   });
+  const compounds = (hull) => hull.phases.filter((phase) => phase.e_hull <= 1e-6 && Math.max(...phase.fractions) < 1);
+  const label = (phase) => `<br>${phase.formula.replace(/(\d+)/g, "<sub>$1</sub>")}`; // a line below its point
   const ordered = (hull, row) => [...hull.phases].sort((a, b) => (a.id === row.id) - (b.id === row.id) || b.e_hull - a.e_hull);
   const binary = (hull, row) => {
     const phases = ordered(hull, row), ends = hull.tie_lines.flatMap(([i, j]) => [hull.phases[i], hull.phases[j], null]);
     const lowest = Math.min(...phases.map((phase) => phase.formation_energy));
     const own = hull.phases.find((phase) => phase.id === row.id);
     const top = Math.max(0.06, -0.18 * lowest, own ? 1.15 * own.formation_energy : 0);
-    const stable = hull.phases.filter((phase) => phase.e_hull <= 1e-6);
+    const stable = compounds(hull);
     return {
       traces: [
         { mode: "lines", x: ends.map((p) => p && p.fractions[1]), y: ends.map((p) => p && p.formation_energy), hoverinfo: "skip", line: { color: style("--accent"), width: 2 } },
         points(phases, row, { x: phases.map((p) => p.fractions[1]), y: phases.map((p) => p.formation_energy) }),
-        { mode: "text", x: stable.map((p) => p.fractions[1]), y: stable.map((p) => p.formation_energy), text: stable.map((p) => p.formula.replace(/(\d+)/g, "<sub>$1</sub>")), textposition: "bottom center", hoverinfo: "skip", cliponaxis: false },
+        { mode: "text", x: stable.map((p) => p.fractions[1]), y: stable.map((p) => p.formation_energy), text: stable.map(label), textposition: "bottom center", hoverinfo: "skip", cliponaxis: false },
       ],
       layout: {
         xaxis: axis({ title: { text: `Fraction of ${hull.elements[1]}` }, range: [-0.03, 1.03] }),
@@ -403,13 +405,13 @@
   const ternary = (hull, row) => {
     const phases = ordered(hull, row), corner = (some) => ({ a: some.map((p) => p && p.fractions[2]), b: some.map((p) => p && p.fractions[0]), c: some.map((p) => p && p.fractions[1]) });
     const ends = hull.tie_lines.flatMap(([i, j]) => [hull.phases[i], hull.phases[j], null]);
-    const stable = hull.phases.filter((phase) => phase.e_hull <= 1e-6 && Math.max(...phase.fractions) < 1);
+    const stable = compounds(hull);
     const side = (k) => axis({ title: { text: hull.elements[k] }, showticklabels: false, ticks: "", showgrid: false });
     return {
       traces: [
         { type: "scatterternary", mode: "lines", ...corner(ends), hoverinfo: "skip", line: { color: style("--accent"), width: 1.5 } },
         points(phases, row, { type: "scatterternary", ...corner(phases) }),
-        { type: "scatterternary", mode: "text", ...corner(stable), text: stable.map((p) => p.formula.replace(/(\d+)/g, "<sub>$1</sub>")), textposition: "bottom center", hoverinfo: "skip", cliponaxis: false },
+        { type: "scatterternary", mode: "text", ...corner(stable), text: stable.map(label), textposition: "bottom center", hoverinfo: "skip", cliponaxis: false },
       ],
       layout: { margin: { l: 40, r: 40, t: 34, b: 34 }, ternary: { aaxis: side(2), baxis: side(0), caxis: side(1), bgcolor: "rgba(0,0,0,0)" } },
     };
