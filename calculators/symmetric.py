@@ -78,7 +78,7 @@ class SymmetricGenerator(Generator):
         if self.sites is not None and self.group is None:
             raise InputError("sites have letters in a space group: name one with --spacegroup")
         self._letters = _letters(self.group, self.sites)
-        self._known = _shipped() if known is None else known
+        self._known = shipped_catalogue() if known is None else known
         self.catalogue = Catalogue.read(self._known)
         prior = self.catalogue.bravais_mean, self.catalogue.bravais_std
         self.symmetric = load_symmetric_generator(model, device, not quick, *prior)
@@ -134,7 +134,7 @@ class SymmetricGenerator(Generator):
         if key not in self._proposals:
             counts = _counts(item)
             if self._letters is not None:
-                found = Proposals([_agreeing(self._letters, item)], np.ones(1))
+                found = Proposals([_agreeing(self._letters, item, list(self.sites or ()))], np.ones(1))
             elif group is None:
                 found = self.catalogue.propose_any(counts)
             else:
@@ -192,7 +192,8 @@ def _find(structure: Structure, operations: tuple[Floats, Floats]) -> dict[str, 
     return {"spacegroup": found.number, "spacegroup_symbol": found.symbol}
 
 
-def _shipped() -> Path:
+def shipped_catalogue() -> Path:
+    """The catalogue of known crystals inside the package: mp/train."""
     return Path(str(resources.files("asegen") / "weights" / f"mp{CATALOGUE}.safetensors"))
 
 
@@ -224,9 +225,9 @@ def _numbers_of_sites(sites: Mapping[int, list[str]] | Mapping[int, int]) -> dic
     return {z: own for z, own in sites.items() if isinstance(own, int)}
 
 
-def _agreeing(way: Occupation, item: Composition) -> Occupation:
+def _agreeing(way: Occupation, item: Composition, order: Sequence[int]) -> Occupation:
     if way.counts != _counts(item):
-        made = _composition(way, sorted(way.counts)).formula
+        made = _composition(way, order).formula
         raise InputError(f"--sites {way} make {made} in the primitive cell, not {item.formula}")
     return way
 
