@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -21,13 +22,14 @@ from asegen.errors import AsegenError, InputError
 from asegen.report import write_report
 from asegen.screening.cluster import cluster, scheduler
 from asegen.screening.exports import TABLE, export
-from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel
+from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel, provenance
 from asegen.screening.pipeline import GRACE, Report, Stopped, Workforce, screen
 from asegen.screening.recipe import STAGES, recipe
 from asegen.screening.stages import Stage
 
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 _SHOWN = 20
+_PROBLEMS = 5
 _LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -56,6 +58,8 @@ def run_screening(args: argparse.Namespace) -> None:
             stop=stop,
         )
     export(args.workdir)
+    for line in _problems(args.workdir):
+        console.print(f"warning: {line}", markup=False)
     try:
         page = f"; {write_report(args.workdir)} shows the best"
     except AsegenError as error:  # the results stand without it
@@ -149,6 +153,14 @@ def _progress(console: Console, stages: list[Stage]) -> Iterator[Report]:
                 console.print(f"{stage}: {done} of {total}")
 
         yield report
+
+
+def _problems(workdir: Path) -> list[str]:
+    """What of the reference phases couldn't be used; the first few lines."""
+    known = provenance(workdir)
+    lines = [*known.get("competing_problems", []), *known.get("hull_problems", [])]
+    more = [f"and {len(lines) - _PROBLEMS} more of the reference phases"] if len(lines) > _PROBLEMS else []
+    return [*lines[:_PROBLEMS], *more]
 
 
 def _show(args: argparse.Namespace, found: list[Result], counts: list[StageCount], page: str) -> None:

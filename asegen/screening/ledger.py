@@ -235,14 +235,21 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
+_BULKY = ("competing", "hull_phases", "known_crystals")  # what only stages need
+
+
 def provenance(workdir: Path | str) -> dict[str, Any]:
-    """How a screening was made: `command`, `versions`, `settings` by stage, `models` (identities with hashes) and more.
+    """How a screening was made: `command`, `begun`, `versions`, `machine`, settings of the `stages`, hashes of `files`.
+
+    With a hull also `hull_missing` (element -> why it has no energy) and, lists of lines, `competing_problems` and
+    `hull_problems`: what of the reference phases couldn't be used.
 
     Raises:
         InputError: the folder holds no ledger.
     """
     with closing(_open(Path(workdir))) as ledger:
-        known = {key: json.loads(value) for key, value in ledger.execute("SELECT key, value FROM meta ORDER BY key")}
+        facts = ledger.execute("SELECT key, value FROM meta ORDER BY key")
+        known = {key: json.loads(value) for key, value in facts if key not in _BULKY}
         stages = ledger.execute("SELECT name, settings FROM stages ORDER BY position")
         known["stages"] = {name: json.loads(settings) for name, settings in stages}
         known["files"] = dict(ledger.execute("SELECT path, digest FROM files ORDER BY path"))

@@ -163,7 +163,7 @@ class _Run:
 
     def __init__(self, ledger: Ledger, force: Workforce, report: Report, stop: threading.Event) -> None:
         self._ledger, self._force, self._report, self._stop = ledger, force, report, stop
-        self._renewed = time.monotonic()
+        self._renewed, self._told = time.monotonic(), 0.0
 
     def stage(self, stage: Stage, position: int) -> None:
         """All of a stage, together with other processes that are at it."""
@@ -177,10 +177,9 @@ class _Run:
         try:
             while True:
                 self._claim(stage, pending)
-                done, left = ledger.settled(name), ledger.left(name)
-                self._report(name, done, done + left)
+                self._tell(name, always=not pending)
                 if not pending:
-                    if not left:
+                    if ledger.left(name) == 0:
                         return
                     if self._stop.wait(_POLL):  # others are at the rest
                         raise Stopped
@@ -192,6 +191,12 @@ class _Run:
         finally:
             for future in pending:
                 future.cancel()
+
+    def _tell(self, name: str, always: bool) -> None:
+        if always or time.monotonic() - self._told > _POLL:
+            self._told = time.monotonic()
+            done = self._ledger.settled(name)
+            self._report(name, done, done + self._ledger.left(name))
 
     def _claim(self, stage: Stage, pending: dict[Future[Any], Unit]) -> None:
         """As much as keeps the workers busy until the next look."""

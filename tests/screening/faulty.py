@@ -1,4 +1,4 @@
-"""What goes wrong in calculators, by element: workers import this."""
+"""Calculators and stages for tests that workers import: those that fail, each in its way, and one that waits."""
 
 import os
 import signal
@@ -84,3 +84,15 @@ class Killing(Stage):
             if first or not self.once:
                 os.kill(os.getpid(), self.number)
         return [Outcome("ok", "", {"notes": ["survived"]}) for _ in candidates]
+
+
+@dataclass(frozen=True)
+class Waiting(Stage):
+    """Work that needs no core: `length` seconds for each candidate."""
+
+    name: ClassVar[str] = "waiting"
+    length: float = 0.3
+
+    def work(self, candidates, supplied):
+        time.sleep(self.length * len(candidates))
+        return [Outcome() for _ in candidates]
