@@ -22,8 +22,10 @@ CUTOFFS = (0.4, 10.0)
 """CDVAE's, for structures and compositions of MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
 TIME_LIMIT = 30.0
 """Seconds of processor time for one fingerprint."""
-STRUCTURE_WIDTH = 61
-"""Numbers of a site-mean CrystalNN fingerprint; those of Magpie follow them."""
+STRUCTURE_WIDTH, COMPOSITION_WIDTH = 61, 132
+"""Numbers of a site-mean CrystalNN fingerprint, and of Magpie, which follow them."""
+
+_ROWS_AT_ONCE = 1000
 
 
 def coverage(inputs: Inputs) -> Figures:
@@ -61,12 +63,22 @@ def covered(
     Returns:
         (m,) and (n,), booleans.
     """
-    structures = cdist(generated[:, :STRUCTURE_WIDTH], reference[:, :STRUCTURE_WIDTH])
     mean, deviation = reference[:, STRUCTURE_WIDTH:].mean(0), reference[:, STRUCTURE_WIDTH:].std(0)
     deviation[deviation == 0] = 1  # what never varies has no scale
-    compositions = cdist(*((side[:, STRUCTURE_WIDTH:] - mean) / deviation for side in (generated, reference)))
-    near = [(structures.min(axis) <= cutoffs[0]) & (compositions.min(axis) <= cutoffs[1]) for axis in (0, 1)]
+    structures = _nearest(*(side[:, :STRUCTURE_WIDTH] for side in (reference, generated)))
+    compositions = _nearest(*((side[:, STRUCTURE_WIDTH:] - mean) / deviation for side in (reference, generated)))
+    near = [(a <= cutoffs[0]) & (b <= cutoffs[1]) for a, b in zip(structures, compositions, strict=True)]
     return near[0], near[1]
+
+
+def _nearest(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """How far each row of `a` is from the nearest of `b`, and the reverse, in bounded memory."""
+    from_a, from_b = np.empty(len(a)), np.full(len(b), np.inf)
+    for start in range(0, len(a), _ROWS_AT_ONCE):
+        distances = cdist(a[start : start + _ROWS_AT_ONCE], b)
+        from_a[start : start + _ROWS_AT_ONCE] = distances.min(1)
+        from_b = np.minimum(from_b, distances.min(0))
+    return from_a, from_b
 
 
 def fingerprint(atoms: Atoms) -> Row:
@@ -111,7 +123,7 @@ def _both(inputs: Inputs) -> tuple[Floats, Floats, dict[str, int]]:
     for side in (inputs.valid_generated, inputs.valid_reference):
         found = [known[content_key(method, atoms)] for atoms in side]
         kept = [row for row in found if not isinstance(row, Failed)]
-        rows.append(np.array(kept, np.float64).reshape(len(kept), -1))
+        rows.append(np.array(kept, np.float64).reshape(len(kept), STRUCTURE_WIDTH + COMPOSITION_WIDTH))
     lost = len(inputs.valid_generated) + len(inputs.valid_reference) - len(rows[0]) - len(rows[1])
     return (
         rows[0],
