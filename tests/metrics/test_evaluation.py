@@ -1,5 +1,7 @@
 """All metrics at once, on what generators produce at their worst."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -35,6 +37,14 @@ def test_the_worst_is_counted_and_ends_no_run() -> None:
     for name, metric in found.metrics.items():
         assert metric.protocol == METRICS[name].protocol
         assert all(value >= 0 for key, value in metric.values.items() if "mean" not in key and np.isfinite(value))
+
+
+@pytest.mark.slow
+def test_a_side_without_any_valid_structure_ends_no_run(tmp_path: Path) -> None:
+    for sides in (([Atoms()], [SALT, bulk("Cu")]), ([SALT, bulk("Cu")], [Atoms()]), ([Atoms()], [Atoms()])):
+        found = evaluate(*sides, sides[1], cache=tmp_path)
+        assert found.metrics["match"].values["match rate"] == found.metrics["metre"].values["METRe"] == 0
+        assert np.isnan(found.metrics["density"].values["EMD g/cm³"]) and np.isnan(found.metrics["fad"].values["FAD"])
 
 
 def test_the_number_of_processes_changes_nothing() -> None:
