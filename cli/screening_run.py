@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shlex
 import signal
@@ -106,6 +107,7 @@ def _memory(gib: float | None, jobs: int) -> int | None:
 
 
 def _workforce(args: argparse.Namespace) -> AbstractContextManager[Workforce | None]:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is no news: its work is done again
     if args.scheduler is not None:
         return scheduler(args.scheduler)
     if args.cluster is not None:

@@ -112,8 +112,7 @@ class Ledger:
             workdir.mkdir(parents=True, exist_ok=True)
             file = workdir / FILE
             self._db = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
-            # Write-ahead logs need memory that all processes share: none on a network's file system.
-            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(workdir) else 'WAL'}")
+            self._set_journal()
             self._db.execute("PRAGMA synchronous = NORMAL")
             with self._transaction():
                 if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -123,6 +122,17 @@ class Ledger:
             check_version(self._db, file)
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"cannot write in {workdir}: {error}") from None
+
+    def _set_journal(self) -> None:
+        """Write-ahead logs need memory that all processes share: there is none on a network's file system."""
+        for tries_left in reversed(range(100)):
+            try:
+                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(self.workdir) else 'WAL'}")
+                return
+            except sqlite3.OperationalError as error:  # here SQLite doesn't wait for another that does the same
+                if "locked" not in str(error) or not tries_left:
+                    raise
+                time.sleep(0.1)
 
     def close(self) -> None:
         """Gives back what is still claimed, and closes the file."""

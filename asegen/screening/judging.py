@@ -22,7 +22,7 @@ from asegen.screening.ledger import OK, candidate_id, ranking_key
 from asegen.screening.materials_project import materials_project
 from asegen.screening.phonons import Settings, phonons
 from asegen.screening.references import Reference, computed, element_reference, read_reference
-from asegen.screening.stages import Runner, Stage
+from asegen.screening.stages import Runner, Stage, is_of_the_disk
 
 HULLS, PHONONS, VASP = "hulls.json", "phonons", "vasp"
 """Names in a screening's folder: the hulls' plots; folders with one for each candidate's phonons and DFT inputs."""
@@ -188,6 +188,8 @@ class Phonons(Stage):
         try:
             found = phonons(candidate.atoms, self.engine.calculator(), self.workdir / folder, self.options)
         except Exception as error:  # every calculator fails in its own way
+            if is_of_the_disk(error):
+                raise
             text = " ".join(str(error).split())[:200]
             return self.gave_up(candidate, "", f"{type(error).__name__}: {text}")
         values = {"phonons": found.verdict, "phonons_reason": found.reason, "lowest_frequency": found.lowest}

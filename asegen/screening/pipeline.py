@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +91,7 @@ def screen(
         Stopped: `stop` was set.
     """
     place = Path(workdir).absolute()
-    with contextlib.closing(Ledger(place)) as ledger:
+    with _open(place) as ledger:
         _check_disk(place)
         named = [(stage.name, stage.settings()) for stage in stages]
         ledger.check_stages(named)
@@ -104,6 +105,17 @@ def screen(
                 run.stage(stage, position)
         ledger.note(finished=[name for name, _ in named])
     return results(place)
+
+
+@contextlib.contextmanager
+def _open(workdir: Path) -> Iterator[Ledger]:
+    """The ledger, with SQLite's errors as one line."""
+    ledger = Ledger(workdir)
+    try:
+        with contextlib.closing(ledger):
+            yield ledger
+    except sqlite3.Error as error:
+        raise AsegenError(f"the ledger in {workdir} fails: {error}; the same command does the rest") from None
 
 
 def _record(ledger: Ledger, command: str) -> None:
@@ -243,6 +255,8 @@ class _Run:
             self._give_up(stage, unit, FAILED, f"time limit: {error}")
         except AsegenError:
             raise
+        except OSError as error:
+            raise AsegenError(f"a worker cannot write ({error}); the same command does the rest") from None
         except Exception as error:
             died = type(error).__name__ == "KilledWorker"  # Dask's: it has tried again itself
             text = " ".join(str(error).split())[:200]

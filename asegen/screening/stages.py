@@ -7,6 +7,7 @@ results depend on its settings and its candidates alone, never on who works when
 
 from __future__ import annotations
 
+import errno
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -328,6 +329,8 @@ class Relax(Stage):
         except MemoryError:
             return Outcome(FAILED, "out of memory: more than a worker may have")
         except Exception as error:  # every calculator fails in its own way
+            if is_of_the_disk(error):
+                raise
             text = " ".join(str(error).split())[:200] or "no message"
             if text.startswith(("isolated atom:", "unknown element:")):
                 return Outcome(UNSUPPORTED, text)
@@ -439,6 +442,11 @@ def by_formula(candidates: Sequence[Candidate]) -> list[list[int]]:
     for candidate in candidates:
         bins[candidate.found["formula"]].append(candidate.key)
     return list(bins.values())
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error says that nothing can be written, which no candidate is to blame for."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def plain(atoms: Atoms) -> Atoms:

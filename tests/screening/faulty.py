@@ -1,5 +1,6 @@
 """Calculators and stages for tests that workers import: those that fail, each in its way, and one that waits."""
 
+import errno
 import os
 import signal
 import time
@@ -96,3 +97,13 @@ class Waiting(Stage):
     def work(self, candidates, supplied):
         time.sleep(self.length * len(candidates))
         return [Outcome() for _ in candidates]
+
+
+@dataclass(frozen=True)
+class Full(Stage):
+    """Finds no room on the disk."""
+
+    name: ClassVar[str] = "full"
+
+    def work(self, candidates, supplied):
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -2,6 +2,7 @@
 
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -20,13 +21,13 @@ from asegen.screening.calculators import find_engine
 from asegen.screening.claims import Outcome
 from asegen.screening.exports import export
 from asegen.screening.judging import Phonons, best
-from asegen.screening.ledger import provenance, read_atoms
+from asegen.screening.ledger import provenance, read_atoms, results
 from asegen.screening.pipeline import Stopped, Workforce, screen
 from asegen.screening.recipe import recipe
 from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Stage, Symmetrise
 
 sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
-from faulty import Killing
+from faulty import Full, Killing
 
 THREADS = Workforce(ThreadPoolExecutor(2), lambda: 2)
 """Quick to start; for work that harms nobody."""
@@ -80,6 +81,23 @@ def test_an_error_of_a_stage_is_pinned_to_its_candidates(coppers: Path, tmp_path
     found = screen([coppers], tmp_path / "run", [Read(), Failing()], workforce=THREADS)
     assert [r.status for r in found] == ["ok"] + ["failed"] * 6
     assert {r.reason for r in found[1:]} == {"ValueError: no such luck"}
+
+
+def test_a_full_disk_ends_the_run_and_blames_nobody(coppers: Path, tmp_path: Path) -> None:
+    with pytest.raises(AsegenError, match=r"a worker cannot write .*No space left"):
+        screen([coppers], tmp_path / "run", [Read(), Full()], workforce=THREADS)
+    assert {r.status for r in results(tmp_path / "run")} == {"pending"}
+
+
+def test_a_script_of_three_lines_needs_no_guard(coppers: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from asegen.screening import recipe, screen\n"
+        f"for found in screen([{str(coppers)!r}], 'run', recipe('run', 'emt', stages=['dedup'])):\n"
+        "    print(found.formula, found.status)\n"
+    )
+    told = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[0] == "Cu ok" and len(told.stdout.splitlines()) == 7
 
 
 def test_a_stock_pool_that_breaks_ends_the_run_and_not_the_ledger(coppers: Path, tmp_path: Path) -> None:
