@@ -201,8 +201,9 @@
     if (data.phonons[row.id]) {
       const found = data.phonons[row.id];
       const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${found.n_displacements} displacements`;
-      const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz with a larger one`;
-      figure("Phonons", "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + larger));
+      const farther = found.lowest_of_farther === null ? "" : `; ${fixed(found.lowest_of_farther, 2)} THz when displaced farther`;
+      const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz in a larger supercell`;
+      figure("Phonons", "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
     }
     place.append(node("h3", {}, "Record"), node("dl", { class: "pairs" }, ...record(row)));
     place.scrollTop = 0;

@@ -50,6 +50,9 @@ class Settings:
         steps: of that relaxation, at most.
         height: Å, the supercell's least distance between opposite faces.
         displacement: Å.
+        confirm: Å, a second displacement, for crystals that come out other than stable; 0 for none. Learned potentials
+            may have cusps where atoms sit by symmetry: CHGNet finds TaC unstable by 2 THz with 0.01 Å, but stable from
+            0.02 Å on. A verdict that changes is marginal.
         mesh: Å, phonopy's measure: so many points along a vector of length 1/mesh in reciprocal space.
         most_atoms: of a supercell; a larger one is refused.
         symprec: Å, of the space group that the crystal is made to have.
@@ -61,6 +64,7 @@ class Settings:
     steps: int = 1000
     height: float = 12.0
     displacement: float = 0.01
+    confirm: float = 0.03
     mesh: float = 50.0
     most_atoms: int = 1000
     symprec: float = 0.01
@@ -88,13 +92,14 @@ class Phonons:
 
     Attributes:
         verdict: `STABLE`, `MARGINAL` or `UNSTABLE`; empty where there is none.
-        reason: one line `kind: detail` where there is none, or where the supercell's size decides.
+        reason: one line `kind: detail` where there is none, or where the displacement or the supercell decides.
         lowest: THz, the lowest frequency on mesh and band path but for the three acoustic modes at Γ.
         lowest_at: fractional coordinates of its wave vector, of the primitive cell.
         supercell: multiples of the three vectors of the relaxed primitive cell.
         n_atoms: of that supercell.
         n_displacements: force calculations.
         lowest_of_larger: THz, `lowest` with the larger supercell, where that was asked for.
+        lowest_of_farther: THz, `lowest` with the second displacement, where that was computed.
         bands: the band structure.
         dos_frequencies: (n,), THz.
         dos: (n,), states per THz and primitive cell.
@@ -108,6 +113,7 @@ class Phonons:
     n_atoms: int = 0
     n_displacements: int = 0
     lowest_of_larger: float | None = None
+    lowest_of_farther: float | None = None
     bands: tuple[BandSegment, ...] = ()
     dos_frequencies: tuple[float, ...] = ()
     dos: tuple[float, ...] = ()
@@ -135,9 +141,7 @@ def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settin
         found = Phonons("", f"too large: a supercell of {n_atoms} atoms, more than {settings.most_atoms}")
     else:
         phonon = displaced(end.atoms, settings)
-        found = _compute(phonon, calculator, settings)
-        if settings.check_size:
-            found = _checked(found, end.atoms, calculator, settings)
+        found = _checked(_compute(phonon, calculator, settings), end.atoms, calculator, settings)
         _write(phonon, folder)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / (SUMMARY + ".partial")
@@ -221,15 +225,28 @@ def verdict(lowest: float) -> str:
 
 
 def _checked(found: Phonons, atoms: Atoms, calculator: Calculator, settings: Settings) -> Phonons:
-    phonon = displaced(atoms, settings, larger=1)
-    if len(phonon.supercell) > settings.most_atoms:
-        return replace(found, reason=f"size not checked: a supercell of {len(phonon.supercell)} atoms is too large")
-    other = _compute(phonon, calculator, settings)
-    found = replace(found, lowest_of_larger=other.lowest)
-    if other.verdict == found.verdict:
-        return found
-    reason = f"supercell decides: {found.verdict} with {found.n_atoms} atoms, {other.verdict} with {other.n_atoms}"
-    return replace(found, verdict=MARGINAL, reason=reason)
+    """The verdict, unless another displacement or a larger supercell changes it."""
+    doubts: list[str] = []
+    notes: list[str] = []
+    first = found.verdict
+    if settings.confirm and first != STABLE:
+        farther = displaced(atoms, replace(settings, displacement=settings.confirm))
+        other = _compute(farther, calculator, settings)
+        found = replace(found, lowest_of_farther=other.lowest)
+        if other.verdict != first:
+            small, large = settings.displacement, settings.confirm
+            doubts.append(f"displacement decides: {first} with {small:g} Å, {other.verdict} with {large:g} Å")
+    if settings.check_size:
+        larger = displaced(atoms, settings, larger=1)
+        n_atoms = len(larger.supercell)
+        if n_atoms > settings.most_atoms:
+            notes.append(f"size not checked: a supercell of {n_atoms} atoms is too large")
+        else:
+            other = _compute(larger, calculator, settings)
+            found = replace(found, lowest_of_larger=other.lowest)
+            if other.verdict != first:
+                doubts.append(f"supercell decides: {first} with {found.n_atoms} atoms, {other.verdict} with {n_atoms}")
+    return replace(found, verdict=MARGINAL if doubts else first, reason="; ".join(doubts + notes))
 
 
 def _forces(cell: Any, calculator: Calculator) -> Floats:

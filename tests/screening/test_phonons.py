@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ def test_phonopys_command_line_reads_it(aluminium: Path, tmp_path: Path) -> None
 def test_simple_cubic_copper_falls(tmp_path: Path) -> None:
     found = phonons(bulk("Cu", "sc", a=2.4), EMT(), tmp_path, SMALL)
     assert found.verdict == UNSTABLE and found.lowest < -0.5 and len(found.lowest_at) == 3
+    assert found.lowest_of_farther < -0.5 and found.reason == ""
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,26 @@ def test_the_size_is_checked(tmp_path: Path) -> None:
     assert larger.supercell == (4, 4, 4) and found.lowest_of_larger == pytest.approx(larger.lowest, abs=1e-6)
     refused = phonons(bulk("Al"), EMT(), tmp_path, Settings(height=5.0, mesh=20.0, most_atoms=30, check_size=True))
     assert refused.verdict == STABLE and refused.reason.startswith("size not checked")
+
+
+class Cusp(EMT):
+    """EMT that pushes an atom away from where symmetry wants it, but only within 0.02 Å of there."""
+
+    def calculate(self, *args, **kwargs) -> None:
+        super().calculate(*args, **kwargs)
+        n = round(len(self.atoms) ** (1 / 3))
+        away = self.atoms.get_scaled_positions() * n
+        away = (away - np.rint(away)) @ self.atoms.cell.array / n
+        near = np.linalg.norm(away, axis=1, keepdims=True) < 0.02
+        self.results["forces"] = self.results["forces"] + 100.0 * away * near
+
+
+def test_a_cusp_is_no_instability(tmp_path: Path) -> None:
+    found = phonons(bulk("Al", a=4.0), Cusp(), tmp_path, SMALL)
+    assert found.verdict == MARGINAL and found.lowest < -0.5 and found.lowest_of_farther > -0.1
+    assert found.reason == "displacement decides: unstable with 0.01 Å, stable with 0.03 Å"
+    alone = phonons(bulk("Al", a=4.0), Cusp(), tmp_path, replace(SMALL, confirm=0.0))
+    assert alone.verdict == UNSTABLE and alone.lowest == found.lowest
 
 
 def test_what_gets_no_verdict(tmp_path: Path) -> None:
