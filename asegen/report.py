@@ -232,10 +232,10 @@ def _duration(seconds: float) -> str:
 
 
 def _models(stages: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Stage and identity, with its hash, of the models and calculators."""
-    return [
-        (stage, str(settings[key]))
-        for stage, settings in stages.items()
-        for key in ("model", "calculator")
-        if settings.get(key)
-    ]
+    """Stages, and the identity, with its hash, of the model or calculator that they use."""
+    users: dict[str, list[str]] = {}
+    for stage, settings in stages.items():
+        for key in ("model", "calculator"):
+            if settings.get(key):
+                users.setdefault(str(settings[key]), []).append(stage)
+    return [(", ".join(names), identity) for identity, names in users.items()]

@@ -35,6 +35,7 @@
   };
   const fixed = (value, digits) =>
     typeof value === "number" ? value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "\u2212") : "";
+  const many = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
   const badge = (text) => (text ? node("span", { class: `badge ${text}` }, text) : "");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -197,10 +198,10 @@
     const crystal = data.crystals[row.id];
     if (crystal) figure("Crystal", "crystal", (space) => plotCrystal(space, crystal), crystalCaption(row, crystal));
     const hull = data.hulls[elementsOf(row).join("-")];
-    if (hull) figure(hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`, "plot", (space) => plotHull(space, hull, row));
+    if (hull) figure(hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`, "plot", (space) => plotHull(space, hull, row), hullCaption(hull));
     if (data.phonons[row.id]) {
       const found = data.phonons[row.id];
-      const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${found.n_displacements} displacements`;
+      const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${many(found.n_displacements, "displacement")}`;
       const farther = found.lowest_of_farther === null ? "" : `; ${fixed(found.lowest_of_farther, 2)} THz when displaced farther`;
       const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz in a larger supercell`;
       figure("Phonons", "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
@@ -223,8 +224,8 @@
       ["id", row.id], ["name", row.name], ["source", row.source ? `${row.source}, entry ${row.index}` : ""],
       ["last stage", row.stage],
       ["space group", row.space_group_before && row.space_group_before !== row.space_group ? `${row.space_group_before}, then ${row.space_group}` : row.space_group],
-      ["pre-relaxation", row.prerelax_status ? `${row.prerelax_status}, ${row.prerelax_steps ?? 0} moves` : ""],
-      ["relaxation", typeof row.steps === "number" ? `${row.steps} steps, ${row.force_calls ?? ""} force calls, ${fixed(row.fmax, 3)} eV/Å left` : ""],
+      ["pre-relaxation", row.prerelax_status ? `${row.prerelax_status}, ${many(row.prerelax_steps ?? 0, "move")}` : ""],
+      ["relaxation", typeof row.steps === "number" ? `${many(row.steps, "step")}, ${many(row.force_calls ?? row.steps + 1, "force call")}, ${fixed(row.fmax, 3)} eV/Å left` : ""],
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
       ["energy scale", row.energy_scale], ["decomposes into", row.e_hull > 0 ? row.decomposition : ""], ["no hull energy", row.e_hull_reason],
       ["phonons", row.phonons_reason], ["known as", row.known_as],
@@ -250,6 +251,12 @@
     const save = () => download(`${row.formula || row.id}-${row.id}.vasp`, poscar(row, crystal), "text/plain");
     caption.append(node("button", { type: "button", onclick: save }, "Save as POSCAR"));
     return caption;
+  };
+
+  const hullCaption = (hull) => {
+    const others = hull.phases.filter((phase) => phase.kind === "competing").length;
+    const text = others ? `${many(others, "known phase")} besides the elements` : "No known phases but the elements: only these candidates compete";
+    return node("p", { class: "caption" }, `${text}. Energies: ${hull.energy_scale}.`);
   };
 
   // ---- figures; plotly is read when the first one is drawn
@@ -354,10 +361,16 @@
     }
     const ends = cell.map((v) => v.map((x) => x + (0.9 * x) / Math.hypot(...v)));
     const names = { type: "scatter3d", mode: "text", text: ["a", "b", "c"], x: ends.map((e) => e[0]), y: ends.map((e) => e[1]), z: ends.map((e) => e[2]), hoverinfo: "skip", textfont: { color: style("--faint"), size: 13 } };
-    const hidden = { visible: false };
-    return plotly().newPlot(space, [...traces, edges, names], layout({
+    const hidden = { visible: false }, all = [...traces, edges, names];
+    const [x, y, z] = ["x", "y", "z"].map((key) => {
+      const values = all.flatMap((trace) => trace[key]).filter((value) => value !== null);
+      return values.reduce((most, value) => Math.max(most, value), -Infinity) - values.reduce((least, value) => Math.min(least, value), Infinity);
+    });
+    const longest = Math.max(x, y, z), room = Math.min(1.4, (1.73 * longest) / Math.hypot(x, y, z)); // for slender cells
+    const aspectratio = { x: (room * x) / longest, y: (room * y) / longest, z: (room * z) / longest };
+    return plotly().newPlot(space, all, layout({
       margin: { l: 0, r: 0, t: 0, b: 0 },
-      scene: { aspectmode: "data", dragmode: "orbit", xaxis: hidden, yaxis: hidden, zaxis: hidden,
+      scene: { aspectmode: "manual", aspectratio, dragmode: "orbit", xaxis: hidden, yaxis: hidden, zaxis: hidden,
         camera: { eye: { x: 0.6, y: -1.78, z: 0.6 }, up: { x: 0, y: 0, z: 1 } } },
     }), CONFIG);
   };
