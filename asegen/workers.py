@@ -19,6 +19,11 @@ class OutOfTime(BaseException):
     """Raised by the timer of `time_limit`; no library's `except Exception` catches it."""
 
 
+def free_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def worker_pool(jobs: int) -> ProcessPoolExecutor:
     """A pool of fresh interpreters: forking a process that has threads (a progress bar, torch) may hang it.
 

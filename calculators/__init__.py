@@ -4,5 +4,13 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.property import PropertyCalculator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
 from asegen.calculators.symmetric import SymmetricGenerator
+from asegen.calculators.template import TemplateGenerator
 
-__all__ = ["Generator", "LearnedRelaxer", "PropertyCalculator", "SymmetricGenerator", "relax_structures"]
+__all__ = [
+    "Generator",
+    "LearnedRelaxer",
+    "PropertyCalculator",
+    "SymmetricGenerator",
+    "TemplateGenerator",
+    "relax_structures",
+]

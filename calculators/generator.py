@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
 from ase import Atoms
@@ -13,10 +14,20 @@ from asegen.atoms import atoms_from_crystals, check_atoms, shortest_distance
 from asegen.calculators.compositions import Composition, from_formula
 from asegen.calculators.plan import Sample, cut_batches, make_plan, sample_seed
 from asegen.errors import InputError
-from asegen.generators import Sampler, load_generator
+from asegen.generators import load_generator
 
 MAX_ATTEMPTS = 20
 """How often a structure that fails the validity gate is drawn again with `valid_only`."""
+
+
+class Source(Protocol):
+    """What structures come from: the attributes of `asegen.generators.Sampler`."""
+
+    name: str
+    version: str
+    elements: frozenset[int]
+    max_atoms: int
+    default_steps: int
 
 
 class Generator:
@@ -40,7 +51,7 @@ class Generator:
         self, model: str | None = None, device: str = "auto", batch_size: int = 64, quick: bool = False
     ) -> None:
         self._structures = load_generator(model, device, search=not quick)
-        self.sampler: Sampler = self._structures
+        self.sampler: Source = self._structures
         self.batch_size = batch_size
 
     def generate(

@@ -47,6 +47,13 @@ class CLICommand:
         )
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
+        add(
+            "--method",
+            choices=("diffusion", "template"),
+            default="diffusion",
+            help="template: elements are substituted in known crystals, the nearest first (default: diffusion)",
+        )
+        add("--templates", metavar="FILE", help="known crystals: a file, a split of asegen ingest, or aflow (default)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among candidates")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")

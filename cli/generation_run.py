@@ -20,9 +20,14 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
 from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
 from asegen.calculators.symmetric import COMMON, SymmetricGenerator
+from asegen.calculators.template import TemplateGenerator
 from asegen.cli.summary import Summary
 from asegen.errors import InputError
+from asegen.templates.library import TemplateLibrary
+from asegen.templates.sources import AFLOW, open_library
+from asegen.workers import free_cores
 
+TEMPLATE = "template"
 _LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -51,6 +56,8 @@ def run_generation(args: argparse.Namespace) -> None:
 
 
 def _generator(args: argparse.Namespace) -> Generator:
+    if args.method == TEMPLATE:
+        return TemplateGenerator(_library(args), args.model, args.device, args.batch, args.quick)
     if not _symmetric(args):
         return Generator(args.model, args.device, args.batch, quick=args.quick)
     return SymmetricGenerator(
@@ -63,6 +70,19 @@ def _generator(args: argparse.Namespace) -> Generator:
         args.batch,
         args.quick,
     )
+
+
+def _library(args: argparse.Namespace) -> TemplateLibrary:
+    console = Console(stderr=True)
+    columns = TextColumn("templates"), BarColumn(), TextColumn("{task.completed}/{task.total}")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", visible=False)
+        return open_library(
+            args.templates or AFLOW,
+            free_cores(),
+            lambda total: bar.update(task, total=total, visible=True),
+            lambda: bar.advance(task),
+        )
 
 
 def _symmetric(args: argparse.Namespace) -> bool:
@@ -83,9 +103,10 @@ def _report(
 ) -> None:
     """The table and the picture of what is on disk now."""
     wanted = {sample.index: sample for batch in batches for sample in batch}
-    summary = Summary()
+    summary, without_template = Summary(), 0
     for atoms in _own(read_back(output.out, output.format), wanted, generator, args):
         summary.add(atoms)
+        without_template += args.method == TEMPLATE and atoms.info.get("method") != TEMPLATE
     if wanted and not args.valid_only and output.format not in (CIF, FOLDER):  # which leave nothing out
         raise InputError(f"{output.out} lacks {len(wanted)} structures that were in it: draw them with --overwrite")
     for index in wanted:
@@ -93,6 +114,8 @@ def _report(
     if output.complete:
         console.print(f"{output.out} is complete: nothing was drawn", markup=False)
     summary.show(output.out)
+    if without_template:
+        console.print(f"note: {without_template} had no template (any more): drawn by the model")
     if args.plot is not None:
         if summary.valid:
             from asegen.cli.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
@@ -123,6 +146,10 @@ def _check_arguments(args: argparse.Namespace, n: int) -> None:
 
 
 def _check_symmetry(args: argparse.Namespace) -> None:
+    if args.method == TEMPLATE and (_symmetric(args) or args.sites):
+        raise InputError("--method template takes the space groups of the templates: none can be asked for")
+    if args.templates is not None and args.method != TEMPLATE:
+        raise InputError("--templates goes with --method template only")
     if args.spacegroup is not None and args.spacegroups is not None:
         raise InputError("--spacegroup and --spacegroups exclude each other")
     if args.spacegroups == "file" and args.source is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -61,6 +60,7 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
     from asegen import __version__
     from asegen.data.shards import check_writable, write_shards
     from asegen.ingest import ingest, plan_splits
+    from asegen.workers import free_cores
 
     splits, skipped = plan_splits(args.input, args.split)
     for split in splits:
@@ -69,7 +69,7 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
     for file in skipped:
         console.print(f"skipped {file.name}: not a file of structures", markup=False)
     header = {"asegen": __version__, "max_atoms": args.max_atoms}
-    jobs = args.jobs or _cores()
+    jobs = args.jobs or free_cores()
     results = {}
     for split, files in splits.items():
         with _progress(console) as progress:
@@ -110,10 +110,6 @@ def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     assert dataset.symmetry is not None
     header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
     Catalogue.of(dataset.symmetry).write(place / FILE, header)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _set_total(progress: Progress, task: TaskID, total: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -51,6 +53,8 @@ class TemplateLibrary:
 
     Attributes:
         ids: of the crystals.
+        checksum: of all that decides what is made of them, 8 hexadecimal digits.
+        max_atoms: of the largest cell.
         volumes: fitted to all of them.
 
     Raises:
@@ -63,6 +67,8 @@ class TemplateLibrary:
         if dataset.crystals.numbers.max() > LAST:
             raise InputError(f"templates with elements beyond {chemical_symbols[LAST]} aren't possible")
         self.ids = dataset.ids
+        self.checksum = _checksum(dataset)
+        self.max_atoms = int(dataset.crystals.n_atoms.max())
         self.volumes = VolumeRule(dataset.crystals)
         self._crystals = atoms_from_crystals(dataset.crystals)
         self._members: defaultdict[Counts, list[int]] = defaultdict(list)
@@ -93,6 +99,14 @@ class TemplateLibrary:
             return None
         elements = np.array([arranged(atoms.numbers)[1] for _, atoms in found])
         return Kind(elements, [k for k, _ in found], [atoms for _, atoms in found])
+
+
+def _checksum(dataset: CrystalDataset) -> str:
+    crystals = dataset.crystals
+    content = hashlib.sha256(json.dumps(dataset.ids).encode())
+    for array in (crystals.cell, crystals.scaled_positions, crystals.numbers, crystals.n_atoms):
+        content.update(array.numpy().tobytes())
+    return content.hexdigest()[:8]
 
 
 def arranged(numbers: Integers) -> tuple[Counts, list[int]]:

@@ -1,0 +1,146 @@
+"""`TemplateGenerator`: crystals of given compositions in the structures of known crystals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import spglib
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from asegen.calculators.compositions import Composition
+from asegen.calculators.generator import Generator
+from asegen.calculators.plan import Sample
+from asegen.elements import LAST
+from asegen.errors import InputError
+from asegen.metrics.matching import same_crystal
+from asegen.structure_checks import check_atoms
+from asegen.templates.library import TemplateLibrary
+from asegen.templates.sources import AFLOW, open_library
+from asegen.templates.substitution import substituted, substitutions
+
+SYMPREC = 0.01
+"""Å, of the space group that `info` names."""
+_LOOKED_AT = 10
+"""Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
+
+
+@dataclass
+class _Templates:
+    """What stands in `info` for templates together with the model that fills their gaps; a `Source`."""
+
+    name: str
+    version: str
+    elements: frozenset[int]
+    max_atoms: int
+    default_steps: int
+
+
+class TemplateGenerator(Generator):
+    """Substitutes elements in known crystals, the chemically nearest first; used like `Generator`.
+
+    The structures of a formula are the nearest templates in order, different crystals all of them, without randomness.
+    Where there are fewer than were asked for, a trained model draws the rest. `info["method"]` is "template" or
+    "diffusion"; templates add template (the known crystal's identifier), template_distance (mean difference of
+    Mendeleev numbers), spacegroup and spacegroup_symbol (spglib's, within `SYMPREC`).
+
+    Args:
+        templates: see `asegen.templates.sources.open_library`; a library that is open already will do.
+        model: draws what has no template; see `Generator`, as all below.
+        device: where the model computes.
+        batch_size: structures drawn at once.
+        quick: one rough trajectory per structure that the model draws.
+
+    Raises:
+        InputError: no such templates, model or device.
+        CheckpointError: weights that can't be read.
+    """
+
+    def __init__(
+        self,
+        templates: str | TemplateLibrary = AFLOW,
+        model: str | None = None,
+        device: str = "auto",
+        batch_size: int = 64,
+        quick: bool = False,
+    ) -> None:
+        super().__init__(model, device, batch_size, quick)
+        self.library = open_library(templates) if isinstance(templates, str) else templates
+        of_model = self.sampler
+        self.sampler = _Templates(
+            f"template+{of_model.name}",
+            f"{self.library.checksum}+{of_model.version}",
+            frozenset(range(1, LAST + 1)),
+            max(of_model.max_atoms, self.library.max_atoms),
+            of_model.default_steps,
+        )
+        self._model_elements = of_model.elements
+        self._made: dict[str, tuple[list[Atoms], Iterator[Atoms]]] = {}
+
+    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
+        """Refuses early what can't be drawn.
+
+        Raises:
+            InputError: as `Generator.check`; or an element that the model wasn't trained on, in a formula that has
+                fewer templates than structures are asked for, unless forced.
+        """
+        super().check(compositions, steps, force)
+        for item, wanted in Counter(replace(c, material_id=None) for c in compositions).items():
+            foreign = set(item.numbers) - self._model_elements
+            if foreign and not force and self.from_template(item, wanted - 1) is None:
+                symbol = chemical_symbols[min(foreign)]
+                raise InputError(
+                    f"{item.formula} has fewer than {wanted} templates, and {self._structures.name} has no training "
+                    f"data with {symbol}; --force draws all the same"
+                )
+
+    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        made = [self.from_template(sample.composition, sample.repeat) for sample in batch]
+        gaps = [k for k, atoms in enumerate(made) if atoms is None]
+        if gaps:
+            drawn = super()._sample([batch[k] for k in gaps], [seeds[k] for k in gaps], steps)
+            for k, atoms in zip(gaps, drawn, strict=True):
+                atoms.info["method"] = "diffusion"
+                made[k] = atoms
+        return [atoms for atoms in made if atoms is not None]
+
+    def from_template(self, composition: Composition, k: int) -> Atoms | None:
+        """The composition in the k-th nearest structure, from 0; None where there are fewer."""
+        found, more = self._made.setdefault(composition.formula, ([], self._nearest(composition)))
+        while len(found) <= k:
+            atoms = next(more, None)
+            if atoms is None:
+                return None
+            found.append(atoms)
+        return found[k].copy()
+
+    def _nearest(self, composition: Composition) -> Iterator[Atoms]:
+        """Different crystals, the nearest first, atoms in the formula's order."""
+        found: list[Atoms] = []
+        looked_at = 0
+        for substitution in substitutions(self.library, composition.numbers):
+            atoms = _in_order(substituted(self.library, substitution), composition)
+            looked_at += 1
+            if check_atoms(atoms) is not None or any(same_crystal((old, atoms)) for old in found):
+                if looked_at > _LOOKED_AT * (len(found) + 1):
+                    return
+                continue
+            group = spglib.get_symmetry_dataset(
+                (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=SYMPREC
+            )
+            atoms.info = {
+                "method": "template",
+                "template": self.library.ids[substitution.template],
+                "template_distance": round(substitution.distance, 4),
+                **({} if group is None else {"spacegroup": group.number, "spacegroup_symbol": group.international}),
+            }
+            found.append(atoms)
+            yield atoms
+
+
+def _in_order(atoms: Atoms, composition: Composition) -> Atoms:
+    """The atoms in the order of a composition's elements."""
+    places = {z: k for k, z in enumerate(dict.fromkeys(composition.numbers))}
+    return atoms[sorted(range(len(atoms)), key=lambda a: places[int(atoms.numbers[a])])]

@@ -1,0 +1,130 @@
+"""Crystals from templates: the nearest structures in order, all different, and what the model fills in."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import spglib
+from ase import Atoms
+from ase.build import bulk
+from ase.io import read, write
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.calculators import TemplateGenerator
+from asegen.cli.main import main
+from asegen.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def generator() -> TemplateGenerator:
+    return TemplateGenerator("aflow", device="cpu", quick=True)
+
+
+def test_structures_differ_and_come_in_order(generator: TemplateGenerator) -> None:
+    structures = generator.generate("KCl", n=4)
+    assert {atoms.info["method"] for atoms in structures} == {"template"}
+    distances = [atoms.info["template_distance"] for atoms in structures]
+    assert distances == sorted(distances)
+    for pair in combinations(structures, 2):
+        assert not StructureMatcher().fit(*map(AseAtomsAdaptor.get_structure, pair))
+
+
+def test_info_tells_template_and_group(generator: TemplateGenerator) -> None:
+    (atoms,) = generator.generate("BaTiO3")
+    assert atoms.symbols.get_chemical_formula(mode="reduce") == "BaTiO3"
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    assert atoms.info["spacegroup"] == spglib.get_symmetry_dataset(cell, symprec=0.01).number == 221
+    assert atoms.info["template"].startswith("AB3C_cP5_221")
+    assert atoms.info["valid"]
+
+
+def test_the_seed_changes_nothing_but_what_the_model_draws(generator: TemplateGenerator) -> None:
+    first, second = (generator.generate("MgO", n=2, seed=seed) for seed in (1, 2))
+    assert all((a.positions == b.positions).all() for a, b in zip(first, second, strict=True))
+
+
+def test_the_model_draws_what_has_no_template(generator: TemplateGenerator) -> None:
+    (atoms,) = generator.generate("Na7Cl11", steps=2)
+    assert atoms.info["method"] == "diffusion" and "template" not in atoms.info
+    assert sorted(atoms.numbers) == [11] * 7 + [17] * 11
+
+
+def test_elements_without_training_data_need_templates(generator: TemplateGenerator) -> None:
+    (atoms,) = generator.generate("RaO")
+    assert atoms.info["method"] == "template"
+    with pytest.raises(InputError, match="fewer than 1 templates"):
+        generator.generate("Ra7O11")
+
+
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "known.extxyz", [bulk("NaCl", "rocksalt", a=5.64), bulk("CsCl", "cesiumchloride", a=4.12)])
+    out = tmp_path / "out.extxyz"
+    arguments = ["generate", "KBr", "-n", "3", "--method", "template", "--templates", str(tmp_path / "known.extxyz")]
+    main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out)])
+    methods = [atoms.info["method"] for atoms in read(out, ":")]
+    assert methods == ["template", "template", "diffusion"]
+    assert "note: 1 had no template" in capsys.readouterr().err
+    main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out), "--resume"])
+    assert "complete" in capsys.readouterr().err
+
+
+DISORDERED = """data_x
+_cell_length_a 3
+_cell_length_b 3
+_cell_length_c 3
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Fe1 Fe 0 0 0 0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.extxyz", "", "empty"),
+        ("half.cif", DISORDERED, "partial occupancy|disorder|occupan"),
+        ("missing.csv", None, "no such file"),
+    ],
+)
+def test_bad_templates_are_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+    name: str,
+    content: str | None,
+    message: str,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(SystemExit) as caught:
+        main(["generate", "KBr", "--method", "template", "--templates", str(tmp_path / name), "-o", "out.extxyz"])
+    printed = capsys.readouterr().err
+    assert caught.value.code == 2 and printed.count("\n") == 1
+    assert re.search(message, printed)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--templates", "aflow"], ["--method", "template", "--spacegroup", "225"]], ids=lambda a: a[0]
+)
+def test_options_that_do_not_go_together(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["generate", "KBr", *arguments, "-o", "out.extxyz"])
+    assert caught.value.code == 2 and "template" in capsys.readouterr().err
+
+
+def test_molecules_are_no_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "mixed.extxyz", [Atoms("NaCl", positions=[(0, 0, 0), (0, 0, 2.4)]), bulk("NaCl", "rocksalt", 5.6)])
+    assert TemplateGenerator(str(tmp_path / "mixed.extxyz"), quick=True).library.ids == ["1"]
