@@ -71,7 +71,6 @@ def run_screening(args: argparse.Namespace) -> None:
 
 def _stages(args: argparse.Namespace) -> list[Stage]:
     return recipe(
-        args.workdir,
         args.calculator,
         relaxer=args.relaxer,
         device=args.device,

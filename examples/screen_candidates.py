@@ -34,7 +34,7 @@ def alloys(path: Path) -> Path:
 
 def shortlist(inputs: list[Path], workdir: Path, calculator: str, relaxer: str | None, jobs: int) -> None:
     """Screens, and prints the ranked candidates."""
-    stages = recipe(workdir, calculator, relaxer=relaxer, best=1)
+    stages = recipe(calculator, relaxer=relaxer, best=1)
     for found in screen(inputs, workdir, stages, jobs=jobs):
         above = "" if found.e_hull is None else f"{found.e_hull:.3f} eV/atom above the hull"
         print(found.rank or "-", found.formula, found.space_group, above, found.phonons, found.status, found.reason)

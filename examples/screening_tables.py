@@ -47,7 +47,7 @@ def crystals(path: Path | None, n: int) -> list[Atoms]:
 def screened(path: Path, workdir: Path, calculator: str, relaxer: str | None, jobs: int) -> list[Result]:
     """One screening; its table of stages is printed."""
     start = time.perf_counter()
-    found = screen([path], workdir, recipe(workdir, calculator, relaxer=relaxer, stages=_STAGES), jobs=jobs)
+    found = screen([path], workdir, recipe(calculator, relaxer=relaxer, stages=_STAGES), jobs=jobs)
     seconds = time.perf_counter() - start
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"\n{'with' if relaxer else 'without'} pre-relaxation: {seconds:.0f} s, largest worker {memory:.2f} GiB")

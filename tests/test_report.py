@@ -45,7 +45,7 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A screening of alloys with EMT, one of each kind of end."""
     folder = tmp_path_factory.mktemp("screened")
     ase.io.write(folder / "in.extxyz", inputs())
-    stages = recipe(folder / "run", "emt", relaxer=None, best=3, cache=folder / "elements")
+    stages = recipe("emt", relaxer=None, best=3, cache=folder / "elements")
     screen([folder / "in.extxyz"], folder / "run", stages, command="asegen screen <in>")
     return folder / "run"
 

@@ -35,7 +35,6 @@ class Hull(Stage):
 
     Attributes:
         engine: the calculator of the candidates' energies.
-        workdir: the screening's folder; takes the plots.
         cache: folder of the elements' energies, which many screenings may share.
         reference: file of competing phases, see `asegen.screening.references.read_reference`.
         energy_scale: of its energies, where they don't name theirs.
@@ -45,7 +44,6 @@ class Hull(Stage):
     name: ClassVar[str] = "hull"
     splits: ClassVar[bool] = False
     engine: Engine
-    workdir: Path
     cache: Path
     reference: Path | None = None
     energy_scale: str | None = None
@@ -103,12 +101,16 @@ class Hull(Stage):
             hull_problems=[found.reason for found in others if found.phase is None],
         )
 
-    def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[list[Phase], dict[str, str]]:
-        """The known phases, and why elements have none."""
-        return [Phase(**row) for row in ledger.known("hull_phases")], ledger.known("hull_missing")
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, list[Phase], dict[str, str]]:
+        """The screening's folder, the known phases, and why elements have none."""
+        known = [Phase(**row) for row in ledger.known("hull_phases")]
+        return ledger.workdir, known, ledger.known("hull_missing")
 
-    def work(self, candidates: Sequence[Candidate], supplied: tuple[list[Phase], dict[str, str]]) -> list[Outcome]:
-        """An energy above the hull for each, or a reason why there is none."""
+    def work(
+        self, candidates: Sequence[Candidate], supplied: tuple[Path, list[Phase], dict[str, str]]
+    ) -> list[Outcome]:
+        """An energy above the hull for each, or a reason why there is none; the plots are written."""
+        workdir, known, missing = supplied
         phases = [
             Phase(
                 id=candidate_id(candidate.key),
@@ -120,8 +122,8 @@ class Hull(Stage):
             )
             for candidate in candidates
         ]
-        placements, plots = place(phases, *supplied)
-        write_plots(self.workdir / HULLS, plots)
+        placements, plots = place(phases, known, missing)
+        write_plots(workdir / HULLS, plots)
         return [
             Outcome(
                 found={
@@ -150,14 +152,12 @@ class Phonons(Stage):
 
     Attributes:
         engine: the calculator.
-        workdir: the screening's folder; takes a folder of phonopy's files for each.
         best: how many.
         options: see `asegen.screening.phonons.Settings`.
     """
 
     name: ClassVar[str] = "phonons"
     engine: Engine
-    workdir: Path
     best: int = 10
     options: Settings = field(default_factory=Settings)
 
@@ -169,9 +169,13 @@ class Phonons(Stage):
         """One by one."""
         return [[key] for key in best(candidates, self.best)]
 
-    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
+        """The screening's folder."""
+        return ledger.workdir
+
+    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
         """A verdict, or why there is none; the candidate stands either way."""
-        return [self._one(candidate) for candidate in candidates]
+        return [self._one(candidate, supplied) for candidate in candidates]
 
     def seconds(self, members: int) -> float | None:
         """Half a day."""
@@ -181,12 +185,12 @@ class Phonons(Stage):
         """No verdict."""
         return Outcome(found={"phonons": "", "phonons_reason": reason})
 
-    def _one(self, candidate: Candidate) -> Outcome:
+    def _one(self, candidate: Candidate, workdir: Path) -> Outcome:
         assert candidate.atoms is not None  # it has been relaxed
         folder = Path(PHONONS) / candidate_id(candidate.key)
-        shutil.rmtree(self.workdir / folder, ignore_errors=True)  # of a try that was killed
+        shutil.rmtree(workdir / folder, ignore_errors=True)  # of a try that was killed
         try:
-            found = phonons(candidate.atoms, self.engine.calculator(), self.workdir / folder, self.options)
+            found = phonons(candidate.atoms, self.engine.calculator(), workdir / folder, self.options)
         except Exception as error:  # every calculator fails in its own way
             if is_of_the_disk(error):
                 raise
@@ -201,13 +205,11 @@ class HandOff(Stage):
     """Inputs of VASP and GPAW for the best candidates.
 
     Attributes:
-        workdir: the screening's folder; takes a folder for each.
         best: how many.
         options: of the displaced cells.
     """
 
     name: ClassVar[str] = "vasp"
-    workdir: Path
     best: int = 10
     options: Settings = field(default_factory=Settings)
 
@@ -219,9 +221,13 @@ class HandOff(Stage):
         """One by one."""
         return [[key] for key in best(candidates, self.best)]
 
-    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
+        """The screening's folder."""
+        return ledger.workdir
+
+    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
         """A folder for each, or a note why there is none."""
-        return [self._one(candidate) for candidate in candidates]
+        return [self._one(candidate, supplied) for candidate in candidates]
 
     def seconds(self, members: int) -> float | None:
         """Supercells take a while."""
@@ -231,11 +237,11 @@ class HandOff(Stage):
         """No inputs."""
         return Outcome(found={"notes": [f"no DFT inputs: {reason}"]})
 
-    def _one(self, candidate: Candidate) -> Outcome:
+    def _one(self, candidate: Candidate, workdir: Path) -> Outcome:
         assert candidate.atoms is not None  # it has been relaxed
         folder = Path(VASP) / candidate_id(candidate.key)
-        partial = self.workdir / f"{folder}.partial"
-        for old in (partial, self.workdir / folder):  # of a try that was killed
+        partial = workdir / f"{folder}.partial"
+        for old in (partial, workdir / folder):  # of a try that was killed
             shutil.rmtree(old, ignore_errors=True)
         from asegen.screening.vasp import write_inputs  # takes a second, which only workers need
 
@@ -244,7 +250,7 @@ class HandOff(Stage):
         except InputError as error:
             shutil.rmtree(partial, ignore_errors=True)
             return self.gave_up(candidate, "", str(error))
-        os.replace(partial, self.workdir / folder)
+        os.replace(partial, workdir / folder)
         return Outcome(found={"artifacts": {"vasp": os.fspath(folder)}})
 
 

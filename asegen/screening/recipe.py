@@ -20,7 +20,6 @@ distortions move atoms farther."""
 
 
 def recipe(
-    workdir: Path | str,
     calculator: str = "chgnet",
     *,
     relaxer: str | None = "empnn",
@@ -41,7 +40,6 @@ def recipe(
     """Stages for `asegen.screening.screen`.
 
     Args:
-        workdir: the screening's folder.
         calculator: see `asegen.screening.calculators.find_engine`.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
@@ -74,7 +72,7 @@ def recipe(
         raise InputError(f"best {best}: must not be negative")
     if relaxer in (None, "none"):
         wanted -= {"prerelax"}
-    known, place = None if reference is None else Path(reference), Path(workdir).absolute()
+    known = None if reference is None else Path(reference)
     if "relax" not in wanted and (lacking := wanted & set(STAGES[5:])):
         raise InputError(f"the stage {min(lacking)} needs the stage relax")
     tight = symprec if "symmetrise" in wanted else None
@@ -88,9 +86,9 @@ def recipe(
         made += [
             Relax(engine, fmax, steps, keep_symmetry, symprec, most_seconds),
             Compare(known),
-            Hull(engine, place, elements.absolute(), known, energy_scale, online),
-            Phonons(engine, place, best, options),
-            HandOff(place, best, options),
+            Hull(engine, elements.absolute(), known, energy_scale, online),
+            Phonons(engine, best, options),
+            HandOff(best, options),
         ]
     return [stage for stage in made if stage.name in wanted]
 

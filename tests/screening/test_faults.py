@@ -158,7 +158,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Resul
             Deduplicate(),
             Relax(engine, fmax=0.01, steps=25, most_seconds=2.0),
             Compare(reference),
-            Hull(engine, workdir, folder.parent / "cache", reference),
+            Hull(engine, folder.parent / "cache", reference),
         ]
         found = screen([folder], workdir, stages, jobs=2, memory=2 << 30)
     finally:
@@ -269,6 +269,6 @@ def test_25_pickled_weights_are_refused_unopened(tmp_path: Path) -> None:
 
     (tmp_path / "model.pt").write_bytes(pickle.dumps(Harm()))
     write(tmp_path / "in.extxyz", bulk("Cu"))
-    stages = recipe(tmp_path / "run", "emt", relaxer=str(tmp_path / "model.pt"), stages=["prerelax"])
+    stages = recipe("emt", relaxer=str(tmp_path / "model.pt"), stages=["prerelax"])
     with pytest.raises(CheckpointError):
         screen([tmp_path / "in.extxyz"], tmp_path / "run", stages)

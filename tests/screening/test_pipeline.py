@@ -93,7 +93,7 @@ def test_a_script_of_three_lines_needs_no_guard(coppers: Path, tmp_path: Path) -
     script = tmp_path / "script.py"
     script.write_text(
         "from asegen.screening import recipe, screen\n"
-        f"for found in screen([{str(coppers)!r}], 'run', recipe('run', 'emt', stages=['dedup'])):\n"
+        f"for found in screen([{str(coppers)!r}], 'run', recipe('emt', stages=['dedup'])):\n"
         "    print(found.formula, found.status)\n"
     )
     told = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -134,9 +134,9 @@ def test_more_stages_and_more_of_the_best_go_on_from_what_was_done(tmp_path: Pat
     first = [Read(), Relax(engine)]
     screen([tmp_path / "in.extxyz"], run, first, workforce=THREADS)
     before = sqlite3.connect(run / "ledger.sqlite").execute("SELECT * FROM outcomes").fetchall()
-    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, run, best=1)], workforce=THREADS)
+    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, best=1)], workforce=THREADS)
     assert [bool(r.phonons or r.phonons_reason) for r in found] == [True, False, False]
-    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, run, best=2)], workforce=THREADS)
+    found = screen([tmp_path / "in.extxyz"], run, [*first, Phonons(engine, best=2)], workforce=THREADS)
     assert [bool(r.phonons or r.phonons_reason) for r in found] == [True, True, False]
     after = sqlite3.connect(run / "ledger.sqlite").execute("SELECT * FROM outcomes").fetchall()
     assert [row for row in after if row[1] != "phonons"] == before
@@ -233,8 +233,8 @@ def test_the_recipe_refuses_what_has_no_meaning(tmp_path: Path) -> None:
         ({"best": -1}, "best -1"),
     ):
         with pytest.raises(InputError, match=message):
-            recipe(tmp_path, **({"calculator": "emt"} | wrong))
-    names = [stage.name for stage in recipe(tmp_path, "emt", relaxer=None)]
+            recipe(**({"calculator": "emt"} | wrong))
+    names = [stage.name for stage in recipe("emt", relaxer=None)]
     assert names == ["read", "dedup", "symmetrise", "relax", "compare", "hull", "phonons", "vasp"]
 
 
