@@ -1,0 +1,81 @@
+"""The published network: its size, its invariances on the symmetric multigraph."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from asegen.diffusion.edge_scores import position_score
+from asegen.models.dimenet import SymmetricDimeNet
+from asegen.nn.symmetric_multigraph import symmetric_edges, symmetric_triplets
+from asegen.orbits import Numbers, Orbits
+from asegen.symmetry.analysis import SymmetricCrystal
+from asegen.symmetry.batches import make_orbits, orbits_of
+
+SMALL = {"output": 64, "interaction": 32, "basis": 8, "radial": 6, "cutoff": 5.0}
+# The published counts hold 224 rows of 64 for the elements (whatever they were); here there are 119.
+PUBLISHED, PUBLISHED_SMALL, ROWS = 514_058, 285_382, 224
+
+
+def test_all_but_the_element_table_has_the_published_size() -> None:
+    for network, published in ((SymmetricDimeNet(), PUBLISHED), (SymmetricDimeNet(**SMALL), PUBLISHED_SMALL)):
+        count = sum(p.numel() for p in network.parameters())
+        assert count - network.element.weight.numel() == published - ROWS * 64
+
+
+def weights_of(network: SymmetricDimeNet, orbits: Orbits, numbers: Numbers) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores of positions per site, and the sorted lattice weights."""
+    edges = symmetric_edges(orbits, numbers, network.cutoff)
+    level = torch.ones_like(orbits.numbers)
+    w_pos, w_lat = network(orbits.numbers, edges, symmetric_triplets(edges), level)
+    return position_score(edges, w_pos, len(orbits.numbers)), w_lat.sort().values
+
+
+@pytest.fixture
+def network() -> SymmetricDimeNet:
+    torch.manual_seed(0)
+    return SymmetricDimeNet(
+        hidden=16, output=16, interaction=8, basis=4, blocks=2, degrees=4, radial=4, cutoff=4.0
+    ).double()
+
+
+@pytest.mark.parametrize("number", [14, 62, 166, 198, 216])
+def test_scores_keep_a_site_in_its_free_space(
+    random_crystal: Callable[..., SymmetricCrystal], network: SymmetricDimeNet, number: int
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(number, 5)])
+    with torch.no_grad():
+        score, _ = weights_of(network, orbits, numbers)
+    crystals = orbits.crystals(numbers)
+    fractional = torch.linalg.solve(crystals.cell.mT[orbits.site_crystal], score)
+    images = (orbits.rotation @ fractional[orbits.site][:, :, None])[:, :, 0]
+    projected = orbits.project(crystals, images)
+    back = (orbits.matrix @ projected[:, :, None])[:, :, 0]
+    torch.testing.assert_close(back, fractional, atol=1e-8, rtol=0)
+    assert float(score[0].abs().max()) > 1e-4
+
+
+def test_the_choice_of_the_asymmetric_unit_and_of_the_origin_changes_nothing(network: SymmetricDimeNet) -> None:
+    orbits = make_orbits([(62, [("d", 22), ("c", 8), ("c", 38)])])
+    generator = torch.Generator().manual_seed(3)
+    u, lattice = torch.rand(3, 3, generator=generator).double(), 1.9 * torch.ones(1, 6).double()
+    lattice[0, 5] = 3.4
+    with torch.no_grad():
+        before, weights = weights_of(network, orbits, Numbers(u, lattice))
+        # Two operations of Pnma, −x −y −z and x+½ ½−y ½−z, and half a cell along axes, which is in its normaliser.
+        other = torch.cat([-u[:1], u[1:] * torch.tensor([1, 1, -1]) + torch.tensor([0.5, 0.0, 0.5])])
+        mirrored, again = weights_of(network, orbits, Numbers(other, lattice))
+        shifted, third = weights_of(network, orbits, Numbers(u + torch.tensor([0.5, 0.0, 0.5]), lattice))
+    torch.testing.assert_close(again, weights)
+    torch.testing.assert_close(third, weights)
+    torch.testing.assert_close(shifted, before)
+    torch.testing.assert_close(mirrored, before * torch.tensor([[-1, -1, -1], [1, -1, -1], [1, -1, -1]]))
+
+
+def test_gradients_are_finite_in_batches(
+    random_crystal: Callable[..., SymmetricCrystal], network: SymmetricDimeNet
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(n, 2) for n in (1, 62, 225)])
+    score, weights = weights_of(network, orbits, numbers)
+    (score.square().sum() + weights.sum()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
