@@ -124,7 +124,7 @@ def find_engine(name: str) -> Engine:
 def _find_emt() -> Engine:
     from ase.calculators.emt import parameters
 
-    return Engine("emt", f"emt (ase {_version('ase')})", "EMT", frozenset(parameters))
+    return Engine("emt", f"emt (ase {metadata.version('ase')})", "EMT", frozenset(parameters))
 
 
 def _emt(directory: Path | None) -> Calculator:
@@ -143,7 +143,7 @@ def _find_chgnet() -> Engine:
     with contextlib.suppress(OSError):
         (file,) = (Path(str(util.find_spec("chgnet").origin)).parent / "pretrained" / model).glob("*.tar")  # type: ignore[union-attr]
         weights = _hash(file.read_bytes())
-    identity = f"chgnet {_version('chgnet')}, model {model}, sha256 {weights}"
+    identity = f"chgnet {metadata.version('chgnet')}, model {model}, sha256 {weights}"
     return Engine("chgnet", identity, MP2020, CHGNET_ELEMENTS)
 
 
@@ -228,7 +228,7 @@ def _find_gpaw() -> Engine:
         raise AsegenError("gpaw has no PBE setups: gpaw install-data, or set GPAW_SETUP_PATH")
     settings = _hash(json.dumps(GPAW_SETTINGS, sort_keys=True).encode())
     elements = frozenset(found & set(chemical_symbols))
-    return Engine("gpaw", f"gpaw {_version('gpaw')}, settings {settings}", "GPAW PBE", elements)
+    return Engine("gpaw", f"gpaw {metadata.version('gpaw')}, settings {settings}", "GPAW PBE", elements)
 
 
 def _gpaw(directory: Path | None) -> Calculator:
@@ -248,7 +248,7 @@ def _find_vasp() -> Engine:
     if "VASP_PP_PATH" not in cfg or not Path(cfg["VASP_PP_PATH"]).is_dir():
         raise AsegenError("vasp is not configured: set VASP_PP_PATH to the folder of the potentials (see ASE)")
     settings = _hash(json.dumps(VASP_SETTINGS, sort_keys=True).encode())
-    return Engine("vasp", f"vasp (ase {_version('ase')}), settings {settings}", "VASP PBE")
+    return Engine("vasp", f"vasp (ase {metadata.version('ase')}), settings {settings}", "VASP PBE")
 
 
 def _vasp(directory: Path | None) -> Calculator:
@@ -297,10 +297,6 @@ def _load(name: str) -> Callable[[], Any]:
     if not callable(target):
         raise InputError(f"{name} is neither a calculator class nor a function that gives a calculator")
     return target
-
-
-def _version(package: str) -> str:
-    return metadata.version(package)
 
 
 def _hash(content: bytes) -> str:

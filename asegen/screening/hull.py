@@ -233,6 +233,6 @@ def _tie_lines(shown: Sequence[PlottedPhase], whole: PhaseDiagram) -> tuple[tupl
     lines = set()
     for facet in whole.facets:
         names = [whole.qhull_entries[vertex].name for vertex in facet]
-        for one, other in combinations(sorted(index[name] for name in names), 2):
+        for one, other in combinations(sorted(index[name] for name in names if name in index), 2):
             lines.add((one, other))
     return tuple(sorted(lines))

@@ -52,6 +52,12 @@ def test_what_is_not_trusted_shapes_no_hull() -> None:
     assert {"1", "2"} <= {phase.id for phase in plot.phases}
 
 
+def test_a_plot_overrun_by_the_unconverged() -> None:
+    wild = [candidate(str(k), "NaCl", -9.0 - k, shapes=False) for k in range(500)]
+    _, (plot,) = place([candidate("good", "NaCl", -3.4), *wild], SALT)
+    assert len(plot.phases) == 400 and all(i < 400 > j for i, j in plot.tie_lines)
+
+
 def test_gaps_and_mixed_scales_stop_nobody_else() -> None:
     found, plots = place(
         [
