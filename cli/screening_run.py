@@ -26,7 +26,7 @@ from asegen.screening.exports import TABLE, export
 from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel, provenance
 from asegen.screening.pipeline import GRACE, Report, Stopped, Workforce, screen
 from asegen.screening.recipe import STAGES, recipe
-from asegen.screening.stages import Stage
+from asegen.screening.stage import Stage
 
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 _SHOWN = 20

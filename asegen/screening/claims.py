@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from ase import Atoms
 
 from asegen.errors import AsegenError, InputError
 from asegen.screening.ledger import FILE, OK, SCHEMA, UNCONVERGED, VERSION, check_version, pack, unpack
+from asegen.screening.machine import is_dead, on_network
+from asegen.screening.records import Candidate, Input, Outcome, Unit
 
 LEASE = 60.0
 """Seconds that a claim outlives the last sign of life of its owner, where the owner is on another machine."""
@@ -32,67 +33,6 @@ MAX_LOSSES = 3
 WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
 
 _BUSY_SECONDS = 600.0
-_NETWORK = ("nfs", "lustre", "gpfs", "beegfs", "cifs", "smb", "ceph", "fuse.sshfs", "glusterfs", "9p", "afs")
-
-
-@dataclass(frozen=True)
-class Input:
-    """An entry of a file, as it goes into the ledger: what `asegen.structure_files.Entry` holds, as text."""
-
-    source: str
-    row: int
-    name: str
-    format: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A claimed piece of work.
-
-    Attributes:
-        stage: whose.
-        unit: its key within the stage.
-        members: the inputs (rows of the table) that it is about.
-    """
-
-    stage: str
-    unit: str
-    members: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An input on its way: what the stages so far have left of it.
-
-    Attributes:
-        key: its row in the table of inputs.
-        status: `ok` or `unconverged`.
-        found: what was found so far, JSON values.
-        atoms: the crystal as the last stage left it; None before it has been read.
-    """
-
-    key: int
-    status: str
-    found: Mapping[str, Any]
-    atoms: Atoms | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage says of one input.
-
-    Attributes:
-        status: `ok` or `unconverged`, and it goes on; or how it ends.
-        reason: one line, empty for `ok`.
-        found: values for `Result`, JSON; `notes` (a list) and `artifacts` (kind -> path) are added to earlier ones.
-        atoms: the crystal, where the stage changed it.
-    """
-
-    status: str = OK
-    reason: str = ""
-    found: Mapping[str, Any] = field(default_factory=dict)
-    atoms: Atoms | None = None
 
 
 class Ledger:
@@ -127,7 +67,7 @@ class Ledger:
         """Write-ahead logs need memory that all processes share: there is none on a network's file system."""
         for tries_left in reversed(range(100)):
             try:
-                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if _on_network(self.workdir) else 'WAL'}")
+                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(self.workdir) else 'WAL'}")
                 return
             except sqlite3.OperationalError as error:  # here SQLite doesn't wait for another that does the same
                 if "locked" not in str(error) or not tries_left:
@@ -356,7 +296,7 @@ class Ledger:
     def _free_the_dead(self, stage: str) -> None:
         query = f"SELECT DISTINCT owner FROM units WHERE stage = ? AND state = '{CLAIMED}' AND owner != ?"
         for (owner,) in self._db.execute(query, (stage, self.owner)).fetchall():
-            if _is_dead(owner):
+            if is_dead(owner):
                 self._db.execute(
                     f"UPDATE units SET state = '{WAITING}', owner = NULL WHERE owner = ? AND state = '{CLAIMED}'",
                     (owner,),
@@ -433,33 +373,3 @@ class Ledger:
             if gone:
                 rows = [(unit.stage, f"{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
                 self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether a process of this machine has ended; of others' that can't be known."""
-    host, pid, _ = owner.rsplit("/", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # somebody else's: alive
-        return False
-    return False
-
-
-def _on_network(folder: Path) -> bool:
-    """Whether a folder lies on a file system of a network, as far as Linux tells."""
-    try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    best, kind = "", ""
-    place = str(folder.resolve())
-    for line in mounts:
-        _, point, system, *_ = line.split(" ")
-        point = point.replace("\\040", " ")
-        if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, kind = point, system
-    return kind.startswith(_NETWORK)

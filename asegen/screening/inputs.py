@@ -10,8 +10,9 @@ from ase.io.jsonio import encode
 
 from asegen.cif import StructureError
 from asegen.errors import InputError
-from asegen.screening.claims import Input, Ledger
+from asegen.screening.claims import Ledger
 from asegen.screening.known import digest
+from asegen.screening.records import Input
 from asegen.screening.stages import ERROR, STRUCTURE
 from asegen.structure_files import Entry, read_entries
 

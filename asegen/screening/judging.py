@@ -15,14 +15,15 @@ from pymatgen.core import Composition
 
 from asegen.errors import AsegenError, InputError
 from asegen.screening.calculators import Engine
-from asegen.screening.claims import Candidate, Ledger, Outcome
+from asegen.screening.claims import Ledger
 from asegen.screening.hull import CANDIDATE, Phase, place, write_plots
 from asegen.screening.known import digest
 from asegen.screening.ledger import OK, candidate_id, ranking_key
 from asegen.screening.materials_project import materials_project
 from asegen.screening.phonons import Settings, phonons
+from asegen.screening.records import Candidate, Outcome
 from asegen.screening.references import Reference, computed, element_reference, read_reference
-from asegen.screening.stages import Runner, Stage, is_of_the_disk
+from asegen.screening.stage import Runner, Stage, is_of_the_disk
 
 HULLS, PHONONS, VASP = "hulls.json", "phonons", "vasp"
 """Names in a screening's folder: the hulls' plots; folders with one for each candidate's phonons and DFT inputs."""

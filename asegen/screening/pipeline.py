@@ -23,11 +23,12 @@ from typing import Any
 
 from asegen import __version__
 from asegen.errors import AsegenError, InputError
-from asegen.screening.claims import LEASE, Candidate, Ledger, Outcome, Unit
+from asegen.screening.claims import LEASE, Ledger
 from asegen.screening.inputs import register
 from asegen.screening.ledger import FAILED, QUARANTINED, Result, results
 from asegen.screening.processes import Processes, WorkerDied
-from asegen.screening.stages import Stage
+from asegen.screening.records import Candidate, Outcome, Unit
+from asegen.screening.stage import Stage
 
 GRACE = 20.0
 """Seconds that work in progress has to finish after a screening is told to stop."""

@@ -10,7 +10,8 @@ from asegen.errors import InputError
 from asegen.screening.calculators import find_engine
 from asegen.screening.judging import HandOff, Hull, Phonons
 from asegen.screening.phonons import Settings
-from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Stage, Symmetrise
+from asegen.screening.stage import Stage
+from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
 
 STAGES = ("read", "dedup", "symmetrise", "prerelax", "relax", "compare", "hull", "phonons", "vasp")
 """Names, in order."""

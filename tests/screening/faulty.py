@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 from ase.calculators.emt import EMT, parameters
 
-from asegen.screening.claims import Outcome
-from asegen.screening.stages import Stage
+from asegen.screening.records import Outcome
+from asegen.screening.stage import Stage
 
 
 class Faulty(EMT):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,8 +15,10 @@ from ase.build import bulk
 
 from asegen.errors import InputError
 from asegen.screening import claims
-from asegen.screening.claims import Input, Ledger, Outcome
+from asegen.screening.claims import Ledger
 from asegen.screening.ledger import FILE, funnel, read_atoms, results
+from asegen.screening.machine import is_dead
+from asegen.screening.records import Input, Outcome
 
 
 def begun(folder: Path, n: int = 6, size: int = 1) -> Ledger:
@@ -212,9 +215,9 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_done(tmp_path: Path) -> None
 
 
 def test_owners_of_this_machine_are_looked_up() -> None:
-    host = claims.socket.gethostname()
+    host = socket.gethostname()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert claims._is_dead(f"{host}/{gone.pid}/x")
-    assert not claims._is_dead(f"{host}/{os.getpid()}/x")
-    assert not claims._is_dead(f"elsewhere/{gone.pid}/x")
+    assert is_dead(f"{host}/{gone.pid}/x")
+    assert not is_dead(f"{host}/{os.getpid()}/x")
+    assert not is_dead(f"elsewhere/{gone.pid}/x")

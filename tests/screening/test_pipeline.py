@@ -18,13 +18,14 @@ from ase.io import read, write
 
 from asegen.errors import AsegenError, InputError
 from asegen.screening.calculators import find_engine
-from asegen.screening.claims import Outcome
 from asegen.screening.exports import export
 from asegen.screening.judging import Phonons, best
 from asegen.screening.ledger import provenance, read_atoms, results
 from asegen.screening.pipeline import Stopped, Workforce, screen
 from asegen.screening.recipe import recipe
-from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Stage, Symmetrise
+from asegen.screening.records import Candidate, Outcome
+from asegen.screening.stage import Stage
+from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
 
 sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
 from faulty import Full, Killing
@@ -239,8 +240,6 @@ def test_the_recipe_refuses_what_has_no_meaning(tmp_path: Path) -> None:
 
 
 def test_the_best_are_the_converged_nearest_to_the_hull() -> None:
-    from asegen.screening.claims import Candidate
-
     candidates = [
         Candidate(1, "ok", {"e_hull": 0.1, "energy": -9.0}, None),
         Candidate(2, "unconverged", {"e_hull": 0.0, "energy": -9.0}, None),

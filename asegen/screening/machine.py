@@ -1,0 +1,39 @@
+"""What a claim and a ledger need to know of the machine: whether a process lives, and where a folder lies."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+_NETWORK = ("nfs", "lustre", "gpfs", "beegfs", "cifs", "smb", "ceph", "fuse.sshfs", "glusterfs", "9p", "afs")
+
+
+def is_dead(owner: str) -> bool:
+    """Whether a process of this machine has ended; of others' that can't be known."""
+    host, pid, _ = owner.rsplit("/", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's: alive
+        return False
+    return False
+
+
+def on_network(folder: Path) -> bool:
+    """Whether a folder lies on a file system of a network, as far as Linux tells."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    best, kind = "", ""
+    place = str(folder.resolve())
+    for line in mounts:
+        _, point, system, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, system
+    return kind.startswith(_NETWORK)

@@ -1,0 +1,88 @@
+"""What a stage of a screening is: plain values that say what to do, and the work itself, done in any process.
+
+A stage forms groups of candidates, works on each group anywhere, and says for each candidate whether it goes on. Its
+results depend on its settings and its candidates alone, never on who works when. To write another one, derive from
+`Stage`; what it finds is JSON, under names of `asegen.screening.ledger.Result`.
+"""
+
+from __future__ import annotations
+
+import errno
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from asegen.screening.claims import Ledger
+from asegen.screening.records import Candidate, Outcome
+
+Runner = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
+"""Calls a function of each of some arguments, in the workers, and gives the results in order; the exception where one
+fails."""
+
+
+class Stage(ABC):
+    """One stage; derive a frozen dataclass from it.
+
+    Attributes:
+        name: in the ledger.
+        splits: whether the members of a group can be worked on one by one, where the group fails.
+    """
+
+    name: ClassVar[str]
+    splits: ClassVar[bool] = True
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the results, JSON values: a folder goes on only with the same."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    def check(self, ledger: Ledger) -> None:  # noqa: B027 (most stages need nothing)
+        """Raises what the user has to mend, before any stage begins."""
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """The candidates' keys in groups that are worked on together; one left out passes by.
+
+        Args:
+            candidates: all that came so far, by key, without atoms.
+        """
+        return [[candidate.key] for candidate in candidates]
+
+    def prepare(self, ledger: Ledger, run: Runner) -> None:  # noqa: B027 (most stages need nothing)
+        """Computes what all groups need, before any of them; done again by every process that takes part.
+
+        Args:
+            ledger: where it may be kept.
+            run: calls a function of each of some arguments, in the workers, and gives the results in order.
+        """
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Any:
+        """What `work` needs beside the candidates; picklable."""
+        return None
+
+    @abstractmethod
+    def work(self, candidates: Sequence[Candidate], supplied: Any) -> list[Outcome]:
+        """The outcomes of a group, in order; runs in any process, and writes nowhere but in files of its own.
+
+        Args:
+            candidates: with atoms.
+            supplied: what `supply` gave.
+        """
+
+    def seconds(self, members: int) -> float | None:
+        """After how long a worker with so many members is given up; None: never."""
+        return 60.0 * members
+
+    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+        """What becomes of a candidate whose work can't be done.
+
+        Args:
+            candidate: without atoms.
+            status: `quarantined` or `failed`.
+            reason: one line.
+        """
+        return Outcome(status, reason)
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error says that nothing can be written, which no candidate is to blame for."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
