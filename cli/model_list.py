@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,22 @@ def list_models(names: Sequence[str], test: Path | None, record: bool, as_json: 
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("name", "network", "task", "columns", "atoms ≤", "MiB", "test"):
+    table.add_column("name", no_wrap=True)
+    for column in ("network", "columns", "atoms ≤", "test"):
         table.add_column(column)
     for row in rows:
-        values = [row["name"], row["network"], row["task"], ", ".join(row["columns"]), row["max_atoms"], row["MiB"]]
-        measured = "\n".join(f"{key} {value:.4g}" for key, value in row["test"].items()) or row["card"]
+        values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
+        measured = _figures(row["test"], row["columns"]) or row["card"]
         table.add_row(*(escape(str(value)) for value in (*values, measured)))
     Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+
+
+def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:
+    """In one line; a single column isn't named again, nor what the card tells about its standard deviation."""
+    prefix = f"{columns[0]} " if len(columns) == 1 else ""
+    kept = {key.removeprefix(prefix): v for key, v in figures.items() if not key.endswith((" std", " correlation"))}
+    crystals = f"{kept.pop('crystals'):.0f} crystals" if kept else ""
+    return ", ".join([*(f"{key} {value:.3g}" for key, value in kept.items()), crystals])
 
 
 def _described(name: str, path: Path, figures: dict[str, float] | None) -> dict[str, Any]:
