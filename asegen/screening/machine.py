@@ -20,20 +20,34 @@ def is_dead(owner: str) -> bool:
         return True
     except OSError:  # somebody else's: alive
         return False
-    return False
+    return _is_zombie(int(pid))
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended and its parent hasn't asked how; known on Linux only."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] == "Z"
+        )
+    except (OSError, IndexError):
+        return False
 
 
 def on_network(folder: Path) -> bool:
     """Whether a folder lies on a file system of a network, as far as Linux tells."""
-    try:
-        mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
     best, kind = "", ""
     place = str(folder.resolve())
-    for line in mounts:
+    for line in _mounts().splitlines():
         _, point, system, *_ = line.split(" ")
         point = point.replace("\\040", " ")
         if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
             best, kind = point, system
     return kind.startswith(_NETWORK)
+
+
+def _mounts() -> str:
+    """Linux's table: device, place, kind of file system and more in each line."""
+    try:
+        return Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
