@@ -202,7 +202,7 @@ def evaluate(
         generated: a file that `asegen.atoms.read_structures` reads, or Atoms. Nothing is too broken to be counted.
         reference: real crystals, such as the test split; generated ones are paired with them by `material_id`.
         train: real crystals that the generator has seen.
-        metrics: names out of `METRICS`; by default all for which there are structures, packages and weights.
+        metrics: names out of `METRICS`; by default all for which there are structures and packages.
         jobs: worker processes; no figure depends on it.
         report: told what is done, and how much of it.
         embedder: what FAD and energies rest on: a shipped model's name, the path of weights, `FILE.py:NAME`
@@ -222,7 +222,7 @@ def evaluate(
         raise InputError(f"no energies by {energy!r}; there are: {', '.join(ENERGIES)}")
     if energy == "chgnet" and not installed("chgnet"):
         raise InputError("energies by CHGNet need it: pip install 'asegen[metrics]'")
-    names = _chosen(metrics, reference is not None, cgcnn)
+    names = _chosen(metrics, reference is not None)
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
     plugged = once(lambda: _embedder(embedder))
     embedders: dict[str, Callable[[], Embedder]] = {
@@ -241,18 +241,18 @@ def evaluate(
     return Evaluation(found, structures, _software())
 
 
-def _chosen(names: Sequence[str] | None, referenced: bool, cgcnn: str) -> list[str]:
+def _chosen(names: Sequence[str] | None, referenced: bool) -> list[str]:
     unknown = [name for name in names or () if name not in METRICS]
     if unknown:
         raise InputError(f"no metric {unknown[0]!r}; there are: {', '.join(METRICS)}")
-    obstacles = {name: _obstacle(name, referenced, cgcnn) for name in (METRICS if names is None else names)}
+    obstacles = {name: _obstacle(name, referenced) for name in (METRICS if names is None else names)}
     for name, obstacle in obstacles.items():
         if obstacle and names is not None:
             raise InputError(f"the metric {name!r} needs {obstacle}")
     return [name for name in METRICS if not obstacles.get(name, "not asked for")]
 
 
-def _obstacle(name: str, referenced: bool, cgcnn: str) -> str:
+def _obstacle(name: str, referenced: bool) -> str:
     """What a metric lacks; empty where it lacks nothing."""
     metric = METRICS[name]
     if metric.needs == "reference" and not referenced:
@@ -260,21 +260,13 @@ def _obstacle(name: str, referenced: bool, cgcnn: str) -> str:
     for package in metric.packages:
         if not installed(package):
             return f"{package}: pip install 'asegen[metrics]'"
-    if name == "fd-cgcnn" and cgcnn == CGCNN and not _is_shipped(CGCNN):
-        return f"a trained CGCNN, and {CGCNN} is not shipped with this version: give the path of weights"
     return ""
-
-
-def _is_shipped(name: str) -> bool:
-    from asegen.trained import shipped_weights  # torch, which worker processes do without
-
-    return name in shipped_weights()
 
 
 def _embedder(embedder: str | Embedder) -> Embedder:
     if not isinstance(embedder, str):
         return embedder
-    from asegen.metrics.embedding import load_embedder
+    from asegen.metrics.embedding import load_embedder  # torch, which worker processes do without
 
     return load_embedder(embedder)
 
