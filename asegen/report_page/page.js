@@ -462,7 +462,7 @@
     if (low < data.limits.unstable) shapes.push({ type: "rect", xref: "paper", x0: 0, x1: 1, y0: low - room, y1: 0, fillcolor: style("--unstable"), opacity: 0.09, line: { width: 0 } });
     return plotly().newPlot(space, traces, layout({
       shapes,
-      xaxis: axis({ domain: [0, 0.76], tickvals: ticks, ticktext: labels, range: [0, end], showgrid: false }),
+      xaxis: axis({ domain: [0, 0.76], tickvals: ticks, ticktext: labels, tickangle: 0, range: [0, end], showgrid: false }),
       xaxis2: axis({ domain: [0.8, 1], title: { text: "DOS" }, showticklabels: false, showgrid: false, rangemode: "tozero" }),
       yaxis: axis({ title: { text: "Frequency (THz)" }, range: [low < -0.05 ? low - room : 0, high + room] }),
     }), CONFIG);
