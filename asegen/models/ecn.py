@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +14,7 @@ from asegen.nn.bonds import property_graph
 from asegen.nn.collapsed_messages import CellEdges, CollapsedMessages
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.gaussians import Gaussians
+from asegen.nn.initial import widen
 from asegen.nn.orbits import N_CELLS, orbit_row
 from asegen.nn.readouts import Heads, crystal_mean
 
@@ -116,7 +116,7 @@ class ECN(nn.Module):
         self.site = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.heads = Heads([width, width], outputs, heads, nn.SiLU())
         if scaled:
-            _widen(self.bonds, self.layers, self.site, self.heads)
+            widen(1.0, self.bonds, self.layers, self.site, self.heads)
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, width): the mean over atoms that the heads read."""
@@ -162,15 +162,6 @@ class ECN(nn.Module):
         counts, same_counts = (torch.bincount(c, minlength=n_colours).tolist() for c in (colour, colour[same]))
         identity = CellEdges(edges.i[same], sender[same], features[same], same_counts)
         return _Supercell(CellEdges(edges.i, sender, features, counts), same, identity, vector)
-
-
-@torch.no_grad()
-def _widen(*modules: nn.Module) -> None:
-    """Weights drawn from ±1/√fan_in, whose variance is a third of 1/fan_in, are given the whole of it."""
-    for module in modules:
-        for weight in module.parameters():
-            if weight.dim() > 1:
-                weight.mul_(math.sqrt(3))
 
 
 def _with_self_edges(edges: Edges, n_atoms: int) -> Edges:

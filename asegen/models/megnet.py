@@ -12,9 +12,11 @@ from asegen.crystal import Crystals
 from asegen.nn.bonds import property_graph
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.gaussians import Gaussians
+from asegen.nn.initial import widen
 from asegen.nn.readouts import Heads, crystal_mean, group_mean
 
 _GAUSSIANS, _LAST, _WIDTH = 100, 6.0, 0.5  # number, Å, Å
+_ATOM = 10.0  # what `scaled` multiplies atoms by
 _EMBEDDING, _STATE, _HIDDEN, _BLOCK = 36, 2, 64, 32
 _BLOCKS, _STEPS = 3, 3
 
@@ -33,6 +35,9 @@ class MEGNet(nn.Module):
         encoding: of elements, see `asegen.nn.element_features`.
         graph: "bonds" or "radius", see `asegen.nn.bonds.property_graph`.
         cutoff: Å, of the graph "radius".
+        scaled: atoms enter near one in size, and weights keep sizes through ReLU (He et al. 2015). Without it
+            (published) a new network gives all crystals the same number to within 0.0001 of the target's spread, and
+            stands still for hundreds of steps.
         outputs: numbers per crystal.
         heads: how many heads give them (published: 1).
         per_site: numbers per atom instead, such as moments; they come from the atom's vector and the state.
@@ -46,12 +51,14 @@ class MEGNet(nn.Module):
         encoding: str = "atomic_number",
         graph: str = "bonds",
         cutoff: float = 5.0,
+        scaled: bool = False,
         outputs: int = 1,
         heads: int = 1,
         per_site: bool = False,
     ) -> None:
         super().__init__()
         self.graph, self.cutoff, self.per_site = graph, cutoff, per_site
+        self.atom_scale = _ATOM if scaled else 1.0
         self.elements = ElementFeatures(encoding)
         self.atoms = nn.Linear(self.elements.size, _EMBEDDING)
         self.bonds = nn.Sequential(Gaussians(0, _LAST, _GAUSSIANS, _WIDTH), nn.Linear(_GAUSSIANS, _EMBEDDING))
@@ -59,6 +66,8 @@ class MEGNet(nn.Module):
         self.blocks = nn.ModuleList([first, *[_Block(_BLOCK, _BLOCK, _BLOCK) for _ in range(_BLOCKS - 1)]])
         self.pool_atoms, self.pool_bonds = Set2Set(_BLOCK, _STEPS), Set2Set(_BLOCK, _STEPS)
         self.heads = Heads([(2 if per_site else 5) * _BLOCK, 32, 16], outputs, heads, nn.ReLU())
+        if scaled:
+            widen(2.0, self.bonds, self.blocks, self.heads)
 
     def embed(self, crystals: Crystals) -> Tensor:
         """(n_crystals, 160): atoms and bonds, pooled, and the state; what the heads read."""
@@ -75,7 +84,7 @@ class MEGNet(nn.Module):
         """Atoms, bonds and states after all blocks, and each bond's crystal."""
         edges = property_graph(crystals, self.graph, self.cutoff)
         of_bond = crystals.batch.index_select(0, edges.i)
-        x = self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
+        x = self.atom_scale * self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
         e = self.bonds(edges.distances(crystals))
         u = x.new_zeros(len(crystals), _STATE)
         for block in self.blocks:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from asegen.atoms import crystals_from_atoms
 from asegen.models.ecn import ECN
+from asegen.models.megnet import MEGNet
 from asegen.nn.collapsed_messages import CollapsedMessages
 from asegen.nn.orbits import orbit_row
 
@@ -101,22 +102,25 @@ def test_free_cells_are_all_cells_at_once() -> None:
     torch.testing.assert_close(told(one), free(one))
 
 
-def _spread(model: ECN, structures: list[Atoms]) -> Tensor:
+def _spread(model: torch.nn.Module, structures: list[Atoms]) -> float:
     """Standard deviation over crystals of what the heads give, before any training."""
     with torch.no_grad():
-        return model(crystals_from_atoms(structures).to(dtype=torch.float32)).mean(1).std()
+        return float(model(crystals_from_atoms(structures).to(dtype=torch.float32)).mean(1).std())
 
 
-def test_scaled_networks_tell_crystals_apart_from_the_start() -> None:
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [(ECN, {"graph": "radius", "cells": "free", "width": 32, "layers": 3}), (MEGNet, {"graph": "radius"})],
+)
+def test_scaled_networks_tell_crystals_apart_from_the_start(network: type, options: dict) -> None:
     rng = np.random.default_rng(0)
     structures = []
     for _ in range(24):
         atoms = perovskite()
         atoms.symbols[:2] = rng.choice(["Sr", "Ba", "La", "Pb", "Ti", "Zr", "Fe", "Cu"], 2)
         structures.append(atoms)
-    options = {"graph": "radius", "cells": "free", "heads": 8, "width": 32, "layers": 3}
     spreads = []
     for scaled in (False, True):
         torch.manual_seed(0)
-        spreads.append(float(_spread(ECN(scaled=scaled, **options), structures)))
+        spreads.append(_spread(network(scaled=scaled, heads=8, **options), structures))
     assert spreads[0] < 0.02 and 0.05 < spreads[1] < 2  # of standardised targets, whose spread is 1
