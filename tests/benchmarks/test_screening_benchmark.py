@@ -2,7 +2,8 @@
 
 The goal is at least 0.85 N of one worker's throughput on as many cores. One number is of calculations (EMT), whose
 workers compete for the machine's cores with whatever else runs; the other is of work that only waits, which shows what
-is lost to the pipeline itself. Processes are started, and have imported what they need, before the clock runs.
+is lost to the pipeline itself, as does the share of the time that workers were at work. Processes are started, and have
+imported what they need, before the clock runs.
 """
 
 import importlib
@@ -19,6 +20,7 @@ from ase.io import write
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from asegen.screening.calculators import find_engine
+from asegen.screening.ledger import funnel
 from asegen.screening.pipeline import Workforce, screen
 from asegen.screening.processes import Processes
 from asegen.screening.stages import Read, Relax, Stage
@@ -69,7 +71,11 @@ def test_throughput_of_many_workers(tmp_path: Path, benchmark: BenchmarkFixture)
     print(f"\nload of the machine before: {os.getloadavg()[0]:.1f}")
     for name, stage in (("EMT", relax), ("waiting", Waiting())):
         one, many = (seconds(path, tmp_path / f"{name}{k}", stage, k) for k in (1, n))
-        share = one / many / n
+        share, busy = one / many / n, funnel(tmp_path / f"{name}{n}")[-1].seconds / (n * many)
         benchmark.extra_info[name] = share
-        print(f"{name}: {one:.1f} s with 1 worker, {many:.1f} s with {n}: {share:.2f} of {n} times the throughput")
+        print(
+            f"{name}: {one:.1f} s with 1 worker, {many:.1f} s with {n}: {share:.2f} of {n} times the throughput;",
+            end="",
+        )
+        print(f" workers were at work {100 * busy:.0f} % of the time")
     benchmark.pedantic(lambda: None)
