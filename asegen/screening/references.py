@@ -33,6 +33,24 @@ _FMAX, _STEPS = 0.02, 1000
 _FORMULA_COLUMNS = ("formula", "composition", "formula_pretty")
 
 
+_CRYSTALS: dict[str, tuple[list[tuple[float, float, float]], int, int, list[float]]] = {
+    "S": (  # Rettig and Trotter, Acta Cryst. C 1987
+        [
+            (0.8554, 0.9526, 0.9516),
+            (0.7844, 0.0301, 0.0763),
+            (0.7069, 0.9795, 0.0040),
+            (0.7862, 0.9073, 0.1290),
+        ],
+        70,
+        2,
+        [10.4646, 12.8660, 24.4860, 90, 90, 90],
+    ),
+    "Pa": ([(0, 0, 0)], 139, 1, [3.925, 3.925, 3.238, 90, 90, 90]),  # Zachariasen, Acta Cryst. 1952
+    "U": ([(0, 0.1025, 0.25)], 63, 1, [2.854, 5.870, 4.955, 90, 90, 90]),  # Barrett et al., Phys. Rev. 1963
+}
+"""Symbol -> sites (fractional), space group, its setting in ASE, lengths (Å) and angles (degrees) of the cell."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """An energy to measure against, or why there is none; one of the two.
@@ -67,22 +85,17 @@ def element_crystal(symbol: str) -> Atoms | None:
     """The crystal that stands for an element, where one is known.
 
     ASE's dcdft set (Lejaeghere et al., Science 2016) but for sulphur, which is a made-up cubic one there, 0.7 eV/atom
-    above orthorhombic S8 (Rettig and Trotter, Acta Cryst. C 1987); beyond it, the lanthanides and actinides that are
-    fcc, bcc or hcp in ASE's table of lattice constants (double hcp ones by their hcp form).
+    above orthorhombic S8; beyond it, Pa, U, and the lanthanides and actinides that ASE's table of lattice constants
+    tells how to build (double hcp ones as hcp).
     """
-    if symbol == "S":
-        sites = [
-            (0.8554, 0.9526, 0.9516),
-            (0.7844, 0.0301, 0.0763),
-            (0.7069, 0.9795, 0.0040),
-            (0.7862, 0.9073, 0.1290),
-        ]
-        lengths = [10.4646, 12.8660, 24.4860, 90, 90, 90]
-        return crystal(["S"] * 4, sites, spacegroup=70, setting=2, cellpar=lengths, primitive_cell=True)
+    if symbol in _CRYSTALS:
+        sites, group, setting, cell = _CRYSTALS[symbol]
+        symbols = [symbol] * len(sites)
+        return crystal(symbols, sites, spacegroup=group, setting=setting, cellpar=cell, primitive_cell=True)
     if symbol in dcdft.names:
         return dcdft[symbol]
     state = reference_states[atomic_numbers[symbol]] or {}
-    return bulk(symbol) if state.get("symmetry") in ("fcc", "bcc", "hcp") else None
+    return bulk(symbol) if state.get("symmetry") in ("fcc", "bcc", "hcp", "rhombohedral") else None
 
 
 def element_reference(symbol: str, engine: Engine, cache: Path) -> Reference:
