@@ -48,6 +48,16 @@ def test_selection_by_mask_slice_and_out_of_range() -> None:
         crystals[3]
 
 
+def test_atoms_of_chosen_crystals() -> None:
+    c = make(0)
+    assert c.atoms_of(torch.tensor([2, 0, 2])).tolist() == [4, 5, 6, 7, 8, 0, 1, 2, 4, 5, 6, 7, 8]
+    assert c.atoms_of(torch.tensor([False, True, False])).tolist() == [3]
+    assert c.atoms_of(slice(1, None)).tolist() == [3, 4, 5, 6, 7, 8]
+    assert c.atoms_of(torch.zeros(0, dtype=torch.int64)).tolist() == []
+    with pytest.raises(IndexError):
+        c.atoms_of(torch.tensor([3]))
+
+
 def test_move_follows_the_tangent() -> None:
     crystals = make(2)
     strain = torch.randn(3, 3, 3, dtype=torch.float64) * 0.1

@@ -29,8 +29,13 @@ def number_figures(name: str, value: Tensor, deviation: Tensor, target: Tensor) 
 
 
 def _spearman(a: Tensor, b: Tensor) -> float:
-    ranks = torch.stack([a.argsort().argsort(), b.argsort().argsort()]).double()
-    return float(torch.corrcoef(ranks)[0, 1])
+    return float(torch.corrcoef(torch.stack([_ranks(a), _ranks(b)]))[0, 1])
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """(n,), float64, from 1; equal values share the mean of their ranks."""
+    _, place, count = values.unique(return_inverse=True, return_counts=True)
+    return (count.cumsum(0) - (count - 1) / 2).double()[place]
 
 
 def class_figures(probability: Tensor, belongs: Tensor) -> dict[str, float]:
@@ -45,12 +50,12 @@ def class_figures(probability: Tensor, belongs: Tensor) -> dict[str, float]:
     """
     said = probability > 0.5
     both = (said & belongs).sum()
-    place = probability.argsort().argsort().double()[belongs].sum()
+    place = _ranks(probability)[belongs].sum()
     inside, outside = int(belongs.sum()), int((~belongs).sum())
     return {
         "accuracy": float((said == belongs).float().mean()),
         "accuracy in the class": float(said[belongs].float().mean()),
         "accuracy outside": float((~said[~belongs]).float().mean()),
         "F1": float(2 * both / (said.sum() + belongs.sum())),
-        "ROC area": float((place - inside * (inside - 1) / 2) / max(inside * outside, 1)),
+        "ROC area": float((place - inside * (inside + 1) / 2) / max(inside * outside, 1)),
     }

@@ -58,3 +58,14 @@ def test_figures_of_numbers_are_scipy_s() -> None:
     assert found["x within 1 std"] == pytest.approx((np.abs(error) <= deviation).mean())
     assert found["x within 2 std"] == pytest.approx(0.954, abs=0.015)
     assert found["x rank correlation"] == pytest.approx(spearmanr(np.abs(error), deviation).statistic)
+
+
+def test_ties_share_their_ranks() -> None:
+    rng = np.random.default_rng(2)
+    error, deviation = rng.integers(0, 5, 300) / 4, rng.integers(1, 6, 300) / 5
+    found = number_figures("x", torch.tensor(error), torch.tensor(deviation), torch.zeros(300))
+    assert found["x rank correlation"] == pytest.approx(spearmanr(error, deviation).statistic)
+    belongs = rng.random(300) < 0.4
+    p = rng.integers(0, 4, 300) / 3
+    area = mannwhitneyu(p[belongs], p[~belongs]).statistic / (belongs.sum() * (~belongs).sum())
+    assert class_figures(torch.tensor(p), torch.tensor(belongs))["ROC area"] == pytest.approx(area)
