@@ -14,6 +14,7 @@ from asegen.screening.pipeline import Workforce
 
 SECONDS = 20.0
 """That a scheduler has to answer."""
+_MANY = 64  # workers that an adaptive cluster without a maximum is given work for, so that it grows
 
 
 @contextmanager
@@ -54,7 +55,13 @@ def cluster(config: Path) -> Iterator[Workforce]:
             started.adapt(**table["adapt"])
         elif "workers" in table:
             started.scale(int(table["workers"]))
-        yield _workforce(client, int(table.get("adapt", table).get("maximum", table.get("workers", 1))))
+        yield _workforce(client, _workers_to_come(table))
+
+
+def _workers_to_come(table: dict[str, Any]) -> int:
+    if "adapt" in table:
+        return int(table["adapt"].get("maximum", _MANY))
+    return int(table.get("workers", 1))
 
 
 def _read(config: Path) -> dict[str, Any]:

@@ -258,7 +258,7 @@ class HandOff(Stage):
 def best(candidates: Sequence[Candidate], number: int) -> list[int]:
     """Keys of the candidates that rank first; unconverged ones are not among them."""
     good = [candidate for candidate in candidates if candidate.status == OK]
-    good.sort(key=lambda c: (ranking_key(c.found.get("e_hull"), c.found.get("energy")), c.key))
+    good.sort(key=lambda c: (ranking_key(*(c.found.get(name) for name in ("e_hull", "e_known", "energy"))), c.key))
     return sorted(candidate.key for candidate in good[:number])
 
 

@@ -345,20 +345,24 @@ def _result(key: int, name: str, source: str, row: int, told: Sequence[_Told], w
     )
 
 
-def ranking_key(e_hull: float | None, energy: float | None) -> tuple[bool, float, bool, float]:
-    """What candidates are ranked by: energy above the hull, then energy; the order of inputs decides between equals.
+def ranking_key(e_hull: float | None, e_known: float | None, energy: float | None) -> tuple[bool | float, ...]:
+    """What candidates are ranked by; the order of inputs decides between equals.
 
     Args:
-        e_hull: eV/atom; candidates without one come after those with one.
-        energy: eV/atom.
+        e_hull: eV/atom, above the hull; candidates without one come after those with one.
+        e_known: eV/atom, decides between those on the hull: who beats the known phases by more comes first.
+        energy: eV/atom, decides where there is no hull.
     """
-    return (e_hull is None, round(e_hull or 0.0, 6), energy is None, energy or 0.0)
+    known = (round(value or 0.0, 6) for value in (e_hull, e_known))
+    return (e_hull is None, *known, energy is None, energy or 0.0)
 
 
 def _rank(found: Sequence[Result]) -> list[Result]:
     ranks: dict[str, int] = {}
     for status in (OK, UNCONVERGED):
         alike = [result for result in found if result.status == status]
-        for rank, result in enumerate(sorted(alike, key=lambda r: (ranking_key(r.e_hull, r.energy), r.id)), 1):
+        for rank, result in enumerate(
+            sorted(alike, key=lambda r: (ranking_key(r.e_hull, r.e_known, r.energy), r.id)), 1
+        ):
             ranks[result.id] = rank
     return [replace(result, rank=ranks.get(result.id)) for result in found]

@@ -245,5 +245,8 @@ def test_the_best_are_the_converged_nearest_to_the_hull() -> None:
         Candidate(2, "unconverged", {"e_hull": 0.0, "energy": -9.0}, None),
         Candidate(3, "ok", {"e_hull": None, "energy": -99.0}, None),
         Candidate(4, "ok", {"e_hull": 0.05, "energy": -1.0}, None),
+        Candidate(5, "ok", {"e_hull": 0.0, "e_known": -0.1, "energy": -9.0}, None),
+        Candidate(6, "ok", {"e_hull": 0.0, "e_known": -0.2, "energy": -3.0}, None),
     ]
-    assert best(candidates, 2) == [1, 4] and best(candidates, 1) == [4] and best(candidates, 9) == [1, 3, 4]
+    wanted = [[], [6], [5, 6], [4, 5, 6], [1, 4, 5, 6], [1, 3, 4, 5, 6], [1, 3, 4, 5, 6]]
+    assert [best(candidates, k) for k in range(7)] == wanted
