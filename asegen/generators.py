@@ -160,7 +160,9 @@ def _load(name_or_path: str, device: str, search: bool, processes: Sequence[str]
     files = [path]
     flow = trained.process.flow if isinstance(trained.process, SymmetricFlow) else trained.process
     if isinstance(flow, TorusFlow):
-        beside = path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
+        beside = _judge_beside(path)
+        if isinstance(trained.process, SymmetricFlow) and trained.process.judge_of and not beside.is_file():
+            beside = _judge_beside(find_weights(trained.process.judge_of))
         if not search:
             flow.end_search()
         elif beside.is_file():
@@ -169,6 +171,10 @@ def _load(name_or_path: str, device: str, search: bool, processes: Sequence[str]
     checksum = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
     version = f"{trained.header['steps']}-{checksum}"
     return trained, version if search else f"{version}-quick"
+
+
+def _judge_beside(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".safetensors") + f"{JUDGE}.safetensors")
 
 
 def _load_judge(path: Path, device: torch.device) -> Callable[[Crystals], Tensor]:

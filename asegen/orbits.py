@@ -209,6 +209,21 @@ class Orbits:
         normal = own.mT @ metric[self.site_crystal] @ own + torch.diag_embed((~self.free).to(displacement))
         return torch.linalg.solve(normal, total / self.n_images[:, None])
 
+    def free_motion(self, cell: Tensor, displacement: Tensor) -> Tensor:
+        """The motion of the free parameters that is nearest to one of the sites' first atoms.
+
+        Args:
+            cell: (n_crystals, 3, 3), of crystals of these orbits.
+            displacement: (n_sites_total, 3), Cartesian, Å.
+
+        Returns:
+            (n_sites_total, 3), 0 where nothing is free.
+        """
+        own = self.matrix.to(displacement)
+        jacobian = cell[self.site_crystal].mT @ own  # Cartesian columns
+        normal = jacobian.mT @ jacobian + torch.diag_embed((~self.free).to(displacement))
+        return torch.linalg.solve(normal, (jacobian.mT @ displacement[:, :, None])[:, :, 0])
+
     def shortest_way(self, start: Numbers, goal: Numbers) -> Tensor:
         """How the free parameters move so that every site comes to where a goal has it, by the shortest way.
 

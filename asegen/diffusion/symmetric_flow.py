@@ -44,6 +44,7 @@ class SymmetricFlow:
         refinements: rounds of the search.
         polish: times of the last steps.
         default_steps: Euler steps of a first trajectory.
+        judge: name of shipped weights whose judge chooses among candidates where these have none beside them.
 
     Attributes:
         symmetric: training gives the loss the symmetry of the data.
@@ -64,7 +65,9 @@ class SymmetricFlow:
         refinements: Sequence[tuple[float, int, int]] = (),
         polish: Sequence[float] = (),
         default_steps: int = 20,
+        judge: str = "",
     ) -> None:
+        self.judge_of = judge
         self.flow = TorusFlow(
             lattice_mean,
             lattice_std,

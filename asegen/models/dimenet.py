@@ -69,9 +69,9 @@ class SymmetricDimeNet(nn.Module):
         Returns:
             w_pos and w_lat, (n_edges,) each.
         """
-        distance = torch.linalg.vector_norm(edges.vector, dim=-1)
+        distance = torch.linalg.vector_norm(edges.vector, dim=-1).to(self.embed.weight.dtype)
         radial = self.radial(distance)
-        spherical = self.spherical(distance, triplets.angle, triplets.second)
+        spherical = self.spherical(distance, triplets.angle.to(distance), triplets.second)
         kind = self.element(numbers)
         same = nn.functional.one_hot(edges.equivalent.long(), 2).to(radial)
         parts = [kind[edges.receiver], kind[edges.sender], nn.functional.silu(self.of_radial(radial))]

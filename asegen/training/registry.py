@@ -8,8 +8,10 @@ from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.judge import Judge
 from asegen.diffusion.symmetric_flow import SymmetricFlow
+from asegen.diffusion.symmetric_score import SymmetricScore
 from asegen.models.alignn import ALIGNN
 from asegen.models.cgcnn import CGCNN
+from asegen.models.dimenet import SymmetricDimeNet
 from asegen.models.ecn import ECN
 from asegen.models.empnn import EMPNN, LatticeRegressor
 from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
@@ -34,6 +36,7 @@ MODELS: dict[str, type] = {
     "LatticeRegressor": LatticeRegressor,
     "MEGNet": MEGNet,
     "MomentEMPNN": MomentEMPNN,
+    "SymmetricDimeNet": SymmetricDimeNet,
 }
 PROCESSES: dict[str, Any] = {
     "Classification": Classification,
@@ -47,6 +50,7 @@ PROCESSES: dict[str, Any] = {
     "Regression": Regression,
     "SiteMoments": SiteMoments,
     "SymmetricFlow": SymmetricFlow,
+    "SymmetricScore": SymmetricScore,
     "TorusFlow": TorusFlow,
 }
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
