@@ -38,7 +38,7 @@ def run_screening(args: argparse.Namespace) -> None:
     """Screens as the command line asks.
 
     Raises:
-        InputError: bad arguments or files, or a folder of another screening.
+        InputError: bad arguments or files, a folder of another screening, or no candidate is left.
         AsegenError: the calculator, the workers or the disk let it down.
     """
     stages = _stages(args)
@@ -67,6 +67,8 @@ def run_screening(args: argparse.Namespace) -> None:
         page = ""
         console.print(f"no report: {error}", markup=False)
     _show(args, found, funnel(args.workdir), page)
+    if not any(result.status in (OK, UNCONVERGED) for result in found):
+        raise InputError(f"none of {len(found)} candidates is left; {args.workdir / TABLE} says why")
 
 
 def _stages(args: argparse.Namespace) -> list[Stage]:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.io import read, write
 
 from asegen.cli.main import main
@@ -80,6 +80,16 @@ def test_nonsense_is_one_line_and_exit_code_2(
     assert stop.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("asegen: error:") and message in last
+
+
+def test_no_candidate_left_is_an_error_with_the_tables_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("in.extxyz", [molecule("H2O"), molecule("CO2")])
+    with pytest.raises(SystemExit) as stop:
+        screen("--relaxer", "none")
+    told = capsys.readouterr()
+    assert stop.value.code == 2 and "none of 2 candidates is left" in told.err.splitlines()[-1]
+    assert "2 rejected" in told.out and len(list(csv.DictReader(Path("run/results.csv").open()))) == 2
+    assert {"results.extxyz", "results.db", "report.html"} <= {path.name for path in Path("run").iterdir()}
 
 
 def test_a_folder_of_another_screening_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
