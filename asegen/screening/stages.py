@@ -38,6 +38,8 @@ from asegen.workers import OutOfTime
 
 STRUCTURE, ERROR = "atoms", "error"
 """`Input.format` beside those of `asegen.structure_files`: JSON of an Atoms object; the message of a failed reading."""
+READ_SECONDS = 60.0
+"""That one entry may take to be read and checked."""
 AS_CAME = 0.01
 """Å, tolerance of the space group of a crystal as it came."""
 
@@ -75,10 +77,13 @@ class Read(Stage):
 
     def _one(self, entry: Input) -> Outcome:
         try:
-            name, atoms, _ = read_entry(_entry(entry))
-            status, reason = gate(atoms)
+            with limited(READ_SECONDS):
+                name, atoms, _ = read_entry(_entry(entry))
+                status, reason = gate(atoms)
         except StructureError as error:
             return Outcome(REJECTED, str(error))
+        except OutOfTime:
+            return Outcome(REJECTED, f"time limit: more than {READ_SECONDS:g} s to read")
         except Exception as error:  # a malformed entry is a record, never the end of the run
             return Outcome(REJECTED, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
         found: dict[str, Any] = {"name": name}
