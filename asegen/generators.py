@@ -18,7 +18,7 @@ from asegen.trained import JUDGE, Trained, find_weights, load_trained, pick_devi
 from asegen.training.registry import GENERATORS, SYMMETRIC_GENERATORS
 
 DEFAULT_MODEL = "torusflow-mp"
-DEFAULT_SYMMETRIC_MODEL = "torusflow-mp"
+DEFAULT_SYMMETRIC_MODEL = "symmetric-mp"
 
 
 class Sampler:
