@@ -68,10 +68,10 @@ def fitting_split(
         known, other = other, known
     for name in options.targets:
         if name not in known:
-            where = f"; it has one per {'crystal' if per_site else 'atom'}, another task's" if name in other else ""
-            each = "atom" if per_site else "crystal"
+            each = ("atom", "crystal") if per_site else ("crystal", "atom")
+            where = f" per {each[0]}, but one per {each[1]}, for another task" if name in other else ""
             listed = ", ".join(sorted(known)) or "none"
-            raise InputError(f"split {split!r} has no column {name!r} per {each}{where}; it has: {listed}")
+            raise InputError(f"split {split!r} has no column {name!r}{where}; it has: {listed}")
     columns = [known[name] for name in options.targets]
     rows = len(dataset.crystals.numbers) if per_site else len(dataset)
     targets = torch.stack(columns, 1) if columns else torch.zeros(rows, 0)

@@ -28,6 +28,7 @@ def magnet(rng: np.random.Generator) -> Atoms:
     atoms = bulk(f"{metal}O", "rocksalt", a=a)
     moment = (4.0 if metal == "Fe" else 2.0) + 2 * (a - 4.3)
     atoms.set_array("magmoms", rng.choice([-1, 1]) * np.array([moment, 0.0]))
+    atoms.info["gap"] = float(rng.random())
     return atoms
 
 
@@ -92,10 +93,14 @@ def test_every_network_gives_a_number_for_each_atom(shards: Path, tmp_path: Path
 def test_columns_of_crystals_and_of_atoms_are_not_mixed_up(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    for recipe, target in (("cgcnn-moments", "gap"), ("cgcnn-formation-energy", "magmoms")):
+    expected = (
+        ("cgcnn-moments", "gap", "no column 'gap' per atom, but one per crystal"),
+        ("cgcnn-formation-energy", "magmoms", "no column 'magmoms' per crystal, but one per atom"),
+    )
+    for recipe, target, message in expected:
         with pytest.raises(SystemExit) as caught:
             main(
                 ["train", recipe, "--target", target, "--data", str(shards / "shards"), "--out", str(tmp_path / target)]
             )
         assert caught.value.code == 2
-        assert f"no column '{target}' per" in capsys.readouterr().err
+        assert message in capsys.readouterr().err

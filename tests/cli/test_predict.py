@@ -161,7 +161,7 @@ def test_tables_without_the_model_s_column(
     model = str(property_weights["alignn"])
     main(["ingest", str(tmp_path / "test.extxyz"), "-o", str(tmp_path / "shards")])
     error = fails(capsys, "models", model, "--test", tmp_path / "shards")
-    assert f"no column '{NAME}' per crystal; it has: none" in error
+    assert f"no column '{NAME}'; it has: none" in error
     error = fails(capsys, "ingest", tmp_path / "test.extxyz", "-o", tmp_path / "other", "--targets", NAME)
     assert f"no column '{NAME}'" in error
     main(["predict", str(tmp_path / "test.extxyz"), "--model", model, "--device", "cpu"])
