@@ -61,7 +61,7 @@ def report(benchmark: BenchmarkFixture, what: str, ours: float, peer: str, their
 
 
 def test_match_everyone_and_pymatgen_without_bins(benchmark: BenchmarkFixture, shared_data: Path) -> None:
-    reference = crystals(shared_data, 60)
+    reference = crystals(shared_data, 30)
     generated = rattled(reference)
     run = lambda: evaluate(generated, reference, metrics=["metre"], jobs=4)  # noqa: E731
     found, _, ours = benchmark.pedantic(measured, (run,), rounds=1)
