@@ -27,6 +27,7 @@ from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel,
 from asegen.screening.pipeline import GRACE, Report, Stopped, Workforce, screen
 from asegen.screening.recipe import STAGES, recipe
 from asegen.screening.stage import Stage
+from asegen.workers import free_cores
 
 _PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 _SHOWN = 20
@@ -42,7 +43,7 @@ def run_screening(args: argparse.Namespace) -> None:
         AsegenError: the calculator, the workers or the disk let it down.
     """
     stages = _stages(args)
-    jobs = _free_cores() if args.jobs is None else args.jobs
+    jobs = free_cores() if args.jobs is None else args.jobs
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: at least one process is needed")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -88,10 +89,6 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
         check_size=args.check_size,
         most_seconds=60 * args.time_limit,
     )
-
-
-def _free_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory(gib: float | None, jobs: int) -> int | None:
