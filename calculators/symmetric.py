@@ -120,8 +120,8 @@ class SymmetricGenerator(Generator):
             group, counts = item.group or self.group, _counts(item)
             if self.sites is not None:
                 self.proposals(item)
-            elif group is not None and not fits(space_group(group), counts):
-                raise impossible(space_group(group), counts)
+            elif not fits(space_group(group or 1), counts):
+                raise impossible(space_group(group or 1), counts)
 
     def proposals(self, item: Composition) -> Proposals:
         """The ways to make a composition, with their probabilities.

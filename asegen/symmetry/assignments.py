@@ -85,11 +85,15 @@ def best_occupations(group: SpaceGroup, counts: Mapping[int, int], weight: Weigh
     Raises:
         InputError: the composition is too large to be looked into.
     """
-    elements, wanted = list(counts), tuple(counts.values())
+    elements, amounts = list(counts), tuple(counts.values())
+    unit = _unit(group)
+    if any(n % unit for n in amounts):
+        return []
+    wanted = tuple(n // unit for n in amounts)
     steps = _steps(group, wanted)
     entries = math.prod(n + 1 for n in wanted) * max(len(steps), 1)
     if entries > _LARGEST_SEARCH:
-        raise InputError(f"{_formula(counts, wanted)} is too large for a search through the sites of {group.symbol}")
+        raise _too_large(group, counts)
     limit = max(1, min(limit, _LARGEST_SEARCH // entries))
     scores: Scores = np.full((limit, *(n + 1 for n in wanted)), -np.inf)
     scores.flat[0] = 0.0
@@ -108,18 +112,31 @@ def best_occupations(group: SpaceGroup, counts: Mapping[int, int], weight: Weigh
 
 
 class _Step(NamedTuple):
-    """A position, and the elements that may go there now: all of them at once where it takes one site only."""
+    """A position, its size in units, and the elements that may go there: all of them where it takes one site only."""
 
     position: WyckoffPosition
+    size: int
     elements: tuple[int, ...]
 
 
+def _unit(group: SpaceGroup) -> int:
+    """What the sizes of all positions are multiples of: amounts are counted in it."""
+    return math.gcd(*(position.size for position in group.positions))
+
+
+def _too_large(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
+    formula = _formula(counts, tuple(counts.values()))
+    return InputError(f"{formula} is too large for a search through the sites of {group.symbol} ({group.number})")
+
+
 def _steps(group: SpaceGroup, wanted: Sequence[int]) -> list[_Step]:
-    fitting = [position for position in group.positions if position.size <= max(wanted)]
-    steps = []
-    for position in fitting:
-        able = tuple(e for e, n in enumerate(wanted) if n >= position.size)
-        steps += [_Step(position, able)] if position.is_fixed else [_Step(position, (e,)) for e in able]
+    """The steps of a search; `wanted` in units."""
+    unit, steps = _unit(group), []
+    for position in group.positions:
+        size = position.size // unit
+        able = tuple(e for e, n in enumerate(wanted) if n >= size)
+        if able:
+            steps += [_Step(position, size, able)] if position.is_fixed else [_Step(position, size, (e,)) for e in able]
     return steps
 
 
@@ -135,7 +152,7 @@ def _place_one(scores: Scores, step: _Step, gains: Sequence[float]) -> tuple[Sco
         The same after the step, and where each way came from: its rank before, plus `limit` times 0 for nothing placed
         or 1 + k for the step's k-th element.
     """
-    limit, size = len(scores), step.position.size
+    limit, size = len(scores), step.size
     ways = [scores]
     for e, gain in zip(step.elements, gains, strict=True):
         shifted = np.full_like(scores, -np.inf)
@@ -149,7 +166,7 @@ def _place_any(scores: Scores, step: _Step, gains: Sequence[float]) -> tuple[Sco
 
     An origin of `limit` or more means one more site than the way of that rank at the smaller amount, after the step.
     """
-    limit, size, axis = len(scores), step.position.size, step.elements[0] + 1
+    limit, size, axis = len(scores), step.size, step.elements[0] + 1
     grown, origin = scores.copy(), np.zeros(scores.shape, np.int32)
     origin += np.arange(limit, dtype=np.int32).reshape(-1, *[1] * (scores.ndim - 1))
     grown_at, origin_at = np.moveaxis(grown, axis, 0), np.moveaxis(origin, axis, 0)
@@ -181,7 +198,7 @@ def _trace(
                 break
             e = step.elements[placed - 1]
             sites.append((step.position.letter, elements[e]))
-            left[e] -= step.position.size
+            left[e] -= step.size
             if step.position.is_fixed:
                 break
     return tuple(sorted(sites))
@@ -189,7 +206,7 @@ def _trace(
 
 def _grown(table: NDArray[np.bool_], step: _Step) -> NDArray[np.bool_]:
     """The amounts that can be placed if a step may be used too."""
-    size, grown = step.position.size, table.copy()
+    size, grown = step.size, table.copy()
     for e in step.elements:
         target, source = np.moveaxis(grown, e, 0), np.moveaxis(table, e, 0)
         if step.position.is_fixed:
@@ -201,12 +218,22 @@ def _grown(table: NDArray[np.bool_], step: _Step) -> NDArray[np.bool_]:
 
 
 def fits(group: SpaceGroup, counts: Mapping[int, int]) -> bool:
-    """Whether a group has a way to hold a composition (atoms in the primitive cell)."""
-    return bool(_possible(group, tuple(counts.values()))[tuple(counts.values())])
+    """Whether a group has a way to hold a composition (atoms in the primitive cell).
+
+    Raises:
+        InputError: the composition is too large to be looked into.
+    """
+    unit, amounts = _unit(group), tuple(counts.values())
+    if any(n % unit for n in amounts):
+        return False
+    wanted = tuple(n // unit for n in amounts)
+    if math.prod(n + 1 for n in wanted) > _LARGEST_SEARCH:
+        raise _too_large(group, counts)
+    return bool(_possible(group, wanted)[wanted])
 
 
 def _possible(group: SpaceGroup, most: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which amounts of each element, up to some, fit a group."""
+    """Which amounts of each element, up to some, fit a group; in units."""
     table = np.zeros([n + 1 for n in most], bool)
     table[(0,) * len(most)] = True
     for step in _steps(group, most):
@@ -222,9 +249,10 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
     wanted = tuple(counts.values())
     multiples = [m for m in (2, 3, 4, 6, 8) if fits(group, {z: m * n for z, n in counts.items()})][:1]
     near = [_formula(counts, tuple(m * n for n in wanted)) + f" (--multiples {m})" for m in multiples]
-    most = tuple(n + max(2, group.positions[0].size) for n in wanted)
+    unit = _unit(group)
+    most = tuple(-(-(n + max(2, group.positions[0].size)) // unit) for n in wanted)
     if math.prod(n + 1 for n in most) < _LARGEST_TABLE:
-        found = np.argwhere(_possible(group, most))
+        found = unit * np.argwhere(_possible(group, most))
         found = found[(found > 0).all(1)]
         order = np.argsort(np.abs(found - np.array(wanted)).sum(1), kind="stable")[:2]
         near += [_formula(counts, found[k]) for k in order]
