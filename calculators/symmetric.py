@@ -33,7 +33,7 @@ CELLS = ("primitive", "conventional")
 SYMPREC = 1e-3
 """Å. Within it spglib has to find the group that was asked for, or a supergroup."""
 _PRIOR_WEIGHT = 0.5
-"""Of the logarithm of a way's probability, against the judge's logit; chosen on val."""
+"""Of the logarithm of a way's probability, against the judge's logit. On 150 of val, 1.5 chose the same."""
 
 
 class SymmetricGenerator(Generator):
