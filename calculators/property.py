@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-import spglib
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -19,10 +18,10 @@ from numpy.typing import NDArray
 from asegen.atoms import check_atoms, crystals_from_atoms
 from asegen.errors import InputError
 from asegen.predictors import PropertyPredictor, load_predictor
+from asegen.structure_checks import primitive
 
 DEFAULT_FAMILY = "alignn"
 BATCH = 256
-_SYMPREC = 1e-3  # Å; a smaller cell has to be the same crystal to the precision of files
 
 
 class Predicted(NamedTuple):
@@ -105,17 +104,6 @@ def judge(atoms: Atoms, predictor: PropertyPredictor) -> str | None:
             f"unknown element: {predictor.name} was trained without {', '.join(chemical_symbols[z] for z in foreign)}"
         )
     return None
-
-
-def primitive(atoms: Atoms) -> Atoms:
-    """The primitive cell of a crystal, not rotated; the crystal as it is where spglib finds none."""
-    found = spglib.standardize_cell(
-        (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), True, no_idealize=True, symprec=_SYMPREC
-    )
-    if found is None:
-        return atoms
-    cell, positions, numbers = found
-    return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
 
 
 class PropertyCalculator(Calculator):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from asegen.nn.soft_neighbors import SoftEdges, nearest_of
-from asegen.nn.stars import Block
+from asegen.nn.stars import Block, blocks_by_degree
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def line_graph(soft: SoftEdges, n_atoms: int, k: int) -> LineGraph:
     degree = torch.bincount(atom, minlength=n_atoms)
     order = torch.argsort(degree[atom], stable=True)
     bond, weight = bond[order], weight[order]
-    blocks = _blocks(degree)
+    blocks = blocks_by_degree(degree)
     sizes = [block.n_edges for block in blocks]
     unit = soft.vector[bond] / soft.distance[bond, None].clamp_min(1e-6)
     cosine, pair_weight = [], []
@@ -57,12 +57,3 @@ def line_graph(soft: SoftEdges, n_atoms: int, k: int) -> LineGraph:
         others = 1 - torch.eye(block.degree, device=w.device, dtype=w.dtype)
         pair_weight.append(w.view(block.n_atoms, 1, block.degree) * others)
     return LineGraph(bond, weight, blocks, cosine, pair_weight)
-
-
-def _blocks(degree: Tensor) -> list[Block]:
-    blocks, first = [], 0
-    sizes, counts = torch.unique(degree, return_counts=True)
-    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
-        blocks.append(Block(first, count, size))
-        first += count * size
-    return blocks

@@ -92,10 +92,15 @@ def stars_of(crystals: Crystals, edges: Edges) -> Stars:
     x = crystals.scaled_positions
     scaled_vector = x[edges.j] + edges.shift.to(x.dtype) - x[edges.i]
     vector = torch.einsum("ea,eab->eb", scaled_vector, crystals.cell[crystals.batch[edges.i]])
-    return Stars(edges.i, edges.j, reverse_edges(edges), vector, scaled_vector, _blocks(degree), pairs)
+    return Stars(edges.i, edges.j, reverse_edges(edges), vector, scaled_vector, blocks_by_degree(degree), pairs)
 
 
-def _blocks(degree: Tensor) -> list[Block]:
+def blocks_by_degree(degree: Tensor) -> list[Block]:
+    """The blocks of edges that are ordered by their atom's degree.
+
+    Args:
+        degree: (n_atoms,), int64, edges of each atom; those without any are in no block.
+    """
     blocks, first = [], 0
     sizes, counts = torch.unique(degree, return_counts=True)
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):

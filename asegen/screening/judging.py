@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -147,8 +148,34 @@ class Hull(Stage):
         return Outcome(found={"e_hull_reason": f"no hull: {reason}"})
 
 
+class _OfTheBest(Stage):
+    """For the best candidates alone, one by one, with the screening's folder at hand.
+
+    Attributes:
+        best: how many.
+    """
+
+    best: int
+
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """One by one."""
+        return [[key] for key in best(candidates, self.best)]
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
+        """The screening's folder."""
+        return ledger.workdir
+
+    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
+        """What was found of each, or a note why nothing was; the candidate stands either way."""
+        return [self._one(candidate, supplied) for candidate in candidates]
+
+    @abstractmethod
+    def _one(self, candidate: Candidate, workdir: Path) -> Outcome:
+        """What is found of a candidate."""
+
+
 @dataclass(frozen=True)
-class Phonons(Stage):
+class Phonons(_OfTheBest):
     """Dynamic stability of the best candidates.
 
     Attributes:
@@ -165,18 +192,6 @@ class Phonons(Stage):
     def settings(self) -> dict[str, Any]:
         """Not how many: a later run may ask for more."""
         return {"calculator": self.engine.identity, **asdict(self.options)}
-
-    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """One by one."""
-        return [[key] for key in best(candidates, self.best)]
-
-    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
-        """The screening's folder."""
-        return ledger.workdir
-
-    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
-        """A verdict, or why there is none; the candidate stands either way."""
-        return [self._one(candidate, supplied) for candidate in candidates]
 
     def seconds(self, members: int) -> float | None:
         """Half a day."""
@@ -202,7 +217,7 @@ class Phonons(Stage):
 
 
 @dataclass(frozen=True)
-class HandOff(Stage):
+class HandOff(_OfTheBest):
     """Inputs of VASP and GPAW for the best candidates.
 
     Attributes:
@@ -217,18 +232,6 @@ class HandOff(Stage):
     def settings(self) -> dict[str, Any]:
         """Not how many: a later run may ask for more."""
         return asdict(self.options)
-
-    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """One by one."""
-        return [[key] for key in best(candidates, self.best)]
-
-    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
-        """The screening's folder."""
-        return ledger.workdir
-
-    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
-        """A folder for each, or a note why there is none."""
-        return [self._one(candidate, supplied) for candidate in candidates]
 
     def seconds(self, members: int) -> float | None:
         """Supercells take a while."""

@@ -11,8 +11,9 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import FIRE
 
 from asegen.calculators import PropertyCalculator
-from asegen.calculators.property import predict, primitive
+from asegen.calculators.property import predict
 from asegen.errors import InputError
+from asegen.structure_checks import primitive
 
 Weights = dict[str, Path]
 NAME = "formation_energy_per_atom"
