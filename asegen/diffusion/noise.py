@@ -68,10 +68,6 @@ class SampleNoise:
         """(n_crystals, width), standard normal."""
         return self._normal(self._cell, step, width)
 
-    def crystal_uniform(self, step: int, width: int) -> Tensor:
-        """(n_crystals, width), uniform in [0, 1)."""
-        return self._uniform(self._cell, step, width)
-
     def _bits(self, key: Tensor, step: int, width: int) -> Tensor:
         component = torch.arange(width, device=key.device)
         return _absorb(_absorb(key, step)[:, None], component)

@@ -245,11 +245,6 @@ class Ledger:
             if rows:
                 self._db.execute("DELETE FROM meta WHERE key = 'finished'")
 
-    def is_complete(self, stage: str) -> bool:
-        """Whether a stage has begun and nothing of it is left to do."""
-        begun = self._db.execute("SELECT 1 FROM stages WHERE name = ?", (stage,)).fetchone()
-        return begun is not None and self.left(stage) == 0
-
     def left(self, stage: str) -> int:
         """Number of inputs whose work in a stage isn't done."""
         query = f"SELECT coalesce(sum(json_array_length(members)), 0) FROM units WHERE stage = ? AND state != '{DONE}'"

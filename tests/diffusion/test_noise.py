@@ -33,4 +33,4 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
     alone = SampleNoise(seeds[2:], counts[2:])
     assert torch.equal(together.atom_normal(9)[4:], alone.atom_normal(9))
     assert torch.equal(together.crystal_normal(9, 6)[2:], alone.crystal_normal(9, 6))
-    assert torch.equal(together.crystal_uniform(2, 3)[2:], alone.crystal_uniform(2, 3))
+    assert torch.equal(together.atom_uniform(2)[4:], alone.atom_uniform(2))

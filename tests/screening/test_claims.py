@@ -168,7 +168,7 @@ def test_a_stage_takes_more_candidates_later_but_none_twice(tmp_path: Path) -> N
         ledger.finish(unit, [Outcome()], 0.0)
     ledger.note(finished=["one"])
     ledger.begin("one", 0, {"a": 1}, [[1], [2]])
-    assert ledger.is_complete("one") and ledger.known("finished") == ["one"]
+    assert ledger.left("one") == 0 and ledger.known("finished") == ["one"]
 
 
 def test_other_files_and_versions_are_refused(tmp_path: Path) -> None:
