@@ -39,6 +39,7 @@ from asegen.screening.ledger import (
     results,
 )
 from asegen.screening.phonons import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
+from asegen.structure_checks import found_by_spglib
 
 PAGE = "report.html"
 """The page's name in a screening's folder, where its links to a candidate's files hold."""
@@ -141,7 +142,9 @@ def _crystal(workdir: Path, result: Result) -> dict[str, Any] | None:
 def _conventional(atoms: Atoms) -> Atoms:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     finite = np.isfinite(cell[0]).all() and np.isfinite(cell[1]).all()  # spglib ends the process on NaN
-    found = spglib.standardize_cell(cell, to_primitive=False, no_idealize=True, symprec=_SYMPREC) if finite else None
+    found = None
+    if finite:
+        found = found_by_spglib(spglib.standardize_cell, cell, no_idealize=True, symprec=_SYMPREC)
     if found is None or len(found[2]) > _MOST_SHOWN:
         return atoms
     return Atoms(numbers=found[2], scaled_positions=found[1], cell=found[0], pbc=True)

@@ -5,6 +5,9 @@ Nothing here imports torch, so that the processes that read files start quickly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import numpy as np
 import spglib
 from ase import Atoms
@@ -12,6 +15,8 @@ from ase.data import atomic_masses, chemical_symbols
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SHORTEST_PAIR = 0.5
 """Å. The published validity rule (Xie et al., ICLR 2022): no two atoms, periodic images included, nearer than this."""
@@ -34,6 +39,22 @@ _WRAPS = 1 - 2**-25  # what rounds to 1 in float32 is 0 on the torus
 _PAIRS_AT_ONCE = 200_000
 
 
+def found_by_spglib(search: Callable[P, T | None], *args: P.args, **settings: P.kwargs) -> T | None:
+    """What a function of spglib finds; None where it finds nothing.
+
+    Without this, whether a failure is None or an exception depends on a switch that other libraries set.
+
+    Args:
+        search: the function.
+        args: its arguments; nothing that isn't finite, which ends the process.
+        settings: its other arguments.
+    """
+    try:
+        return search(*args, **settings)
+    except spglib.SpglibError:
+        return None
+
+
 def niggli_reduce(cell: Floats, scaled_positions: Floats) -> tuple[Floats, Floats]:
     """The Niggli-reduced, right-handed cell of the same lattice, without rotating the crystal.
 
@@ -51,7 +72,7 @@ def niggli_reduce(cell: Floats, scaled_positions: Floats) -> tuple[Floats, Float
     if not np.isfinite(cell).all():  # spglib would take the whole process down
         raise ValueError("the cell is not finite")
     length = abs(np.linalg.det(cell)) ** (1 / 3)
-    reduced = spglib.niggli_reduce(cell / length) if length > 0 else None
+    reduced = found_by_spglib(spglib.niggli_reduce, cell / length) if length > 0 else None
     if reduced is None:
         raise ValueError("the cell cannot be reduced")
     transform = np.rint(reduced @ np.linalg.inv(cell / length))
@@ -94,7 +115,7 @@ def primitive(atoms: Atoms, symprec: float = 1e-3) -> Atoms:
         symprec: Å, within which translations count; the default is about the precision of files.
     """
     structure = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.standardize_cell(structure, to_primitive=True, no_idealize=True, symprec=symprec)
+    found = found_by_spglib(spglib.standardize_cell, structure, to_primitive=True, no_idealize=True, symprec=symprec)
     if found is None:
         return atoms
     cell, positions, numbers = found

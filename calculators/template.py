@@ -16,7 +16,7 @@ from asegen.calculators.plan import Sample
 from asegen.elements import LAST
 from asegen.errors import InputError
 from asegen.metrics.matching import same_crystal
-from asegen.structure_checks import check_atoms
+from asegen.structure_checks import check_atoms, found_by_spglib
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW, open_library
 from asegen.templates.substitution import substituted, substitutions
@@ -127,9 +127,8 @@ class TemplateGenerator(Generator):
                 if looked_at > _LOOKED_AT * (len(found) + 1):
                     return
                 continue
-            group = spglib.get_symmetry_dataset(
-                (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=SYMPREC
-            )
+            cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+            group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
             atoms.info = {
                 "method": "template",
                 "template": self.library.ids[substitution.template],

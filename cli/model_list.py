@@ -18,6 +18,7 @@ from asegen.models.checkpoint import read_header, read_tensors, write_tensors
 from asegen.predictors import load_predictor, measure
 from asegen.trained import find_weights, shipped_weights
 
+_NAME_WIDTH = 30  # characters; the path of a file of weights may be long
 _PLAIN_WIDTH = 120  # characters, where there is no terminal to fill
 
 
@@ -42,7 +43,7 @@ def list_models(names: Sequence[str], test: Path | None, record: bool, as_json: 
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", no_wrap=True)
+    table.add_column("name", overflow="fold", max_width=_NAME_WIDTH)
     for column in ("network", "columns", "atoms ≤", "test"):
         table.add_column(column)
     for row in rows:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.structure_checks import density
+from asegen.structure_checks import density, found_by_spglib
 
 ROWS = 20
 PICTURES = 24
@@ -26,7 +26,8 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
     """International symbol and number at `SYMPREC`; None for what failed the validity gate or has none."""
     if not atoms.info.get("valid", False):  # spglib must never see what isn't finite
         return None
-    data = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=SYMPREC)
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
     return None if data is None else (data.international, data.number)
 
 

@@ -23,6 +23,7 @@ from ase.dft.kpoints import parse_path_string
 from numpy.typing import NDArray
 
 from asegen.screening.minimise import minimise
+from asegen.structure_checks import found_by_spglib
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +165,7 @@ def read_phonons(folder: Path) -> Phonons:
 def primitive(atoms: Atoms, symprec: float) -> Atoms:
     """The standardised primitive cell with its space group made exact; the crystal as it is where spglib finds none."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.standardize_cell(cell, to_primitive=True, no_idealize=False, symprec=symprec)
+    found = found_by_spglib(spglib.standardize_cell, cell, to_primitive=True, no_idealize=False, symprec=symprec)
     if found is None:
         return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
     return Atoms(numbers=found[2], scaled_positions=found[1], cell=found[0], pbc=True)

@@ -8,7 +8,7 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from asegen.structure_checks import check_atoms
+from asegen.structure_checks import check_atoms, found_by_spglib
 
 
 def space_group(atoms: Atoms, symprec: float) -> str:
@@ -18,7 +18,7 @@ def space_group(atoms: Atoms, symprec: float) -> str:
         atoms: passes the validity gate: spglib ends the process on NaN.
         symprec: Å.
     """
-    found = spglib.get_spacegroup(_cell(atoms), symprec=symprec)
+    found = found_by_spglib(spglib.get_spacegroup, _cell(atoms), symprec=symprec)
     return "" if found is None else found
 
 
@@ -32,7 +32,8 @@ def refined(atoms: Atoms, symprec: float) -> Atoms | None:
     Returns:
         None where spglib finds no such cell, or one of another composition or that the gate refuses.
     """
-    found = spglib.standardize_cell(_cell(atoms), to_primitive=True, no_idealize=False, symprec=symprec)
+    cell: Any = _cell(atoms)
+    found = found_by_spglib(spglib.standardize_cell, cell, to_primitive=True, no_idealize=False, symprec=symprec)
     if found is None:
         return None
     cell, positions, numbers = found

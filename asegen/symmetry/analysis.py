@@ -11,6 +11,7 @@ import spglib
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.structure_checks import found_by_spglib
 from asegen.symmetry.groups import Floats, SpaceGroup, WyckoffPosition, space_group
 
 SYMPREC = 0.01
@@ -212,9 +213,5 @@ def found_group(structure: Structure, rotations: Floats, translations: Floats, s
 
 
 def _dataset(structure: Structure, symprec: float, hall_number: int = 0) -> spglib.SpglibDataset | None:
-    """What spglib says; None where it finds nothing, which it tells in one of two ways, as ASE switches it."""
     cell: Any = structure
-    try:
-        return spglib.get_symmetry_dataset(cell, symprec=symprec, hall_number=hall_number)
-    except spglib.SpglibError:
-        return None
+    return found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=symprec, hall_number=hall_number)
