@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
@@ -39,7 +38,7 @@ from asegen.screening.ledger import (
     results,
 )
 from asegen.screening.phonons import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
-from asegen.structure_checks import found_by_spglib
+from asegen.structure_checks import standardised
 
 PAGE = "report.html"
 """The page's name in a screening's folder, where its links to a candidate's files hold."""
@@ -140,14 +139,10 @@ def _crystal(workdir: Path, result: Result) -> dict[str, Any] | None:
 
 
 def _conventional(atoms: Atoms) -> Atoms:
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    finite = np.isfinite(cell[0]).all() and np.isfinite(cell[1]).all()  # spglib ends the process on NaN
-    found = None
-    if finite:
-        found = found_by_spglib(spglib.standardize_cell, cell, no_idealize=True, symprec=_SYMPREC)
-    if found is None or len(found[2]) > _MOST_SHOWN:
-        return atoms
-    return Atoms(numbers=found[2], scaled_positions=found[1], cell=found[0], pbc=True)
+    # spglib ends the process on NaN
+    finite = np.isfinite(atoms.cell.array).all() and np.isfinite(atoms.get_scaled_positions()).all()
+    found = standardised(atoms, _SYMPREC, idealise=False, to_primitive=False) if finite else None
+    return atoms if found is None or len(found) > _MOST_SHOWN else found
 
 
 def _look(symbol: str) -> dict[str, Any]:

@@ -114,10 +114,24 @@ def primitive(atoms: Atoms, symprec: float = 1e-3) -> Atoms:
         atoms: what passes `check_atoms`.
         symprec: Å, within which translations count; the default is about the precision of files.
     """
+    return standardised(atoms, symprec, idealise=False) or atoms
+
+
+def standardised(atoms: Atoms, symprec: float, idealise: bool, to_primitive: bool = True) -> Atoms | None:
+    """The standardised cell of a crystal; None where spglib finds none.
+
+    Args:
+        atoms: finite, with a cell that has a volume.
+        symprec: Å, tolerance of the space group.
+        idealise: make the space group exact, in the standard orientation.
+        to_primitive: the primitive cell, else the conventional one.
+    """
     structure = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = found_by_spglib(spglib.standardize_cell, structure, to_primitive=True, no_idealize=True, symprec=symprec)
+    found = found_by_spglib(
+        spglib.standardize_cell, structure, to_primitive=to_primitive, no_idealize=not idealise, symprec=symprec
+    )
     if found is None:
-        return atoms
+        return None
     cell, positions, numbers = found
     return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
 

@@ -42,26 +42,46 @@ def worker_pool(jobs: int) -> ProcessPoolExecutor:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Interrupts the block in a worker of `worker_pool` after some time, where the system has timers.
+def time_limit(seconds: float, processor: bool = False) -> Iterator[None]:
+    """Interrupts the block after some time in a process that has called `allow_time_limits`; elsewhere does nothing.
+
+    Args:
+        seconds: by the clock,
+        processor: or of processor time, so that a busy machine decides nothing.
 
     Raises:
         OutOfTime: the time is up.
     """
-    if not hasattr(signal, "setitimer"):
+    if not _can_be_limited():
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timer = signal.ITIMER_PROF if processor else signal.ITIMER_REAL
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(timer, 0)
+
+
+def allow_time_limits() -> None:
+    """Makes `time_limit` work in this process, a worker, where the system has timers."""
+    if hasattr(signal, "SIGALRM"):
+        for alarm in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(alarm, _out_of_time)
+
+
+def _can_be_limited() -> bool:
+    # A thread of somebody else's process (a Dask worker) can't be interrupted.
+    return (
+        hasattr(signal, "setitimer")
+        and signal.getsignal(signal.SIGALRM) is _out_of_time
+        and threading.current_thread() is threading.main_thread()
+    )
 
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; the parent tells the user
-    if hasattr(signal, "SIGALRM"):
-        signal.signal(signal.SIGALRM, _out_of_time)
+    allow_time_limits()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

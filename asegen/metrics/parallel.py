@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import cache
-from types import FrameType
 from typing import IO, NamedTuple, TypeVar
 
 from asegen.errors import AsegenError
-from asegen.workers import OutOfTime, worker_pool
+from asegen.workers import OutOfTime, time_limit, worker_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -109,7 +106,7 @@ def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Resu
     # No Python runs while native code holds the interpreter, but this timer's own thread needs none.
     faulthandler.dump_traceback_later(_PATIENCE * seconds + _GRACE, exit=True, file=_nowhere())
     try:
-        with _processor_time_limit(seconds):
+        with time_limit(seconds, processor=True):  # a busy machine changes no figure
             return function(item)
     except OutOfTime:
         return TOO_LONG
@@ -117,24 +114,6 @@ def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Resu
         return Failed(f"{type(error).__name__}: {error}")
     finally:
         faulthandler.cancel_dump_traceback_later()
-
-
-@contextmanager
-def _processor_time_limit(seconds: float) -> Iterator[None]:
-    """Ends the block with OutOfTime; a busy machine, where the clock runs on, changes nothing."""
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-    signal.signal(signal.SIGPROF, _out_of_time)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _out_of_time(signum: int, frame: FrameType | None) -> None:
-    raise OutOfTime
 
 
 @cache

@@ -14,8 +14,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.screening.processes import limited
-from asegen.workers import OutOfTime
+from asegen.workers import OutOfTime, time_limit
 
 SECONDS = 20.0
 """Of processor time for one pair; a pair that takes longer counts as two crystals."""
@@ -98,7 +97,7 @@ def _same(matcher: StructureMatcher, a: Structure, b: Structure) -> bool | None:
     if len(a) != len(b) or not (1 + matcher.ltol) ** -3 < a.volume / b.volume < (1 + matcher.ltol) ** 3:
         return False
     try:
-        with limited(SECONDS, processor=True):
+        with time_limit(SECONDS, processor=True):
             return bool(matcher.fit(a, b, skip_structure_reduction=True))
     except OutOfTime:
         return None

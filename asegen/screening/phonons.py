@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.dft.kpoints import parse_path_string
 from numpy.typing import NDArray
 
 from asegen.screening.minimise import minimise
-from asegen.structure_checks import found_by_spglib
+from asegen.structure_checks import standardised
 
 Floats = NDArray[np.float64]
 
@@ -164,11 +163,8 @@ def read_phonons(folder: Path) -> Phonons:
 
 def primitive(atoms: Atoms, symprec: float) -> Atoms:
     """The standardised primitive cell with its space group made exact; the crystal as it is where spglib finds none."""
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = found_by_spglib(spglib.standardize_cell, cell, to_primitive=True, no_idealize=False, symprec=symprec)
-    if found is None:
-        return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
-    return Atoms(numbers=found[2], scaled_positions=found[1], cell=found[0], pbc=True)
+    found = standardised(atoms, symprec, idealise=True)
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True) if found is None else found
 
 
 def multiples(atoms: Atoms, height: float) -> tuple[int, ...]:

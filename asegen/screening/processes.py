@@ -15,16 +15,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from asegen.errors import AsegenError
-from asegen.workers import OutOfTime
+from asegen.workers import allow_time_limits
 
 _CRASHES = {-getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE")}
 _START_SECONDS = 120.0
@@ -220,8 +218,7 @@ def serve() -> None:
     line = Connection(descriptor)
     for interruption in (signal.SIGINT, signal.SIGTERM):  # a batch system's warning goes to all: the parent drains
         signal.signal(interruption, signal.SIG_IGN)
-    for alarm in (signal.SIGALRM, signal.SIGPROF):
-        signal.signal(alarm, _out_of_time)
+    allow_time_limits()
     if memory:
         _limit_memory(memory)
     parent = os.getppid()
@@ -267,32 +264,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         watch.wait(0.5)
     os.killpg(0, signal.SIGKILL)
-
-
-def _out_of_time(signum: int, frame: FrameType | None) -> None:
-    raise OutOfTime
-
-
-@contextmanager
-def limited(seconds: float, processor: bool = False) -> Iterator[None]:
-    """Interrupts the block after some time in a worker of `Processes`; elsewhere (a Dask worker) it does nothing.
-
-    Args:
-        seconds: by the clock,
-        processor: or of processor time, so that a busy machine decides nothing.
-
-    Raises:
-        OutOfTime: the time is up.
-    """
-    if (
-        signal.getsignal(signal.SIGALRM) is not _out_of_time
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-    timer = signal.ITIMER_PROF if processor else signal.ITIMER_REAL
-    signal.setitimer(timer, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(timer, 0)

@@ -29,12 +29,11 @@ from asegen.screening.ledger import (
     candidate_id,
 )
 from asegen.screening.minimise import minimise
-from asegen.screening.processes import limited
 from asegen.screening.records import Candidate, Input, Outcome
 from asegen.screening.stage import Runner, Stage, is_of_the_disk
 from asegen.screening.symmetry import refined, space_group
 from asegen.structure_files import CIF, EXTXYZ, POSCAR, Entry, read_entry
-from asegen.workers import OutOfTime
+from asegen.workers import OutOfTime, time_limit
 
 STRUCTURE, ERROR = "atoms", "error"
 """`Input.format` beside those of `asegen.structure_files`: JSON of an Atoms object; the message of a failed reading."""
@@ -77,7 +76,7 @@ class Read(Stage):
 
     def _one(self, entry: Input) -> Outcome:
         try:
-            with limited(READ_SECONDS):
+            with time_limit(READ_SECONDS):
                 name, atoms, _ = read_entry(_entry(entry))
                 status, reason = gate(atoms)
         except StructureError as error:
@@ -258,7 +257,7 @@ class Relax(Stage):
         if (reason := self.engine.refusal(atoms)) is not None:
             return Outcome(UNSUPPORTED, reason)
         try:
-            with limited(self.most_seconds):
+            with time_limit(self.most_seconds):
                 return self._minimise(atoms)
         except OutOfTime:
             return Outcome(FAILED, f"time limit: more than {self.most_seconds:g} s")

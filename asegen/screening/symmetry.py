@@ -8,7 +8,7 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from asegen.structure_checks import check_atoms, found_by_spglib
+from asegen.structure_checks import check_atoms, found_by_spglib, standardised
 
 
 def space_group(atoms: Atoms, symprec: float) -> str:
@@ -32,13 +32,8 @@ def refined(atoms: Atoms, symprec: float) -> Atoms | None:
     Returns:
         None where spglib finds no such cell, or one of another composition or that the gate refuses.
     """
-    cell: Any = _cell(atoms)
-    found = found_by_spglib(spglib.standardize_cell, cell, to_primitive=True, no_idealize=False, symprec=symprec)
-    if found is None:
-        return None
-    cell, positions, numbers = found
-    crystal = Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
-    if check_atoms(crystal) is not None or not _same_composition(atoms, crystal):
+    crystal = standardised(atoms, symprec, idealise=True)
+    if crystal is None or check_atoms(crystal) is not None or not _same_composition(atoms, crystal):
         return None
     return crystal
 

@@ -10,7 +10,8 @@ from functools import partial
 
 import pytest
 
-from asegen.screening.processes import Processes, WorkerDied, limited
+from asegen.screening.processes import Processes, WorkerDied
+from asegen.workers import time_limit
 
 
 class Limited(partial):
@@ -131,8 +132,8 @@ def test_workers_die_with_a_parent_that_is_killed() -> None:
 
 
 def test_work_inside_is_interrupted_by_the_clock_or_by_processor_time(pool: Processes) -> None:
-    code = "from asegen.screening.processes import limited\nfrom asegen.workers import OutOfTime\nimport time\n"
-    code += "try:\n    with limited(0.2, {}): {}\nexcept OutOfTime: raise ValueError('interrupted')\n"
+    code = "from asegen.workers import OutOfTime, time_limit\nimport time\n"
+    code += "try:\n    with time_limit(0.2, {}): {}\nexcept OutOfTime: raise ValueError('interrupted')\n"
     busy = "[None for _ in iter(int, 1)]"
     for processor, work, ends in (
         (False, "time.sleep(60)", True),
@@ -144,5 +145,5 @@ def test_work_inside_is_interrupted_by_the_clock_or_by_processor_time(pool: Proc
 
 
 def test_outside_of_these_workers_the_inner_limit_does_nothing() -> None:
-    with limited(0.01):
+    with time_limit(0.01):
         time.sleep(0.05)
