@@ -22,10 +22,10 @@ from asegen.errors import InputError
 from asegen.geometry.lattice import symmetric_basis
 from asegen.geometry.neighbors import neighbors_within
 from asegen.geometry.torus import wrap
-from asegen.nn.symmetric_multigraph import SymmetricEdges, SymmetricTriplets, symmetric_edges, symmetric_triplets
+from asegen.nn.symmetric_multigraph import SymmetricEdges, symmetric_edges
 from asegen.orbits import BRAVAIS, Numbers, Orbits
 
-Network = Callable[[Tensor, SymmetricEdges, SymmetricTriplets, Tensor], tuple[Tensor, Tensor]]
+Network = Callable[[Tensor, SymmetricEdges, Tensor], tuple[Tensor, Tensor]]
 
 LEVELS = 10
 _POSITION_SIGMA = (6.0, 0.0316)  # Å, of the first level and the last
@@ -68,7 +68,7 @@ class SymmetricScore:
         """`½ MSE(ε_X) + ½ MSE(ε_L)` at a random level per crystal, the same for both.
 
         Args:
-            model: `(numbers, edges, triplets, level of each site) -> w_pos, w_lat`.
+            model: `(numbers, edges, level of each site) -> w_pos, w_lat`.
             crystals: training crystals, those of `orbits` and `numbers`.
             generator: source of levels and noise.
             orbits: their symmetry.
@@ -142,7 +142,7 @@ class SymmetricScore:
     def _scores(self, model: Network, orbits: Orbits, numbers: Numbers, level: Tensor) -> tuple[Tensor, Tensor]:
         """ε of the sites' first atoms (n_sites_total, 3), Cartesian, and of the free lengths (n_crystals, 3)."""
         edges = symmetric_edges(orbits, numbers, self.cutoff)
-        w_pos, w_lat = model(orbits.numbers, edges, symmetric_triplets(edges), level[orbits.site_crystal])
+        w_pos, w_lat = model(orbits.numbers, edges, level[orbits.site_crystal])
         cell = _conventional(orbits, numbers.lattice)
         ties = _ties(orbits).to(cell)
         position = position_score(edges, w_pos.to(cell), len(orbits.numbers))

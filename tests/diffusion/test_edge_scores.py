@@ -35,7 +35,7 @@ def test_lengths_that_are_one_have_one_score_along_which_edges_grow() -> None:
     generator = torch.Generator().manual_seed(1)
     vector = 3 * torch.randn(40, 3, generator=generator).double()
     receiver = torch.arange(40) // 10
-    edges = SymmetricEdges(receiver, receiver, vector, torch.eye(3).expand(40, 3, 3), receiver < 0)
+    edges = SymmetricEdges(receiver, receiver, vector, torch.eye(3).expand(40, 3, 3), receiver < 0, receiver)
     cell = torch.diag_embed(torch.tensor([[4.0, 4, 4], [4, 4, 7], [4, 4, 7], [4, 5, 6]]).double())
     ties = torch.tensor([TIES[name] for name in "ctho"]).double()
     weight = torch.ones(40).double()
@@ -48,6 +48,7 @@ def test_lengths_that_are_one_have_one_score_along_which_edges_grow() -> None:
         torch.tensor([[2.0, 0, 0]]).double(),
         edges.rotation[:1],
         edges.equivalent[:1],
+        edges.reverse[:1],
     )
     g = 2 / 4 * (1 - torch.exp(torch.tensor(-4 / SOFTNESS).double()))
     alone = lattice_score(one, weight[:1], cell[:1], ties[:1], torch.zeros(1, dtype=torch.int64))

@@ -93,7 +93,7 @@ def test_langevin_dynamics_keep_group_and_composition() -> None:
         process.sample(pulling_apart, make_orbits([(14, [("e", 6)])]), seeds[:1], steps=1)
 
 
-def pulling_apart(numbers: Tensor, edges, triplets, level: Tensor) -> tuple[Tensor, Tensor]:
+def pulling_apart(numbers: Tensor, edges, level: Tensor) -> tuple[Tensor, Tensor]:
     """A stand-in for a network that keeps cells from collapsing or exploding."""
     distance = torch.linalg.vector_norm(edges.vector, dim=-1)
     return torch.exp(-distance), torch.where(distance < 3, -1.0, 1.0)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch_geometric.nn.models.dimenet import InteractionPPBlock
 
 from asegen.diffusion.edge_scores import position_score
 from asegen.models.dimenet import SymmetricDimeNet
@@ -27,7 +28,7 @@ def weights_of(network: SymmetricDimeNet, orbits: Orbits, numbers: Numbers) -> t
     """Scores of positions per site, and the sorted lattice weights."""
     edges = symmetric_edges(orbits, numbers, network.cutoff)
     level = torch.ones_like(orbits.numbers)
-    w_pos, w_lat = network(orbits.numbers, edges, symmetric_triplets(edges), level)
+    w_pos, w_lat = network(orbits.numbers, edges, level)
     return position_score(edges, w_pos, len(orbits.numbers)), w_lat.sort().values
 
 
@@ -79,3 +80,31 @@ def test_gradients_are_finite_in_batches(
     score, weights = weights_of(network, orbits, numbers)
     (score.square().sum() + weights.sum()).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("nearest", [0, 20])
+def test_moments_give_what_triplets_one_by_one_do(
+    random_crystal: Callable[..., SymmetricCrystal], network: SymmetricDimeNet, nearest: int
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(n, 2) for n in (1, 14, 38, 62, 166, 198, 225)])
+    edges = symmetric_edges(orbits, numbers, network.cutoff, nearest)
+    level = torch.arange(len(orbits.numbers)) % 10
+    found = network(orbits.numbers, edges, level)
+    network.triplets = True
+    expected = network(orbits.numbers, edges, level)
+    assert len(edges) > 100 and float(expected[0].detach().std()) > 1e-4
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_triplets_one_by_one_are_torch_geometrics_block(
+    random_crystal: Callable[..., SymmetricCrystal], network: SymmetricDimeNet
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(n, 3) for n in (62, 166)])
+    edges = symmetric_edges(orbits, numbers, network.cutoff)
+    block, triplets = network.interactions[0], symmetric_triplets(edges)
+    distance = torch.linalg.vector_norm(edges.vector, dim=-1)
+    message = torch.randn(len(edges), 16, generator=torch.Generator().manual_seed(0)).double()
+    radial, spherical = network.radial(distance), network.spherical(distance, triplets.angle, triplets.second)
+    expected = InteractionPPBlock.forward(block, message, radial, spherical, triplets.second, triplets.first)
+    found = block(message, radial, network.spherical.radial(distance), network._angles(edges))
+    torch.testing.assert_close(found, expected)
