@@ -3,28 +3,31 @@
 A way (an `Occupation`) is likely if a known crystal of the same group and the same numbers of atoms has it with
 similar elements: every known crystal votes for the ways that exchanging its elements gives, with a weight that falls
 with the chemical distance of the exchange. Ways without a precedent share a small part by a product over their sites
-of smoothed frequencies of (group, position, element).
+of smoothed frequencies of (group, position, element). The known crystals that vote for a way are its precedents: they
+lend their positions and the shape of their cells too.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, cached_property
-from itertools import islice, permutations, product
+from itertools import islice, permutations, product, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from asegen.diffusion.symmetric_flow import bravais_statistics
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, column
 from asegen.errors import CheckpointError, InputError
+from asegen.geometry.torus import wrap
 from asegen.models.checkpoint import read_tensors, write_tensors
-from asegen.orbits import SymmetricBatch
+from asegen.orbits import Orbits, SymmetricBatch
 from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
 from asegen.symmetry.batches import occupations_of
 from asegen.symmetry.groups import space_group
@@ -38,6 +41,9 @@ _SOFTNESS = 0.5
 _SMOOTHING = 4.0
 """Sites of an element in a group that count as much as the group's sites of all elements."""
 _SEARCHED = 256
+_MOST_PRECEDENTS = 8
+_FINE = 2**16
+"""Steps of a Wyckoff parameter in a file, 0.2 mÅ in a cell of 10 Å."""
 _MOST_EXCHANGES = 120  # of elements of equal numbers: five of them, or several of fewer
 
 
@@ -53,29 +59,88 @@ class Proposals(NamedTuple):
     probabilities: NDArray[np.float64]
 
 
+class Example(NamedTuple):
+    """The numbers of a known crystal.
+
+    Attributes:
+        letters: of its sites, as they are and not as `canonical` names them.
+        numbers: their atomic numbers.
+        u: (n_sites, 3), Wyckoff parameters.
+        lattice: (6,), see `orbits.Numbers`.
+    """
+
+    letters: str
+    numbers: tuple[int, ...]
+    u: NDArray[np.float64]
+    lattice: NDArray[np.float64]
+
+
+class Precedent(NamedTuple):
+    """A known crystal that others may be like.
+
+    Attributes:
+        weight: its vote, 1 for the same elements.
+        group: number of the space group.
+        example: the crystal.
+        exchange: what takes the place of each of its elements, by atomic numbers.
+    """
+
+    weight: float
+    group: int
+    example: Example
+    exchange: dict[int, int]
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """The known crystal's atoms of each element in the primitive cell, by atomic number."""
+        sites = zip(self.example.letters, self.example.numbers, strict=True)
+        return Occupation(self.group, tuple(sites)).counts
+
+
 class Catalogue:
-    """Known crystals, as how often each canonical occupation occurs, with the shapes of their lattices.
+    """Known crystals by canonical occupation, with the shapes of their lattices.
 
     Args:
-        known: occupations with their numbers of crystals.
+        known: the crystals of each occupation.
         bravais_mean: (14, 6), see `diffusion.symmetric_flow.SymmetricFlow`.
         bravais_std: (14, 6).
+
+    Attributes:
+        known: occupations with their numbers of crystals.
+        examples: the crystals of each occupation.
     """
 
     def __init__(
         self,
-        known: Mapping[Occupation, int],
+        known: Mapping[Occupation, Sequence[Example]],
         bravais_mean: Sequence[Sequence[float]],
         bravais_std: Sequence[Sequence[float]],
     ) -> None:
-        self.known = dict(known)
+        self.examples = dict(known)
+        self.known = {occupation: len(examples) for occupation, examples in known.items()}
         self.bravais_mean, self.bravais_std = bravais_mean, bravais_std
 
     @staticmethod
     def of(crystals: SymmetricBatch) -> Catalogue:
         """The catalogue of known crystals."""
-        known = Counter(canonical(occupation) for occupation in occupations_of(crystals.orbits))
-        return Catalogue(known, *bravais_statistics(crystals.orbits, crystals.numbers.lattice))
+        orbits, (u, lattice) = crystals
+        known: dict[Occupation, list[Example]] = defaultdict(list)
+        sites = zip(map(chr, orbits.letter.tolist()), orbits.numbers.tolist(), _quantised(orbits, u), strict=True)
+        for k, occupation in enumerate(occupations_of(orbits)):
+            own = list(islice(sites, len(occupation.sites)))
+            places = np.array([place for _, _, place in own])
+            letters, numbers = "".join(letter for letter, _, _ in own), tuple(z for _, z, _ in own)
+            known[canonical(occupation)].append(Example(letters, numbers, places, lattice[k].double().numpy()))
+        return Catalogue(known, *bravais_statistics(orbits, lattice))
+
+    def without(self, elements: Set[int]) -> Catalogue:
+        """The catalogue without the crystals of one chemical system, to see what is found when they aren't known.
+
+        Args:
+            elements: atomic numbers.
+        """
+        kept = {way: examples for way, examples in self.examples.items() if way.counts.keys() != elements}
+        return Catalogue(kept, self.bravais_mean, self.bravais_std)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -86,14 +151,20 @@ class Catalogue:
             path: the file.
             header: what the crystals were.
         """
-        entries = sorted(self.known.items())
+        entries = sorted(self.examples.items(), key=lambda entry: entry[0])
         sites = [site for occupation, _ in entries for site in occupation.sites]
+        examples = [example for _, own in entries for example in own]
+        letters, numbers = "".join(e.letters for e in examples), [z for e in examples for z in e.numbers]
         tensors = {
             "group": torch.tensor([occupation.group for occupation, _ in entries], dtype=torch.uint8),
-            "crystals": torch.tensor([count for _, count in entries], dtype=torch.int16),
+            "crystals": torch.tensor([len(own) for _, own in entries], dtype=torch.int16),
             "n_sites": torch.tensor([len(occupation.sites) for occupation, _ in entries], dtype=torch.int16),
             "letter": torch.tensor([ord(letter) for letter, _ in sites], dtype=torch.uint8),
             "number": torch.tensor([z for _, z in sites], dtype=torch.uint8),
+            "example_letter": torch.tensor([ord(letter) for letter in letters], dtype=torch.uint8),
+            "example_number": torch.tensor(numbers, dtype=torch.uint8),
+            "example_u": torch.from_numpy(np.concatenate([e.u for e in examples]) * _FINE).round().to(torch.uint16),
+            "example_lattice": torch.from_numpy(np.stack([e.lattice for e in examples])).float(),
             "bravais_mean": torch.tensor(self.bravais_mean),
             "bravais_std": torch.tensor(self.bravais_std),
         }
@@ -108,15 +179,38 @@ class Catalogue:
         """
         _, tensors = read_tensors(path)
         try:
-            columns = {name: tensor.tolist() for name, tensor in tensors.items()}
-            sites = list(zip(map(chr, columns["letter"]), columns["number"], strict=True))
-            known, first = {}, 0
+            columns = {name: tensor.tolist() for name, tensor in tensors.items() if tensor.dim() == 1}
+            sites = zip(map(chr, columns["letter"]), columns["number"], strict=True)
+            examples = _examples(tensors, columns)
+            known = {}
             for group, crystals, n in zip(columns["group"], columns["crystals"], columns["n_sites"], strict=True):
-                known[Occupation(group, tuple(sites[first : first + n]))] = crystals
-                first += n
-            return Catalogue(known, columns["bravais_mean"], columns["bravais_std"])
+                occupation = Occupation(group, tuple(islice(sites, n)))
+                known[occupation] = [examples(n) for _ in range(crystals)]
+            return Catalogue(known, tensors["bravais_mean"].tolist(), tensors["bravais_std"].tolist())
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{path} holds no catalogue of known crystals ({error!r})") from None
+
+    # -- what is alike ---------------------------------------------------------------------------------------------
+
+    def precedents(self, counts: Mapping[int, int], group: int | None = None) -> list[Precedent]:
+        """Known crystals that a composition may be like: of each way to fill a group the nearest, then the next ones.
+
+        Args:
+            counts: atoms of each element in the primitive cell, by atomic number.
+            group: number of the space group; any without it.
+
+        Returns:
+            Ways in the order of their votes; at most `_MOST_PRECEDENTS` of each.
+        """
+        alike = self._by_counts.get(_signature(counts), ()) if group is None else self._like(group, counts)
+        by_way: dict[Occupation, list[Precedent]] = defaultdict(list)
+        for known, _ in alike:
+            for exchange, weight in _weighted_exchanges(known.counts, counts):
+                way = _exchanged(known, exchange)
+                by_way[way] += [Precedent(weight, known.group, e, exchange) for e in self.examples[known]]
+        ways = sorted(by_way.values(), key=lambda own: -sum(precedent.weight for precedent in own))
+        ranked = [sorted(own, key=lambda precedent: -precedent.weight)[:_MOST_PRECEDENTS] for own in ways]
+        return [precedent for rank in zip_longest(*ranked) for precedent in rank if precedent is not None]
 
     # -- what is likely --------------------------------------------------------------------------------------------
 
@@ -212,11 +306,8 @@ class Catalogue:
         """What known crystals say; `measure` gives of them what `wanted` is of each element: atoms, or sites."""
         votes: dict[Occupation, float] = defaultdict(float)
         for known, crystals in precedents:
-            for exchange in _exchanges(measure(known), wanted):
-                distance = sum(chemical_distance(old, new) for old, new in exchange.items())
-                sites = tuple(sorted((letter, exchange[z]) for letter, z in known.sites))
-                way = canonical(Occupation(known.group, sites))
-                votes[way] += crystals * math.exp(-distance / _SOFTNESS)
+            for exchange, weight in _weighted_exchanges(measure(known), wanted):
+                votes[_exchanged(known, exchange)] += crystals * weight
         return dict(votes)
 
     def _like(self, group: int, counts: Mapping[int, int]) -> list[tuple[Occupation, int]]:
@@ -284,6 +375,38 @@ def _exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[dict[
     choices = [[zip(places[n], order, strict=True) for order in permutations(arrivals[n])] for n in places]
     for parts in islice(product(*map(_tuples, choices)), _MOST_EXCHANGES):
         yield {a: b for part in parts for a, b in part}
+
+
+def _weighted_exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[tuple[dict[int, int], float]]:
+    """All exchanges with their votes."""
+    for exchange in _exchanges(old, new):
+        distance = sum(chemical_distance(a, b) for a, b in exchange.items())
+        yield exchange, math.exp(-distance / _SOFTNESS)
+
+
+def _exchanged(known: Occupation, exchange: Mapping[int, int]) -> Occupation:
+    return canonical(Occupation(known.group, tuple(sorted((letter, exchange[z]) for letter, z in known.sites))))
+
+
+def _quantised(orbits: Orbits, u: Tensor) -> list[list[float]]:
+    """Wyckoff parameters as a file holds them, 0 where nothing is free."""
+    return ((torch.where(orbits.free, wrap(u.double()), 0.0) * _FINE).round() % _FINE / _FINE).tolist()
+
+
+def _examples(tensors: Mapping[str, Tensor], columns: Mapping[str, list[int]]) -> Callable[[int], Example]:
+    """A function that gives the next example of a file, which has n sites."""
+    sites = zip(columns["example_letter"], columns["example_number"], strict=True)
+    u = tensors["example_u"].double().numpy() / _FINE
+    lattices = iter(tensors["example_lattice"].double().numpy())
+    ends = [0]
+
+    def following(n: int) -> Example:
+        own = list(islice(sites, n))
+        ends.append(ends[-1] + n)
+        letters, numbers = "".join(chr(letter) for letter, _ in own), tuple(z for _, z in own)
+        return Example(letters, numbers, u[ends[-2] : ends[-1]], next(lattices))
+
+    return following
 
 
 def _tuples(choices: Sequence[Iterable[tuple[int, int]]]) -> list[tuple[tuple[int, int], ...]]:

@@ -1,10 +1,14 @@
 """The catalogue: analogy first, frequencies where nothing is known, files."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, strategies
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from asegen.calculators.symmetric import shipped_catalogue
@@ -62,6 +66,38 @@ def test_sites_without_a_composition() -> None:
     found = known(ROCK_SALT, FLUORITE).propose_sites({19: 1, 35: 1}, 225, 10)
     assert found.occupations[0].sites in ((("a", 19), ("b", 35)), (("a", 19), ("c", 35)))
     assert all(numbers_of_sites(way) == {19: 1, 35: 1} for way in found.occupations)
+
+
+def test_precedents_begin_with_the_nearest_of_each_way() -> None:
+    catalogue = known(PEROVSKITE, INVERSE, ROCK_SALT, Occupation(221, (("a", 40), ("b", 56), ("d", 8))))
+    found = catalogue.precedents({38: 1, 22: 1, 8: 3}, 221)
+    assert (
+        found[0].weight == 1 and found[0].exchange == {22: 22, 38: 38, 8: 8} and found[0].counts == {38: 1, 22: 1, 8: 3}
+    )
+    assert found[1].weight == 1 and found[1].example.numbers == (38, 22, 8)  # the inverse is the nearest of another way
+    assert all(precedent.weight < 1 for precedent in found[2:]) and len(found) == 6
+    assert catalogue.precedents({38: 1, 22: 1, 8: 3}) == found and not catalogue.precedents({38: 2, 22: 1, 8: 3}, 221)
+
+
+def test_a_system_left_out() -> None:
+    left = known(ROCK_SALT, PEROVSKITE, INVERSE).without({8, 22, 38})
+    assert left.known == {ROCK_SALT: 1} and left.precedents({38: 1, 22: 1, 8: 3}, 221) == []
+
+
+@given(arrays(float, (2, 3), elements=strategies.floats(-2, 2)), arrays(float, 6, elements=strategies.floats(-3, 3)))
+def test_files_keep_the_numbers(u: NDArray[np.float64], lattice: NDArray[np.float64]) -> None:
+    general, fixed = Occupation(2, (("i", 8), ("i", 22))), Occupation(2, (("a", 8), ("b", 22)))
+    orbits = make_orbits([(o.group, o.sites) for o in (general, fixed)])
+    numbers = Numbers(torch.from_numpy(np.concatenate([u, u])), torch.from_numpy(np.stack([lattice, lattice])))
+    catalogue = Catalogue.of(SymmetricBatch(orbits, numbers))
+    with TemporaryDirectory() as folder:
+        catalogue.write(Path(folder) / "a.safetensors", {"name": "test"})
+        again = Catalogue.read(Path(folder) / "a.safetensors")
+    (kept,) = again.examples[canonical(general)]
+    assert np.abs((kept.u - u + 0.5) % 1 - 0.5).max() < 1e-5 and (kept.u >= 0).all() and (kept.u < 1).all()
+    np.testing.assert_allclose(kept.lattice, lattice, atol=1e-6)
+    assert kept.letters == "ii" and kept.numbers == (8, 22)
+    assert (again.examples[canonical(fixed)][0].u == 0).all()  # nothing is free
 
 
 def test_files(tmp_path: Path) -> None:
