@@ -67,6 +67,27 @@ class StructureSampler(Sampler):
             noise = SampleNoise(seeds, n_atoms)
             return self._process.sample(self._model, numbers, n_atoms, noise, steps).to(device="cpu")
 
+    @property
+    def restarts(self) -> bool:
+        """Whether the model can begin at a given crystal."""
+        return isinstance(self._process, TorusFlow)
+
+    def restart(self, crystals: Crystals, seeds: Tensor, time: float, steps: int | None = None) -> Crystals:
+        """One crystal near each given one, see `TorusFlow.restart`; only where the model `restarts`.
+
+        Args:
+            crystals: in reduced cells.
+            seeds: (n_crystals,), int64; each result depends on its own alone.
+            time: in [0, 1), how much is kept of the given ones.
+            steps: network evaluations of a whole trajectory; `default_steps` without it.
+
+        Returns:
+            Crystals on the CPU, in float32.
+        """
+        crystals, seeds = crystals.to(self._device, torch.float32), seeds.to(self._device)
+        noise = SampleNoise(seeds, crystals.n_atoms)
+        return self._process.restart(self._model, crystals, noise, time, steps).to(device="cpu")
+
 
 class SymmetricSampler(Sampler):
     """Draws crystals of given groups and sites; arguments and attributes as `Sampler`'s.

@@ -1,15 +1,19 @@
 """What a user of ASE meets: a generator of `ase.Atoms`, a relaxer used as an optimiser, predictions as a calculator."""
 
 from asegen.calculators.generator import Generator
+from asegen.calculators.hybrid import HybridGenerator
 from asegen.calculators.property import PropertyCalculator
+from asegen.calculators.ranked import RankedGenerator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
 from asegen.calculators.symmetric import SymmetricGenerator
 from asegen.calculators.template import TemplateGenerator
 
 __all__ = [
     "Generator",
+    "HybridGenerator",
     "LearnedRelaxer",
     "PropertyCalculator",
+    "RankedGenerator",
     "SymmetricGenerator",
     "TemplateGenerator",
     "relax_structures",

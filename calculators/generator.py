@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -117,9 +117,30 @@ class Generator:
         compositions: list[Composition] = []
         for item in wanted:
             compositions += [item] if isinstance(item, Composition) else from_formula(item, multiples)
-        batches = cut_batches(make_plan(compositions, n), self.batch_size)
+        batches = self.batches(compositions, n)
         self.check(compositions, steps, force)
         return (atoms for batch in batches for atoms in self.draw(batch, seed, steps, valid_only))
+
+    def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
+        """The plan of `n` structures of every composition, in the batches in which they are drawn.
+
+        Raises:
+            InputError: `n` or the batches' size is under 1, or too much is asked for.
+        """
+        return cut_batches(make_plan(compositions, n), self.batch_size)
+
+    def settings(self) -> dict[str, object]:
+        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
+        return {}
+
+    def origin(self, sample: Sample, info: Mapping[str, object]) -> Sample:
+        """The sample by which a structure in a run's output was drawn: that of the plan.
+
+        Args:
+            sample: of the plan.
+            info: of the structure that it became.
+        """
+        return sample
 
     def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -175,7 +196,7 @@ class Generator:
                 "sample_seed": own_seed,
                 "attempt": attempt,
                 "steps": steps or self.sampler.default_steps,
-                **_judge(atoms),
+                **judged(atoms),
             }
             if sample.composition.material_id is not None:
                 atoms.info["material_id"] = sample.composition.material_id
@@ -188,8 +209,12 @@ class Generator:
         return atoms_from_crystals(self._structures.sample(numbers, n_atoms, torch.tensor(seeds), steps))
 
 
-def _judge(atoms: Atoms) -> dict[str, object]:
-    """What `info` gets from the drawing itself, and the verdict of the validity gate."""
+def judged(atoms: Atoms) -> dict[str, object]:
+    """A structure's `info` with the verdict of the validity gate: valid, reason, shortest_distance.
+
+    Args:
+        atoms: a structure; a reason in its `info`, of whoever made it, counts too.
+    """
     reason = check_atoms(atoms) or atoms.info.get("reason")
     found: dict[str, object] = {**atoms.info, "valid": reason is None}
     if reason is not None:

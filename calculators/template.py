@@ -21,6 +21,9 @@ from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW, open_library
 from asegen.templates.substitution import substituted, substitutions
 
+TEMPLATE, DIFFUSION = "template", "diffusion"
+DIFFUSION_PROMISE = -2.0
+_PER_DISTANCE = 0.05
 SYMPREC = 0.01
 """Å, of the space group that `info` names."""
 _LOOKED_AT = 10
@@ -42,9 +45,10 @@ class TemplateGenerator(Generator):
     """Substitutes elements in known crystals, the chemically nearest first; used like `Generator`.
 
     The structures of a formula are the nearest templates in order, different crystals all of them, without randomness.
-    Where there are fewer than were asked for, a trained model draws the rest. `info["method"]` is "template" or
-    "diffusion"; templates add template (the known crystal's identifier), template_distance (mean difference of
-    Mendeleev numbers), spacegroup and spacegroup_symbol (spglib's, within `SYMPREC`).
+    Where there are fewer than were asked for, a trained model draws the rest. `info["source"]` is "template" or
+    "diffusion"; promise says how likely the structure is to be right, as a logarithm, for a ranking; templates add
+    template (the known crystal's identifier), template_distance (mean difference of Mendeleev numbers), spacegroup and
+    spacegroup_symbol (spglib's, within `SYMPREC`).
 
     Args:
         templates: see `asegen.templates.sources.open_library`; a library that is open already will do.
@@ -97,14 +101,33 @@ class TemplateGenerator(Generator):
                 )
 
     def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        made = [self.from_template(sample.composition, sample.repeat) for sample in batch]
-        gaps = [k for k, atoms in enumerate(made) if atoms is None]
-        if gaps:
-            drawn = super()._sample([batch[k] for k in gaps], [seeds[k] for k in gaps], steps)
-            for k, atoms in zip(gaps, drawn, strict=True):
-                atoms.info["method"] = "diffusion"
-                made[k] = atoms
-        return [atoms for atoms in made if atoms is not None]
+        gaps = [k for k, s in enumerate(batch) if self.from_template(s.composition, s.repeat) is None]
+        there = [k for k in range(len(batch)) if k not in gaps]
+        made: dict[int, Atoms] = {}
+        for places, function in ((there, self._from_templates), (gaps, self._from_model)):
+            own = [batch[k] for k in places]
+            made |= zip(places, function(own, [seeds[k] for k in places], steps), strict=True)
+        return self._noted([made[k] for k in range(len(batch))], batch, "template")
+
+    def _noted(self, made: list[Atoms], batch: Sequence[Sample], method: str) -> list[Atoms]:
+        for atoms, sample in zip(made, batch, strict=True):
+            atoms.info |= {
+                "method": method,
+                "has_template": self.from_template(sample.composition, 0) is not None,
+            }
+        return made
+
+    def _from_templates(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """The k-th nearest template of each sample, k its `repeat`; there have to be so many."""
+        found = [self.from_template(sample.composition, sample.repeat) for sample in batch]
+        return [atoms for atoms in found if atoms is not None]
+
+    def _from_model(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """Drawn by the model."""
+        drawn = super()._sample(batch, seeds, steps) if batch else []
+        for atoms in drawn:
+            atoms.info |= {"source": DIFFUSION, "promise": DIFFUSION_PROMISE}
+        return drawn
 
     def from_template(self, composition: Composition, k: int) -> Atoms | None:
         """The composition in the k-th nearest structure, from 0; None where there are fewer."""
@@ -130,7 +153,8 @@ class TemplateGenerator(Generator):
             cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
             group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
             atoms.info = {
-                "method": "template",
+                "source": TEMPLATE,
+                "promise": -_PER_DISTANCE * substitution.distance,
                 "template": self.library.ids[substitution.template],
                 "template_distance": round(substitution.distance, 4),
                 **({} if group is None else {"spacegroup": group.number, "spacegroup_symbol": group.international}),

@@ -13,6 +13,9 @@ class CLICommand:
     decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to OUT.part.extxyz as
     they are drawn, ordered by size; a killed run goes on with --resume.
 
+    With --rank, or --method hybrid, -n counts candidates: they are relaxed and ordered by predicted energy, the best of
+    each formula first; what is the same crystal as a better one is left out.
+
     With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
     primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
     """
@@ -24,7 +27,12 @@ class CLICommand:
         add("formula", nargs="*", help="such as SrTiO3 or 'Ca(OH)2'")
         add("--from", dest="source", type=Path, metavar="FILE", help="one composition per row or frame of FILE")
         add("--system", metavar="A-B-C", help="compositions over a chemical system, elements and binaries included")
-        add("-n", type=int, metavar="N", help="structures per composition; in all, with --system (default: 1)")
+        add(
+            "-n",
+            type=int,
+            metavar="N",
+            help="structures per composition; in all, with --system (default: 1; 20 if ranked)",
+        )
         add("--multiples", metavar="1,2,4", help="formula units in the cell (default: 1)")
         add("--atoms", type=int, metavar="N", help="atoms in the cell, instead of --multiples")
         add("--max-atoms", type=int, metavar="N", help="most atoms in a cell of --system (default: 20)")
@@ -49,11 +57,20 @@ class CLICommand:
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add(
             "--method",
-            choices=("diffusion", "template"),
+            choices=("diffusion", "template", "hybrid"),
             default="diffusion",
-            help="template: elements are substituted in known crystals, the nearest first (default: diffusion)",
+            help="template: elements are substituted in known crystals, the nearest first; hybrid: these, both "
+            "diffusion models, and diffusion that begins with templates, ranked (default: diffusion)",
         )
         add("--templates", metavar="FILE", help="known crystals: a file, a split of asegen ingest, or aflow (default)")
+        add(
+            "--rank",
+            metavar="BY",
+            help="order the N candidates of each formula, relaxed by the learned relaxer, by energy: alignn, chgnet, a "
+            "calculator of asegen screen, module:object, or none (default: of hybrid, alignn)",
+        )
+        add("--keep", type=int, metavar="K", help="write the K best of each formula only (default: all, best first)")
+        add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among candidates")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")

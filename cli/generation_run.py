@@ -18,16 +18,21 @@ from asegen.calculators.compositions import Composition, from_formula, from_syst
 from asegen.calculators.formats import CIF, FOLDER, read_back
 from asegen.calculators.generator import Generator
 from asegen.calculators.outputs import PartialOutput
-from asegen.calculators.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
-from asegen.calculators.symmetric import COMMON, SymmetricGenerator
-from asegen.calculators.template import TemplateGenerator
+from asegen.calculators.plan import MAX_SAMPLES, Sample, fingerprint, sample_seed, take_shard
+from asegen.calculators.ranked import RankedGenerator
+from asegen.calculators.symmetric import SymmetricGenerator
+from asegen.cli.generation_methods import (
+    DIFFUSION,
+    TEMPLATE,
+    check_method,
+    make_generator,
+    sources_named,
+    structures_each,
+)
 from asegen.cli.summary import Summary
 from asegen.errors import InputError
-from asegen.templates.library import TemplateLibrary
-from asegen.templates.sources import AFLOW, open_library
-from asegen.workers import free_cores
 
-TEMPLATE = "template"
+_NAMED = 5
 _LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -40,58 +45,16 @@ def run_generation(args: argparse.Namespace) -> None:
     """
     n = 1 if args.n is None else args.n
     _check_arguments(args, n)
-    generator = _generator(args)
-    if isinstance(generator, SymmetricGenerator) and not _sources(args):
-        plan = make_plan(generator.compositions(n))
-    else:
-        plan = make_plan(_compositions(args, n), 1 if args.system else n)
-    batches = take_shard(cut_batches(plan, args.batch), args.shard)
-    generator.check([sample.composition for sample in plan], args.steps, args.force)
+    generator = make_generator(args)
+    planned = generator.batches(_compositions(args, n, generator), structures_each(args, generator))
+    generator.check([sample.composition for batch in planned for sample in batch], args.steps, args.force)
+    batches = take_shard(planned, args.shard)
     known = fingerprint(batches, _settings(args, generator))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with closing(PartialOutput(args.output, known, args.resume, args.overwrite)) as output:
         if not output.complete:
             _make_output(output, batches, generator, args, console)
     _report(output, batches, generator, args, console)
-
-
-def _generator(args: argparse.Namespace) -> Generator:
-    if args.method == TEMPLATE:
-        return TemplateGenerator(_library(args), args.model, args.device, args.batch, args.quick)
-    if not _symmetric(args):
-        return Generator(args.model, args.device, args.batch, quick=args.quick)
-    return SymmetricGenerator(
-        args.spacegroup or COMMON,
-        args.sites,
-        args.cell or "primitive",
-        args.known,
-        args.model,
-        args.device,
-        args.batch,
-        args.quick,
-    )
-
-
-def _library(args: argparse.Namespace) -> TemplateLibrary:
-    console = Console(stderr=True)
-    columns = TextColumn("templates"), BarColumn(), TextColumn("{task.completed}/{task.total}")
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", visible=False)
-        return open_library(
-            args.templates or AFLOW,
-            free_cores(),
-            lambda total: bar.update(task, total=total, visible=True),
-            lambda: bar.advance(task),
-        )
-
-
-def _symmetric(args: argparse.Namespace) -> bool:
-    return args.spacegroup is not None or args.spacegroups is not None
-
-
-def _sources(args: argparse.Namespace) -> int:
-    """How many sources of compositions are named."""
-    return sum([bool(args.formula), args.source is not None, args.system is not None])
 
 
 def _report(
@@ -103,19 +66,28 @@ def _report(
 ) -> None:
     """The table and the picture of what is on disk now."""
     wanted = {sample.index: sample for batch in batches for sample in batch}
-    summary, without_template = Summary(), 0
+    summary, by_model, untemplated = Summary(), 0, set()
     for atoms in _own(read_back(output.out, output.format), wanted, generator, args):
         summary.add(atoms)
-        without_template += args.method == TEMPLATE and atoms.info.get("method") != TEMPLATE
-    if wanted and not args.valid_only and output.format not in (CIF, FOLDER):  # which leave nothing out
+        by_model += args.method == TEMPLATE and atoms.info["source"] == DIFFUSION
+        untemplated |= {atoms.info["formula"]} if not atoms.info.get("has_template", True) else set()
+    ranked = isinstance(generator, RankedGenerator)
+    may_lack = ranked or args.valid_only or output.format in (CIF, FOLDER)
+    if wanted and not may_lack:
         raise InputError(f"{output.out} lacks {len(wanted)} structures that were in it: draw them with --overwrite")
-    for index in wanted:
+    for index in () if ranked else wanted:
         summary.leave_out(index)
     if output.complete:
         console.print(f"{output.out} is complete: nothing was drawn", markup=False)
     summary.show(output.out)
-    if without_template:
-        console.print(f"note: {without_template} had no template (any more): drawn by the model")
+    if wanted and ranked:
+        console.print(
+            f"note: {len(wanted)} fewer than asked for: the other candidates are the same crystals, or invalid"
+        )
+    if by_model:
+        console.print(f"note: {by_model} had no template (any more): drawn by the model")
+    if untemplated:
+        console.print(f"note: no template for {_some(untemplated)}: all candidates are drawn by models")
     if args.plot is not None:
         if summary.valid:
             from asegen.cli.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
@@ -123,6 +95,11 @@ def _report(
             draw_contact_sheet(summary.pictures(), args.plot)
         else:
             console.print(f"{args.plot} not drawn: no structure is valid", markup=False)
+
+
+def _some(formulas: set[str]) -> str:
+    first = sorted(formulas)[:_NAMED]
+    return ", ".join(first) + (f" and {len(formulas) - len(first)} more" if len(formulas) > len(first) else "")
 
 
 def _check_arguments(args: argparse.Namespace, n: int) -> None:
@@ -134,8 +111,8 @@ def _check_arguments(args: argparse.Namespace, n: int) -> None:
         raise InputError(f"--plot {args.plot}: the picture's name has to end in .png, .pdf or .svg")
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other")
-    _check_symmetry(args)
-    if _sources(args) != 1 and not (args.sites and not _sources(args)):
+    check_method(args)
+    if sources_named(args) != 1 and not (args.sites and not sources_named(args)):
         raise InputError("name one source of compositions: formulas, --from FILE, or --system A-B-C")
     if args.multiples is not None and (args.atoms is not None or args.system is not None):
         raise InputError(f"--multiples and {'--atoms' if args.atoms is not None else '--system'} exclude each other")
@@ -145,21 +122,10 @@ def _check_arguments(args: argparse.Namespace, n: int) -> None:
         raise InputError("--max-atoms goes with --system only")
 
 
-def _check_symmetry(args: argparse.Namespace) -> None:
-    if args.method == TEMPLATE and (_symmetric(args) or args.sites):
-        raise InputError("--method template takes the space groups of the templates: none can be asked for")
-    if args.templates is not None and args.method != TEMPLATE:
-        raise InputError("--templates goes with --method template only")
-    if args.spacegroup is not None and args.spacegroups is not None:
-        raise InputError("--spacegroup and --spacegroups exclude each other")
-    if args.spacegroups == "file" and args.source is None:
-        raise InputError("--spacegroups file goes with --from only")
-    for name in ("sites", "cell", "known"):
-        if getattr(args, name) is not None and not _symmetric(args):
-            raise InputError(f"--{name} goes with --spacegroup or --spacegroups only")
-
-
-def _compositions(args: argparse.Namespace, n: int) -> list[Composition]:
+def _compositions(args: argparse.Namespace, n: int, generator: Generator) -> list[Composition]:
+    source = generator.source if isinstance(generator, RankedGenerator) else generator
+    if isinstance(source, SymmetricGenerator) and not sources_named(args):
+        return source.compositions(n)
     if args.system is not None:
         return from_system(args.system, 20 if args.max_atoms is None else args.max_atoms, n)
     multiples = [1] if args.multiples is None else _whole_numbers(args.multiples)
@@ -178,8 +144,7 @@ def _whole_numbers(text: str) -> list[int]:
 def _settings(args: argparse.Namespace, generator: Generator) -> dict[str, object]:
     """What, beside the plan, decides the result."""
     sampler = generator.sampler
-    symmetry = generator.settings() if isinstance(generator, SymmetricGenerator) else {}
-    return symmetry | {
+    return generator.settings() | {
         "asegen": __version__,
         "model": [sampler.name, sampler.version],
         "steps": args.steps or sampler.default_steps,
@@ -254,15 +219,14 @@ def _own(
     settings = _settings(args, generator)
     for atoms in structures:
         sample = wanted.pop(int(atoms.info.get("sample_index", -1)), None)
-        if sample is None or not _made_by(atoms.info, sample, settings):
+        if sample is None or not _made_by(atoms.info, generator, sample, settings):
             raise InputError(f"{Path(args.output)} was written with other arguments: repeat those, or use --overwrite")
         yield atoms
 
 
-def _made_by(info: Mapping[str, object], sample: Sample, settings: Mapping[str, object]) -> bool:
-    seed = int(str(settings["seed"]))
-    return (
-        info["sample_seed"] == sample_seed(seed, sample, int(str(info["attempt"])))
-        and [str(info["model"]), str(info["model_version"])] == settings["model"]
-        and info["steps"] == settings["steps"]
-    )
+def _made_by(info: Mapping[str, object], generator: Generator, sample: Sample, settings: Mapping[str, object]) -> bool:
+    same = [str(info["model"]), str(info["model_version"])] == settings["model"] and info["steps"] == settings["steps"]
+    if not same or any(info.get(name) != settings.get(name) for name in ("ranked_by", "pool")):
+        return False
+    attempt = int(str(info["attempt"]))
+    return info["sample_seed"] == sample_seed(int(str(settings["seed"])), generator.origin(sample, info), attempt)

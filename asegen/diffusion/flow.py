@@ -151,6 +151,30 @@ class TorusFlow:
             best, quality = best_candidates(Crystals.cat([best, tries]), all_of_them, 1 + refinement.candidates)
         return self._polished(model, best)
 
+    @torch.no_grad()
+    def restart(
+        self, model: Velocity, crystals: Crystals, noise: SampleNoise, time: float, steps: int | None = None
+    ) -> Crystals:
+        """One crystal near each given one: noise takes it back to a time, the flow leads on from there.
+
+        Each is the best of `candidates` such trajectories, as in `sample`, and polished; it isn't refined, which would
+        lead away again.
+
+        Args:
+            model: as in `loss`.
+            crystals: in reduced cells, as in training.
+            noise: one for each of `crystals`.
+            time: in [0, 1), how much is kept of them: 0 is noise.
+            steps: Euler steps of a whole trajectory, of which the part after `time` is taken; `default_steps` without.
+        """
+        taken = max(1, round((1 - time) * (steps or self.default_steps)))
+        how = Refinement(time, self.candidates, taken)
+        first = len(_JUDGING_TIMES)
+        drawn = self._vary(model, crystals, how, noise, range(first, first + how.candidates))
+        if how.candidates > 1:
+            drawn = best_candidates(drawn, self._quality(model, drawn, noise), how.candidates)[0]
+        return self._polished(model, drawn)
+
     def _polished(self, model: Velocity, rough: Crystals) -> Crystals:
         if not self.polish:
             return rough

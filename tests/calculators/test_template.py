@@ -24,7 +24,7 @@ def generator() -> TemplateGenerator:
 
 def test_structures_differ_and_come_in_order(generator: TemplateGenerator) -> None:
     structures = generator.generate("KCl", n=4)
-    assert {atoms.info["method"] for atoms in structures} == {"template"}
+    assert {atoms.info["source"] for atoms in structures} == {"template"}
     distances = [atoms.info["template_distance"] for atoms in structures]
     assert distances == sorted(distances)
     for pair in combinations(structures, 2):
@@ -47,13 +47,13 @@ def test_the_seed_changes_nothing_but_what_the_model_draws(generator: TemplateGe
 
 def test_the_model_draws_what_has_no_template(generator: TemplateGenerator) -> None:
     (atoms,) = generator.generate("Na7Cl11", steps=2)
-    assert atoms.info["method"] == "diffusion" and "template" not in atoms.info
+    assert atoms.info["source"] == "diffusion" and "template" not in atoms.info
     assert sorted(atoms.numbers) == [11] * 7 + [17] * 11
 
 
 def test_elements_without_training_data_need_templates(generator: TemplateGenerator) -> None:
     (atoms,) = generator.generate("RaO")
-    assert atoms.info["method"] == "template"
+    assert atoms.info["source"] == "template"
     with pytest.raises(InputError, match="fewer than 1 templates"):
         generator.generate("Ra7O11")
 
@@ -64,7 +64,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     out = tmp_path / "out.extxyz"
     arguments = ["generate", "KBr", "-n", "3", "--method", "template", "--templates", str(tmp_path / "known.extxyz")]
     main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out)])
-    methods = [atoms.info["method"] for atoms in read(out, ":")]
+    methods = [atoms.info["source"] for atoms in read(out, ":")]
     assert methods == ["template", "template", "diffusion"]
     assert "note: 1 had no template" in capsys.readouterr().err
     main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out), "--resume"])

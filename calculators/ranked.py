@@ -1,0 +1,192 @@
+"""`RankedGenerator`: many candidates of each formula, relaxed, and the most promising different ones of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ase import Atoms
+
+from asegen.calculators.compositions import Composition
+from asegen.calculators.generator import Generator, judged
+from asegen.calculators.plan import Sample, cut_batches, make_plan
+from asegen.calculators.ranking import ALIGNN, NONE, find_ranker
+from asegen.calculators.relaxer import relax_structures
+from asegen.calculators.symmetric import SymmetricGenerator
+from asegen.errors import InputError
+from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+from asegen.relaxers import load_relaxer
+from asegen.screening.dedup import USUAL, same_as
+
+CANDIDATES = 20
+"""Of each formula."""
+_POOLED = 8
+"""Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
+_ENERGY_SCALE = 0.05
+"""eV per atom that outweigh a promise e times as large."""
+
+
+class RankedGenerator(Generator):
+    """Draws candidates of each formula, relaxes them, and gives the best different ones; used like `Generator`.
+
+    Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
+    it can't improve stays as it was) and get an energy; the order is by `promise - energy / 0.05 eV`, where promise is
+    what the generator says for a candidate in advance (the logarithm of a probability, 0 where it says nothing).
+    Without an energy the order is by promise alone, after all that have one; what fails the gate comes last. The `n`
+    structures of a formula are the first in this order that aren't the same crystal as one before them; there may be
+    fewer. A formula that is asked for twice has the same structures twice.
+
+    `info` has what the source gives, and rank (1 is the best of its formula), ranked_by, energy_per_atom (eV, by
+    that), candidate (its number in the pool), pool (their number), and relax_status and so on, see `relax_structures`.
+
+    Args:
+        source: where candidates come from.
+        rank: "none", "alignn", "chgnet", or a calculator's name, see `find_ranker`.
+        candidates: of each formula, at least 1.
+        relax_steps: of the calculator, before its energy counts.
+        device: where networks compute.
+
+    Raises:
+        InputError: a bad name or number, or no such device.
+        AsegenError: the calculator's package is missing.
+    """
+
+    def __init__(
+        self,
+        source: Generator,
+        rank: str = ALIGNN,
+        candidates: int = CANDIDATES,
+        relax_steps: int = 0,
+        device: str = "auto",
+    ) -> None:
+        if candidates < 1:
+            raise InputError(f"-n {candidates}: at least 1 candidate of each formula is needed")
+        self._ranker = find_ranker(rank, device, relax_steps)
+        self._relaxer = load_relaxer(None, device)
+        self.source, self.sampler, self.batch_size = source, source.sampler, source.batch_size
+        self.rank, self.candidates = rank, candidates
+
+    def settings(self) -> dict[str, object]:
+        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
+        identity = NONE if self._ranker is None else self._ranker.identity
+        relaxer = f"{self._relaxer.name} {self._relaxer.version}"
+        own = {"ranked_by": self.rank, "pool": self.candidates, "ranker": identity, "relaxer": relaxer}
+        return self.source.settings() | own
+
+    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
+        """Refuses early what can't be drawn.
+
+        Raises:
+            InputError: as the source's `check`.
+        """
+        self.source.check(list(dict.fromkeys(map(_anonymous, compositions))), steps, force)
+
+    def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
+        """The plan: a sample's `repeat` is its place in the ranking, and a formula's samples stay together.
+
+        Raises:
+            InputError: `n` isn't between 1 and the number of candidates, or too much is asked for.
+        """
+        if not 1 <= n <= self.candidates:
+            raise InputError(f"--keep {n}: 1 to {self.candidates}, as many as there are candidates, can be kept")
+        formulas: dict[Composition, list[Sample]] = {}
+        for sample in make_plan(compositions, n):
+            formulas.setdefault(_anonymous(sample.composition), []).append(replace(sample, repeat=sample.index % n))
+        sizes = [Sample(k, item, 0) for k, item in enumerate(formulas)]
+        at_once = max(1, _POOLED * self.batch_size // self.candidates)
+        return [[own for one in batch for own in formulas[one.composition]] for batch in cut_batches(sizes, at_once)]
+
+    def draw(
+        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
+    ) -> list[Atoms]:
+        """Draws the pools of a batch's formulas and takes the best of each.
+
+        Returns:
+            Up to one structure for each sample, in order; none where a formula has no more different ones.
+        """
+        keep: dict[Composition, int] = {}
+        for sample in batch:
+            item = _anonymous(sample.composition)
+            keep[item] = max(keep.get(item, 0), sample.repeat + 1)
+        pools = dict(zip(keep, self._pools(list(keep), seed, steps, valid_only), strict=True))
+        best = {item: self._best(pool, keep[item]) for item, pool in pools.items()}
+        found = []
+        for sample in batch:
+            own = best[_anonymous(sample.composition)]
+            if sample.repeat < len(own):
+                found.append(_placed(own[sample.repeat], sample))
+        return found
+
+    def origin(self, sample: Sample, info: Mapping[str, object]) -> Sample:
+        """The candidate that a structure was, as a sample of the source; arguments as in `Generator.origin`."""
+        return replace(sample, repeat=int(str(info["candidate"])))
+
+    def _pools(self, items: Sequence[Composition], seed: int, steps: int | None, valid_only: bool) -> list[list[Atoms]]:
+        """The candidates of each composition, relaxed, with their energies, in the order of their numbers."""
+        size = self.candidates
+        samples = [Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size)]
+        drawn: list[Atoms] = []
+        for part in cut_batches(samples, self.batch_size):
+            drawn += self.source.draw(part, seed, steps, valid_only)
+        drawn.sort(key=lambda atoms: atoms.info["sample_index"])
+        pools: list[list[Atoms]] = [[] for _ in items]
+        for atoms in self._judged(drawn):
+            place, number = divmod(atoms.info["sample_index"], size)
+            atoms.info |= {"candidate": number, "pool": size, "ranked_by": self.rank}
+            pools[place].append(atoms)
+        return pools
+
+    def _judged(self, drawn: Sequence[Atoms]) -> list[Atoms]:
+        """Relaxed where that leads to something, with an energy where there is one."""
+        good = [k for k, atoms in enumerate(drawn) if atoms.info["valid"]]
+        # What was made in a space group has promised to keep it.
+        faithful = isinstance(self.source, SymmetricGenerator)
+        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=faithful)
+        found = list(drawn)
+        for k, record in zip(good, relaxed, strict=True):
+            moved = record.atoms if record.status in (CONVERGED, OUT_OF_STEPS) else drawn[k].copy()
+            moved.info = judged(moved) | {k: v for k, v in record.atoms.info.items() if k.startswith("relax_")}
+            found[k] = moved
+        if self._ranker is not None:
+            for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
+                atoms = found[k] = one.atoms
+                atoms.info |= (
+                    {"energy_missing": one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
+                )
+        return found
+
+    def _best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
+        """The first different ones; what fails the gate fills up what is left."""
+        ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
+        kept: list[Atoms] = []
+        while ordered and len(kept) < keep:
+            some, ordered = ordered[: keep - len(kept)], ordered[keep - len(kept) :]
+            kept += [a for a, same in zip(some, same_as(some, kept, USUAL), strict=True) if same.earlier is None]
+        kept += [atoms for atoms in pool if not atoms.info["valid"]][: keep - len(kept)]
+        for place, atoms in enumerate(kept, 1):
+            atoms.info["rank"] = place
+        return kept
+
+
+def _anonymous(composition: Composition) -> Composition:
+    return replace(composition, material_id=None)
+
+
+def _order(atoms: Atoms) -> tuple[bool, float, int]:
+    """What candidates are sorted by, the best first."""
+    info = atoms.info
+    energy: float = info.get("energy_per_atom", math.nan)
+    promise: float = info.get("promise", 0.0)
+    if math.isnan(energy):
+        return True, -promise, info["candidate"]
+    return False, energy / _ENERGY_SCALE - promise, info["candidate"]
+
+
+def _placed(atoms: Atoms, sample: Sample) -> Atoms:
+    """A copy for one sample of the plan."""
+    placed = atoms.copy()
+    placed.info["sample_index"] = sample.index
+    if sample.composition.material_id is not None:
+        placed.info["material_id"] = sample.composition.material_id
+    return placed

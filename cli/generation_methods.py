@@ -1,0 +1,109 @@
+"""Which generator the arguments of `asegen generate` ask for, and whether they go together."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from asegen.calculators.generator import Generator
+from asegen.calculators.hybrid import HybridCandidates
+from asegen.calculators.ranked import CANDIDATES, RankedGenerator
+from asegen.calculators.ranking import ALIGNN
+from asegen.calculators.symmetric import COMMON, SymmetricGenerator
+from asegen.calculators.template import TemplateGenerator
+from asegen.errors import InputError
+from asegen.templates.library import TemplateLibrary
+from asegen.templates.sources import AFLOW, open_library
+from asegen.workers import free_cores
+
+DIFFUSION, TEMPLATE, HYBRID = METHODS = "diffusion", "template", "hybrid"
+
+
+def make_generator(args: argparse.Namespace) -> Generator:
+    """The generator, ranked or not.
+
+    Raises:
+        InputError: something that is named isn't there.
+        CheckpointError: weights that can't be read.
+        AsegenError: a calculator's package is missing.
+    """
+    if not is_ranked(args):
+        return _source(args)
+    candidates = CANDIDATES if args.n is None or names_compositions(args) else args.n
+    return RankedGenerator(_source(args), args.rank or ALIGNN, candidates, args.relax_steps or 0, args.device)
+
+
+def _source(args: argparse.Namespace) -> Generator:
+    common = args.model, args.device, args.batch, args.quick
+    if args.method == TEMPLATE:
+        return TemplateGenerator(_library(args), *common)
+    if args.method == HYBRID:
+        return HybridCandidates(_library(args), *common)
+    if not _symmetric(args):
+        return Generator(*common)
+    return SymmetricGenerator(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
+
+
+def _library(args: argparse.Namespace) -> TemplateLibrary:
+    console = Console(stderr=True)
+    columns = TextColumn("templates"), BarColumn(), TextColumn("{task.completed}/{task.total}")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", visible=False)
+        return open_library(
+            args.templates or AFLOW,
+            free_cores(),
+            lambda total: bar.update(task, total=total, visible=True),
+            lambda: bar.advance(task),
+        )
+
+
+def is_ranked(args: argparse.Namespace) -> bool:
+    """Whether several candidates of each formula are made, and ranked."""
+    return args.rank is not None or args.method == HYBRID
+
+
+def names_compositions(args: argparse.Namespace) -> bool:
+    """Whether -n counts compositions rather than structures of each."""
+    return args.system is not None or not sources_named(args)
+
+
+def structures_each(args: argparse.Namespace, generator: Generator) -> int:
+    """Structures of each composition that are written."""
+    if isinstance(generator, RankedGenerator):
+        return args.keep or (1 if names_compositions(args) else generator.candidates)
+    return 1 if names_compositions(args) else args.n or 1
+
+
+def sources_named(args: argparse.Namespace) -> int:
+    """How many sources of compositions are named."""
+    return sum([bool(args.formula), args.source is not None, args.system is not None])
+
+
+def check_method(args: argparse.Namespace) -> None:
+    """Refuses what doesn't go together.
+
+    Raises:
+        InputError: it doesn't.
+    """
+    if args.method != DIFFUSION and (_symmetric(args) or args.sites):
+        raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")
+    if args.templates is not None and args.method == DIFFUSION:
+        raise InputError("--templates goes with --method template or hybrid only")
+    for name in ("keep", "relax_steps"):
+        if getattr(args, name) is not None and not is_ranked(args):
+            raise InputError(f"--{name.replace('_', '-')} goes with --rank or --method hybrid only")
+    if args.keep is not None and args.keep < 1:
+        raise InputError(f"--keep {args.keep}: at least 1 is needed")
+    if args.spacegroup is not None and args.spacegroups is not None:
+        raise InputError("--spacegroup and --spacegroups exclude each other")
+    if args.spacegroups == "file" and args.source is None:
+        raise InputError("--spacegroups file goes with --from only")
+    for name in ("sites", "cell", "known"):
+        if getattr(args, name) is not None and not _symmetric(args):
+            raise InputError(f"--{name} goes with --spacegroup or --spacegroups only")
+
+
+def _symmetric(args: argparse.Namespace) -> bool:
+    return args.spacegroup is not None or args.spacegroups is not None
