@@ -39,6 +39,11 @@ class CLICommand:
             metavar="Å",
             help="make crystals exactly symmetric within this tolerance, for training with space groups (such as 0.1)",
         )
+        parser.add_argument(
+            "--general",
+            action="store_true",
+            help="with --symmetry: every site in its group's general position, for the published score model",
+        )
         parser.add_argument("--force", action="store_true", help="replace splits that exist")
 
     @staticmethod
@@ -50,6 +55,8 @@ class CLICommand:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if args.symmetry is not None and not 0 < args.symmetry <= 1:
             parser.error(f"--symmetry {args.symmetry:g}: a tolerance in Å, above 0 and at most 1, is needed")
+        if args.general and args.symmetry is None:
+            parser.error("--general goes with --symmetry only")
         targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
         _ingest(args, targets)
 
@@ -86,7 +93,8 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
         if args.symmetry is not None:
             dataset, without = _with_symmetry(dataset, args.symmetry, jobs, console)
             rejected = rejected + without
-        place = write_shards(args.output, split, dataset, rejected=rejected, force=args.force)
+        kept = _with_general_sites(dataset) if args.general else dataset
+        place = write_shards(args.output, split, kept, rejected=rejected, force=args.force)
         if dataset.symmetry is not None:
             _write_catalogue(place, dataset)
         results[split] = (dataset, rejected)
@@ -101,6 +109,12 @@ def _with_symmetry(
     with _progress(console) as progress:
         task = progress.add_task("space groups", total=len(dataset))
         return symmetrise(dataset, symprec, jobs, partial(progress.advance, task))
+
+
+def _with_general_sites(dataset: CrystalDataset) -> CrystalDataset:
+    from asegen.symmetry.datasets import in_general_positions
+
+    return in_general_positions(dataset)
 
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:

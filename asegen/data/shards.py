@@ -239,7 +239,8 @@ def _read_symmetry(file: Path, crystals: Crystals) -> SymmetricBatch | None:
         return None
     try:
         symmetry = SymmetricBatch.of_tensors(load_file(file))
-        if not torch.equal(symmetry.orbits.n_atoms, crystals.n_atoms):
+        # Where sites are in general position some of their images coincide, and are one atom of the crystal.
+        if len(symmetry.orbits) != len(crystals) or bool((symmetry.orbits.n_atoms < crystals.n_atoms).any()):
             raise InputError(f"{file} is damaged: its crystals are not those of the split")
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}") from None

@@ -13,9 +13,11 @@ import torch
 from asegen.data.shards import CrystalDataset, Rejected
 from asegen.errors import InputError
 from asegen.geometry.niggli import niggli_reduce
-from asegen.orbits import SymmetricBatch
+from asegen.geometry.torus import wrap
+from asegen.orbits import Numbers, SymmetricBatch
 from asegen.symmetry.analysis import Structure, SymmetricCrystal, find_symmetry
-from asegen.symmetry.batches import orbits_of
+from asegen.symmetry.batches import make_orbits, orbits_of
+from asegen.symmetry.groups import space_group
 from asegen.workers import worker_pool
 
 _CHUNK = 64
@@ -91,3 +93,31 @@ def _find(structures: Sequence[Structure], symprec: float) -> list[SymmetricCrys
         except InputError as error:
             results.append(str(error))
     return results
+
+
+def in_general_positions(dataset: CrystalDataset) -> CrystalDataset:
+    """A symmetric split with every site in its group's general position, as the published score model has them.
+
+    A site on a special position has images that coincide; the crystals themselves stay as they are.
+
+    Args:
+        dataset: a split that `symmetrise` made.
+
+    Raises:
+        InputError: the split has no symmetry.
+    """
+    if dataset.symmetry is None:
+        raise InputError("a split without symmetry has no sites")
+    orbits, numbers = dataset.symmetry
+    groups = [space_group(number) for number in orbits.group.tolist()]
+    owners = orbits.site_crystal.tolist()
+    positions = [groups[k].by_letter[chr(code)] for k, code in zip(owners, orbits.letter.tolist(), strict=True)]
+    matrix, shift = (torch.from_numpy(np.stack([getattr(p, name) for p in positions])) for name in ("matrix", "shift"))
+    kinds = torch.split(orbits.numbers, orbits.n_sites.tolist())
+    general = make_orbits(
+        [(g.number, [(g.positions[-1].letter, z) for z in own.tolist()]) for g, own in zip(groups, kinds, strict=True)]
+    )
+    basis = (orbits.reference @ torch.linalg.inv(general.reference)).round()
+    u = wrap((matrix @ numbers.u.double()[:, :, None])[:, :, 0] + shift)
+    symmetry = SymmetricBatch(general.in_basis(basis), Numbers(u, numbers.lattice))
+    return dataclasses.replace(dataset, symmetry=symmetry, header={**dataset.header, "sites": "general"})

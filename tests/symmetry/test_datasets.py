@@ -66,6 +66,26 @@ def test_a_symmetric_flow_trains_on_them_and_on_nothing_else(shards: Path, tmp_p
         (tmp_path / "away").rename(shards / "train" / "symmetry.safetensors")
 
 
+def test_sites_in_general_position_are_the_same_crystals(shards: Path, tmp_path: Path) -> None:
+    main(["ingest", str(shards / "val.extxyz"), "-o", str(tmp_path), "--symmetry", "0.1", "--general", "--jobs", "1"])
+    split, special = load_split(tmp_path, "val"), load_split(shards, "val")
+    assert split.symmetry is not None and special.symmetry is not None
+    orbits, numbers = split.symmetry
+    assert split.header["sites"] == "general" and bool(orbits.free.all())
+    assert torch.equal(orbits.numbers, special.symmetry.orbits.numbers)
+    assert orbits.n_atoms[0] == 2 * 48 and split.crystals.n_atoms[0] == 2
+    made = orbits.crystals(numbers)
+    torch.testing.assert_close(made.cell, split.crystals.cell)
+    for k in range(len(split)):  # every image lies on an atom of its element, and on every atom lies one
+        ours, theirs = made[k], split.crystals[k]
+        off = shortest(ours.scaled_positions[:, None] - theirs.scaled_positions).abs().amax(-1)
+        same = (off < 1e-8) & (ours.numbers[:, None] == theirs.numbers)
+        assert same.any(1).all() and same.any(0).all()
+    assert Catalogue.read(tmp_path / "val" / FILE).known == Catalogue.read(shards / "val" / FILE).known
+    with pytest.raises(SystemExit):
+        main(["ingest", str(shards / "val.extxyz"), "-o", str(tmp_path / "x"), "--general"])
+
+
 def test_a_bad_tolerance_is_one_line(shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["ingest", str(shards / "train.extxyz"), "-o", str(tmp_path), "--symmetry", "0"])
