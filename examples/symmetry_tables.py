@@ -6,10 +6,10 @@
     python examples/symmetry_tables.py named TRAIN VAL TEST --workdir tables --calculator chgnet
 
 TEST and the others are tables with a cif and a space group for each crystal. `--by` says who draws: "analogy" (known
-crystals and the model in turn), "model" (it alone), "common" (the model, the group not given) or "plain" (the model
-without symmetry). `rediscovery` takes crystals that are like none in TRAIN and draws 1, 10 and 50 structures of each;
-`named` asks for the crystals by which the symmetric score model was introduced. Without arguments, all tables are made
-of a few alloys with EMT.
+crystals and the model in turn), "model" (it alone), "analogy-common" and "common" (the same two, the group not given)
+or "plain" (the model without symmetry). `rediscovery` takes crystals that are like none in TRAIN and draws 1, 10 and 50
+structures of each; `named` asks for the crystals by which the symmetric score model was introduced. Without arguments,
+all tables are made of a few alloys with EMT.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ from asegen.structure_checks import check_atoms
 from asegen.symmetry.catalogue import Catalogue
 from asegen.symmetry.groups import crystal_system
 
+GROUPED = ("analogy", "model")
+BY = (*GROUPED, "analogy-common", "common", "plain")
 SAMPLES = (1, 10, 50)
 MOST_RELAXED = 8
 """Distinct structures of one crystal that are relaxed before it counts as not found."""
@@ -124,7 +126,7 @@ def generator_of(by: str, quick: bool = False, known: Path | None = None) -> Gen
     """Who draws, see above."""
     if by == "plain":
         return Generator(quick=quick)
-    kind = AnalogyGenerator if by == "analogy" else SymmetricGenerator
+    kind = AnalogyGenerator if by.startswith("analogy") else SymmetricGenerator
     return kind(known=known, quick=quick)
 
 
@@ -137,7 +139,7 @@ def match_table(test: Path, workdir: Path, by: str, n: int | None, jobs: int) ->
     if n is not None:
         crystals = [crystals[k] for k in np.random.default_rng(0).permutation(len(crystals))[:n]]
     generator = generator_of(by)
-    items = wanted(crystals, generator, grouped=by not in ("common", "plain"))
+    items = wanted(crystals, generator, grouped=by in GROUPED)
     made = drawn(generator, items, 1, 1, workdir / f"match-{by}-{len(crystals)}")
     figures = evaluate(made, crystals, metrics=["match"], jobs=jobs, cache=workdir / "cache").metrics["match"].values
     print(f"match, by {by}, {len(crystals)} crystals: {figures}")
@@ -344,7 +346,7 @@ def main() -> None:
     parser.add_argument("table", nargs="?", choices=("match", "protocol", "rediscovery", "named"))
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--workdir", type=Path, default=Path("tables"))
-    parser.add_argument("--by", choices=("analogy", "model", "common", "plain"), default="analogy")
+    parser.add_argument("--by", choices=BY, default="analogy")
     parser.add_argument("-n", type=int)
     parser.add_argument("--calculator", help="for relaxations, such as chgnet; none without it")
     parser.add_argument("--jobs", type=int, default=1)
