@@ -4,6 +4,11 @@ Sultanov, Crivello, Rebafka and Sokolovska; ε-parametrised, ten noise levels. S
 orbits leave them. With every site in the group's general position this is the published model, whose images are merged
 afterwards (`merge_images`); with the true letters it is the same dynamics, the composition exact and nothing to merge.
 Lattices move in their free lengths alone, so monoclinic and triclinic crystals have a position score only.
+
+Two things differ from the release, which counts every image of a site that is near a special position as a neighbour
+of its own. With `merged`, such images are one atom in the graph already, where they will be one in the end, and the
+score towards that place is known: the distance over σ. And what a position is to be denoised to is the nearest of its
+equivalents, not the one from which the noise led away.
 """
 
 from __future__ import annotations
@@ -11,16 +16,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from asegen.crystal import Crystals
 from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
+from asegen.diffusion.merging import merge_images
 from asegen.diffusion.noise import SampleNoise
 from asegen.errors import InputError
 from asegen.geometry.lattice import symmetric_basis
-from asegen.geometry.neighbors import neighbors_within
 from asegen.geometry.torus import wrap
 from asegen.nn.symmetric_multigraph import SymmetricEdges, symmetric_edges
 from asegen.orbits import BRAVAIS, Numbers, Orbits
@@ -36,8 +39,8 @@ _LENGTH_NOISE = 0.15
 _START = 2.0  # Å, standard deviation of the soft lengths at the start
 _SMALLEST = 1.0
 """Å³ per site. A noisy cell below this has no lattice loss."""
-MERGED = 0.3
-"""Å. Images of one site nearer than this are one atom (0.4 in the release)."""
+_LARGEST_SOFT = 200.0
+"""Å. Soft lengths beyond this have left every crystal behind."""
 
 
 class SymmetricScore:
@@ -46,12 +49,20 @@ class SymmetricScore:
     Args:
         cutoff: of the graph, Å; the network's.
         default_steps: Langevin iterations at each level; the paper's 60 to 80.
+        nearest: neighbours of each site, see `symmetric_edges`; all within the cutoff without it. The paper: 80.
+        merged: Å, images of one site nearer than this are one atom in the graph; 0 keeps all apart. The paper merges at
+            0.3 Å, at the end.
+        general: the sites were in general position in training, and are when sampled, so what they make is not known
+            before they are merged.
     """
 
     symmetric = True
 
-    def __init__(self, cutoff: float = 6.0, default_steps: int = 60) -> None:
-        self.cutoff, self.default_steps = cutoff, default_steps
+    def __init__(
+        self, cutoff: float = 6.0, default_steps: int = 60, nearest: int = 0, merged: float = 0.0, general: bool = False
+    ) -> None:
+        self.cutoff, self.default_steps, self.nearest = cutoff, default_steps, nearest
+        self.merged, self.general = merged, general
         span = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
         self.position_sigma, self.length_sigma = (
             first ** (1 - span) * last**span for first, last in (_POSITION_SIGMA, _LENGTH_SIGMA)
@@ -78,10 +89,9 @@ class SymmetricScore:
         level = torch.randint(LEVELS, (len(orbits),), device=like.device, generator=generator)
         draw = torch.randn(len(like), 3, device=like.device, dtype=like.dtype, generator=generator)
         cell = orbits.cell(numbers.lattice)
-        way = orbits.free_motion(cell, draw)
-        epsilon = _first_atoms(orbits, cell, way)
-        sigma = self.position_sigma.to(like)[level]
-        noisy = numbers._replace(u=numbers.u + sigma[orbits.site_crystal, None] * way)
+        sigma = self.position_sigma.to(like)[level][orbits.site_crystal, None]
+        noisy = numbers._replace(u=numbers.u + sigma * orbits.free_motion(cell, draw))
+        epsilon = -_first_atoms(orbits, cell, orbits.shortest_way(noisy, numbers)) / sigma
         score, _ = self._scores(model, orbits, noisy, level)
         position_loss = (score - epsilon).square().sum() / orbits.free.sum().clamp_min(1)
 
@@ -103,14 +113,18 @@ class SymmetricScore:
         return {"loss": loss.float(), "position": position_loss.float(), "lattice": lattice_loss.float()}
 
     @torch.no_grad()
-    def sample(self, model: Network, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> Numbers:
-        """Annealed Langevin dynamics, positions and lattice in turn.
+    def sample(self, model: Network, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> tuple[Numbers, Tensor]:
+        """Annealed Langevin dynamics of positions and lattice, in parallel.
 
         Args:
             model: as in `loss`.
             orbits: of each sample.
             seeds: (n_samples,), int64.
             steps: iterations at each level.
+
+        Returns:
+            The free numbers, merged where images are nearer than `merged`, and (n_samples,), bool: which samples
+            failed, because a number was not finite or a cell collapsed; their numbers are the start's.
 
         Raises:
             InputError: a monoclinic or triclinic crystal, whose lattice has no score.
@@ -121,6 +135,7 @@ class SymmetricScore:
         noise = SampleNoise(seeds, orbits.n_sites, torch.float64)
         u = noise.atom_uniform(0)
         soft = torch.einsum("bfa,bf->ba", ties, _START * noise.crystal_normal(0, 3))
+        start, failed = (u, soft), torch.zeros_like(orbits.group, dtype=torch.bool)
         stream = 1
         for level in range(LEVELS):
             levels = torch.full_like(orbits.group, level)
@@ -128,25 +143,57 @@ class SymmetricScore:
             step = _POSITION_STEP * (sigma / self.position_sigma[-1]) ** 2
             stretch = _LENGTH_STEP * (width / self.length_sigma[-1]) ** 2
             for _ in range(steps or self.default_steps):
-                lattice = _with_lengths(torch.zeros_like(soft).repeat(1, 2), lengths(soft), ties)
-                cell = orbits.cell(lattice)
-                score, _ = self._scores(model, orbits, Numbers(u, lattice), levels)
-                walk = -0.5 * step / sigma * score + step.sqrt() * noise.atom_normal(stream)
-                u = wrap(u + orbits.free_motion(cell, walk))
-                _, score = self._scores(model, orbits, Numbers(u, lattice), levels)
-                walk = -0.5 * stretch / width * score + _LENGTH_NOISE * stretch.sqrt() * noise.crystal_normal(stream, 3)
+                now = Numbers(u, _of_lengths(soft, ties))
+                positions, lattices = self._scores(model, orbits, now, levels)
+                walk = -0.5 * step / sigma * positions + step.sqrt() * noise.atom_normal(stream)
+                u = wrap(u + orbits.free_motion(orbits.cell(now.lattice), walk))
+                walk = -0.5 * stretch / width * lattices
+                walk = walk + _LENGTH_NOISE * stretch.sqrt() * noise.crystal_normal(stream, 3)
                 soft = soft + torch.einsum("bfa,bf->ba", ties, walk)
+                failed = failed | self._broken(orbits, u, soft, ties)
+                u = torch.where(failed[orbits.site_crystal, None], start[0], u)
+                soft = torch.where(failed[:, None], start[1], soft)
                 stream += 1
-        return Numbers(u, _with_lengths(torch.zeros_like(soft).repeat(1, 2), lengths(soft), ties))
+        found = Numbers(u, _of_lengths(soft, ties))
+        if self.merged:
+            way = _cartesian(orbits, found, merge_images(orbits, found, self.merged).way)
+            found = found._replace(u=wrap(u + orbits.free_motion(orbits.cell(found.lattice), way)))
+        return found, failed
+
+    @staticmethod
+    def _broken(orbits: Orbits, u: Tensor, soft: Tensor, ties: Tensor) -> Tensor:
+        """(n_crystals,), bool: nothing that a graph could be made of."""
+        finite = (
+            torch.ones_like(soft[:, 0]).index_add(0, orbits.site_crystal, (~torch.isfinite(u)).any(1).double()) == 1
+        )
+        small = soft.abs().amax(1) < _LARGEST_SOFT
+        safe = torch.where((finite & small)[:, None], soft, 0.0)
+        volume = torch.linalg.det(orbits.cell(_of_lengths(safe, ties))).abs()
+        return ~(finite & small & (volume > _SMALLEST * orbits.n_sites))
 
     def _scores(self, model: Network, orbits: Orbits, numbers: Numbers, level: Tensor) -> tuple[Tensor, Tensor]:
         """ε of the sites' first atoms (n_sites_total, 3), Cartesian, and of the free lengths (n_crystals, 3)."""
-        edges = symmetric_edges(orbits, numbers, self.cutoff)
+        graph, known = orbits, torch.zeros_like(numbers.u)
+        if self.merged:
+            graph, way = merge_images(orbits, numbers, self.merged)
+            sigma = self.position_sigma.to(numbers.u)[level][orbits.site_crystal, None]
+            known = -_cartesian(orbits, numbers, way.to(numbers.u)) / sigma
+        edges = symmetric_edges(graph, numbers, self.cutoff, self.nearest)
         w_pos, w_lat = model(orbits.numbers, edges, level[orbits.site_crystal])
         cell = _conventional(orbits, numbers.lattice)
         ties = _ties(orbits).to(cell)
-        position = position_score(edges, w_pos.to(cell), len(orbits.numbers))
+        position = position_score(edges, w_pos.to(cell), len(orbits.numbers)) + known
         return position, lattice_score(edges, w_lat.to(cell), cell, ties, orbits.site_crystal)
+
+
+def _cartesian(orbits: Orbits, numbers: Numbers, way: Tensor) -> Tensor:
+    """(n_sites_total, 3), Å, of fractional displacements of sites."""
+    return (way[:, None] @ orbits.cell(numbers.lattice)[orbits.site_crystal])[:, 0]
+
+
+def _of_lengths(soft: Tensor, ties: Tensor) -> Tensor:
+    """Lattice coordinates (n, 6) of soft lengths (n, 3)."""
+    return _with_lengths(torch.zeros_like(soft).repeat(1, 2), lengths(soft), ties)
 
 
 def _first_atoms(orbits: Orbits, cell: Tensor, way: Tensor) -> Tensor:
@@ -178,31 +225,3 @@ def _conventional(orbits: Orbits, lattice: Tensor) -> Tensor:
     tilted = torch.tensor([[1, 0, 0], [-0.5, 0.75**0.5, 0], [0, 0, 1]], device=cell.device, dtype=cell.dtype)
     hexagonal = torch.tensor([name[0] == "h" for name in BRAVAIS], device=cell.device)[orbits.bravais]
     return torch.where(hexagonal[:, None, None], tilted @ cell, cell)
-
-
-def merge_images(crystals: Crystals, site: Tensor, distance: float = MERGED) -> Crystals:
-    """Crystals in which images of one site that are nearer than a distance are one atom, at their mean.
-
-    Args:
-        crystals: in float64.
-        site: (n_atoms_total,), int64, the site of each atom.
-        distance: Å.
-    """
-    near = neighbors_within(crystals.cell, crystals.scaled_positions, crystals.n_atoms, distance)
-    same = (site[near.i] == site[near.j]).cpu().numpy()
-    i, j = near.i.cpu().numpy()[same], near.j.cpu().numpy()[same]
-    n = len(site)
-    count, label = connected_components(coo_matrix((same[same], (i, j)), (n, n)), directed=False)
-    group = torch.from_numpy(label).to(site.device).long()
-    first = torch.full((count,), n, device=site.device).scatter_reduce(
-        0, group, torch.arange(n, device=site.device), "amin"
-    )
-    off = crystals.scaled_positions - crystals.scaled_positions[first][group]
-    off = off - torch.round(off)
-    mean = torch.zeros_like(crystals.scaled_positions[:count]).index_add(0, group, off)
-    mean = mean / torch.bincount(group, minlength=count)[:, None]
-    order = torch.argsort(first)  # groups in the order of their first atoms keep crystals contiguous
-    kept = first[order]
-    n_atoms = torch.bincount(crystals.batch[kept], minlength=len(crystals))
-    positions = wrap(crystals.scaled_positions[kept] + mean[order])
-    return Crystals(crystals.cell, positions, crystals.numbers[kept], n_atoms)

@@ -146,10 +146,10 @@ class _Moments:
 
     def sum(self, terms: Tensor) -> Tensor:
         """See `_Triplets.sum`."""
-        filled = terms.index_select(0, self.edge).view(*self.shape, *terms.shape[1:])
+        filled = terms.index_select(0, self.edge).view(*self.shape, *terms.shape[1:]).unbind(2)
         turned = self.harmonics.mT
         ranges = [slice(degree**2, (degree + 1) ** 2) for degree in range(self.degrees)]
-        moments = torch.cat([turned[:, part] @ filled[:, :, k] for k, part in enumerate(ranges)], 1)
+        moments = torch.cat([turned[:, part] @ values for part, values in zip(ranges, filled, strict=True)], 1)
         everything = (self.harmonics @ moments).flatten(0, 1).index_select(0, self.place)
         forward = torch.tensor([math.sqrt((2 * k + 1) / (4 * math.pi)) for k in range(self.degrees)])
         itself = torch.einsum("elk,l->ek", terms, forward.to(terms))
