@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby, permutations, product
 
 import numpy as np
 from ase import Atoms
@@ -18,6 +21,9 @@ from asegen.data.shards import CrystalDataset
 from asegen.elements import LAST
 from asegen.errors import InputError
 from asegen.structure_checks import primitive
+from asegen.symmetry.assignments import Occupation
+from asegen.symmetry.batches import occupations_of
+from asegen.templates.types import occupation_of, type_numbers
 from asegen.templates.volumes import VolumeRule
 
 Integers = NDArray[np.int64]
@@ -28,6 +34,8 @@ MENDELEEV = np.array([0.0] + [float(Element.from_Z(z).mendeleev_no) for z in ran
 
 _CENTRINGS = (2, 3, 4)
 """How many primitive cells a conventional one holds."""
+_MOST_ORDERS = 24
+"""Most ways to assign elements that are tried; where there are more, only the nearest one is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +46,16 @@ class Kind:
         elements: (n_crystals, n_elements), atomic numbers by ascending count, within equal ones by Mendeleev number.
         index: places in the library.
         structures: the crystals.
+        orders: (n_orders, n_elements), the permutations of places with equal counts: which place of a composition's
+            elements, arranged alike, each of a crystal's takes. The first leaves all where they are.
+        types: (n_crystals, n_orders), equal numbers for what becomes the same structure type.
     """
 
     elements: Integers
     index: list[int]
     structures: list[Atoms]
+    orders: Integers
+    types: Integers
 
 
 class TemplateLibrary:
@@ -75,6 +88,7 @@ class TemplateLibrary:
         for k, atoms in enumerate(self._crystals):
             self._members[arranged(atoms.numbers)[0]].append(k)
         self._kinds: dict[Counts, Kind | None] = {}
+        self._occupations = None if dataset.symmetry is None else occupations_of(dataset.symmetry.orbits)
 
     def __len__(self) -> int:
         """Number of crystals."""
@@ -97,8 +111,27 @@ class TemplateLibrary:
             found += [(k, atoms) for k, atoms in larger if arranged(atoms.numbers)[0] == counts]
         if not found:
             return None
-        elements = np.array([arranged(atoms.numbers)[1] for _, atoms in found])
-        return Kind(elements, [k for k, _ in found], [atoms for _, atoms in found])
+        elements = [arranged(atoms.numbers)[1] for _, atoms in found]
+        orders = list(_orders(counts))
+        occupations = [self._occupation(k, atoms) for k, atoms in found]
+        roles = [[dict(zip(own, order, strict=True)) for order in orders] for own in elements]
+        types = type_numbers(occupations, roles)
+        index, structures = [k for k, _ in found], [atoms for _, atoms in found]
+        return Kind(np.array(elements), index, structures, np.array(orders), np.array(types))
+
+    def _occupation(self, k: int, atoms: Atoms) -> Occupation | None:
+        return occupation_of(atoms) if self._occupations is None else self._occupations[k]
+
+
+def _orders(counts: Counts) -> Iterator[tuple[int, ...]]:
+    """Permutations of places with equal counts; the first, by Mendeleev number, is the nearest there is."""
+    groups = [[place for place, _ in group] for _, group in groupby(enumerate(counts), key=lambda pair: pair[1])]
+    ways = math.prod(math.factorial(len(group)) for group in groups)
+    if ways > _MOST_ORDERS:
+        yield tuple(range(len(counts)))
+        return
+    for parts in product(*(permutations(group) for group in groups)):
+        yield tuple(place for part in parts for place in part)
 
 
 def _checksum(dataset: CrystalDataset) -> str:

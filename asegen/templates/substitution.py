@@ -1,24 +1,27 @@
-"""Prototype substitution: a composition takes the structure of the known crystals that are chemically nearest.
+"""Prototype substitution: a composition takes the structures of known crystals, the most promising types first.
 
-A template has as many atoms of each of its elements as the composition has of its own. The distance is the mean over
-atoms of the difference of Mendeleev numbers, as in the baseline that generators are measured against; the cell is
-scaled to the volume that `VolumeRule` expects.
+A template has as many atoms of each of its elements as the composition has of its own. Every known crystal votes for
+its structure type, with a weight that falls with the chemical distance of the exchange, as in
+`asegen.symmetry.catalogue`: a type that many crystals of similar elements have is likelier than one that a single
+nearer crystal has. The cell is scaled to the volume that `VolumeRule` expects.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import groupby, permutations, product
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
-from asegen.templates.library import MENDELEEV, Integers, TemplateLibrary, arranged
+from asegen.elements import LAST
+from asegen.symmetry.catalogue import chemical_distance
+from asegen.templates.library import Integers, TemplateLibrary, arranged
 
-_MOST_ORDERS = 24
-"""Most ways to assign elements that are tried; where there are more, only the nearest one is."""
+_SOFTNESS = 0.5
+"""Chemical distance at which a vote has fallen by e."""
+_DISTANCES = np.array([[chemical_distance(max(a, 1), max(b, 1)) for b in range(LAST + 1)] for a in range(LAST + 1)])
 
 
 class Substitution(NamedTuple):
@@ -26,19 +29,22 @@ class Substitution(NamedTuple):
 
     Attributes:
         template: place in the library.
-        distance: mean over atoms of the difference of Mendeleev numbers.
+        distance: sum over the elements of `chemical_distance`.
+        promise: logarithm of the share of the votes: those for the type where no nearer crystal has it, otherwise this
+            crystal's alone.
         elements: the template's atomic numbers, and what each becomes.
         structure: the template.
     """
 
     template: int
     distance: float
+    promise: float
     elements: tuple[tuple[int, int], ...]
     structure: Atoms
 
 
 def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Substitution]:
-    """All ways to make a composition, the nearest first; equally near ones in the library's order.
+    """All ways to make a composition, the most promising first; equally promising ones in the library's order.
 
     Args:
         library: known crystals.
@@ -51,14 +57,15 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     kind = library.kind(counts)
     if kind is None:
         return []
-    orders = np.array(list(_orders(counts)))  # (n_orders, n_elements)
-    new = np.array(wanted)[orders]
-    away = np.abs(MENDELEEV[kind.elements][:, None] - MENDELEEV[new][None]) @ np.array(counts) / sum(counts)
-    rows, columns = np.divmod(np.argsort(away, axis=None, kind="stable"), len(orders))
+    new = np.array(wanted)[kind.orders]
+    away = _DISTANCES[kind.elements[:, None], new[None]].sum(-1)
+    promise = _promises(away.ravel(), kind.types.ravel())
+    rows, columns = np.divmod(np.argsort(-promise, kind="stable"), len(kind.orders))
     return [
         Substitution(
             kind.index[r],
             float(away[r, c]),
+            float(promise[r * len(kind.orders) + c]),
             tuple(zip(kind.elements[r].tolist(), new[c].tolist(), strict=True)),
             kind.structures[r],
         )
@@ -66,15 +73,21 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     ]
 
 
-def _orders(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Permutations of places with equal counts; the first, by Mendeleev number, is the nearest there is."""
-    groups = [[place for place, _ in group] for _, group in groupby(enumerate(counts), key=lambda pair: pair[1])]
-    ways = math.prod(math.factorial(len(group)) for group in groups)
-    if ways > _MOST_ORDERS:
-        yield tuple(range(len(counts)))
-        return
-    for parts in product(*(permutations(group) for group in groups)):
-        yield tuple(place for part in parts for place in part)
+def _promises(away: NDArray[np.float64], types: Integers) -> NDArray[np.float64]:
+    """See `Substitution.promise`.
+
+    Args:
+        away: (n,), distances.
+        types: (n,), numbers of structure types.
+    """
+    votes = np.exp(-(away - away.min()) / _SOFTNESS)  # far from everything is not far from all alike
+    of_type = np.bincount(types, votes)
+    order = np.lexsort((np.arange(len(away)), away, types))
+    first = order[np.diff(types[order], prepend=-1) != 0]
+    shares = votes.copy()
+    shares[first] = of_type[types[first]]
+    found: NDArray[np.float64] = np.log(np.maximum(shares, np.finfo(float).tiny) / votes.sum())
+    return found
 
 
 def substituted(library: TemplateLibrary, substitution: Substitution) -> Atoms:

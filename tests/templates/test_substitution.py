@@ -17,7 +17,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.atoms import crystals_from_atoms
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
-from asegen.templates.library import MENDELEEV, TemplateLibrary
+from asegen.symmetry.catalogue import chemical_distance
+from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import open_library
 from asegen.templates.substitution import substituted, substitutions
 
@@ -77,16 +78,47 @@ elements = st.lists(st.integers(1, 103), min_size=3, max_size=3, unique=True)
 
 @given(elements, elements, st.sampled_from([(1, 1, 1), (1, 1, 2), (2, 2, 1), (1, 2, 3)]))
 @settings(max_examples=50, deadline=None)
-def test_distance_is_the_least_over_all_assignments(old: list[int], new: list[int], counts: tuple[int, ...]) -> None:
+def test_distances_are_those_of_all_assignments(old: list[int], new: list[int], counts: tuple[int, ...]) -> None:
     numbers = np.repeat(old, counts)
     rng = np.random.default_rng(0)
     known = library_of(Atoms(numbers, scaled_positions=rng.random((len(numbers), 3)), cell=5 * np.eye(3), pbc=True))
     found = substitutions(known, np.repeat(new, counts).tolist())
     ways = [p for p in permutations(range(3)) if all(counts[a] == counts[b] for a, b in enumerate(p))]
-    expected = [
-        sum(n * abs(MENDELEEV[old[a]] - MENDELEEV[new[p[a]]]) for a, n in enumerate(counts)) / sum(counts) for p in ways
-    ]
-    assert [s.distance for s in found] == pytest.approx(sorted(expected))
+    expected = [sum(chemical_distance(old[a], new[p[a]]) for a in range(3)) for p in ways]
+    assert sorted(s.distance for s in found) == pytest.approx(sorted(expected))
+
+
+def test_votes_add_up_by_structure_type() -> None:
+    # KBr lies nearer to NaCl than to CsCl and CsBr, and nearer to each of these than to ZnS.
+    bromide = bulk("CsBr", "cesiumchloride", a=4.29)
+    known = library_of(ROCK_SALT, CHLORIDE, bromide, BLENDE)
+    votes = {}
+    for name, (a, b) in {"salt": (11, 17), "chloride": (55, 17), "bromide": (55, 35), "blende": (30, 16)}.items():
+        for order in ((19, 35), (35, 19)):
+            distance = chemical_distance(a, order[0]) + chemical_distance(b, order[1])
+            votes[name, order == (19, 35)] = np.exp(-distance / 0.5)
+    total = sum(votes.values())
+    # Cation and anion of these types may change places: both orders of elements vote for the same type.
+    caesium = sum(v for (name, _), v in votes.items() if name in ("chloride", "bromide"))
+    salt = sum(v for (name, _), v in votes.items() if name == "salt")
+    found = substitutions(known, (19, 35))
+    best = {k: next(s for s in found if s.template == k) for k in range(3)}
+    assert best[0].promise == pytest.approx(np.log(salt / total))
+    nearer = min((best[1], best[2]), key=lambda s: s.distance)
+    assert nearer.template == 2 and nearer.promise == pytest.approx(np.log(caesium / total))
+    assert best[1].promise == pytest.approx(np.log(votes["chloride", True] / total))
+    assert [s.promise for s in found] == sorted((s.promise for s in found), reverse=True)
+
+
+def test_the_origin_of_a_cell_makes_no_other_type() -> None:
+    moved = ROCK_SALT.copy()
+    moved.positions += moved.cell.array.sum(0) / 2
+    swapped = ROCK_SALT.copy()
+    swapped.numbers = swapped.numbers[::-1]
+    kind = library_of(ROCK_SALT, moved, swapped, CHLORIDE).kind((1, 1))
+    assert kind is not None
+    assert len(set(kind.types[:3].ravel().tolist())) == 1
+    assert not set(kind.types[3].tolist()) & set(kind.types[:3].ravel().tolist())
 
 
 @given(st.permutations([56, 22, 8, 8, 8]))
