@@ -20,7 +20,7 @@ from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW
 
 SYMMETRIC, PARTIAL = "symmetric", "partial"
-_SHARES = {TEMPLATE: 0.55, DIFFUSION: 0.15, SYMMETRIC: 0.15, PARTIAL: 0.15}
+_SHARES = {TEMPLATE: 0.55, DIFFUSION: 0.15, SYMMETRIC: 0.2, PARTIAL: 0.1}
 _RESTART_TIME = 0.6
 """Of the flow, from which it begins with a template; 1 is the template itself."""
 _PROMISES = {SYMMETRIC: DIFFUSION_PROMISE, PARTIAL: DIFFUSION_PROMISE}
@@ -32,15 +32,15 @@ class HybridCandidates(TemplateGenerator):
     `info["source"]` is "template", "diffusion", "symmetric" (the flow with space groups, drawn together with what is
     where from those of known crystals) or "partial" (the flow, begun with a template under noise); templates and what
     began with one have template and template_distance too, and all have a promise. What lacks a template is drawn by
-    the flow instead. Elements that the model wasn't trained on leave templates only, so that there are fewer
-    candidates.
+    the flow instead. Every trajectory is a candidate of its own, as with `quick` elsewhere: the choice is the
+    ranking's, which sees the energy after relaxation. Elements that a model wasn't trained on leave templates only, so
+    that there are fewer candidates.
 
     Args:
         templates: see `TemplateGenerator`, as all but the last.
         model: draws without symmetry.
         device: where models compute.
         batch_size: structures drawn at once.
-        quick: one rough trajectory per structure.
         symmetric_model: draws with symmetry; see `SymmetricGenerator`.
     """
 
@@ -50,11 +50,10 @@ class HybridCandidates(TemplateGenerator):
         model: str | None = None,
         device: str = "auto",
         batch_size: int = 64,
-        quick: bool = False,
         symmetric_model: str | None = None,
     ) -> None:
-        super().__init__(templates, model, device, batch_size, quick)
-        self.symmetric = SymmetricGenerator(model=symmetric_model, device=device, batch_size=batch_size, quick=quick)
+        super().__init__(templates, model, device, batch_size, quick=True)
+        self.symmetric = SymmetricGenerator(model=symmetric_model, device=device, batch_size=batch_size, quick=True)
         other = self.symmetric.sampler
         self._model_elements &= other.elements
         self.sampler.name = f"hybrid+{self._structures.name}+{other.name}"
@@ -143,7 +142,6 @@ class HybridGenerator(RankedGenerator):
         relax_steps: of the calculator that ranks.
         device: where models compute.
         batch_size: structures drawn at once.
-        quick: one rough trajectory per structure.
 
     Raises:
         InputError: no such templates, model, device or ranking.
@@ -160,7 +158,6 @@ class HybridGenerator(RankedGenerator):
         relax_steps: int = 0,
         device: str = "auto",
         batch_size: int = 64,
-        quick: bool = False,
     ) -> None:
-        source = HybridCandidates(templates, model, device, batch_size, quick)
+        source = HybridCandidates(templates, model, device, batch_size)
         super().__init__(source, rank, candidates, relax_steps, device)

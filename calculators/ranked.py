@@ -23,7 +23,7 @@ CANDIDATES = 20
 """Of each formula."""
 _POOLED = 8
 """Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
-_ENERGY_SCALE = 0.05
+_ENERGY_SCALE = 0.02
 """eV per atom that outweigh a promise e times as large."""
 
 
@@ -31,7 +31,7 @@ class RankedGenerator(Generator):
     """Draws candidates of each formula, relaxes them, and gives the best different ones; used like `Generator`.
 
     Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
-    it can't improve stays as it was) and get an energy; the order is by `promise - energy / 0.05 eV`, where promise is
+    it can't improve stays as it was) and get an energy; the order is by `promise - energy / 0.02 eV`, where promise is
     what the generator says for a candidate in advance (the logarithm of a probability, 0 where it says nothing).
     Without an energy the order is by promise alone, after all that have one; what fails the gate comes last. The `n`
     structures of a formula are the first in this order that aren't the same crystal as one before them; there may be

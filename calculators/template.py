@@ -22,8 +22,10 @@ from asegen.templates.sources import AFLOW, open_library
 from asegen.templates.substitution import substituted, substitutions
 
 TEMPLATE, DIFFUSION = "template", "diffusion"
-DIFFUSION_PROMISE = -2.0
-_PER_DISTANCE = 0.05
+DIFFUSION_PROMISE = -4.0
+"""Of a structure that a model draws."""
+_PER_DISTANCE = 1.0
+"""By how much a template's promise falls with the mean difference of Mendeleev numbers."""
 SYMPREC = 0.01
 """Å, of the space group that `info` names."""
 _LOOKED_AT = 10

@@ -40,7 +40,7 @@ def _source(args: argparse.Namespace) -> Generator:
     if args.method == TEMPLATE:
         return TemplateGenerator(_library(args), *common)
     if args.method == HYBRID:
-        return HybridCandidates(_library(args), *common)
+        return HybridCandidates(_library(args), args.model, args.device, args.batch)
     if not _symmetric(args):
         return Generator(*common)
     return SymmetricGenerator(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)

@@ -14,7 +14,7 @@ from asegen.errors import InputError
 
 @pytest.fixture(scope="module")
 def hybrid() -> HybridGenerator:
-    return HybridGenerator("aflow", rank="alignn", candidates=8, device="cpu", quick=True)
+    return HybridGenerator("aflow", rank="alignn", candidates=8, device="cpu")
 
 
 @pytest.fixture(scope="module")

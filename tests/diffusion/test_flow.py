@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from asegen.crystal import Crystals
@@ -159,3 +160,40 @@ def test_polish_takes_a_displaced_crystal_home() -> None:
         5 * torch.eye(3)[None], torch.tensor([[0.1, 0, 0], [0.6, 0.5, 0.5]]), torch.ones(2).long(), torch.tensor([2])
     )
     torch.testing.assert_close(flow._polished(together, apart).scaled_positions, apart.scaled_positions)
+
+
+def test_a_restart_keeps_what_its_time_keeps() -> None:
+    """Without any velocity, what comes out is what noise has left: all of it at time 1, and ever less."""
+    crystals = crystals_of(3)
+    flow = flow_of(crystals)
+    noise = SampleNoise(torch.tensor([1, 2, 3]), crystals.n_atoms)
+
+    def still(noisy: Crystals, here: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros_like(noisy.scaled_positions), torch.zeros_like(here)
+
+    def moved(time: float) -> float:
+        return float(flow.restart(still, crystals, noise, time, 4).displacement_to(crystals).abs().mean())
+
+    distances = [moved(time) for time in (0.99, 0.8, 0.4)]
+    assert distances == sorted(distances) and distances[0] < 0.01 < distances[-1]
+    kept = flow.restart(still, crystals, noise, 1 - 1e-6, 4)
+    torch.testing.assert_close(kept.cell @ kept.cell.mT, crystals.cell @ crystals.cell.mT, rtol=1e-3, atol=1e-3)
+
+
+def test_a_restart_takes_its_share_of_steps_and_each_seed_counts_alone() -> None:
+    crystals = crystals_of(4)
+    flow, model = flow_of(crystals), small_model()
+    flow.candidates = 2
+    times = []
+
+    def watched(noisy: Crystals, here: torch.Tensor, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        times.append(float(time[0]))
+        found: tuple[torch.Tensor, torch.Tensor] = model(noisy, here, time)
+        return found
+
+    seeds = torch.tensor([5, 6, 7])
+    together = flow.restart(watched, crystals, SampleNoise(seeds, crystals.n_atoms), 0.6, 10)
+    assert times[:4] == pytest.approx([0.6, 0.7, 0.8, 0.9])
+    own = crystals[torch.tensor([1])]
+    alone = flow.restart(model, own, SampleNoise(seeds[1:2], own.n_atoms), 0.6, 10)
+    torch.testing.assert_close(together[torch.tensor([1])].cell, alone.cell, rtol=1e-4, atol=1e-4)
