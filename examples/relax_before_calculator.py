@@ -5,16 +5,19 @@
     python examples/relax_before_calculator.py --structures generated.extxyz -n 300 --calculator chgnet
 
 Crystals of a split are strained (σ = 0.05) and rattled (σ = 0.15 Å); structures of a file are taken as they are. Both
-ways are relaxed by FIRE on ASE's FrechetCellFilter. Without arguments, alloys of ASE's EMT calculator stand in.
+ways are relaxed by FIRE on ASE's FrechetCellFilter, and end in the same minimum if their energies per atom differ by
+less than 5 meV, or if pymatgen's StructureMatcher says so. Without arguments, alloys of ASE's EMT calculator stand in.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +28,8 @@ from ase.calculators.emt import EMT
 from ase.filters import FrechetCellFilter
 from ase.io import iread
 from ase.optimize import FIRE
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.atoms import atoms_from_crystals
 from asegen.calculators import relax_structures
@@ -57,8 +62,8 @@ def alloys(n: int, seed: int) -> list[Atoms]:
     return made
 
 
-def descend(atoms: Atoms, calculator: Calculator, steps: int) -> dict[str, float]:
-    """FIRE to fmax 0.05 eV/Å: force calls, seconds, whether it converged, and the energy per atom (eV)."""
+def descend(atoms: Atoms, calculator: Calculator, steps: int) -> tuple[Atoms, dict[str, float]]:
+    """FIRE to fmax 0.05 eV/Å: the end, and force calls, seconds, whether it converged, and the energy per atom (eV)."""
     atoms = atoms.copy()
     atoms.calc = calculator
     began = time.process_time()
@@ -68,7 +73,7 @@ def descend(atoms: Atoms, calculator: Calculator, steps: int) -> dict[str, float
         energy = float(atoms.get_potential_energy()) / len(atoms)
     except (ValueError, RuntimeError, FloatingPointError):  # a structure that a calculator can't take
         converged, energy = False, float("nan")
-    return {
+    return atoms, {
         "calls": optimizer.nsteps + 1,
         "seconds": time.process_time() - began,
         "converged": converged,
@@ -76,33 +81,59 @@ def descend(atoms: Atoms, calculator: Calculator, steps: int) -> dict[str, float
     }
 
 
-def compare(structures: list[Atoms], model: str | None, calculator: Calculator, steps: int) -> dict[str, float]:
-    """Both ways for every structure, and the figures."""
-    relaxer = load_relaxer(model, "cpu")
+def both_ways(
+    structures: list[Atoms], model: str | None, calculator: Calculator, steps: int, out: Path
+) -> list[dict[str, Any]]:
+    """A row for every structure, relaxed from where it is and after learned relaxation; rows of `out` are kept."""
     began = time.process_time()
-    relaxed = [record.atoms for record in relax_structures(structures, relaxer)]
+    relaxed = [record.atoms for record in relax_structures(structures, load_relaxer(model, "cpu"))]
     learned = (time.process_time() - began) / len(structures)
-    without = [descend(atoms, calculator, steps) for atoms in structures]
-    after = [descend(atoms, calculator, steps) for atoms in relaxed]
-    calls, calls_after = (np.array([row["calls"] for row in rows]) for rows in (without, after))
-    seconds, seconds_after = (np.mean([row["seconds"] for row in rows]) for rows in (without, after))
-    gain = np.array([a["energy"] - b["energy"] for a, b in zip(after, without, strict=True)])
-    gain = gain[np.isfinite(gain)]
+    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    for atoms, better in zip(structures[len(rows) :], relaxed[len(rows) :], strict=True):
+        (end, without), (other, after) = (descend(start, calculator, steps) for start in (atoms, better))
+        rows.append({"without": without, "with": after, "learned": learned, "fits": fits(end, other)})
+        with out.open("a") as file:
+            file.write(json.dumps(rows[-1]) + "\n")
+    return rows[: len(structures)]
+
+
+def fits(one: Atoms, other: Atoms) -> bool:
+    """Whether pymatgen's StructureMatcher (its defaults) takes two structures for the same."""
+    try:
+        return bool(StructureMatcher().fit(*(AseAtomsAdaptor.get_structure(atoms) for atoms in (one, other))))
+    except (ValueError, RuntimeError, ArithmeticError):  # a structure that has fallen apart is no match
+        return False
+
+
+def figures(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """What learned relaxation saves, over all structures."""
+    found = {
+        way: {name: np.array([row[way][name] for row in rows], dtype=float) for name in rows[0][way]}
+        for way in ("without", "with")
+    }
+    without, after = found["without"], found["with"]
+    learned = float(np.mean([row["learned"] for row in rows]))
+    gain = after["energy"] - without["energy"]
+    known = gain[np.isfinite(gain)]
     return {
-        "structures": len(structures),
-        "calls without": float(calls.mean()),
-        "calls with": float(calls_after.mean()),
-        "fewer calls %": 100 * (1 - float(calls_after.sum() / calls.sum())),
-        "seconds without": float(seconds),
-        "seconds with, both parts": float(seconds_after + learned),
+        "structures": len(rows),
+        "calls without": float(without["calls"].mean()),
+        "calls with": float(after["calls"].mean()),
+        "fewer calls %": 100 * (1 - float(after["calls"].sum() / without["calls"].sum())),
+        "median calls without": float(np.median(without["calls"])),
+        "median calls with": float(np.median(after["calls"])),
+        "seconds without": float(without["seconds"].mean()),
+        "seconds with, both parts": float(after["seconds"].mean() + learned),
         "milliseconds of the learned part": 1000 * learned,
-        "calculator to learned, time": float(seconds / learned),
-        "converged without %": 100 * float(np.mean([row["converged"] for row in without])),
-        "converged with %": 100 * float(np.mean([row["converged"] for row in after])),
-        "median energy with - without, eV/atom": float(np.median(gain)),
-        "same energy %": 100 * float(np.mean(np.abs(gain) < SAME_ENERGY)),
-        "lower %": 100 * float(np.mean(gain <= -SAME_ENERGY)),
-        "higher %": 100 * float(np.mean(gain >= SAME_ENERGY)),
+        "calculator to learned, time": float(without["seconds"].mean() / learned),
+        "converged without %": 100 * float(without["converged"].mean()),
+        "converged with %": 100 * float(after["converged"].mean()),
+        "median energy with - without, eV/atom": float(np.median(known)),
+        "mean energy with - without, eV/atom": float(np.mean(known)),
+        "same energy %": 100 * float(np.mean(np.abs(known) < SAME_ENERGY)),
+        "lower %": 100 * float(np.mean(known <= -SAME_ENERGY)),
+        "higher %": 100 * float(np.mean(known >= SAME_ENERGY)),
+        "same structure %": 100 * float(np.mean([row["fits"] for row in rows])),
     }
 
 
@@ -125,6 +156,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", help="a shipped relaxer's name, or a file of weights")
     parser.add_argument("--steps", type=int, default=300, help="most steps of the calculator's relaxation")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=Path, help="JSON lines, one per structure: a stopped run goes on from them")
     args = parser.parse_args()
     if args.structures is not None:
         chosen = [atoms for atoms, _ in zip(iread(args.structures, ":"), range(args.n), strict=False)]
@@ -132,4 +164,7 @@ if __name__ == "__main__":
         chosen = disturbed(args.data, args.split, args.n, args.seed)
     else:
         chosen = alloys(args.n, args.seed)
-    print(json.dumps(compare(chosen, args.model, CALCULATORS[args.calculator](), args.steps), indent=1))
+    with tempfile.TemporaryDirectory() as here:
+        place = args.rows or Path(here) / "rows.jsonl"
+        found = both_ways(chosen, args.model, CALCULATORS[args.calculator](), args.steps, place)
+    print(json.dumps(figures(found), indent=1))
