@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import spglib
 from ase import Atoms
@@ -15,7 +16,7 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.plan import Sample
 from asegen.elements import LAST
 from asegen.errors import InputError
-from asegen.metrics.matching import same_crystal
+from asegen.screening.dedup import USUAL, same_as
 from asegen.structure_checks import check_atoms, found_by_spglib
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW, open_library
@@ -24,12 +25,12 @@ from asegen.templates.substitution import substituted, substitutions
 TEMPLATE, DIFFUSION = "template", "diffusion"
 DIFFUSION_PROMISE = -4.0
 """Of a structure that a model draws."""
-_PER_DISTANCE = 1.0
-"""By how much a template's promise falls with the mean difference of Mendeleev numbers."""
 SYMPREC = 0.01
 """Å, of the space group that `info` names."""
 _LOOKED_AT = 10
 """Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
+_AT_ONCE = 16
+"""Most of them that are compared together."""
 
 
 @dataclass
@@ -44,12 +45,13 @@ class _Templates:
 
 
 class TemplateGenerator(Generator):
-    """Substitutes elements in known crystals, the chemically nearest first; used like `Generator`.
+    """Substitutes elements in known crystals, the most promising first; used like `Generator`.
 
-    The structures of a formula are the nearest templates in order, different crystals all of them, without randomness.
+    The structures of a formula are different crystals all of them, of one structure type after the other, in the order
+    of the votes of chemically similar known crystals (see `substitutions`), without randomness.
     Where there are fewer than were asked for, a trained model draws the rest. `info["source"]` is "template" or
     "diffusion"; promise says how likely the structure is to be right, as a logarithm, for a ranking; templates add
-    template (the known crystal's identifier), template_distance (mean difference of Mendeleev numbers), spacegroup and
+    template (the known crystal's identifier), template_distance (of the elements exchanged), spacegroup and
     spacegroup_symbol (spglib's, within `SYMPREC`).
 
     Args:
@@ -120,7 +122,7 @@ class TemplateGenerator(Generator):
         return made
 
     def _from_templates(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        """The k-th nearest template of each sample, k its `repeat`; there have to be so many."""
+        """The k-th template of each sample, k its `repeat`; there have to be so many."""
         found = [self.from_template(sample.composition, sample.repeat) for sample in batch]
         return [atoms for atoms in found if atoms is not None]
 
@@ -132,7 +134,7 @@ class TemplateGenerator(Generator):
         return drawn
 
     def from_template(self, composition: Composition, k: int) -> Atoms | None:
-        """The composition in the k-th nearest structure, from 0; None where there are fewer."""
+        """The composition in the k-th most promising structure, from 0; None where there are fewer."""
         found, more = self._made.setdefault(composition.formula, ([], self._nearest(composition)))
         while len(found) <= k:
             atoms = next(more, None)
@@ -142,27 +144,38 @@ class TemplateGenerator(Generator):
         return found[k].copy()
 
     def _nearest(self, composition: Composition) -> Iterator[Atoms]:
-        """Different crystals, the nearest first, atoms in the formula's order."""
+        """Different crystals, the most promising first, atoms in the formula's order."""
+        waiting = self._substituted(composition)
         found: list[Atoms] = []
-        looked_at = 0
-        for substitution in substitutions(self.library, composition.numbers):
-            atoms = _in_order(substituted(self.library, substitution), composition)
-            looked_at += 1
-            if check_atoms(atoms) is not None or any(same_crystal((old, atoms)) for old in found):
-                if looked_at > _LOOKED_AT * (len(found) + 1):
-                    return
-                continue
-            cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-            group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
-            atoms.info = {
-                "source": TEMPLATE,
-                "promise": -_PER_DISTANCE * substitution.distance,
-                "template": self.library.ids[substitution.template],
-                "template_distance": round(substitution.distance, 4),
-                **({} if group is None else {"spacegroup": group.number, "spacegroup_symbol": group.international}),
-            }
-            found.append(atoms)
-            yield atoms
+        looked_at, at_once = 0, 1
+        while (some := list(islice(waiting, at_once))) and looked_at <= _LOOKED_AT * (len(found) + 1):
+            alike = same_as(some, found, USUAL)
+            new = [atoms for atoms, same in zip(some, alike, strict=True) if same.earlier is None]
+            found += new
+            looked_at, at_once = looked_at + len(some), min(2 * at_once, _AT_ONCE)
+            yield from map(_with_group, new)
+
+    def _substituted(self, composition: Composition) -> Iterator[Atoms]:
+        """What passes the gate: one crystal of each structure type, then the others, which mostly are copies."""
+        ways = substitutions(self.library, composition.numbers)
+        for way in chain((way for way in ways if way.first), (way for way in ways if not way.first)):
+            atoms = _in_order(substituted(self.library, way), composition)
+            if check_atoms(atoms) is None:
+                atoms.info = {
+                    "source": TEMPLATE,
+                    "promise": round(way.promise, 4),
+                    "template": self.library.ids[way.template],
+                    "template_distance": round(way.distance, 4),
+                }
+                yield atoms
+
+
+def _with_group(atoms: Atoms) -> Atoms:
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
+    if group is not None:
+        atoms.info |= {"spacegroup": group.number, "spacegroup_symbol": group.international}
+    return atoms
 
 
 def _in_order(atoms: Atoms, composition: Composition) -> Atoms:

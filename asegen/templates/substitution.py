@@ -32,6 +32,7 @@ class Substitution(NamedTuple):
         distance: sum over the elements of `chemical_distance`.
         promise: logarithm of the share of the votes: those for the type where no nearer crystal has it, otherwise this
             crystal's alone.
+        first: whether no more promising one is of its structure type.
         elements: the template's atomic numbers, and what each becomes.
         structure: the template.
     """
@@ -39,6 +40,7 @@ class Substitution(NamedTuple):
     template: int
     distance: float
     promise: float
+    first: bool
     elements: tuple[tuple[int, int], ...]
     structure: Atoms
 
@@ -59,13 +61,14 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
         return []
     new = np.array(wanted)[kind.orders]
     away = _DISTANCES[kind.elements[:, None], new[None]].sum(-1)
-    promise = _promises(away.ravel(), kind.types.ravel())
+    promise, first = _promises(away.ravel(), kind.types.ravel())
     rows, columns = np.divmod(np.argsort(-promise, kind="stable"), len(kind.orders))
     return [
         Substitution(
             kind.index[r],
             float(away[r, c]),
             float(promise[r * len(kind.orders) + c]),
+            bool(first[r * len(kind.orders) + c]),
             tuple(zip(kind.elements[r].tolist(), new[c].tolist(), strict=True)),
             kind.structures[r],
         )
@@ -73,8 +76,8 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     ]
 
 
-def _promises(away: NDArray[np.float64], types: Integers) -> NDArray[np.float64]:
-    """See `Substitution.promise`.
+def _promises(away: NDArray[np.float64], types: Integers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """`Substitution.promise` and `Substitution.first`, (n,) each.
 
     Args:
         away: (n,), distances.
@@ -83,11 +86,10 @@ def _promises(away: NDArray[np.float64], types: Integers) -> NDArray[np.float64]
     votes = np.exp(-(away - away.min()) / _SOFTNESS)  # far from everything is not far from all alike
     of_type = np.bincount(types, votes)
     order = np.lexsort((np.arange(len(away)), away, types))
-    first = order[np.diff(types[order], prepend=-1) != 0]
-    shares = votes.copy()
-    shares[first] = of_type[types[first]]
-    found: NDArray[np.float64] = np.log(np.maximum(shares, np.finfo(float).tiny) / votes.sum())
-    return found
+    first = np.zeros(len(away), dtype=bool)
+    first[order] = np.diff(types[order], prepend=-1) != 0
+    shares = np.where(first, of_type[types], votes)
+    return np.log(np.maximum(shares, np.finfo(float).tiny) / votes.sum()), first
 
 
 def substituted(library: TemplateLibrary, substitution: Substitution) -> Atoms:

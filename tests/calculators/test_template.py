@@ -25,8 +25,8 @@ def generator() -> TemplateGenerator:
 def test_structures_differ_and_come_in_order(generator: TemplateGenerator) -> None:
     structures = generator.generate("KCl", n=4)
     assert {atoms.info["source"] for atoms in structures} == {"template"}
-    distances = [atoms.info["template_distance"] for atoms in structures]
-    assert distances == sorted(distances)
+    promises = [atoms.info["promise"] for atoms in structures]
+    assert promises == sorted(promises, reverse=True)
     for pair in combinations(structures, 2):
         assert not StructureMatcher().fit(*map(AseAtomsAdaptor.get_structure, pair))
 
