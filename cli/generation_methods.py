@@ -47,16 +47,21 @@ def _source(args: argparse.Namespace) -> Generator:
 
 
 def _library(args: argparse.Namespace) -> TemplateLibrary:
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = TextColumn("templates"), BarColumn(), TextColumn("{task.completed}/{task.total}")
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", visible=False)
-        return open_library(
+        library = open_library(
             args.templates or AFLOW,
             free_cores(),
             lambda total: bar.update(task, total=total, visible=True),
             lambda: bar.advance(task),
         )
+    if left_out := sum(library.rejected.values()):
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(library.rejected.items()))
+        whole = left_out + len(library)
+        console.print(f"note: {left_out} of {whole} structures in {args.templates} are no templates: {kinds}")
+    return library
 
 
 def is_ranked(args: argparse.Namespace) -> bool:

@@ -36,6 +36,7 @@ FORMAT = 1
 CRYSTALS_PER_SHARD = 10_000
 _TARGET, _SITE = "target/", "site/"
 _SYMMETRY = "symmetry.safetensors"
+_REJECTED = "rejected.csv"
 
 
 class Rejected(NamedTuple):
@@ -130,7 +131,7 @@ def write_shards(
             if dataset.symmetry is not None:
                 (temporary / _SYMMETRY).write_bytes(save(dataset.symmetry.tensors()))
             (temporary / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-            with open(temporary / "rejected.csv", "w", encoding="utf-8", newline="") as file:
+            with open(temporary / _REJECTED, "w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(Rejected._fields)
                 writer.writerows(rejected)
@@ -193,6 +194,25 @@ def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int
         (folder / name).write_bytes(save({key: array.contiguous() for key, array in arrays.items()}))
         shards.append({"file": name, "crystals": len(crystals)})
     return shards
+
+
+def load_rejected(folder: Path, split: str) -> list[Rejected]:
+    """What isn't in a split, and why.
+
+    Args:
+        folder: of splits.
+        split: one that `write_shards` wrote there.
+
+    Raises:
+        InputError: its list can't be read.
+    """
+    place = folder / split / _REJECTED
+    try:
+        with place.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))[1:]
+        return [Rejected(file_name, int(row), name, reason) for file_name, row, name, reason in rows]
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {place}: {error}") from None
 
 
 def load_split(folder: Path, split: str) -> CrystalDataset:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, permutations, product
 
@@ -63,9 +63,11 @@ class TemplateLibrary:
 
     Args:
         dataset: the crystals, float64.
+        rejected: kinds of reasons why other structures of the source are no templates, and how many there are of each.
 
     Attributes:
         ids: of the crystals.
+        rejected: as given.
         checksum: of all that decides what is made of them, 8 hexadecimal digits.
         max_atoms: of the largest cell.
         volumes: fitted to all of them.
@@ -74,12 +76,13 @@ class TemplateLibrary:
         InputError: there is no crystal, or one with an element beyond lawrencium.
     """
 
-    def __init__(self, dataset: CrystalDataset) -> None:
+    def __init__(self, dataset: CrystalDataset, rejected: Mapping[str, int] | None = None) -> None:
         if not len(dataset):
             raise InputError("there is no template: the set of crystals is empty")
         if dataset.crystals.numbers.max() > LAST:
             raise InputError(f"templates with elements beyond {chemical_symbols[LAST]} aren't possible")
         self.ids = dataset.ids
+        self.rejected = dict(rejected or {})
         self.checksum = _checksum(dataset)
         self.max_atoms = int(dataset.crystals.n_atoms.max())
         self.volumes = VolumeRule(dataset.crystals)

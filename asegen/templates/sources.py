@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from asegen import __version__
 from asegen.atoms import crystals_from_atoms
-from asegen.data.shards import CrystalDataset, load_split, write_shards
+from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
 from asegen.errors import InputError
 from asegen.ingest import ingest
 from asegen.templates.library import TemplateLibrary
@@ -49,14 +50,18 @@ def open_library(
     cache = _cache_folder()
     name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
     if (cache / name / "index.json").is_file():
-        return TemplateLibrary(load_split(cache, name))
+        return TemplateLibrary(load_split(cache, name), _kinds(load_rejected(cache, name)))
     dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
-    library = TemplateLibrary(dataset)
+    library = TemplateLibrary(dataset, _kinds(rejected))
     try:
         write_shards(cache, name, dataset, rejected=rejected, force=True)
     except InputError:  # a home that can't be written costs time, nothing else
         return library
     return library
+
+
+def _kinds(rejected: Sequence[Rejected]) -> Counter[str]:
+    return Counter(row.reason.partition(":")[0] for row in rejected)
 
 
 def _cache_folder() -> Path:

@@ -115,6 +115,19 @@ def test_bad_templates_are_one_line(
     assert re.search(message, printed)
 
 
+def test_what_is_no_template_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    whole = DISORDERED.replace("data_x", "data_y").replace("0.5\n", "1.0\n")
+    (tmp_path / "mixed.cif").write_text(DISORDERED + whole)
+    arguments = ["generate", "Cu", "--method", "template", "--templates", str(tmp_path / "mixed.cif")]
+    for _ in range(2):  # read, and remembered
+        main([*arguments, "--overwrite", "-o", str(tmp_path / "out.extxyz")])
+        assert "1 of 2 structures in" in (said := capsys.readouterr().err) and "partial occupancy (1)" in said
+    assert read(tmp_path / "out.extxyz").info["template"] == "mixed-1"
+
+
 @pytest.mark.parametrize(
     "arguments", [["--templates", "aflow"], ["--method", "template", "--spacegroup", "225"]], ids=lambda a: a[0]
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asegen.crystal import Crystals
 from asegen.data import shards
-from asegen.data.shards import CrystalDataset, Rejected, load_split, write_shards
+from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
 from asegen.errors import InputError
 
 
@@ -81,6 +81,9 @@ def test_rejected_rows_are_listed(tmp_path):
     with open(place / "rejected.csv", newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
     assert [tuple(r.values()) for r in read] == [(r.file, str(r.row), r.id, r.reason) for r in rows]
+    assert load_rejected(tmp_path, "train") == rows
+    with pytest.raises(InputError, match="cannot read"):
+        load_rejected(tmp_path, "val")
 
 
 @pytest.mark.parametrize("index", [torch.tensor([2, 0, 2]), torch.tensor([True, False, True, False])])
