@@ -13,9 +13,10 @@ from asegen.crystal import Crystals
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.symmetric_flow import SymmetricFlow
+from asegen.models.checkpoint import read_header
 from asegen.orbits import Orbits, SymmetricBatch
 from asegen.trained import JUDGE, Trained, find_weights, load_trained, pick_device
-from asegen.training.registry import GENERATORS, SYMMETRIC_GENERATORS
+from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
 DEFAULT_MODEL = "torusflow-mp"
 DEFAULT_SYMMETRIC_MODEL = "symmetric-mp"
@@ -132,6 +133,61 @@ class SymmetricSampler(Sampler):
         orbits, seeds, prior = orbits.to(self._device), seeds.to(self._device), prior.to(self._device)
         chosen, numbers = self._process.sample(self._model, orbits, seeds, candidates, prior, steps)
         return chosen.cpu(), SymmetricBatch(orbits[chosen], numbers).to("cpu")
+
+
+class ScoreSampler(Sampler):
+    """Draws crystals with the published score model; arguments and attributes as `Sampler`'s."""
+
+    @property
+    def general(self) -> bool:
+        """Whether sites have to be in general position, and what they make shows at the end."""
+        general: bool = self._process.general
+        return general
+
+    def sample(self, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> tuple[SymmetricBatch, Tensor]:
+        """One crystal per sample; each depends on its own seed alone (up to rounding between batch shapes).
+
+        Args:
+            orbits: of each sample.
+            seeds: (n_samples,), int64.
+            steps: Langevin iterations at each noise level; `default_steps` without it.
+
+        Returns:
+            The crystals, float64, on the CPU, and (n_samples,), bool: those that failed, see `SymmetricScore.sample`.
+
+        Raises:
+            InputError: a monoclinic or triclinic crystal.
+        """
+        orbits, seeds = orbits.to(self._device), seeds.to(self._device)
+        numbers, failed = self._process.sample(self._model, orbits, seeds, steps)
+        return SymmetricBatch(orbits, numbers).to("cpu"), failed.cpu()
+
+
+def is_score_model(name_or_path: str | None) -> bool:
+    """Whether weights are the published score model's.
+
+    Raises:
+        InputError: no such model.
+        CheckpointError: the file can't be read.
+    """
+    if name_or_path is None:
+        return False
+    header = read_header(find_weights(name_or_path, *SYMMETRIC_GENERATORS, *SCORES))
+    return header.get("process", {}).get("class") in SCORES
+
+
+def load_score_generator(name_or_path: str, device: str) -> ScoreSampler:
+    """Loads weights of the published score model, see `load_generator`.
+
+    Args:
+        name_or_path: as there.
+        device: as there.
+
+    Raises:
+        InputError: no such model or device, or weights of another process.
+        CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
+    """
+    return ScoreSampler(*_load(name_or_path, device, True, SCORES))
 
 
 def load_symmetric_generator(

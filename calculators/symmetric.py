@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -18,9 +18,8 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.plan import Sample
 from asegen.errors import InputError
 from asegen.generators import load_symmetric_generator
-from asegen.orbits import SymmetricBatch
 from asegen.structure_checks import check_atoms, niggli_reduce
-from asegen.symmetry.analysis import Structure, found_group, structure_of
+from asegen.symmetry.analysis import Structure, SymmetricCrystal, found_group, structure_of
 from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
 from asegen.symmetry.batches import crystals_of, make_orbits
 from asegen.symmetry.catalogue import Catalogue, Proposals, numbers_of_sites
@@ -80,11 +79,14 @@ class SymmetricGenerator(Generator):
         self._letters = _letters(self.group, self.sites)
         self._known = shipped_catalogue() if known is None else known
         self.catalogue = Catalogue.read(self._known)
+        self.batch_size, self.cell = batch_size, cell
+        self._proposals: dict[tuple[str, int | None], Proposals] = {}
+        self._load(model, device, quick)
+
+    def _load(self, model: str | None, device: str, quick: bool) -> None:
         prior = self.catalogue.bravais_mean, self.catalogue.bravais_std
         self.symmetric = load_symmetric_generator(model, device, not quick, *prior)
         self.sampler = self.symmetric
-        self.batch_size, self.cell = batch_size, cell
-        self._proposals: dict[tuple[str, int | None], Proposals] = {}
 
     def settings(self) -> dict[str, object]:
         """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
@@ -106,7 +108,7 @@ class SymmetricGenerator(Generator):
             ways = [self._letters]
         else:
             ways = self.catalogue.propose_sites(_numbers_of_sites(self.sites), self.group, n).occupations
-        return [_composition(ways[k % len(ways)], list(self.sites)) for k in range(n)]
+        return [composition_of(ways[k % len(ways)], list(self.sites)) for k in range(n)]
 
     def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -162,12 +164,17 @@ class SymmetricGenerator(Generator):
         orbits = make_orbits([ways[k] for k in range(candidates) for ways in drawn])
         weights = torch.from_numpy(_PRIOR_WEIGHT * np.stack(prior, 1).ravel()).float()
         _, crystals = self.symmetric.sample(orbits, torch.tensor(seeds), candidates, weights, steps)
-        return list(_finished(crystals, self.cell))
+        return list(finished(crystals_of(crystals), self.cell))
 
 
-def _finished(batch: SymmetricBatch, cell: str) -> Iterator[Atoms]:
-    """Atoms of each crystal, exact in float64, with what spglib finds."""
-    for crystal in crystals_of(batch):
+def finished(crystals: Iterable[SymmetricCrystal], cell: str) -> Iterator[Atoms]:
+    """Atoms of each crystal, exact in float64, with what spglib finds in `info`.
+
+    Args:
+        crystals: finite.
+        cell: one of `CELLS`.
+    """
+    for crystal in crystals:
         group = space_group(crystal.group)
         structure = structure_of(crystal, conventional=cell == "conventional")
         basis = np.eye(3) if cell == "conventional" else group.primitive
@@ -209,7 +216,8 @@ def _in_order(way: Occupation, order: Mapping[int, int]) -> tuple[int, list[tupl
     return way.group, sorted(way.sites, key=lambda site: order[site[1]])
 
 
-def _composition(way: Occupation, order: Sequence[int]) -> Composition:
+def composition_of(way: Occupation, order: Sequence[int]) -> Composition:
+    """What sites make in the primitive cell, with their group; elements in an order of atomic numbers."""
     counts = {chemical_symbols[z]: way.counts[z] for z in order}
     return replace(composition(counts), group=way.group)
 
@@ -227,7 +235,7 @@ def _numbers_of_sites(sites: Mapping[int, list[str]] | Mapping[int, int]) -> dic
 
 def _agreeing(way: Occupation, item: Composition, order: Sequence[int]) -> Occupation:
     if way.counts != _counts(item):
-        made = _composition(way, order).formula
+        made = composition_of(way, order).formula
         raise InputError(f"--sites {way} make {made} in the primitive cell, not {item.formula}")
     return way
 

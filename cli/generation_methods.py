@@ -11,9 +11,11 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.hybrid import HybridCandidates
 from asegen.calculators.ranked import CANDIDATES, RankedGenerator
 from asegen.calculators.ranking import ALIGNN
+from asegen.calculators.score import ScoreGenerator
 from asegen.calculators.symmetric import COMMON, SymmetricGenerator
 from asegen.calculators.template import TemplateGenerator
 from asegen.errors import InputError
+from asegen.generators import is_score_model
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW, open_library
 from asegen.workers import free_cores
@@ -43,7 +45,8 @@ def _source(args: argparse.Namespace) -> Generator:
         return HybridCandidates(_library(args), args.model, args.device, args.batch)
     if not _symmetric(args):
         return Generator(*common)
-    return SymmetricGenerator(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
+    kind = ScoreGenerator if is_score_model(args.model) else SymmetricGenerator
+    return kind(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
 
 
 def _library(args: argparse.Namespace) -> TemplateLibrary:

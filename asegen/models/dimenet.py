@@ -142,7 +142,7 @@ class _Moments:
         self.edge[self.place] = torch.arange(len(edges), device=degree.device)
         self.harmonics = harmonics.new_zeros(len(self.edge), self.degrees**2)
         self.harmonics[self.place] = harmonics
-        self.harmonics = self.harmonics.view(*self.shape, -1)
+        self.harmonics = self.harmonics.view(*self.shape, self.degrees**2)
 
     def sum(self, terms: Tensor) -> Tensor:
         """See `_Triplets.sum`."""

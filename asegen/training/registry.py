@@ -57,6 +57,8 @@ GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
 """The processes that draw crystals."""
 SYMMETRIC_GENERATORS = ("SymmetricFlow", "TorusFlow")
 """Those that draw crystals with a space group."""
+SCORES = ("SymmetricScore",)
+"""Those that do so as published, by sites."""
 RELAXERS = ("Denoising", "Reconstruction")
 """Those that move crystals."""
 PREDICTORS = ("Classification", "Regression", "SiteMoments")
