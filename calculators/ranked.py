@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
+import numpy as np
+import spglib
 from ase import Atoms
 
 from asegen.calculators.compositions import Composition
@@ -18,27 +21,34 @@ from asegen.errors import InputError
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 from asegen.relaxers import load_relaxer
 from asegen.screening.dedup import USUAL, same_as
+from asegen.structure_checks import found_by_spglib
 
 CANDIDATES = 20
 """Of each formula."""
 _POOLED = 8
 """Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
-_ENERGY_SCALE = 0.02
-"""eV per atom that outweigh a promise e times as large."""
+_ENERGY_SCALE = 0.05
+"""eV per atom that outweigh a promise e times as large; chosen on val, as is the weight below."""
+_SYMMETRY_WEIGHT = 1.4
+"""Of the logarithm of the number of point operations: of equal energies the more symmetric crystal is the likelier."""
+_SYMPREC = 0.1
+"""Å, within which they are found."""
 
 
 class RankedGenerator(Generator):
     """Draws candidates of each formula, relaxes them, and gives the best different ones; used like `Generator`.
 
     Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
-    it can't improve stays as it was) and get an energy; the order is by `promise - energy / 0.02 eV`, where promise is
-    what the generator says for a candidate in advance (the logarithm of a probability, 0 where it says nothing).
-    Without an energy the order is by promise alone, after all that have one; what fails the gate comes last. The `n`
+    it can't improve stays as it was) and get an energy. The order is by a score: promise, what the generator says for a
+    candidate in advance (the logarithm of a probability, 0 where it says nothing), less the energy per atom over
+    0.05 eV, and 1.4 times the logarithm of the number of point operations. What has no energy has a score without it,
+    and comes after all that have one, unless none is asked for; what fails the gate comes last. The `n`
     structures of a formula are the first in this order that aren't the same crystal as one before them; there may be
     fewer. A formula that is asked for twice has the same structures twice.
 
-    `info` has what the source gives, and rank (1 is the best of its formula), ranked_by, energy_per_atom (eV, by
-    that), candidate (its number in the pool), pool (their number), and relax_status and so on, see `relax_structures`.
+    `info` has what the source gives, and rank (1 is the best of its formula), score, ranked_by, energy_per_atom (eV,
+    by that), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and
+    relax_status and so on, see `relax_structures`.
 
     Args:
         source: where candidates come from.
@@ -151,9 +161,10 @@ class RankedGenerator(Generator):
         if self._ranker is not None:
             for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
                 atoms = found[k] = one.atoms
-                atoms.info |= (
-                    {"energy_missing": one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
-                )
+                name, value = ("energy_missing", one.reason) if one.reason else ("energy_per_atom", one.energy)
+                atoms.info[name] = value
+        for k in good:
+            _score(found[k])
         return found
 
     def _best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
@@ -173,14 +184,27 @@ def _anonymous(composition: Composition) -> Composition:
     return replace(composition, material_id=None)
 
 
+def _score(atoms: Atoms) -> None:
+    """Adds point_operations and score to `info`."""
+    info = atoms.info
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
+    info["point_operations"] = 1 if found is None else _point_operations(found.hall_number)
+    score = info.get("promise", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
+    info["score"] = score - info.get("energy_per_atom", 0.0) / _ENERGY_SCALE
+
+
+@cache
+def _point_operations(hall_number: int) -> int:
+    # Those that spglib finds in a cell which isn't primitive lack what would change that cell.
+    operations = spglib.get_symmetry_from_database(hall_number)
+    assert operations is not None  # it is spglib's own number
+    return len(np.unique(operations["rotations"], axis=0))
+
+
 def _order(atoms: Atoms) -> tuple[bool, float, int]:
     """What candidates are sorted by, the best first."""
-    info = atoms.info
-    energy: float = info.get("energy_per_atom", math.nan)
-    promise: float = info.get("promise", 0.0)
-    if math.isnan(energy):
-        return True, -promise, info["candidate"]
-    return False, energy / _ENERGY_SCALE - promise, info["candidate"]
+    return "energy_per_atom" not in atoms.info, -atoms.info["score"], atoms.info["candidate"]
 
 
 def _placed(atoms: Atoms, sample: Sample) -> Atoms:

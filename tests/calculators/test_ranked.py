@@ -1,10 +1,11 @@
 """Ranking: candidates in the order of energies that others compute, all different, whatever they are drawn with."""
 
 from itertools import combinations
-from math import isnan
+from math import isnan, log
 
 import numpy as np
 import pytest
+import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -72,6 +73,18 @@ def test_what_is_invalid_comes_last_and_is_marked() -> None:
     assert [atoms.info["valid"] for atoms in found] == [True, False]
     assert found[1].info["reason"].startswith("overlapping")
     assert "energy_per_atom" not in found[1].info
+
+
+def test_score_weighs_promise_energy_and_symmetry() -> None:
+    hidden = [COPPER[0].copy(), bulk("Cu", "fcc", a=3.61, orthorhombic=True)]
+    hidden[0].info["promise"] = -2.0
+    found = RankedGenerator(Shelf(hidden), "emt", 2, device="cpu").generate("Cu", n=2)
+    for atoms in found:
+        group = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), 0.1)
+        operations = {"m-3m": 48, "4/mmm": 16}[group.pointgroup]
+        promise = -2.0 if len(atoms) == 1 else 0.0
+        expected = promise + 1.4 * log(operations) - atoms.info["energy_per_atom"] / 0.05
+        assert atoms.info["score"] == pytest.approx(expected)
 
 
 def test_without_an_energy_the_promise_decides() -> None:

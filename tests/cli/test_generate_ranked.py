@@ -94,8 +94,8 @@ def test_hybrid_with_and_without_templates(tmp_path: Path, known: str, capsys: p
     assert {a.info["method"] for a in found} == {"hybrid"}
     for formula in ("KBr", "Na2S3"):
         own = [a.info for a in found if a.info["formula"] == formula]
-        scores = [info["energy_per_atom"] / 0.02 - info["promise"] for info in own]
-        assert scores == sorted(scores) and [info["rank"] for info in own] == list(range(1, len(own) + 1))
+        scores = [info["score"] for info in own]
+        assert scores == sorted(scores, reverse=True) and [info["rank"] for info in own] == list(range(1, len(own) + 1))
     assert "no template for Na2S3: all candidates are drawn by models" in capsys.readouterr().err
 
 
