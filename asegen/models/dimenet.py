@@ -20,6 +20,8 @@ from asegen.nn.symmetric_multigraph import SymmetricEdges, symmetric_triplets
 
 _ELEMENTS = 119
 _LEVEL_WIDTH = 20
+_BLOCKS = 6
+"""Sites are treated in so many parts, by their number of edges: little is filled up, and a part stays in the cache."""
 
 
 class SymmetricDimeNet(nn.Module):
@@ -50,7 +52,7 @@ class SymmetricDimeNet(nn.Module):
         triplets: bool = False,
     ) -> None:
         super().__init__()
-        self.cutoff, self.degrees, self.triplets = cutoff, degrees, triplets
+        self.cutoff, self.triplets = cutoff, triplets
         self.radial, self.spherical = RadialBessel(radial, cutoff), SphericalBessel(degrees, radial, cutoff)
         self.element = nn.Embedding(_ELEMENTS, hidden)
         self.of_radial = nn.Linear(radial, hidden)
@@ -72,107 +74,118 @@ class SymmetricDimeNet(nn.Module):
             w_pos and w_lat, (n_edges,) each.
         """
         distance = torch.linalg.vector_norm(edges.vector, dim=-1).to(self.embed.weight.dtype)
-        radial, spherical = self.radial(distance), self.spherical.radial(distance)
+        radial = self.radial(distance)
         kind = self.element(numbers)
         same = nn.functional.one_hot(edges.equivalent.long(), 2).to(radial)
         parts = [kind[edges.receiver], kind[edges.sender], nn.functional.silu(self.of_radial(radial))]
         parts += [_level_features(level, radial)[edges.receiver], same]
         message = nn.functional.silu(self.embed(torch.cat(parts, -1)))
         found = self.outputs[0](message, radial)
-        angles = self._angles(edges)
+        spherical = self.spherical.radial(distance).transpose(0, 1)
+        angles = _Triplets(edges, spherical) if self.triplets else _Moments(edges, spherical)
         for interaction, output in zip(self.interactions, list(self.outputs)[1:], strict=True):
-            message = interaction(message, radial, spherical, angles)
+            message = interaction(message, radial, angles)
             found = found + output(message, radial)
         return found[:, 0], found[:, 1]
-
-    def _angles(self, edges: SymmetricEdges) -> _Moments | _Triplets:
-        dtype = self.embed.weight.dtype
-        if self.triplets:
-            found = symmetric_triplets(edges)
-            harmonics = zonal_harmonics(torch.cos(found.angle).to(dtype), self.degrees)
-            return _Triplets(found.first, found.second, torch.stack(harmonics, -1))
-        direction = nn.functional.normalize(edges.vector.detach(), dim=-1)
-        return _Moments(edges, spherical_harmonics(direction.to(dtype), self.degrees))
 
 
 class _Triplets:
     """Sums over triplets, one by one.
 
     Args:
-        first: (n_triplets,), the edge at which a triplet's term arrives.
-        second: (n_triplets,), the edge that sends it.
-        harmonics: (n_triplets, degrees), of the angle.
+        edges: the graph.
+        spherical: (degrees, n_edges, radial), radial functions of the sending edge.
     """
 
-    def __init__(self, first: Tensor, second: Tensor, harmonics: Tensor) -> None:
-        self.first, self.second, self.harmonics = first, second, harmonics
+    def __init__(self, edges: SymmetricEdges, spherical: Tensor) -> None:
+        found = symmetric_triplets(edges)
+        self.first, self.second, self.spherical = found.first, found.second, spherical
+        harmonics = zonal_harmonics(torch.cos(found.angle).to(spherical.dtype), len(spherical))
+        self.harmonics = torch.stack(harmonics)[:, :, None]
 
-    def sum(self, terms: Tensor) -> Tensor:
-        """`Σ_t Y_l0(angle_t) terms_l` over the triplets of each edge.
+    def sum(self, basis: Tensor, onward: Tensor) -> Tensor:
+        """`Σ_t Σ_l Y_l0(angle_t) (W_l R_l(d)) ∘ x` over the triplets of each edge, x and d of the triplet's other edge.
 
         Args:
-            terms: (n_edges, degrees, width), of the sending edge.
+            basis: (degrees, radial, width), W.
+            onward: (n_edges, width), x.
 
         Returns:
             (n_edges, width).
         """
-        each = (terms[self.second] * self.harmonics[:, :, None].to(terms)).sum(1)
-        return torch.zeros_like(terms[:, 0]).index_add(0, self.first, each)
+        terms = (torch.bmm(self.spherical, basis) * onward).index_select(1, self.second)
+        each = (terms * self.harmonics.to(terms)).sum(0)
+        return each.new_zeros(onward.shape).index_add(0, self.first, each)
 
 
 class _Moments:
-    """The same sums from moments `Σ_e S_lm(r_e) terms_l` of each site's edges.
+    """The same sums from moments `Σ_e S_lm(r_e) (W_l R_l(d_e)) ∘ x_e` of each site's edges.
 
     What arrives at an edge (u, h, v) are the moments of v in the direction back to u. Seen from v that is the direction
-    of the reverse edge; and of the sum only the reverse edge itself is left out.
+    of the reverse edge; and of the sum only the reverse edge itself is left out. Sites with about as many edges are
+    treated together, the lesser ones filled up with edges that have no weight.
 
     Args:
         edges: in the order of the receiver.
-        harmonics: (n_edges, degrees²), `spherical_harmonics` of their directions.
+        spherical: see `_Triplets`.
     """
 
-    def __init__(self, edges: SymmetricEdges, harmonics: Tensor) -> None:
-        self.reverse, self.degrees = edges.reverse, math.isqrt(harmonics.shape[1])
+    def __init__(self, edges: SymmetricEdges, spherical: Tensor) -> None:
+        degrees = len(spherical)
+        direction = nn.functional.normalize(edges.vector.detach(), dim=-1).to(spherical.dtype)
+        harmonics = spherical_harmonics(direction, degrees)
         degree = torch.bincount(edges.receiver)
-        rank = torch.arange(len(edges), device=degree.device) - (torch.cumsum(degree, 0) - degree)[edges.receiver]
-        self.shape = len(degree), int(degree.max()) if len(degree) else 0
-        self.place = edges.receiver * self.shape[1] + rank
-        # Sites with fewer edges are filled up with their neighbours' edges, whose harmonics here are zero.
-        self.edge = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.int64, device=degree.device)
-        self.edge[self.place] = torch.arange(len(edges), device=degree.device)
-        self.harmonics = harmonics.new_zeros(len(self.edge), self.degrees**2)
-        self.harmonics[self.place] = harmonics
-        self.harmonics = self.harmonics.view(*self.shape, self.degrees**2)
+        start = torch.cumsum(degree, 0) - degree
+        self.blocks = []
+        place, filled = torch.zeros_like(edges.receiver), 0
+        order = torch.argsort(degree)
+        for sites in torch.split(order, max(1, -(-len(order) // _BLOCKS))):
+            widest = int(degree[sites[-1]])
+            rank = torch.arange(widest, device=degree.device)
+            real = rank < degree[sites, None]
+            edge = torch.where(real, start[sites, None] + rank, 0).flatten()
+            real = real.flatten()
+            place[edge[real]] = filled + real.nonzero()[:, 0]
+            filled += len(edge)
+            turned = torch.where(real[:, None], harmonics[edge], 0.0).view(len(sites), widest, degrees**2)
+            self.blocks.append((edge, spherical[:, edge], turned))
+        self.back = place[edges.reverse]
+        scales = [math.sqrt((2 * degree + 1) / (4 * math.pi)) for degree in range(degrees)]
+        self.itself = torch.tensor(scales, device=degree.device).to(spherical)[:, None, None]
+        self.ranges = [slice(degree**2, (degree + 1) ** 2) for degree in range(degrees)]
 
-    def sum(self, terms: Tensor) -> Tensor:
+    def sum(self, basis: Tensor, onward: Tensor) -> Tensor:
         """See `_Triplets.sum`."""
-        filled = terms.index_select(0, self.edge).view(*self.shape, *terms.shape[1:]).unbind(2)
-        turned = self.harmonics.mT
-        ranges = [slice(degree**2, (degree + 1) ** 2) for degree in range(self.degrees)]
-        moments = torch.cat([turned[:, part] @ values for part, values in zip(ranges, filled, strict=True)], 1)
-        everything = (self.harmonics @ moments).flatten(0, 1).index_select(0, self.place)
-        forward = torch.tensor([math.sqrt((2 * k + 1) / (4 * math.pi)) for k in range(self.degrees)])
-        itself = torch.einsum("elk,l->ek", terms, forward.to(terms))
-        return (everything - itself).index_select(0, self.reverse)
+        parts = [self._arriving(basis, onward, *block) for block in self.blocks]
+        return torch.cat([*parts, onward[:0]]).index_select(0, self.back)
+
+    def _arriving(self, basis: Tensor, onward: Tensor, edge: Tensor, spherical: Tensor, harmonics: Tensor) -> Tensor:
+        """(n_places, width): of each place, all edges of its site but its own."""
+        terms = torch.bmm(spherical, basis) * onward.index_select(0, edge)
+        of_sites = terms.view(len(terms), *harmonics.shape[:2], terms.shape[-1]).unbind()
+        turned = harmonics.mT
+        moments = [turned[:, part] @ values for part, values in zip(self.ranges, of_sites, strict=True)]
+        everything = (harmonics @ torch.cat(moments, 1)).flatten(0, 1)
+        return everything - (terms * self.itself.to(terms)).sum(0)
 
 
 class _Interaction(InteractionPPBlock):
     """torch_geometric's block; the basis of a triplet comes in its parts of distance and angle."""
 
-    def forward(self, message: Tensor, radial: Tensor, spherical: Tensor, angles: _Moments | _Triplets) -> Tensor:
+    def forward(self, message: Tensor, radial: Tensor, angles: _Moments | _Triplets) -> Tensor:
         """New messages.
 
         Args:
             message: (n_edges, hidden).
             radial: (n_edges, radial).
-            spherical: (n_edges, degrees, radial), of the distance.
-            angles: of the triplets.
+            angles: the triplets.
         """
         onward = self.act(self.lin_kj(message)) * self.lin_rbf2(self.lin_rbf1(radial))
         onward = self.act(self.lin_down(onward))
-        basis = self.lin_sbf1.weight.view(len(self.lin_sbf1.weight), *spherical.shape[1:])
-        weights = self.lin_sbf2(torch.einsum("eln,bln->elb", spherical, basis))
-        h = self.act(self.lin_ji(message)) + self.act(self.lin_up(angles.sum(weights * onward[:, None])))
+        basis = (
+            (self.lin_sbf2.weight @ self.lin_sbf1.weight).view(onward.shape[1], -1, radial.shape[1]).permute(1, 2, 0)
+        )
+        h = self.act(self.lin_ji(message)) + self.act(self.lin_up(angles.sum(basis, onward)))
         for layer in self.layers_before_skip:
             h = layer(h)
         h = self.act(self.lin(h)) + message

@@ -7,7 +7,7 @@ import torch
 from torch_geometric.nn.models.dimenet import InteractionPPBlock
 
 from asegen.diffusion.edge_scores import position_score
-from asegen.models.dimenet import SymmetricDimeNet
+from asegen.models.dimenet import SymmetricDimeNet, _Triplets
 from asegen.nn.symmetric_multigraph import symmetric_edges, symmetric_triplets
 from asegen.orbits import Numbers, Orbits
 from asegen.symmetry.analysis import SymmetricCrystal
@@ -106,5 +106,5 @@ def test_triplets_one_by_one_are_torch_geometrics_block(
     message = torch.randn(len(edges), 16, generator=torch.Generator().manual_seed(0)).double()
     radial, spherical = network.radial(distance), network.spherical(distance, triplets.angle, triplets.second)
     expected = InteractionPPBlock.forward(block, message, radial, spherical, triplets.second, triplets.first)
-    found = block(message, radial, network.spherical.radial(distance), network._angles(edges))
+    found = block(message, radial, _Triplets(edges, network.spherical.radial(distance).transpose(0, 1)))
     torch.testing.assert_close(found, expected)
