@@ -20,7 +20,7 @@ from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW
 
 SYMMETRIC, PARTIAL = "symmetric", "partial"
-_SHARES = {TEMPLATE: 0.55, DIFFUSION: 0.15, SYMMETRIC: 0.2, PARTIAL: 0.1}
+_SHARES = {TEMPLATE: 0.6, DIFFUSION: 0.25, SYMMETRIC: 0.1, PARTIAL: 0.05}
 _RESTART_TIME = 0.6
 """Of the flow, from which it begins with a template; 1 is the template itself."""
 _PROMISES = {SYMMETRIC: DIFFUSION_PROMISE, PARTIAL: DIFFUSION_PROMISE}

@@ -23,7 +23,7 @@ from asegen.relaxers import load_relaxer
 from asegen.screening.dedup import USUAL, same_as
 from asegen.structure_checks import found_by_spglib
 
-CANDIDATES = 20
+CANDIDATES = 40
 """Of each formula."""
 _POOLED = 8
 """Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
@@ -119,8 +119,8 @@ class RankedGenerator(Generator):
         for sample in batch:
             item = _anonymous(sample.composition)
             keep[item] = max(keep.get(item, 0), sample.repeat + 1)
-        pools = dict(zip(keep, self._pools(list(keep), seed, steps, valid_only), strict=True))
-        best = {item: self._best(pool, keep[item]) for item, pool in pools.items()}
+        pools = dict(zip(keep, self.pools(list(keep), seed, steps, valid_only), strict=True))
+        best = {item: self.best(pool, keep[item]) for item, pool in pools.items()}
         found = []
         for sample in batch:
             own = best[_anonymous(sample.composition)]
@@ -132,8 +132,20 @@ class RankedGenerator(Generator):
         """The candidate that a structure was, as a sample of the source; arguments as in `Generator.origin`."""
         return replace(sample, repeat=int(str(info["candidate"])))
 
-    def _pools(self, items: Sequence[Composition], seed: int, steps: int | None, valid_only: bool) -> list[list[Atoms]]:
-        """The candidates of each composition, relaxed, with their energies, in the order of their numbers."""
+    def pools(
+        self, items: Sequence[Composition], seed: int, steps: int | None = None, valid_only: bool = False
+    ) -> list[list[Atoms]]:
+        """All candidates, relaxed and with their scores in `info`, before they are ordered and copies left out.
+
+        Args:
+            items: different compositions.
+            seed: as in `generate`, like all below.
+            steps: of the source's sampler.
+            valid_only: draw again what fails the validity gate.
+
+        Returns:
+            A list for each composition, in the order in which they were drawn.
+        """
         size = self.candidates
         samples = [Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size)]
         drawn: list[Atoms] = []
@@ -167,8 +179,13 @@ class RankedGenerator(Generator):
             _score(found[k])
         return found
 
-    def _best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
-        """The first different ones; what fails the gate fills up what is left."""
+    def best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
+        """The first different ones by score, with their rank; what fails the gate fills up what is left.
+
+        Args:
+            pool: of one composition, as `pools` gives it.
+            keep: at most so many.
+        """
         ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
         kept: list[Atoms] = []
         while ordered and len(kept) < keep:

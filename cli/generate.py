@@ -31,7 +31,7 @@ class CLICommand:
             "-n",
             type=int,
             metavar="N",
-            help="structures per composition; in all, with --system (default: 1; 20 if ranked)",
+            help="structures per composition; in all, with --system (default: 1; 40 if ranked)",
         )
         add("--multiples", metavar="1,2,4", help="formula units in the cell (default: 1)")
         add("--atoms", type=int, metavar="N", help="atoms in the cell, instead of --multiples")

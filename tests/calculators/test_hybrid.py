@@ -24,7 +24,7 @@ def candidates(hybrid: HybridGenerator) -> HybridCandidates:
 
 
 def test_every_source_takes_its_turn(candidates: HybridCandidates) -> None:
-    found = candidates.generate("CaTiO3", n=20, steps=2)
+    found = candidates.generate("CaTiO3", n=24, steps=2)
     assert set(Counter(atoms.info["source"] for atoms in found)) == {"template", "diffusion", "symmetric", "partial"}
     assert found[0].info["source"] == "template"
     assert all(sorted(atoms.numbers) == [8, 8, 8, 20, 22] for atoms in found)
@@ -61,7 +61,7 @@ def test_elements_that_no_model_knows_leave_templates(hybrid: HybridGenerator) -
 def test_flow_from_late_stays_near_its_start(candidates: HybridCandidates, monkeypatch: pytest.MonkeyPatch) -> None:
     """From shortly before the data there is no way to go far."""
     monkeypatch.setattr("asegen.calculators.hybrid._RESTART_TIME", 0.95)
-    found = candidates.generate("NaCl", n=20, steps=20)
+    found = candidates.generate("NaCl", n=24, steps=20)
     drawn = next(atoms for atoms in found if atoms.info["source"] == "partial")
     start = next(atoms for atoms in found if atoms.info.get("template") == drawn.info["template"])
     assert start.info["source"] == "template"
