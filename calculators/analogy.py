@@ -15,10 +15,10 @@ from ase.formula import Formula
 
 from asegen.calculators.compositions import Composition
 from asegen.calculators.plan import Sample
-from asegen.calculators.symmetric import SymmetricGenerator, _finished
+from asegen.calculators.symmetric import SymmetricGenerator, finished
 from asegen.orbits import Numbers, SymmetricBatch
 from asegen.structure_checks import check_atoms
-from asegen.symmetry.batches import make_orbits
+from asegen.symmetry.batches import crystals_of, make_orbits
 from asegen.symmetry.catalogue import Precedent
 from asegen.templates.volumes import TYPICAL
 
@@ -73,7 +73,7 @@ class AnalogyGenerator(SymmetricGenerator):
             return {}
         made = {}
         crystals = substituted([(known, batch[k].composition) for k, known in chosen.items()])
-        for (k, known), atoms in zip(chosen.items(), _finished(crystals, self.cell), strict=True):
+        for (k, known), atoms in zip(chosen.items(), finished(crystals_of(crystals), self.cell), strict=True):
             if "reason" not in atoms.info and check_atoms(atoms) is None:
                 atoms.info |= {"source": PRECEDENT, "precedent": _name(known), "precedent_vote": round(known.weight, 6)}
                 made[k] = atoms
