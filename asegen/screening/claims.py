@@ -225,7 +225,8 @@ class Ledger:
             stage: its name.
             position: its place among the stages.
             settings: what decides its results, JSON values.
-            groups: the inputs of each piece of work; those that the stage has had before are left out.
+            groups: the inputs of each piece of work, the ones to do first in front; those that the stage has had before
+                are left out.
         """
         with self._transaction():
             self._db.execute(
@@ -237,8 +238,8 @@ class Ledger:
                 for key in json.loads(text)
             }
             rows = [
-                (stage, f"{group[0]:06d}", json.dumps(list(group)), WAITING)
-                for group in groups
+                (stage, f"{place:06d}-{group[0]:06d}", json.dumps(list(group)), WAITING)  # claimed in this order
+                for place, group in enumerate(groups)
                 if not had.intersection(group)
             ]
             self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
@@ -366,5 +367,5 @@ class Ledger:
                 (unit.stage, unit.unit, self.owner),
             ).rowcount
             if gone:
-                rows = [(unit.stage, f"{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
+                rows = [(unit.stage, f"{unit.unit}-{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
                 self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)

@@ -1,6 +1,7 @@
 """Which of several crystals are the same one, by pymatgen's StructureMatcher without scaling.
 
-With its default scaling the matcher merges cells of 2.2 times each other's volume; energies then say otherwise.
+With its default scaling the matcher merges cells of 2.2 times each other's volume; energies then say otherwise. Most
+pairs of a formula are told apart before the matcher is asked, see `asegen.screening.alike`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.screening.alike import Shape, Shapes
 from asegen.workers import OutOfTime, time_limit
 
 SECONDS = 20.0
@@ -69,19 +71,21 @@ def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tole
     matcher = StructureMatcher(
         ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
     )
-    unique = [(k, _reduced(atoms)) for k, atoms in enumerate(kept)]
+    reduced = [_reduced(atoms) for atoms in (*kept, *structures)]
+    shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
+    for k in range(len(kept)):
+        shapes.add(k, Shape(reduced[k]))
     found = []
-    for k, atoms in enumerate(structures, len(kept)):
-        crystal = _reduced(atoms)
-        index, timed_out = None, 0
-        for j, other in unique:
-            same = _same(matcher, other, crystal)
+    for k in range(len(kept), len(reduced)):
+        shape, index, timed_out = Shape(reduced[k]), None, 0
+        for j in shapes.perhaps(shape):
+            same = _same(matcher, reduced[j], reduced[k])
             timed_out += same is None
             if same:
                 index = j
                 break
         if index is None:
-            unique.append((k, crystal))
+            shapes.add(k, shape)
         found.append(Same(index, timed_out))
     return found
 
@@ -94,8 +98,6 @@ def _reduced(atoms: Atoms) -> Structure:
 
 def _same(matcher: StructureMatcher, a: Structure, b: Structure) -> bool | None:
     """None where it takes too long."""
-    if len(a) != len(b) or not (1 + matcher.ltol) ** -3 < a.volume / b.volume < (1 + matcher.ltol) ** 3:
-        return False
     try:
         with time_limit(SECONDS, processor=True):
             return bool(matcher.fit(a, b, skip_structure_reduction=True))

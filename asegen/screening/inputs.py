@@ -13,7 +13,7 @@ from asegen.errors import InputError
 from asegen.screening.claims import Ledger
 from asegen.screening.known import digest
 from asegen.screening.records import Input
-from asegen.screening.stages import ERROR, STRUCTURE
+from asegen.screening.stages import ERROR, RANK, STRUCTURE
 from asegen.structure_files import Entry, read_entries
 
 _MISSING = "missing"
@@ -68,6 +68,7 @@ def _input(path: Path, entry: Entry) -> Input:
     if isinstance(entry.content, str):
         return Input(str(path), entry.row, entry.id, entry.format, entry.content)
     atoms = entry.content
-    # Constraints, results and info stay behind: a screening is of crystals.
-    bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc)
+    # Constraints, results and all info but the rank stay behind: a screening is of crystals.
+    info = {RANK: entry.values[RANK]} if RANK in entry.values else {}
+    bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc, info=info)
     return Input(str(path), entry.row, entry.id, STRUCTURE, str(encode(bare)))

@@ -71,6 +71,8 @@ class Result:
         reason: one line; empty for `ok`.
         stage: the last stage that said something of it.
         rank: from 1, among the candidates of the same status (`ok` and `unconverged` are ranked, apart); else None.
+        rank_before: the place among those of its formula that its generator gave it (`asegen generate --rank`), which
+            decides when it is relaxed; None where the input says nothing.
         formula: reduced, such as NaCl; empty where the input couldn't be read.
         n_atoms: of the cell as it is now.
         energy: of the relaxed crystal, eV/atom.
@@ -86,7 +88,8 @@ class Result:
         prerelax_status: of the learned relaxation; empty without one.
         prerelax_steps: moves made by it.
         steps: of the relaxation with the calculator.
-        force_calls: evaluations of energy, forces and stress by the relaxation.
+        force_calls: evaluations of energy, forces and stress by the relaxation; one of them is of the crystal before it
+            was pre-relaxed.
         fmax: largest component-wise norm of forces, stress included, when it stopped, eV/Å.
         duplicates: ids of the inputs that are copies of this one.
         duplicate_of: id of the input that this one is a copy of; empty if it is none.
@@ -108,6 +111,7 @@ class Result:
     reason: str
     stage: str
     rank: int | None = None
+    rank_before: int | None = None
     formula: str = ""
     n_atoms: int | None = None
     energy: float | None = None

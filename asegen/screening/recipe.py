@@ -11,7 +11,7 @@ from asegen.screening.calculators import find_engine
 from asegen.screening.judging import HandOff, Hull, Phonons
 from asegen.screening.phonons import Settings
 from asegen.screening.stage import Stage
-from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
+from asegen.screening.stages import NEAR, Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
 
 STAGES = ("read", "dedup", "symmetrise", "prerelax", "relax", "compare", "hull", "phonons", "vasp")
 """Names, in order."""
@@ -76,10 +76,10 @@ def recipe(
     known = None if reference is None else Path(reference)
     if "relax" not in wanted and (lacking := wanted & set(STAGES[5:])):
         raise InputError(f"the stage {min(lacking)} needs the stage relax")
-    tight = symprec if "symmetrise" in wanted else None
+    near = min(symprec, NEAR) if "symmetrise" in wanted else None
     made: list[Stage] = [Read(), Deduplicate(), Symmetrise(symprec)]
     if "prerelax" in wanted:
-        made.append(Prerelax(tight, None if relaxer == "empnn" else relaxer, device))
+        made.append(Prerelax(near, None if relaxer == "empnn" else relaxer, device))
     if "relax" in wanted:
         engine = find_engine(calculator)
         elements = default_cache() if cache is None else Path(cache)

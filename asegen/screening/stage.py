@@ -40,7 +40,7 @@ class Stage(ABC):
         """Raises what the user has to mend, before any stage begins."""
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
-        """The candidates' keys in groups that are worked on together; one left out passes by.
+        """The candidates' keys in groups that are worked on together, the first ones first; one left out passes by.
 
         Args:
             candidates: all that came so far, by key, without atoms.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 from ase.io.jsonio import decode
 
 from asegen.cif import NOTE, StructureError
@@ -37,8 +39,12 @@ from asegen.workers import OutOfTime, time_limit
 
 STRUCTURE, ERROR = "atoms", "error"
 """`Input.format` beside those of `asegen.structure_files`: JSON of an Atoms object; the message of a failed reading."""
+RANK = "rank"
+"""In `Atoms.info`: the place that a generator gives a candidate among those of its formula, 1 for the best."""
 READ_SECONDS = 60.0
 """That one entry may take to be read and checked."""
+NEAR = 0.01
+"""Å, tolerance of the space groups that a pre-relaxed crystal is given exactly."""
 AS_CAME = 0.01
 """Å, tolerance of the space group of a crystal as it came."""
 
@@ -88,6 +94,8 @@ class Read(Stage):
         found: dict[str, Any] = {"name": name}
         if len(atoms) and np.isfinite(atoms.positions).all():
             found |= {"formula": reduced_formula(atoms), "n_atoms": len(atoms)}
+        if (rank := _rank(atoms)) is not None:
+            found["rank_before"] = rank
         if note := atoms.info.get(NOTE):
             found["notes"] = [str(note)]
         if status:
@@ -160,8 +168,9 @@ class Symmetrise(Stage):
 class Prerelax(Stage):
     """Pulls crystals to sensible cells with a learned relaxer, in batches, without energies.
 
-    One that the network doesn't know, or leads nowhere, goes on as it was. The others are symmetrised afterwards: the
-    network brings crystals near to space groups, and keeps them no better than its graph's cut-offs do.
+    One that the network doesn't know, or leads nowhere, goes on as it was. The others are symmetrised afterwards, with
+    a small tolerance: the network keeps space groups no better than its graph's cut-offs do. What it merely brings near
+    to a space group isn't forced into it, where forces would vanish on a saddle point of the energy.
 
     Attributes:
         symprec: Å, see `Symmetrise`; None to leave that.
@@ -171,7 +180,7 @@ class Prerelax(Stage):
     """
 
     name: ClassVar[str] = "prerelax"
-    symprec: float | None = 0.1
+    symprec: float | None = NEAR
     model: str | None = None
     device: str = "auto"
     at_once: int = 32
@@ -217,6 +226,9 @@ class Prerelax(Stage):
 class Relax(Stage):
     """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
 
+    A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
+    that keeps the network's errors from the result.
+
     Attributes:
         engine: see `asegen.screening.calculators.find_engine`.
         fmax: eV/Å, for atoms and cell.
@@ -245,20 +257,29 @@ class Relax(Stage):
             "symprec": self.symprec,
         }
 
-    def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        """One by one, the most promising of each formula first, those without a rank last."""
+        order = sorted(candidates, key=lambda c: (c.found.get("rank_before") or math.inf, c.key))
+        return [[candidate.key] for candidate in order]
+
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> list[Atoms]:
+        """The crystals before they were pre-relaxed."""
+        return [_atoms(candidate) for candidate in ledger.load(members, Prerelax.name)]
+
+    def work(self, candidates: Sequence[Candidate], supplied: list[Atoms]) -> list[Outcome]:
         """Each is at a minimum, unconverged, or failed with its last finite state kept."""
-        return [self._one(_atoms(candidate)) for candidate in candidates]
+        return [self._one(_atoms(candidate), before) for candidate, before in zip(candidates, supplied, strict=True)]
 
     def seconds(self, members: int) -> float | None:
         """Loading the calculator included."""
         return 120.0 + self.most_seconds * members
 
-    def _one(self, atoms: Atoms) -> Outcome:
+    def _one(self, atoms: Atoms, before: Atoms) -> Outcome:
         if (reason := self.engine.refusal(atoms)) is not None:
             return Outcome(UNSUPPORTED, reason)
         try:
             with time_limit(self.most_seconds):
-                return self._minimise(atoms)
+                return self._minimise(atoms, before)
         except OutOfTime:
             return Outcome(FAILED, f"time limit: more than {self.most_seconds:g} s")
         except MemoryError:
@@ -273,21 +294,27 @@ class Relax(Stage):
                 return Outcome(FAILED, text)
             return Outcome(FAILED, f"calculator: {type(error).__name__}: {text}")
 
-    def _minimise(self, atoms: Atoms) -> Outcome:
+    def _minimise(self, atoms: Atoms, before: Atoms) -> Outcome:
         calculator = self.engine.calculator()
-        start = atoms.copy()
-        start.calc = calculator
-        first = float(start.get_potential_energy()) / len(start)  # which the relaxation then need not compute again
+        checked = before != atoms
+        without = _energy_if_any(before, calculator) if checked else np.inf
+        first = _energy(atoms, calculator)  # last, so that the relaxation need not compute it again
+        notes = []
+        if checked and np.isfinite(without) and not first <= without:  # so that NaN is dropped, too
+            notes.append(f"not pre-relaxed: {first:.3f} eV/atom then, {without:.3f} as it was")
+            atoms, first = before, without
         end = minimise(atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
         found: dict[str, Any] = {
             "first_energy": _finite(first),
             "energy": _finite(end.energy),
             "fmax": _finite(end.fmax),
             "steps": end.steps,
-            "force_calls": end.steps + 1,
+            "force_calls": end.steps + 1 + checked,
             "n_atoms": len(end.atoms),
             "energy_scale": self.engine.energy_scale,
         }
+        if notes:
+            found["notes"] = notes
         if reason := gate(end.atoms)[1]:
             return Outcome(FAILED, f"relaxed into nonsense: {reason}", found, end.atoms)
         found["space_group"] = space_group(end.atoms, self.symprec)
@@ -398,6 +425,32 @@ def _entry(entry: Input) -> Entry:
 def _atoms(candidate: Candidate) -> Atoms:
     assert candidate.atoms is not None  # read came first
     return candidate.atoms
+
+
+def _energy(atoms: Atoms, calculator: Calculator) -> float:
+    """Energy in eV per atom."""
+    atoms = atoms.copy()
+    atoms.calc = calculator
+    return float(atoms.get_potential_energy()) / len(atoms)
+
+
+def _energy_if_any(atoms: Atoms, calculator: Calculator) -> float:
+    """Infinite where the calculator fails, which it may do for a crystal that pre-relaxing has mended."""
+    try:
+        energy = _energy(atoms, calculator)
+    except (OutOfTime, MemoryError):
+        raise
+    except Exception as error:  # every calculator fails in its own way
+        if is_of_the_disk(error):
+            raise
+        return np.inf
+    return energy if np.isfinite(energy) else np.inf
+
+
+def _rank(atoms: Atoms) -> int | None:
+    """What a generator says; nothing else that a file may call a rank."""
+    value = atoms.info.get(RANK)
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0 else None
 
 
 def _chunks(keys: Sequence[int], size: int) -> list[list[int]]:

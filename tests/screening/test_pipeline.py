@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,14 +14,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from ase.db import connect
 from ase.io import read, write
 
 from asegen.errors import AsegenError, InputError
 from asegen.screening.calculators import find_engine
+from asegen.screening.claims import Ledger
 from asegen.screening.exports import export
 from asegen.screening.judging import Phonons, best
-from asegen.screening.ledger import provenance, read_atoms, results
+from asegen.screening.ledger import candidate_id, provenance, read_atoms, results
 from asegen.screening.pipeline import Stopped, Workforce, screen
 from asegen.screening.recipe import recipe
 from asegen.screening.records import Candidate, Outcome
@@ -174,6 +177,26 @@ def test_inputs_of_every_kind_arrive(tmp_path: Path) -> None:
     assert {r.space_group_before for r in found} == {"Fm-3m (225)"}
 
 
+def test_the_most_promising_are_relaxed_first_whatever_file_they_come_in(tmp_path: Path) -> None:
+    def ranked(symbol: str, **info):
+        atoms = bulk(symbol)
+        atoms.info |= info
+        return atoms
+
+    write(tmp_path / "a.extxyz", [ranked("Cu", rank=3), ranked("Al"), ranked("Pt", rank="best"), ranked("Ag", rank=1)])
+    write(tmp_path / "b.traj", [ranked("Ni", rank=2)])
+    with connect(tmp_path / "c.db") as database:
+        database.write(bulk("Pd"), rank=1)
+    run, inputs, relax = tmp_path / "run", sorted(tmp_path.glob("[abc].*")), Relax(find_engine("emt"))
+    formulas = {r.id: (r.formula, r.rank_before) for r in screen(inputs, run, [Read()], workforce=THREADS)}
+    with closing(Ledger(run)) as ledger:
+        ledger.begin("relax", 1, relax.settings(), relax.groups(ledger.candidates("relax")))
+        order = [ledger.claim("relax", 2) for _ in range(3)]
+    told = [formulas[candidate_id(unit.members[0])] for units in order for unit in units]
+    assert told == [("Ag", 1), ("Pd", 1), ("Ni", 2), ("Cu", 3), ("Al", None), ("Pt", None)]
+    assert [r.status for r in screen(inputs, run, [Read(), relax], workforce=THREADS)] == ["ok"] * 6
+
+
 def test_exports_hold_everything(tmp_path: Path) -> None:
     salt = bulk("NaCl", "rocksalt", a=5.6)
     broken = bulk("Cu")
@@ -214,6 +237,32 @@ def test_prerelaxing_brings_a_crystal_nearer_and_leaves_the_unknown_alone(tmp_pa
     refused = [r for r in found if r.prerelax_status == "refused"]
     assert all(r.status == "ok" and "no training data" in r.notes[0] for r in refused)
     assert actinium.status == "ok"
+
+
+@dataclass(frozen=True)
+class Stretching(Stage):
+    """Stands in for a network that spoils one crystal and mends another."""
+
+    name: ClassVar[str] = "prerelax"
+
+    def work(self, candidates, supplied):
+        sizes = {"Cu": 4.2, "Ni": 3.5}
+        return [Outcome(atoms=bulk(c.found["formula"], a=sizes[c.found["formula"]])) for c in candidates]
+
+
+def test_a_pre_relaxed_crystal_is_dropped_where_the_calculator_prefers_it_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", [bulk("Cu", a=3.7), bulk("Ni", a=3.8)])
+    relax = Relax(find_engine("emt"), fmax=1e-3)
+    for name, stages in (("plain", [Read(), relax]), ("helped", [Read(), Stretching(), relax])):
+        screen([tmp_path / "in.extxyz"], tmp_path / name, stages, workforce=THREADS)
+    plain, helped = ({r.formula: r for r in results(tmp_path / name)} for name in ("plain", "helped"))
+    spoiled, given = bulk("Cu", a=4.2), bulk("Cu", a=3.7)
+    spoiled.calc, given.calc = EMT(), EMT()
+    energies = spoiled.get_potential_energy(), given.get_potential_energy()
+    assert helped["Cu"].notes == ("not pre-relaxed: {:.3f} eV/atom then, {:.3f} as it was".format(*energies),)
+    assert helped["Cu"].energy == plain["Cu"].energy
+    assert helped["Cu"].force_calls == plain["Cu"].force_calls + 1
+    assert helped["Ni"].notes == () and helped["Ni"].first_energy < plain["Ni"].first_energy
 
 
 def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
