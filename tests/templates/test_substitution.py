@@ -18,6 +18,7 @@ from asegen.atoms import crystals_from_atoms
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
 from asegen.symmetry.catalogue import chemical_distance
+from asegen.symmetry.datasets import symmetrise
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import open_library
 from asegen.templates.substitution import substituted, substitutions
@@ -188,3 +189,15 @@ def test_a_file_without_crystals_is_refused(tmp_path: Path, monkeypatch: pytest.
         open_library(str(tmp_path / "bad.extxyz"))
     with pytest.raises(InputError, match="no such file"):
         open_library(str(tmp_path / "missing"))
+
+
+def test_splits_with_symmetry_give_the_same_promises_without_spglib(monkeypatch: pytest.MonkeyPatch) -> None:
+    structures = [ROCK_SALT, CHLORIDE, BLENDE, PEROVSKITE, bulk("CsBr", "cesiumchloride", a=4.29)]
+    names = [str(atoms.symbols) for atoms in structures]
+    dataset = CrystalDataset(crystals_from_atoms(structures), {}, names)
+    symmetric, _ = symmetrise(dataset, 0.01, jobs=1)
+    plain = substitutions(TemplateLibrary(dataset), (19, 35))
+    monkeypatch.setattr("asegen.templates.library.occupation_of", None)  # what would ask spglib
+    known = substitutions(TemplateLibrary(symmetric), (19, 35))
+    assert [way.promise for way in known] == pytest.approx([way.promise for way in plain])
+    assert [way.template for way in known] == [way.template for way in plain]
