@@ -118,7 +118,7 @@ class Generator:
         for item in wanted:
             compositions += [item] if isinstance(item, Composition) else from_formula(item, multiples)
         batches = self.batches(compositions, n)
-        self.check(compositions, steps, force)
+        self.check([sample.composition for batch in batches for sample in batch], steps, force)
         return (atoms for batch in batches for atoms in self.draw(batch, seed, steps, valid_only))
 
     def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
@@ -141,6 +141,10 @@ class Generator:
             info: of the structure that it became.
         """
         return sample
+
+    def is_sensible(self, sample: Sample) -> bool:
+        """Whether a sample is worth drawing as one of several candidates, all of which passed `check` together."""
+        return True
 
     def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
         """Refuses early what can't be drawn.

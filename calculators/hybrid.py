@@ -59,16 +59,8 @@ class HybridCandidates(TemplateGenerator):
         self.sampler.name = f"hybrid+{self._structures.name}+{other.name}"
         self.sampler.version += f"+{other.version}"
 
-    def draw(
-        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
-    ) -> list[Atoms]:
-        """As `Generator.draw`, without what only a model could draw that doesn't know the elements."""
-        return super().draw([sample for sample in batch if self._possible(sample)], seed, steps, valid_only)
-
-    def _possible(self, sample: Sample) -> bool:
-        known = set(sample.composition.numbers) <= self._model_elements
-        forced = self.from_template(sample.composition, 0) is None  # or `check` would have refused
-        return known or forced or self._turn(sample)[0] == TEMPLATE
+    def _is_template(self, sample: Sample) -> bool:
+        return self._turn(sample)[0] == TEMPLATE
 
     def _turn(self, sample: Sample) -> tuple[str, int]:
         """Where a candidate comes from, and the how-manieth from there it is."""

@@ -72,7 +72,9 @@ class RankedGenerator(Generator):
     ) -> None:
         if candidates < 1:
             raise InputError(f"-n {candidates}: at least 1 candidate of each formula is needed")
-        self._ranker = find_ranker(rank, device, relax_steps)
+        # What was made in a space group has promised to keep it.
+        self._keep_symmetry = isinstance(source, SymmetricGenerator)
+        self._ranker = find_ranker(rank, device, relax_steps, self._keep_symmetry)
         self._relaxer = load_relaxer(None, device)
         self.source, self.sampler, self.batch_size = source, source.sampler, source.batch_size
         self.rank, self.candidates = rank, candidates
@@ -147,7 +149,8 @@ class RankedGenerator(Generator):
             A list for each composition, in the order in which they were drawn.
         """
         size = self.candidates
-        samples = [Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size)]
+        numbered = (Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size))
+        samples = [sample for sample in numbered if self.source.is_sensible(sample)]
         drawn: list[Atoms] = []
         for part in cut_batches(samples, self.batch_size):
             drawn += self.source.draw(part, seed, steps, valid_only)
@@ -162,9 +165,7 @@ class RankedGenerator(Generator):
     def _judged(self, drawn: Sequence[Atoms]) -> list[Atoms]:
         """Relaxed where that leads to something, with an energy where there is one."""
         good = [k for k, atoms in enumerate(drawn) if atoms.info["valid"]]
-        # What was made in a space group has promised to keep it.
-        faithful = isinstance(self.source, SymmetricGenerator)
-        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=faithful)
+        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=self._keep_symmetry)
         found = list(drawn)
         for k, record in zip(good, relaxed, strict=True):
             moved = record.atoms if record.status in (CONVERGED, OUT_OF_STEPS) else drawn[k].copy()

@@ -56,7 +56,7 @@ class Ranker(Protocol):
         ...
 
 
-def find_ranker(name: str, device: str = "auto", relax_steps: int = 0) -> Ranker | None:
+def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False) -> Ranker | None:
     """Looks a ranker up.
 
     Args:
@@ -64,6 +64,7 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0) -> Ranker
             `asegen.screening.calculators.find_engine`, such as "emt" or "module:object".
         device: where networks compute; calculators choose their own.
         relax_steps: relaxation steps by the calculator before its energy counts; "alignn" allows none.
+        keep_symmetry: candidates keep their space groups in these.
 
     Returns:
         Nothing for "none".
@@ -84,7 +85,7 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0) -> Ranker
         raise InputError(f"--rank: {error}; or {ALIGNN}, or {NONE}") from None
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
-    return _ByCalculator(engine, relax_steps)
+    return _ByCalculator(engine, relax_steps, keep_symmetry)
 
 
 class _Alignn:
@@ -163,9 +164,9 @@ def _chgnet(device: str) -> Any:
 class _ByCalculator:
     """Energies of an ASE calculator, of the candidates as they are or after some steps of relaxation."""
 
-    def __init__(self, engine: Engine, steps: int) -> None:
+    def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
         self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
-        self._engine, self._steps = engine, steps
+        self._engine, self._steps, self._keep_symmetry = engine, steps, keep_symmetry
         self._calculator = engine.calculator()
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
@@ -186,7 +187,7 @@ class _ByCalculator:
         return energy
 
     def _relaxed(self, atoms: Atoms) -> Judged:
-        found = minimise(atoms, self._calculator, _FMAX, self._steps)
+        found = minimise(atoms, self._calculator, _FMAX, self._steps, self._keep_symmetry)
         moved = found.atoms
         moved.info = dict(atoms.info)
         return Judged(moved, found.energy)

@@ -29,6 +29,8 @@ SYMPREC = 0.01
 """Å, of the space group that `info` names."""
 _LOOKED_AT = 10
 """Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
+_REMEMBERED = 1000
+"""Formulas whose templates are remembered."""
 _AT_ONCE = 16
 """Most of them that are compared together."""
 
@@ -104,9 +106,20 @@ class TemplateGenerator(Generator):
                     f"data with {symbol}; --force draws all the same"
                 )
 
+    def is_sensible(self, sample: Sample) -> bool:
+        """Not what only a model could draw that doesn't know the elements, where there are templates."""
+        known = set(sample.composition.numbers) <= self._model_elements
+        return known or self._has_template(sample.composition) == self._is_template(sample)
+
+    def _has_template(self, composition: Composition) -> bool:
+        return self.from_template(composition, 0) is not None
+
+    def _is_template(self, sample: Sample) -> bool:
+        return self.from_template(sample.composition, sample.repeat) is not None
+
     def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        gaps = [k for k, s in enumerate(batch) if self.from_template(s.composition, s.repeat) is None]
-        there = [k for k in range(len(batch)) if k not in gaps]
+        there = [k for k, sample in enumerate(batch) if self._is_template(sample)]
+        gaps = [k for k, sample in enumerate(batch) if not self._is_template(sample)]
         made: dict[int, Atoms] = {}
         for places, function in ((there, self._from_templates), (gaps, self._from_model)):
             own = [batch[k] for k in places]
@@ -115,10 +128,7 @@ class TemplateGenerator(Generator):
 
     def _noted(self, made: list[Atoms], batch: Sequence[Sample], method: str) -> list[Atoms]:
         for atoms, sample in zip(made, batch, strict=True):
-            atoms.info |= {
-                "method": method,
-                "has_template": self.from_template(sample.composition, 0) is not None,
-            }
+            atoms.info |= {"method": method, "has_template": self._has_template(sample.composition)}
         return made
 
     def _from_templates(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
@@ -135,7 +145,11 @@ class TemplateGenerator(Generator):
 
     def from_template(self, composition: Composition, k: int) -> Atoms | None:
         """The composition in the k-th most promising structure, from 0; None where there are fewer."""
-        found, more = self._made.setdefault(composition.formula, ([], self._nearest(composition)))
+        if composition.formula not in self._made:
+            if len(self._made) >= _REMEMBERED:
+                self._made.pop(next(iter(self._made)))  # the oldest
+            self._made[composition.formula] = [], self._nearest(composition)
+        found, more = self._made[composition.formula]
         while len(found) <= k:
             atoms = next(more, None)
             if atoms is None:

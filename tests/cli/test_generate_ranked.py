@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
@@ -96,7 +97,9 @@ def test_hybrid_with_and_without_templates(tmp_path: Path, known: str, capsys: p
         own = [a.info for a in found if a.info["formula"] == formula]
         scores = [info["score"] for info in own]
         assert scores == sorted(scores, reverse=True) and [info["rank"] for info in own] == list(range(1, len(own) + 1))
-    assert "no template for Na2S3: all candidates are drawn by models" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "no template for Na2S3: all candidates are drawn by models" in printed.err
+    assert "template" in printed.out and f"{found[0].info['energy_per_atom']:.3f}" in printed.out
 
 
 def test_copies_are_said(tmp_path: Path, known: str, capsys: pytest.CaptureFixture) -> None:
@@ -110,6 +113,15 @@ def test_a_system_takes_one_of_each(tmp_path: Path) -> None:
     arguments = ["--system", "Cu-Au", "-n", "3", "--max-atoms", "2", "--method", "template", "--rank", "emt"]
     generate(*arguments, "-o", str(out))
     assert [a.info["rank"] for a in read(out, ":")] == [1, 1, 1]
+
+
+def test_groups_are_kept_through_the_ranking(tmp_path: Path) -> None:
+    out = tmp_path / "out.extxyz"
+    arguments = ["Cu3Au", "--spacegroup", "221", "--rank", "emt", "--relax-steps", "5", "-n", "3"]
+    generate(*arguments, "-o", str(out))
+    for atoms in read(out, ":"):
+        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+        assert spglib.get_symmetry_dataset(cell, 1e-3).number == 221
 
 
 @pytest.mark.parametrize(
