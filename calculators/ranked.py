@@ -27,10 +27,9 @@ CANDIDATES = 40
 """Of each formula."""
 _POOLED = 8
 """Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
-_ENERGY_SCALE = 0.05
-"""eV per atom that outweigh a promise e times as large; chosen on val, as is the weight below."""
 _SYMMETRY_WEIGHT = 1.4
-"""Of the logarithm of the number of point operations: of equal energies the more symmetric crystal is the likelier."""
+"""Of the logarithm of the number of point operations: of equal energies the more symmetric crystal is the likelier.
+Chosen on val, as are the rankers' scales."""
 _SYMPREC = 0.1
 """Å, within which they are found."""
 
@@ -40,11 +39,11 @@ class RankedGenerator(Generator):
 
     Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
     it can't improve stays as it was) and get an energy. The order is by a score: promise, what the generator says for a
-    candidate in advance (the logarithm of a probability, 0 where it says nothing), less the energy per atom over
-    0.05 eV, and 1.4 times the logarithm of the number of point operations. What has no energy has a score without it,
-    and comes after all that have one, unless none is asked for; what fails the gate comes last. The `n`
-    structures of a formula are the first in this order that aren't the same crystal as one before them; there may be
-    fewer. A formula that is asked for twice has the same structures twice.
+    candidate in advance (the logarithm of a probability, 0 where it says nothing), less the energy per atom over the
+    ranker's scale (0.12 eV of alignn, otherwise 0.05), and 1.4 times the logarithm of the number of point operations.
+    What has no energy has a score without it, and comes after all that have one, unless none is asked for; what fails
+    the gate comes last. The `n` structures of a formula are the first in this order that aren't the same crystal as one
+    before them; there may be fewer. A formula that is asked for twice has the same structures twice.
 
     `info` has what the source gives, and rank (1 is the best of its formula), score, ranked_by, energy_per_atom (eV,
     by that), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and
@@ -177,8 +176,18 @@ class RankedGenerator(Generator):
                 name, value = ("energy_missing", one.reason) if one.reason else ("energy_per_atom", one.energy)
                 atoms.info[name] = value
         for k in good:
-            _score(found[k])
+            self._score(found[k])
         return found
+
+    def _score(self, atoms: Atoms) -> None:
+        """Adds point_operations and score to `info`."""
+        info = atoms.info
+        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+        group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
+        info["point_operations"] = 1 if group is None else _point_operations(group.hall_number)
+        info["score"] = info.get("promise", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
+        if self._ranker is not None and "energy_per_atom" in info:
+            info["score"] -= info["energy_per_atom"] / self._ranker.scale
 
     def best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
         """The first different ones by score, with their rank; what fails the gate fills up what is left.
@@ -200,16 +209,6 @@ class RankedGenerator(Generator):
 
 def _anonymous(composition: Composition) -> Composition:
     return replace(composition, material_id=None)
-
-
-def _score(atoms: Atoms) -> None:
-    """Adds point_operations and score to `info`."""
-    info = atoms.info
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
-    info["point_operations"] = 1 if found is None else _point_operations(found.hall_number)
-    score = info.get("promise", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
-    info["score"] = score - info.get("energy_per_atom", 0.0) / _ENERGY_SCALE
 
 
 @cache

@@ -46,10 +46,12 @@ class Ranker(Protocol):
     Attributes:
         name: what the user asked for.
         identity: what decides the energies: name, version, hash of the weights.
+        scale: eV per atom that outweigh a promise e times as large; the rougher the energies, the larger.
     """
 
     name: str
     identity: str
+    scale: float
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
         """One record per candidate, in order; candidates pass the validity gate."""
@@ -92,6 +94,7 @@ class _Alignn:
     """Formation energies of the shipped ALIGNN."""
 
     name = ALIGNN
+    scale = 0.12
 
     def __init__(self, predictor: PropertyPredictor) -> None:
         self.identity = predictor.name
@@ -110,6 +113,7 @@ class _Chgnet:
     """Energies of CHGNet alone, many crystals at once: several times faster than its calculator one by one."""
 
     name = CHGNET
+    scale = 0.05
 
     def __init__(self, engine: Engine, device: str) -> None:
         self.identity = engine.identity
@@ -163,6 +167,8 @@ def _chgnet(device: str) -> Any:
 
 class _ByCalculator:
     """Energies of an ASE calculator, of the candidates as they are or after some steps of relaxation."""
+
+    scale = 0.05
 
     def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
         self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
