@@ -5,6 +5,7 @@ from asegen.calculators.hybrid import HybridGenerator
 from asegen.calculators.property import PropertyCalculator
 from asegen.calculators.ranked import RankedGenerator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
+from asegen.calculators.score import ScoreGenerator
 from asegen.calculators.symmetric import SymmetricGenerator
 from asegen.calculators.template import TemplateGenerator
 
@@ -14,6 +15,7 @@ __all__ = [
     "LearnedRelaxer",
     "PropertyCalculator",
     "RankedGenerator",
+    "ScoreGenerator",
     "SymmetricGenerator",
     "TemplateGenerator",
     "relax_structures",

@@ -108,7 +108,17 @@ def in_general_positions(dataset: CrystalDataset) -> CrystalDataset:
     """
     if dataset.symmetry is None:
         raise InputError("a split without symmetry has no sites")
-    orbits, numbers = dataset.symmetry
+    header = {**dataset.header, "sites": "general"}
+    return dataclasses.replace(dataset, symmetry=general_sites(dataset.symmetry), header=header)
+
+
+def general_sites(symmetry: SymmetricBatch) -> SymmetricBatch:
+    """The same crystals with every site in general position; images that coincide count each.
+
+    Args:
+        symmetry: known crystals.
+    """
+    orbits, numbers = symmetry
     groups = [space_group(number) for number in orbits.group.tolist()]
     owners = orbits.site_crystal.tolist()
     positions = [groups[k].by_letter[chr(code)] for k, code in zip(owners, orbits.letter.tolist(), strict=True)]
@@ -119,5 +129,4 @@ def in_general_positions(dataset: CrystalDataset) -> CrystalDataset:
     )
     basis = (orbits.reference @ torch.linalg.inv(general.reference)).round()
     u = wrap((matrix @ numbers.u.double()[:, :, None])[:, :, 0] + shift)
-    symmetry = SymmetricBatch(general.in_basis(basis), Numbers(u, numbers.lattice))
-    return dataclasses.replace(dataset, symmetry=symmetry, header={**dataset.header, "sites": "general"})
+    return SymmetricBatch(general.in_basis(basis), Numbers(u, numbers.lattice))
