@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 import numpy as np
 import spglib
@@ -20,7 +21,7 @@ from asegen.calculators.symmetric import SymmetricGenerator
 from asegen.errors import InputError
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 from asegen.relaxers import load_relaxer
-from asegen.screening.dedup import USUAL, same_as
+from asegen.screening.dedup import USUAL, Distinct
 from asegen.structure_checks import found_by_spglib
 
 CANDIDATES = 40
@@ -197,10 +198,8 @@ class RankedGenerator(Generator):
             keep: at most so many.
         """
         ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
-        kept: list[Atoms] = []
-        while ordered and len(kept) < keep:
-            some, ordered = ordered[: keep - len(kept)], ordered[keep - len(kept) :]
-            kept += [a for a, same in zip(some, same_as(some, kept, USUAL), strict=True) if same.earlier is None]
+        seen = Distinct(USUAL)
+        kept = list(islice((atoms for atoms in ordered if seen.add(atoms).earlier is None), keep))
         kept += [atoms for atoms in pool if not atoms.info["valid"]][: keep - len(kept)]
         for place, atoms in enumerate(kept, 1):
             atoms.info["rank"] = place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain
 
 import spglib
 from ase import Atoms
@@ -16,7 +16,7 @@ from asegen.calculators.generator import Generator
 from asegen.calculators.plan import Sample
 from asegen.elements import LAST
 from asegen.errors import InputError
-from asegen.screening.dedup import USUAL, same_as
+from asegen.screening.dedup import USUAL, Distinct
 from asegen.structure_checks import check_atoms, found_by_spglib
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import AFLOW, open_library
@@ -31,8 +31,6 @@ _LOOKED_AT = 10
 """Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
 _REMEMBERED = 1000
 """Formulas whose templates are remembered."""
-_AT_ONCE = 16
-"""Most of them that are compared together."""
 
 
 @dataclass
@@ -159,15 +157,13 @@ class TemplateGenerator(Generator):
 
     def _nearest(self, composition: Composition) -> Iterator[Atoms]:
         """Different crystals, the most promising first, atoms in the formula's order."""
-        waiting = self._substituted(composition)
-        found: list[Atoms] = []
-        looked_at, at_once = 0, 1
-        while (some := list(islice(waiting, at_once))) and looked_at <= _LOOKED_AT * (len(found) + 1):
-            alike = same_as(some, found, USUAL)
-            new = [atoms for atoms, same in zip(some, alike, strict=True) if same.earlier is None]
-            found += new
-            looked_at, at_once = looked_at + len(some), min(2 * at_once, _AT_ONCE)
-            yield from map(_with_group, new)
+        seen, different = Distinct(USUAL), 0
+        for looked_at, atoms in enumerate(self._substituted(composition)):
+            if looked_at > _LOOKED_AT * (different + 1):
+                return
+            if seen.add(atoms).earlier is None:
+                different += 1
+                yield _with_group(atoms)
 
     def _substituted(self, composition: Composition) -> Iterator[Atoms]:
         """What passes the gate: one crystal of each structure type, then the others, which mostly are copies."""
