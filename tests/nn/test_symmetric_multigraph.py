@@ -128,3 +128,39 @@ def test_a_batch_is_the_sum_of_its_crystals(random_crystal: Callable[..., Symmet
     alone = [symmetric_edges(*orbits_of([crystal]), CUTOFF) for crystal in crystals]
     torch.testing.assert_close(together.vector, torch.cat([edges.vector for edges in alone]))
     assert len(symmetric_triplets(together).first) == sum(len(symmetric_triplets(edges).first) for edges in alone)
+
+
+@pytest.mark.parametrize("nearest", [0, 15])
+@pytest.mark.parametrize("number", [1, 2, 14, 62, 166, 194, 198, 225])
+def test_every_edge_has_the_one_that_leads_back(
+    random_crystal: Callable[..., SymmetricCrystal], number: int, nearest: int
+) -> None:
+    edges = symmetric_edges(*orbits_of([random_crystal(number, 7)]), CUTOFF, nearest)
+    back = torch.einsum("eba,eb->ea", edges.rotation, -edges.vector)
+    torch.testing.assert_close(edges.vector[edges.reverse], back)
+    assert torch.equal(edges.receiver[edges.reverse], edges.sender)
+    assert torch.equal(edges.sender[edges.reverse], edges.receiver)
+    assert torch.equal(edges.receiver, edges.receiver.sort().values)
+
+
+@pytest.mark.parametrize("number", [1, 62, 166, 225])
+def test_the_nearest_are_there_with_what_is_as_near(
+    random_crystal: Callable[..., SymmetricCrystal], number: int
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(number, 7), random_crystal(number, 8)])
+    cutoff = 12.0 if number == 1 else 7.0
+    everything = symmetric_edges(orbits, numbers, cutoff)
+    distance = torch.linalg.vector_norm(everything.vector, dim=-1)
+    last = torch.stack(
+        [distance[everything.receiver == site].sort().values[9] + 1e-3 for site in range(len(orbits.numbers))]
+    )
+    wanted = distance <= torch.maximum(last[everything.receiver], last[everything.sender])
+    few = symmetric_edges(orbits, numbers, cutoff, nearest=10)
+    assert len(few) == int(wanted.sum()) < len(everything)
+    torch.testing.assert_close(few.vector.norm(dim=-1).sort().values, distance[wanted].sort().values)
+
+
+def test_the_twelve_nearest_of_strontium_are_its_oxygens() -> None:
+    orbits, numbers = orbits_of([strontium_titanate()])
+    edges = symmetric_edges(orbits, numbers, 3.0, nearest=5)
+    assert int((edges.receiver == 0).sum()) == 12  # all twelve are as near as the fifth
