@@ -4,7 +4,7 @@
     python examples/hybrid_tables.py --data shards/mp --workdir tables -n 300 --plot docs/hybrid.png
     python examples/hybrid_tables.py --data shards/mp --workdir tables -n 100 --methods template diffusion symmetric
 
-Crystals of the test split are taken in one random order, so that a larger `-n` adds to a smaller one. What is known of
+Crystals of a split are taken in one random order, so that a larger `-n` adds to a smaller one. What is known of
 each stands in a line of WORKDIR/METHOD.jsonl; run it again after an interruption and it does the rest. Seconds are
 processor time: drawing, relaxing and energies of all candidates, and taking the different ones. Without arguments a
 few alloys and EMT stand in.
@@ -246,9 +246,10 @@ def alloys(folder: Path) -> None:
 def main() -> None:
     """Measures what isn't measured yet, and prints tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the splits train and test")
+    parser.add_argument("--data", type=Path, help="folder of the splits, train among them")
     parser.add_argument("--workdir", type=Path)
-    parser.add_argument("-n", type=int, default=300, help="crystals of the test split")
+    parser.add_argument("--split", default="test", help="whose crystals are looked for")
+    parser.add_argument("-n", type=int, default=300, help="so many of them")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--rank", default="chgnet")
     parser.add_argument("--plot", type=Path, help="write the cost curve there")
@@ -259,7 +260,7 @@ def main() -> None:
         if args.data is None:
             alloys(data)
         rank, candidates = (args.rank, 20) if args.data else ("emt", 2)
-        library, test = open_library(str(data / "train")), load_split(data, "test")
+        library, test = open_library(str(data / "train")), load_split(data, args.split)
         order = np.random.default_rng(0).permutation(len(test))[: args.n].tolist()
         crystals = atoms_from_crystals(test.crystals)
         truths = [(test.ids[k], crystals[k]) for k in order]
