@@ -55,10 +55,86 @@ class Same(NamedTuple):
     timed_out: int
 
 
-def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tolerances) -> list[Same]:
-    """For each crystal, the first one before it that is the same: of `kept`, then of the ones among itself.
+class Distinct:
+    """Crystals of one reduced formula that are taken in one after the other, and which earlier one each is the same as.
 
     Being alike within tolerances is not transitive: a crystal is compared with those that are themselves no copy.
+
+    Args:
+        tolerances: how different the same may be.
+    """
+
+    def __init__(self, tolerances: Tolerances) -> None:
+        self._matcher = StructureMatcher(
+            ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
+        )
+        self._shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
+        self._different: dict[int, Structure] = {}
+        self._count = 0
+
+    def add(self, atoms: Atoms, compare: bool = True) -> Same:
+        """Takes a crystal in.
+
+        Args:
+            atoms: a crystal.
+            compare: or take it for new without looking.
+        """
+        crystal, index, timed_out = _reduced(atoms), None, 0
+        shape = Shape(crystal)
+        for j in self._shapes.perhaps(shape) if compare else ():
+            same = _same(self._matcher, self._different[j], crystal)
+            timed_out += same is None
+            if same:
+                index = j
+                break
+        if index is None:
+            self._shapes.add(self._count, shape)
+            self._different[self._count] = crystal
+        self._count += 1
+        return Same(index, timed_out)
+
+
+class Distinct:
+    """Crystals of one reduced formula that are taken in one after the other, and which earlier one each is the same as.
+
+    Being alike within tolerances is not transitive: a crystal is compared with those that are themselves no copy.
+
+    Args:
+        tolerances: how different the same may be.
+    """
+
+    def __init__(self, tolerances: Tolerances) -> None:
+        self._matcher = StructureMatcher(
+            ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
+        )
+        self._shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
+        self._different: dict[int, Structure] = {}
+        self._count = 0
+
+    def add(self, atoms: Atoms, compare: bool = True) -> Same:
+        """Takes a crystal in.
+
+        Args:
+            atoms: a crystal.
+            compare: or take it for new without looking.
+        """
+        crystal, index, timed_out = _reduced(atoms), None, 0
+        shape = Shape(crystal)
+        for j in self._shapes.perhaps(shape) if compare else ():
+            same = _same(self._matcher, self._different[j], crystal)
+            timed_out += same is None
+            if same:
+                index = j
+                break
+        if index is None:
+            self._shapes.add(self._count, shape)
+            self._different[self._count] = crystal
+        self._count += 1
+        return Same(index, timed_out)
+
+
+def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tolerances) -> list[Same]:
+    """For each crystal, the first one before it that is the same: of `kept`, then of the ones among itself.
 
     Args:
         structures: of one reduced formula, the ones to keep first.
@@ -68,26 +144,10 @@ def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tole
     Returns:
         For each of `structures` an index into `[*kept, *structures]`, or None where it is new.
     """
-    matcher = StructureMatcher(
-        ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
-    )
-    reduced = [_reduced(atoms) for atoms in (*kept, *structures)]
-    shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
-    for k in range(len(kept)):
-        shapes.add(k, Shape(reduced[k]))
-    found = []
-    for k in range(len(kept), len(reduced)):
-        shape, index, timed_out = Shape(reduced[k]), None, 0
-        for j in shapes.perhaps(shape):
-            same = _same(matcher, reduced[j], reduced[k])
-            timed_out += same is None
-            if same:
-                index = j
-                break
-        if index is None:
-            shapes.add(k, shape)
-        found.append(Same(index, timed_out))
-    return found
+    seen = Distinct(tolerances)
+    for atoms in kept:
+        seen.add(atoms, compare=False)
+    return [seen.add(atoms) for atoms in structures]
 
 
 def _reduced(atoms: Atoms) -> Structure:
