@@ -94,45 +94,6 @@ class Distinct:
         return Same(index, timed_out)
 
 
-class Distinct:
-    """Crystals of one reduced formula that are taken in one after the other, and which earlier one each is the same as.
-
-    Being alike within tolerances is not transitive: a crystal is compared with those that are themselves no copy.
-
-    Args:
-        tolerances: how different the same may be.
-    """
-
-    def __init__(self, tolerances: Tolerances) -> None:
-        self._matcher = StructureMatcher(
-            ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
-        )
-        self._shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
-        self._different: dict[int, Structure] = {}
-        self._count = 0
-
-    def add(self, atoms: Atoms, compare: bool = True) -> Same:
-        """Takes a crystal in.
-
-        Args:
-            atoms: a crystal.
-            compare: or take it for new without looking.
-        """
-        crystal, index, timed_out = _reduced(atoms), None, 0
-        shape = Shape(crystal)
-        for j in self._shapes.perhaps(shape) if compare else ():
-            same = _same(self._matcher, self._different[j], crystal)
-            timed_out += same is None
-            if same:
-                index = j
-                break
-        if index is None:
-            self._shapes.add(self._count, shape)
-            self._different[self._count] = crystal
-        self._count += 1
-        return Same(index, timed_out)
-
-
 def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tolerances) -> list[Same]:
     """For each crystal, the first one before it that is the same: of `kept`, then of the ones among itself.
 
