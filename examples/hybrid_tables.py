@@ -1,7 +1,7 @@
 """How often templates, both diffusion models and all of them together find the right crystal, ranked and not.
 
     for split in train test; do asegen ingest mp/$split.csv.gz -o shards/mp; done
-    python examples/hybrid_tables.py --data shards/mp --workdir tables -n 300 --plot docs/hybrid.png
+    python examples/hybrid_tables.py --data shards/mp --workdir tables -n 300 --types --plot docs/hybrid.png
     python examples/hybrid_tables.py --data shards/mp --workdir tables -n 100 --methods template diffusion symmetric
 
 Crystals of a split are taken in one random order, so that a larger `-n` adds to a smaller one. What is known of
@@ -181,7 +181,8 @@ def report(records: dict[str, list[Record]]) -> None:
             (method, str(len(own)), share(own, drawn_first, 1), *(share(own, kept_first, k) for k in (1, 5, 20)))
             for method, own in part.items()
         ]
-        table((title, "crystals", "first drawn, %", "first ranked, %", "best of 5, %", "best of 20, %"), rows)
+        if any(part.values()):
+            table((title, "crystals", "first drawn, %", "first ranked, %", "best of 5, %", "best of 20, %"), rows)
     if own := records.get("hybrid"):
         sources = sorted({one["source"] for record in own for one in record["candidates"]})
         orders = {"all": best_first("score"), "promise alone": best_first("promise")}
@@ -251,7 +252,9 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="whose crystals are looked for")
     parser.add_argument("-n", type=int, default=300, help="so many of them")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--candidates", type=int, default=20, help="of each method; of the hybrid twice as many")
     parser.add_argument("--rank", default="chgnet")
+    parser.add_argument("--types", action="store_true", help="tell which crystals have a new structure type")
     parser.add_argument("--plot", type=Path, help="write the cost curve there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -259,14 +262,14 @@ def main() -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         if args.data is None:
             alloys(data)
-        rank, candidates = (args.rank, 20) if args.data else ("emt", 2)
+        rank, candidates = (args.rank, args.candidates) if args.data else ("emt", 2)
         library, test = open_library(str(data / "train")), load_split(data, args.split)
         order = np.random.default_rng(0).permutation(len(test))[: args.n].tolist()
         crystals = atoms_from_crystals(test.crystals)
         truths = [(test.ids[k], crystals[k]) for k in order]
         for method in args.methods:
             measure(workdir / f"{method}.jsonl", ranked(method, library, rank, candidates), truths)
-        known = look(workdir / "known.jsonl", library, truths)
+        known = look(workdir / "known.jsonl", library, truths) if args.types or args.data is None else {}
         hull = dict(zip(test.ids, test.targets["energy_above_hull"].tolist(), strict=True))
         records = {method: own for method in METHODS if (own := lines(workdir / f"{method}.jsonl"))}
         for record in chain(*records.values()):
