@@ -32,10 +32,10 @@ class ScoreGenerator(SymmetricGenerator):
 
     With weights of recipe `symmetric-paper` every site starts in its group's general position, and images that end
     nearer than 0.3 Å are one atom. So `sites` names numbers of sites ("Na:1,Cl:1"), and the composition is what comes
-    out: `info["formula_found"]`, beside `formula`, which was asked for; for a formula without sites the numbers are
-    those of known crystals. Nothing is drawn again unless `valid_only` asks for it. A sample whose numbers stop to be
-    finite is marked with the reason "sampling failed". With weights that were trained on sites in their own positions
-    the composition is exact, as in `SymmetricGenerator`.
+    out: `info["formula"]`. For a formula without sites (`info["formula_requested"]`) the numbers are drawn as known
+    crystals have them (`info["sites_requested"]`). Nothing is drawn again unless `valid_only` asks for it. A sample
+    whose numbers stop to be finite is marked with the reason "sampling failed". With weights that were trained on
+    sites in their own positions the composition is exact, as in `SymmetricGenerator`.
 
     Arguments are `SymmetricGenerator`'s; `quick` changes nothing.
     """
@@ -109,11 +109,13 @@ class ScoreGenerator(SymmetricGenerator):
         found, failed = self._score.sample(orbits, torch.tensor(seeds), steps)
         crystals = [settled(crystal) for crystal in crystals_of(found)]
         structures = list(finished(crystals, self.cell))
-        for atoms, way, crystal, wrong in zip(structures, ways, crystals, failed.tolist(), strict=True):
+        for atoms, sample, way, crystal, wrong in zip(structures, batch, ways, crystals, failed.tolist(), strict=True):
             numbers = numbers_of_sites(way)
             atoms.info["sites_requested"] = " ".join(f"{chemical_symbols[z]}:{k}" for z, k in numbers.items())
             made = Occupation(crystal.group, tuple((site.letter, site.number) for site in crystal.sites))
-            atoms.info["formula_found"] = composition_of(made, list(numbers)).formula
+            atoms.info["formula"] = composition_of(made, list(numbers)).formula
+            if self._numbers() is None:
+                atoms.info["formula_requested"] = sample.composition.formula
             if wrong:
                 atoms.info["reason"] = "sampling failed: a number was not finite, or the cell collapsed"
         return structures

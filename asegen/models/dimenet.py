@@ -139,7 +139,7 @@ class _Moments:
         self.blocks = []
         place, filled = torch.zeros_like(edges.receiver), 0
         order = torch.argsort(degree)
-        for sites in torch.split(order, max(1, -(-len(order) // _BLOCKS))):
+        for sites in torch.split(order, max(1, -(-len(order) // _BLOCKS))) if len(order) else ():
             widest = int(degree[sites[-1]])
             rank = torch.arange(widest, device=degree.device)
             real = rank < degree[sites, None]

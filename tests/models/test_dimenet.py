@@ -110,3 +110,13 @@ def test_triplets_one_by_one_are_torch_geometrics_block(
     expected = InteractionPPBlock.forward(block, message, radial, spherical, triplets.second, triplets.first)
     found = block(message, radial, _Triplets(edges, network.spherical.radial(distance).transpose(0, 1)))
     torch.testing.assert_close(found, expected)
+
+
+def test_sites_that_see_nothing_have_no_edges(
+    random_crystal: Callable[..., SymmetricCrystal], network: SymmetricDimeNet
+) -> None:
+    orbits, numbers = orbits_of([random_crystal(1, 5)])
+    assert [len(part) for part in network(orbits.numbers, symmetric_edges(orbits, numbers, 0.2), orbits.numbers)] == [
+        0,
+        0,
+    ]
