@@ -41,6 +41,7 @@
 
   // ---- columns of the table
 
+  const asked = rows.some((row) => row.phonons || row.phonons_reason);  // for phonons
   const COLUMNS = [
     { key: "rank", label: "#", number: true, title: "Rank among the candidates of its status" },
     { key: "formula", label: "Formula", show: (row) => formula(row.formula) },
@@ -50,7 +51,7 @@
     { key: "e_hull", label: "E above hull", number: true, title: "Energy above the convex hull, eV/atom",
       show: (row) => fixed(row.e_hull, 3) },
     { key: "phonons", label: "Phonons", show: (row) => badge(row.phonons), title: "Dynamic stability",
-      sort: (row) => ({ stable: 0, marginal: 1, unstable: 2 })[row.phonons] ?? null },
+      sort: (row) => ({ stable: 0, marginal: 1, unstable: 2 })[row.phonons] ?? null, wanted: asked },
     { key: "novel", label: "Novel", show: (row) => (row.novel === true ? "new" : row.known_as || ""),
       sort: (row) => (row.novel === undefined ? null : row.novel ? 0 : 1), wanted: rows.some((row) => "novel" in row) },
     { key: "status", label: "Status", show: (row) => badge(row.status) },
@@ -511,6 +512,7 @@
   hear("above", "input", (field) => { state.above = field.value; });
   hear("verdict", "change", (field) => { state.verdict = field.value; });
   hear("novel", "change", (field) => { state.novel = field.checked; });
+  $("verdict-label").hidden = !asked;
   $("novel-label").hidden = !rows.some((row) => "novel" in row);
   $("reset").addEventListener("click", () => {
     Object.assign(state, { sort: "", down: false, text: "", above: "", verdict: "", novel: false, statuses: new Set() });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +30,7 @@ from asegen.screening.ledger import (
     UNSUPPORTED,
     candidate_id,
 )
-from asegen.screening.minimise import minimise
+from asegen.screening.minimise import Minimum, minimise
 from asegen.screening.records import Candidate, Input, Outcome
 from asegen.screening.stage import Runner, Stage, is_of_the_disk
 from asegen.screening.symmetry import refined, space_group
@@ -45,6 +45,8 @@ READ_SECONDS = 60.0
 """That one entry may take to be read and checked."""
 NEAR = 0.01
 """Å, tolerance of the space groups that a pre-relaxed crystal is given exactly."""
+_NO_ENERGY = 1e-3
+"""eV/atom, less than what `fmax` leaves undecided."""
 AS_CAME = 0.01
 """Å, tolerance of the space group of a crystal as it came."""
 
@@ -227,7 +229,8 @@ class Relax(Stage):
     """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
 
     A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
-    that keeps the network's errors from the result.
+    that keeps the network's errors from the result. A relaxed crystal that is near to a space group is given it exactly
+    where that costs no energy: noise of the start is left out, a distortion that the calculator wants is kept.
 
     Attributes:
         engine: see `asegen.screening.calculators.find_engine`.
@@ -304,12 +307,15 @@ class Relax(Stage):
             notes.append(f"not pre-relaxed: {first:.3f} eV/atom then, {without:.3f} as it was")
             atoms, first = before, without
         end = minimise(atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
+        tried = None if self.keep_symmetry or not end.converged else self._symmetric(end, calculator)
+        if tried is not None and tried.converged and tried.energy <= end.energy + _NO_ENERGY:
+            end = replace(tried, steps=end.steps)
         found: dict[str, Any] = {
             "first_energy": _finite(first),
             "energy": _finite(end.energy),
             "fmax": _finite(end.fmax),
             "steps": end.steps,
-            "force_calls": end.steps + 1 + checked,
+            "force_calls": end.steps + 1 + checked + (tried is not None),
             "n_atoms": len(end.atoms),
             "energy_scale": self.engine.energy_scale,
         }
@@ -323,6 +329,13 @@ class Relax(Stage):
         if end.reason.startswith("unconverged"):
             return Outcome(UNCONVERGED, end.reason.partition(": ")[2], found, end.atoms)
         return Outcome(FAILED, end.reason, found, end.atoms)
+
+    def _symmetric(self, end: Minimum, calculator: Calculator) -> Minimum | None:
+        """The relaxed crystal with its space group made exact, judged by the calculator; None where it is already."""
+        if space_group(end.atoms, NEAR) == space_group(end.atoms, self.symprec):
+            return None
+        crystal = refined(end.atoms, self.symprec)
+        return None if crystal is None else minimise(crystal, calculator, self.fmax, steps=0)
 
 
 @dataclass(frozen=True)

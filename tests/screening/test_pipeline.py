@@ -29,6 +29,7 @@ from asegen.screening.recipe import recipe
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
+from asegen.screening.symmetry import space_group
 
 sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
 from faulty import Full, Killing
@@ -263,6 +264,23 @@ def test_a_pre_relaxed_crystal_is_dropped_where_the_calculator_prefers_it_as_it_
     assert helped["Cu"].energy == plain["Cu"].energy
     assert helped["Cu"].force_calls == plain["Cu"].force_calls + 1
     assert helped["Ni"].notes == () and helped["Ni"].first_energy < plain["Ni"].first_energy
+
+
+def test_a_relaxed_crystal_gets_its_space_group_exactly_where_that_costs_no_energy(tmp_path: Path) -> None:
+    noisy = bulk("Cu", cubic=True, a=3.6)
+    noisy.rattle(0.015, seed=0)
+    write(tmp_path / "in.extxyz", [noisy])
+    relax = Relax(find_engine("emt"), fmax=1.0, symprec=0.1)  # lets the noise be
+    (found,) = screen([tmp_path / "in.extxyz"], tmp_path / "run", [Read(), relax], workforce=THREADS)
+    atoms = read_atoms(tmp_path / "run", found.id)
+    assert space_group(atoms, 1e-4) == "Fm-3m (225)" and found.n_atoms == 1
+    assert (found.steps, found.force_calls) == (0, 2) and found.energy < found.first_energy
+    costly = Relax(find_engine("emt"), fmax=1.0, symprec=0.5)  # bcc's way to fcc is as near to bcc as that
+    bain = bulk("Cu", "bcc", cubic=True, a=2.85)
+    bain.set_cell([2.77, 2.77, 3.1], scale_atoms=True)
+    write(tmp_path / "bain.extxyz", [bain])
+    (found,) = screen([tmp_path / "bain.extxyz"], tmp_path / "bain", [Read(), costly], workforce=THREADS)
+    assert found.space_group == "I4/mmm (139)" or found.energy <= found.first_energy + 1e-3
 
 
 def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
