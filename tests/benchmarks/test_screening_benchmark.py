@@ -3,8 +3,8 @@
 The goal is at least 0.85 N of one worker's throughput on as many cores. Two numbers are of calculations (EMT, and
 CHGNet where it is installed), whose workers compete for the machine's cores and its memory's bandwidth; the third is of
 work that only waits, which shows what is lost to the pipeline itself, as does the share of the time that workers were
-at work. Processes are started, and have imported what they need, before the clock runs: what CHGNet costs a worker's first
-candidate, a few seconds, is no matter of throughput.
+at work. Processes are started, and have imported what they need, before the clock runs: what CHGNet costs a worker's
+first candidate, a few seconds, is no matter of throughput.
 """
 
 import importlib
