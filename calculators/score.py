@@ -34,8 +34,8 @@ class ScoreGenerator(SymmetricGenerator):
     nearer than 0.3 Å are one atom. So `sites` names numbers of sites ("Na:1,Cl:1"), and the composition is what comes
     out: `info["formula"]`. For a formula without sites (`info["formula_requested"]`) the numbers are drawn as known
     crystals have them (`info["sites_requested"]`). Nothing is drawn again unless `valid_only` asks for it. A sample
-    whose numbers stop to be finite is marked with the reason "sampling failed". With weights that were trained on
-    sites in their own positions the composition is exact, as in `SymmetricGenerator`.
+    whose numbers stop to be finite stays at its start and is marked: `info["sampling"]` is "failed". With weights that
+    were trained on sites in their own positions the composition is exact, as in `SymmetricGenerator`.
 
     Arguments are `SymmetricGenerator`'s; `quick` changes nothing.
     """
@@ -116,7 +116,8 @@ class ScoreGenerator(SymmetricGenerator):
             atoms.info["formula"] = composition_of(made, list(numbers)).formula
             if self._numbers() is None:
                 atoms.info["formula_requested"] = sample.composition.formula
-            if wrong:
+            atoms.info["sampling"] = "failed" if wrong else "done"
+            if wrong:  # where this start fails the validity gate too, the reason is the gate's
                 atoms.info["reason"] = "sampling failed: a number was not finite, or the cell collapsed"
         return structures
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase.build import bulk
 from ase.io import read, write
 from lightning.fabric import Fabric
@@ -60,6 +61,7 @@ def test_sites_in_general_position_become_crystals_with_the_group(weights: str) 
     for atoms in drawn:
         assert atoms.info["sites_requested"] == "Na:1 Cl:1" and atoms.info["spacegroup_requested"] == 225
         assert "formula_requested" not in atoms.info and atoms.info["attempt"] == 0
+        assert atoms.info["sampling"] == "done"
         assert AseAtomsAdaptor.get_structure(atoms).composition == Formula(atoms.info["formula"])
         if atoms.info["valid"]:
             assert atoms.info["spacegroup"] >= 225 or "spacegroup" not in atoms.info
@@ -108,3 +110,13 @@ def test_settled_sites_have_the_letters_of_their_places() -> None:
     sites = (Site("l", 11, (0, 0, 0)), Site("l", 17, (0.5, 0.5, 0.5)), Site("l", 8, (0.3, 0, 0)))
     found = settled(SymmetricCrystal(225, 5.64 * np.eye(3), sites))
     assert [(site.letter, site.number) for site in found.sites] == [("a", 11), ("b", 17), ("e", 8)]
+
+
+def test_a_sample_that_fails_says_so(weights: str) -> None:
+    generator = ScoreGenerator(225, sites="Na:1,Cl:1", model=weights, device="cpu")
+    with torch.no_grad():
+        for parameter in generator._score._model.parameters():
+            parameter.fill_(torch.nan)
+    for atoms in generator.generate(generator.compositions(2), steps=1):
+        assert atoms.info["sampling"] == "failed" and np.isfinite(atoms.positions).all()
+        assert not atoms.info["valid"] and atoms.info["reason"]
