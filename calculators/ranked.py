@@ -174,7 +174,9 @@ class RankedGenerator(Generator):
         if self._ranker is not None:
             for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
                 atoms = found[k] = one.atoms
-                name, value = ("energy_missing", one.reason) if one.reason else ("energy_per_atom", one.energy)
+                name, value = (
+                    ("energy_missing", one.reason) if one.reason else ("energy_per_atom", round(one.energy, 6))
+                )
                 atoms.info[name] = value
         for k in good:
             self._score(found[k])

@@ -16,6 +16,7 @@ from asegen.calculators.property import predict
 from asegen.errors import InputError
 from asegen.predictors import PropertyPredictor, load_predictor
 from asegen.screening.calculators import Engine, find_engine
+from asegen.screening.gate import gate
 from asegen.screening.minimise import minimise
 from asegen.trained import pick_device
 
@@ -122,11 +123,16 @@ class _Chgnet:
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
         graphs, records = [], []
         for atoms in structures:
-            found = self._engine.refusal(atoms) or _graph(atoms, self._device)
+            found = _refusal(self._engine, atoms) or _graph(atoms, self._device)
             records.append(Judged(atoms, math.nan, found if isinstance(found, str) else ""))
             graphs += [] if isinstance(found, str) else [found]
         energies = iter(_energies(graphs, self._device))
         return [record if record.reason else record._replace(energy=next(energies)) for record in records]
+
+
+def _refusal(engine: Engine, atoms: Atoms) -> str | None:
+    """Why a calculator had better not see a structure; neighbours of what is too dense would fill the memory."""
+    return gate(atoms)[1] or engine.refusal(atoms)
 
 
 def _graph(atoms: Atoms, device: str) -> Any:
@@ -179,7 +185,7 @@ class _ByCalculator:
         return [self._judge_one(atoms) for atoms in structures]
 
     def _judge_one(self, atoms: Atoms) -> Judged:
-        if (reason := self._engine.refusal(atoms)) is not None:
+        if (reason := _refusal(self._engine, atoms)) is not None:
             return Judged(atoms, math.nan, reason)
         try:
             return self._relaxed(atoms) if self._steps else Judged(atoms, self._energy(atoms))

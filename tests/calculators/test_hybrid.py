@@ -67,3 +67,10 @@ def test_flow_from_late_stays_near_its_start(candidates: HybridCandidates, monke
     assert start.info["source"] == "template"
     assert StructureMatcher().fit(*map(AseAtomsAdaptor.get_structure, (drawn, start)))
     assert abs(drawn.cell.volume / start.cell.volume - 1) > 1e-4  # it did move
+
+
+def test_models_that_cannot_restart_draw_from_noise(
+    candidates: HybridCandidates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asegen.generators.StructureSampler.restarts", False)
+    assert "partial" not in {atoms.info["source"] for atoms in candidates.generate("NaCl", n=24, steps=2)}

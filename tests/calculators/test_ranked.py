@@ -123,9 +123,11 @@ def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
     pytest.importorskip("chgnet")
     from chgnet.model.dynamics import CHGNetCalculator
 
-    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Cu", a=30)]
+    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Cu", a=15)]
+    structures.append(bulk("Cu", "sc", a=0.8))
     found = find_ranker("chgnet", "cpu").judge(structures)
     assert isnan(found[3].energy) and found[3].reason.startswith("isolated atom")
+    assert isnan(found[4].energy) and found[4].reason.startswith("bad volume")
     for atoms, one in zip(structures[:3], found, strict=False):
         atoms.calc = CHGNetCalculator(use_device="cpu", verbose=False)
         assert one.energy == pytest.approx(atoms.get_potential_energy() / len(atoms), abs=1e-5)
