@@ -82,6 +82,7 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
         steps=args.steps,
         keep_symmetry=args.keep_symmetry,
         symprec=args.symprec,
+        order=args.order,
         reference=args.reference,
         energy_scale=args.energy_scale,
         online=args.materials_project,

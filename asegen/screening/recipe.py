@@ -30,6 +30,7 @@ def recipe(
     steps: int = 500,
     keep_symmetry: bool = False,
     symprec: float = 0.1,
+    order: bool = False,
     reference: Path | str | None = None,
     energy_scale: str | None = None,
     online: bool = False,
@@ -50,6 +51,7 @@ def recipe(
         steps: most of its steps.
         keep_symmetry: space groups stay in it.
         symprec: Å, tolerance of the space groups.
+        order: CIFs with partial occupancies are ordered, not refused.
         reference: file of known crystals, to tell the new from the known, and of competing phases; see
             `asegen.screening.references.read_reference`.
         energy_scale: of energies in it that don't name theirs.
@@ -77,7 +79,7 @@ def recipe(
     if "relax" not in wanted and (lacking := wanted & set(STAGES[5:])):
         raise InputError(f"the stage {min(lacking)} needs the stage relax")
     near = min(symprec, NEAR) if "symmetrise" in wanted else None
-    made: list[Stage] = [Read(), Deduplicate(), Symmetrise(symprec)]
+    made: list[Stage] = [Read(order=order), Deduplicate(), Symmetrise(symprec)]
     if "prerelax" in wanted:
         made.append(Prerelax(near, None if relaxer == "empnn" else relaxer, device))
     if "relax" in wanted:

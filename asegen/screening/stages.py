@@ -18,6 +18,7 @@ from asegen.cif import NOTE, StructureError
 from asegen.screening.calculators import Engine
 from asegen.screening.claims import Ledger
 from asegen.screening.dedup import STRICT, USUAL, Tolerances, same_as
+from asegen.screening.disorder import ordered
 from asegen.screening.formulas import reduced_formula
 from asegen.screening.gate import gate
 from asegen.screening.known import digest, gather
@@ -57,14 +58,16 @@ class Read(Stage):
 
     Attributes:
         at_once: entries of a group.
+        order: whether CIFs with partial occupancies are ordered (see `asegen.screening.disorder`), not refused.
     """
 
     name: ClassVar[str] = "read"
     at_once: int = 16
+    order: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """Nothing of it decides a result."""
-        return {}
+        """Only what changes results."""
+        return {"order": True} if self.order else {}
 
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         """Neighbours in the files."""
@@ -85,7 +88,7 @@ class Read(Stage):
     def _one(self, entry: Input) -> Outcome:
         try:
             with time_limit(READ_SECONDS):
-                name, atoms, _ = read_entry(_entry(entry))
+                name, atoms = self._atoms(entry)
                 status, reason = gate(atoms)
         except StructureError as error:
             return Outcome(REJECTED, str(error))
@@ -105,6 +108,15 @@ class Read(Stage):
         crystal = plain(atoms)
         found["space_group_before"] = found["space_group"] = space_group(crystal, AS_CAME)
         return Outcome(OK, "", found, crystal)
+
+    def _atoms(self, entry: Input) -> tuple[str, Atoms]:
+        try:
+            name, atoms, _ = read_entry(_entry(entry))
+        except StructureError as error:
+            if not (self.order and entry.format == CIF and str(error).startswith("partial occupancy:")):
+                raise
+            return entry.name, ordered(entry.content)
+        return name, atoms
 
 
 @dataclass(frozen=True)
