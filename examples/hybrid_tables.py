@@ -207,7 +207,7 @@ def plot(records: dict[str, list[Record]], path: Path) -> None:
     axes = figure.subplots()
     for color, (method, own) in enumerate(records.items()):
         most = max(len(record["candidates"]) for record in own)
-        numbers = [k for k in (1, 2, 3, 5, 7, 10, 14, 20, 28, 40) if k <= most]
+        numbers = [k for k in (1, 2, 3, 5, 7, 10, 14, 20, 28) if k < most] + [most]
         cost = [k / most * np.mean([record["seconds"] for record in own]) for k in numbers]
         parts = [[{**r, "candidates": drawn_first(r)[:k]} for r in own] for k in numbers]
         for style, order, k in (("-", best_first("score"), 1), ("--", drawn_first, most)):
