@@ -215,3 +215,16 @@ def test_it_learns_rock_salt_from_sites_in_general_position() -> None:
     apart = (off.sum(-1) % 1.0 - 0.5).abs() < 1e-6  # half a cell apart along one or all three axes
     assert not failed.any()
     assert int((single & apart & ((length - a).abs() < 0.4)).sum()) >= 4  # by chance: none
+
+
+@pytest.mark.parametrize("merged", [0.0, 0.3])
+def test_scores_do_not_depend_on_the_vectors_that_describe_the_lattice(merged: float) -> None:
+    orbits, numbers = data([(62, [("d", 22), ("d", 8)]), (166, [("i", 14), ("i", 8)])], 4)
+    other = torch.tensor([[[1.0, 1, 0], [0, 1, 0], [0, 1, 1]], [[1, 0, 0], [-1, 1, 0], [2, 0, 1]]]).double()
+    model, process = network(), SymmetricScore(cutoff=4.0, merged=merged, nearest=30)
+    level = torch.tensor([2, 6])
+    with torch.no_grad():
+        expected = process._scores(model, orbits, numbers, level)
+        found = process._scores(model, orbits.in_basis(other), numbers, level)
+    assert float(expected[0].abs().max()) > 1e-4
+    torch.testing.assert_close(found, expected)
