@@ -36,6 +36,11 @@ def shipped_weights(*processes: str) -> list[str]:
     return [name for name in names if not processes or read_header(_place(name))["process"]["class"] in processes]
 
 
+def shipped_catalogue() -> Path:
+    """The catalogue of known crystals inside the package: mp/train."""
+    return _place(f"mp{CATALOGUE}")
+
+
 def find_weights(name_or_path: str, *processes: str) -> Path:
     """The file of shipped weights by name, or a path as it is.
 

@@ -17,7 +17,7 @@ from asegen.calculators.symmetric import SymmetricGenerator
 from asegen.calculators.template import DIFFUSION, DIFFUSION_PROMISE, TEMPLATE, TemplateGenerator
 from asegen.structure_checks import niggli_reduce
 from asegen.templates.library import TemplateLibrary
-from asegen.templates.sources import AFLOW
+from asegen.templates.sources import KNOWN
 
 SYMMETRIC, PARTIAL = "symmetric", "partial"
 _SHARES = {TEMPLATE: 0.6, DIFFUSION: 0.25, SYMMETRIC: 0.1, PARTIAL: 0.05}
@@ -46,7 +46,7 @@ class HybridCandidates(TemplateGenerator):
 
     def __init__(
         self,
-        templates: str | TemplateLibrary = AFLOW,
+        templates: str | TemplateLibrary = KNOWN,
         model: str | None = None,
         device: str = "auto",
         batch_size: int = 64,
@@ -127,7 +127,8 @@ class HybridGenerator(RankedGenerator):
     The candidates are `HybridCandidates`'s, ranked as `RankedGenerator` does.
 
     Args:
-        templates: known crystals: a file, a split of `asegen ingest`, "aflow", or a library that is open already.
+        templates: known crystals: a file, a split of `asegen ingest`, "aflow", or a library that is open already;
+            by default those that the shipped models were trained on.
         model: draws without symmetry, and begins with templates; the default model without it.
         rank: "none", "alignn", "chgnet", or a calculator's name, see `asegen.calculators.ranking.find_ranker`.
         candidates: of each formula; `generate` gives the best `n` of them.
@@ -143,7 +144,7 @@ class HybridGenerator(RankedGenerator):
 
     def __init__(
         self,
-        templates: str | TemplateLibrary = AFLOW,
+        templates: str | TemplateLibrary = KNOWN,
         model: str | None = None,
         rank: str = ALIGNN,
         candidates: int = CANDIDATES,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from asegen.symmetry.assignments import Occupation, check_letters, fits, impossi
 from asegen.symmetry.batches import crystals_of, make_orbits
 from asegen.symmetry.catalogue import Catalogue, Proposals, numbers_of_sites
 from asegen.symmetry.groups import Floats, parse_group, space_group
-from asegen.trained import CATALOGUE
+from asegen.trained import shipped_catalogue
 
 COMMON = "common"
 """Groups are drawn from those of known crystals, together with what is where."""
@@ -197,11 +196,6 @@ def _find(structure: Structure, operations: tuple[Floats, Floats]) -> dict[str, 
     if found is None or not found.holds:
         return {"reason": f"space group: spglib does not find it within {SYMPREC:g} Å"}
     return {"spacegroup": found.number, "spacegroup_symbol": found.symbol}
-
-
-def shipped_catalogue() -> Path:
-    """The catalogue of known crystals inside the package: mp/train."""
-    return Path(str(resources.files("asegen") / "weights" / f"mp{CATALOGUE}.safetensors"))
 
 
 def _counts(item: Composition) -> dict[int, int]:

@@ -19,7 +19,7 @@ from asegen.errors import InputError
 from asegen.screening.dedup import USUAL, Distinct
 from asegen.structure_checks import check_atoms, found_by_spglib
 from asegen.templates.library import TemplateLibrary
-from asegen.templates.sources import AFLOW, open_library
+from asegen.templates.sources import KNOWN, open_library
 from asegen.templates.substitution import substituted, substitutions
 
 TEMPLATE, DIFFUSION = "template", "diffusion"
@@ -68,7 +68,7 @@ class TemplateGenerator(Generator):
 
     def __init__(
         self,
-        templates: str | TemplateLibrary = AFLOW,
+        templates: str | TemplateLibrary = KNOWN,
         model: str | None = None,
         device: str = "auto",
         batch_size: int = 64,

@@ -62,7 +62,12 @@ class CLICommand:
             help="template: elements are substituted in known crystals, the nearest first; hybrid: these, both "
             "diffusion models, and diffusion that begins with templates, ranked (default: diffusion)",
         )
-        add("--templates", metavar="FILE", help="known crystals: a file, a split of asegen ingest, or aflow (default)")
+        add(
+            "--templates",
+            metavar="FILE",
+            help="known crystals: a file, a split or catalogue of asegen ingest, aflow, or mp, those that the shipped "
+            "models were trained on (default)",
+        )
         add(
             "--rank",
             metavar="BY",

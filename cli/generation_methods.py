@@ -17,7 +17,7 @@ from asegen.calculators.template import TemplateGenerator
 from asegen.errors import InputError
 from asegen.generators import is_score_model
 from asegen.templates.library import TemplateLibrary
-from asegen.templates.sources import AFLOW, open_library
+from asegen.templates.sources import KNOWN, open_library
 from asegen.workers import free_cores
 
 DIFFUSION, TEMPLATE, HYBRID = METHODS = "diffusion", "template", "hybrid"
@@ -55,7 +55,7 @@ def _library(args: argparse.Namespace) -> TemplateLibrary:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", visible=False)
         library = open_library(
-            args.templates or AFLOW,
+            args.templates or KNOWN,
             free_cores(),
             lambda total: bar.update(task, total=total, visible=True),
             lambda: bar.advance(task),

@@ -66,6 +66,7 @@ class TemplateLibrary:
         rejected: kinds of reasons why other structures of the source are no templates, and how many there are of each.
 
     Attributes:
+        crystals: as Atoms.
         ids: of the crystals.
         rejected: as given.
         checksum: of all that decides what is made of them, 8 hexadecimal digits.
@@ -86,9 +87,9 @@ class TemplateLibrary:
         self.checksum = _checksum(dataset)
         self.max_atoms = int(dataset.crystals.n_atoms.max())
         self.volumes = VolumeRule(dataset.crystals)
-        self._crystals = atoms_from_crystals(dataset.crystals)
+        self.crystals = atoms_from_crystals(dataset.crystals)
         self._members: defaultdict[Counts, list[int]] = defaultdict(list)
-        for k, atoms in enumerate(self._crystals):
+        for k, atoms in enumerate(self.crystals):
             self._members[arranged(atoms.numbers)[0]].append(k)
         self._kinds: dict[Counts, Kind | None] = {}
         self._occupations = None if dataset.symmetry is None else occupations_of(dataset.symmetry.orbits)
@@ -108,9 +109,9 @@ class TemplateLibrary:
         return self._kinds[counts]
 
     def _gather(self, counts: Counts) -> Kind | None:
-        found = [(k, self._crystals[k]) for k in self._members[counts]]
+        found = [(k, self.crystals[k]) for k in self._members[counts]]
         for multiple in _CENTRINGS:
-            larger = ((k, primitive(self._crystals[k])) for k in self._members[tuple(multiple * n for n in counts)])
+            larger = ((k, primitive(self.crystals[k])) for k in self._members[tuple(multiple * n for n in counts)])
             found += [(k, atoms) for k, atoms in larger if arranged(atoms.numbers)[0] == counts]
         if not found:
             return None

@@ -111,7 +111,7 @@ def test_copies_are_said(tmp_path: Path, known: str, capsys: pytest.CaptureFixtu
 def test_a_system_takes_one_of_each(tmp_path: Path) -> None:
     out = tmp_path / "out.extxyz"
     arguments = ["--system", "Cu-Au", "-n", "3", "--max-atoms", "2", "--method", "template", "--rank", "emt"]
-    generate(*arguments, "-o", str(out))
+    generate(*arguments, "--templates", "aflow", "-o", str(out))
     assert [a.info["rank"] for a in read(out, ":")] == [1, 1, 1]
 
 
@@ -133,7 +133,7 @@ def test_groups_are_kept_through_the_ranking(tmp_path: Path) -> None:
         (["--rank", "none", "-n", "3", "--keep", "4"], "1 to 3"),
         (["--rank", "none", "--keep", "0"], "at least 1"),
         (["--method", "hybrid", "--spacegroup", "225"], "none can be asked for"),
-        (["--method", "hybrid", "--rank", "alignn", "--relax-steps", "3"], "needs forces"),
+        (["--rank", "alignn", "--relax-steps", "3"], "needs forces"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -11,13 +11,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from asegen.calculators.symmetric import shipped_catalogue
 from asegen.errors import CheckpointError, InputError
 from asegen.orbits import Numbers, SymmetricBatch
 from asegen.symmetry.assignments import Occupation, canonical, fits
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.catalogue import Catalogue, chemical_distance, numbers_of_sites
 from asegen.symmetry.groups import space_group
+from asegen.trained import shipped_catalogue
 
 
 def known(*occupations: Occupation) -> Catalogue:
