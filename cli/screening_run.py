@@ -42,6 +42,7 @@ def run_screening(args: argparse.Namespace) -> None:
         InputError: bad arguments or files, a folder of another screening, or no candidate is left.
         AsegenError: the calculator, the workers or the disk let it down.
     """
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt; what fails is a record anyway
     stages = _stages(args)
     jobs = free_cores() if args.jobs is None else args.jobs
     if jobs < 1:
