@@ -47,9 +47,7 @@ class CLICommand:
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
-        add(
-            "--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy"
-        )
+        add("--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy")
         add("--device", default="auto", help="of the pre-relaxation: auto, cpu, cuda, cuda:1 …")
         workers = parser.add_mutually_exclusive_group()
         workers.add_argument("--jobs", type=int, metavar="N", help="worker processes here (default: the free cores)")
