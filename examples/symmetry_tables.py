@@ -19,7 +19,7 @@ import json
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from asegen.calculators import Generator, SymmetricGenerator
 from asegen.calculators.analogy import AnalogyGenerator
 from asegen.calculators.compositions import Composition, from_numbers, parse_formula
 from asegen.calculators.plan import Sample, cut_batches
-from asegen.calculators.symmetric import shipped_catalogue
 from asegen.errors import InputError
 from asegen.metrics import evaluate
 from asegen.metrics.matching import rms_distance, same_crystal
@@ -44,15 +43,18 @@ from asegen.screening.minimise import minimise
 from asegen.structure_checks import check_atoms
 from asegen.symmetry.catalogue import Catalogue
 from asegen.symmetry.groups import crystal_system
+from asegen.trained import shipped_catalogue
 
 GROUPED = ("analogy", "model")
 BY = (*GROUPED, "analogy-common", "common", "plain")
 SAMPLES = (1, 10, 50)
+MONOCLINIC = 15
+"""The last group that the paper leaves out."""
 MOST_RELAXED = 8
 """Distinct structures of one crystal that are relaxed before it counts as not found."""
 STEPS = 120
 """Of a relaxation in `rediscovery`."""
-EACH = 6
+EACH = 3
 """Structures of each composition in `named`."""
 ON_THE_HULL = 0.01
 """eV/atom: what a known crystal may lie above the hull to be taken as a competing phase."""
@@ -149,12 +151,12 @@ def match_table(test: Path, workdir: Path, by: str, n: int | None, jobs: int) ->
 
 def protocol_table(test: Path, train: Path, workdir: Path, by: str, n: int, jobs: int) -> None:
     """COV and Fréchet distances of n structures, and of as many real ones; no triclinic and no monoclinic crystals."""
-    reference, real = ([a for a in rows(path) if a.info["group"] > 15 and len(a) <= 20] for path in (test, train))
+    reference = [atoms for atoms in rows(test) if len(atoms) <= 20 and atoms.info["group"] > MONOCLINIC]
     random = np.random.default_rng(1)
     chosen = [reference[k] for k in random.permutation(len(reference))[:n]]
     generator = generator_of(by)
     made = drawn(generator, wanted(chosen, generator), 1, 1, workdir / f"protocol-{by}-{n}")
-    known = [real[k] for k in random.permutation(len(real))[:n]]
+    known = kept(workdir / f"real-{n}.extxyz", lambda: real_sample(train, n))
     for name, structures in ((f"by {by}", made), ("real", known)):
         found = evaluate(
             structures,
@@ -166,6 +168,21 @@ def protocol_table(test: Path, train: Path, workdir: Path, by: str, n: int, jobs
         figures = {f"{metric}: {key}": v for metric, m in found.metrics.items() for key, v in m.values.items()}
         print(f"protocol, {name}, {len(structures)} against {len(reference)}:")
         print("\n".join(f"    {key:40} {value:.4f}" for key, value in figures.items()), flush=True)
+
+
+def real_sample(train: Path, n: int) -> list[Atoms]:
+    """Random real crystals to be measured like generated ones."""
+    real = [atoms for atoms in rows(train) if len(atoms) <= 20]
+    mixed = [real[k] for k in np.random.default_rng(1).permutation(len(real))]
+    return [atoms for atoms in mixed if atoms.info["group"] > MONOCLINIC][:n]
+
+
+def kept(file: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
+    """Crystals of a file, which is made if it isn't there."""
+    if not file.exists():
+        write(file.with_suffix(".part"), make(), format="extxyz")
+        os.replace(file.with_suffix(".part"), file)
+    return read(file, ":")
 
 
 # ---- rediscovery
@@ -210,43 +227,57 @@ def first_relaxed_match(real: Atoms, structures: Sequence[Atoms], engine: Engine
     return None, calls
 
 
-def rediscovery_table(
-    test: Path, train: Path, workdir: Path, by: str, n: int, calculator: str | None, seed: int = 1
-) -> None:
-    """How many of n crystals that aren't in the training set are found, before and after relaxation."""
-    chosen = unknown(rows(test), rows(train), n)
+def rediscovery_table(test: Path, train: Path, workdir: Path, by: str, n: int, calculator: str | None) -> None:
+    """How many of n crystals that aren't in the training set are found, before and after relaxation.
+
+    All samples are drawn only of those crystals that the first one misses.
+    """
+    chosen = kept(workdir / f"unknown-{n}.extxyz", lambda: unknown(rows(test), rows(train), n))
     generator = generator_of(by, quick=True)
     items = wanted(chosen, generator)
     folder = workdir / f"rediscovery-{by}-{len(chosen)}"
-    made = drawn(generator, items, SAMPLES[-1], seed, folder)
-    by_id = defaultdict(list)
-    for atoms in made:
-        by_id[atoms.info["material_id"]].append(atoms)
-    ledger = folder / "found.jsonl"
-    lines = ledger.read_text().splitlines() if ledger.exists() else []
-    found = {(row["id"], row["relaxed"]): row for row in map(json.loads, lines)}
     engine = None if calculator is None else find_engine(calculator)
-    for relaxed in (False, True) if engine else (False,):
-        for real in chosen:
-            name = real.info["material_id"]
-            if (name, relaxed) not in found:
-                if relaxed and engine:
-                    place, calls = first_relaxed_match(real, by_id[name], engine)
-                else:
-                    place, calls = first_match(real, by_id[name]), 0
-                found[name, relaxed] = {"id": name, "relaxed": relaxed, "place": place, "calls": calls}
-                with ledger.open("a") as file:
-                    file.write(json.dumps(found[name, relaxed]) + "\n")
-        show_found(chosen, [found[real.info["material_id"], relaxed] for real in chosen], by, relaxed)
+    found: dict[bool, dict[str, dict]] = {}
+    for samples in (1, SAMPLES[-1]):
+        structures = defaultdict(list)
+        for atoms in drawn(generator, items, samples, 1, folder / f"{samples}"):
+            structures[atoms.info["material_id"]].append(atoms)
+        for relaxed in (False, True) if engine else (False,):
+            ledger = folder / f"{'relaxed' if relaxed else 'drawn'}-{samples}.jsonl"
+            own = found.setdefault(relaxed, {})
+            own |= looked_for(chosen, structures, engine if relaxed else None, ledger)
+            show_found(chosen, own, by, relaxed)
+        missed = {name for own in found.values() for name, row in own.items() if row["place"] is None}
+        items = [item for item in items if item.material_id in missed]
 
 
-def show_found(chosen: Sequence[Atoms], results: Sequence[dict], by: str, relaxed: bool) -> None:
-    """Shares found with 1, 10 and 50 samples, in all and by crystal system."""
+def looked_for(
+    chosen: Sequence[Atoms], structures: Mapping[str, Sequence[Atoms]], engine: Engine | None, ledger: Path
+) -> dict[str, dict]:
+    """Where each crystal is found among its structures, relaxed if there is an engine; a file keeps what is known."""
+    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    found = {row["id"]: row for row in map(json.loads, lines)}
+    for real in chosen:
+        name = real.info["material_id"]
+        if name in structures and name not in found:
+            if engine is None:
+                place, calls = first_match(real, structures[name]), 0
+            else:
+                place, calls = first_relaxed_match(real, structures[name], engine)
+            found[name] = {"id": name, "place": place, "calls": calls}
+            with ledger.open("a") as file:
+                file.write(json.dumps(found[name]) + "\n")
+    return found
+
+
+def show_found(chosen: Sequence[Atoms], results: Mapping[str, dict], by: str, relaxed: bool) -> None:
+    """Shares found with 1, 10 and 50 samples, in all and by crystal system; what could not be drawn isn't found."""
     table = defaultdict(list)
-    for real, row in zip(chosen, results, strict=True):
+    for real in chosen:
+        place = results.get(real.info["material_id"], {}).get("place")
         for key in ("all", crystal_system(real.info["group"])):
-            table[key].append(np.inf if row["place"] is None else row["place"])
-    calls = sum(row["calls"] for row in results)
+            table[key].append(np.inf if place is None else place)
+    calls = sum(row["calls"] for row in results.values())
     print(f"found by {by}, {'after relaxation' if relaxed else 'as drawn'}, {calls} force calls")
     for key, places in table.items():
         shares = "".join(f"{np.mean(np.array(places) < k):10.3f}" for k in SAMPLES)
@@ -277,8 +308,10 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
             print(f"{name}: {real.info['material_id']} is sample {first_match(real, candidates)} of {len(candidates)}")
         write(folder / "candidates.extxyz", [plain(atoms, f"{name}, {k}") for k, atoms in enumerate(candidates)])
         phases = [a for a in inside if a.info["above"] <= ON_THE_HULL and all(a is not real for real in reals)]
-        write(folder / "phases.extxyz", [plain(atoms, atoms.info["material_id"]) for atoms in phases])
-        stages = recipe(calculator, relaxer=None, reference=folder / "phases.extxyz", best=1)
+        competing = folder / "phases.extxyz" if phases else None  # the elements are always there
+        if competing:
+            write(competing, [plain(atoms, atoms.info["material_id"]) for atoms in phases])
+        stages = recipe(calculator, relaxer=None, reference=competing, best=1)
         for result in screen([folder / "candidates.extxyz"], folder / "screening", stages, jobs=jobs):
             if result.e_known is not None:
                 asked = f"phonons: {result.phonons}, {result.lowest_frequency:.2f} THz" if result.phonons else ""
@@ -364,7 +397,7 @@ def main() -> None:
         rediscovery_table(args.files[0], args.files[1], args.workdir, args.by, args.n or 200, args.calculator)
     else:
         crystals = [atoms for file in args.files for atoms in rows(file)]
-        named_table(crystals, args.workdir, HITS | TERNARIES, args.calculator or "chgnet", args.jobs)
+        named_table(crystals, args.workdir, TERNARIES | HITS, args.calculator or "chgnet", args.jobs)
 
 
 if __name__ == "__main__":
