@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -43,6 +44,7 @@ def run_generation(args: argparse.Namespace) -> None:
         InputError: anything that can't be done, before or while structures are written.
         CheckpointError: weights that can't be read.
     """
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt at a group that isn't there
     n = 1 if args.n is None else args.n
     _check_arguments(args, n)
     generator = make_generator(args)
