@@ -126,7 +126,7 @@ def kept_first(record: Record) -> list[Record]:
 
 def best_first(key: str, without: Iterable[str] = ()) -> Callable[[Record], list[Record]]:
     """All candidates, but for some sources, in the order of one of their numbers."""
-    sign = 1 if key == "energy_per_atom" else -1
+    sign = -1 if key in ("promise", "score") else 1
 
     def order(record: Record) -> list[Record]:
         left = [one for one in drawn_first(record) if one["source"] not in without]
@@ -188,6 +188,8 @@ def report(records: dict[str, list[Record]]) -> None:
         orders = {"all": best_first("score"), "promise alone": best_first("promise")}
         orders["energy alone"] = best_first("energy_per_atom")
         orders |= {f"without {source}": best_first("score", [source]) for source in sources}
+        orders |= {f"{source} alone": best_first("score", set(sources) - {source}) for source in sources}
+        orders |= {f"{source} alone, as drawn": best_first("candidate", set(sources) - {source}) for source in sources}
         rows = [(name, share(own, order, 1), share(own, order, 10_000)) for name, order in orders.items()]
         table(("hybrid", "first, %", "best of all, %"), rows)
 
