@@ -1,5 +1,6 @@
 """What a user of ASE meets: a generator of `ase.Atoms`, a relaxer used as an optimiser, predictions as a calculator."""
 
+from asegen.calculators.analogy import AnalogyGenerator
 from asegen.calculators.generator import Generator
 from asegen.calculators.hybrid import HybridGenerator
 from asegen.calculators.property import PropertyCalculator
@@ -10,6 +11,7 @@ from asegen.calculators.symmetric import SymmetricGenerator
 from asegen.calculators.template import TemplateGenerator
 
 __all__ = [
+    "AnalogyGenerator",
     "Generator",
     "HybridGenerator",
     "LearnedRelaxer",

@@ -29,7 +29,7 @@ class Sample:
     Attributes:
         index: place in the request, from 0.
         composition: what it is made of.
-        repeat: how many samples of the same formula come before it.
+        repeat: how many samples of the same formula, and group where one is given, come before it.
     """
 
     index: int
@@ -55,12 +55,12 @@ def make_plan(compositions: Sequence[Composition], n: int = 1) -> list[Sample]:
         raise InputError("no composition was asked for")
     if n * len(compositions) > MAX_SAMPLES:
         raise InputError(f"{n * len(compositions)} structures: at most {MAX_SAMPLES} are possible in one run")
-    seen: Counter[str] = Counter()
+    seen: Counter[tuple[str, int | None]] = Counter()  # a second polymorph is no repetition of the first
     plan: list[Sample] = []
     for composition in compositions:
         for _ in range(n):
-            plan.append(Sample(len(plan), composition, seen[composition.formula]))
-            seen[composition.formula] += 1
+            plan.append(Sample(len(plan), composition, seen[composition.formula, composition.group]))
+            seen[composition.formula, composition.group] += 1
     return plan
 
 

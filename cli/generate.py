@@ -58,9 +58,9 @@ class CLICommand:
         add(
             "--method",
             choices=("diffusion", "template", "hybrid"),
-            default="diffusion",
             help="template: elements are substituted in known crystals, the nearest first; hybrid: these, both "
-            "diffusion models, and diffusion that begins with templates, ranked (default: diffusion)",
+            "diffusion models, and diffusion that begins with templates, ranked (default: diffusion; with a space "
+            "group, known crystals of that group and diffusion in turn)",
         )
         add(
             "--templates",

@@ -7,6 +7,7 @@ import argparse
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from asegen.calculators.analogy import AnalogyGenerator
 from asegen.calculators.generator import Generator
 from asegen.calculators.hybrid import HybridCandidates
 from asegen.calculators.ranked import CANDIDATES, RankedGenerator
@@ -45,7 +46,8 @@ def _source(args: argparse.Namespace) -> Generator:
         return HybridCandidates(_library(args), args.model, args.device, args.batch)
     if not _symmetric(args):
         return Generator(*common)
-    kind = ScoreGenerator if is_score_model(args.model) else SymmetricGenerator
+    by_analogy = SymmetricGenerator if args.method == DIFFUSION else AnalogyGenerator
+    kind = ScoreGenerator if is_score_model(args.model) else by_analogy
     return kind(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
 
 
@@ -95,9 +97,9 @@ def check_method(args: argparse.Namespace) -> None:
     Raises:
         InputError: it doesn't.
     """
-    if args.method != DIFFUSION and (_symmetric(args) or args.sites):
+    if args.method in (TEMPLATE, HYBRID) and (_symmetric(args) or args.sites):
         raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")
-    if args.templates is not None and args.method == DIFFUSION:
+    if args.templates is not None and args.method not in (TEMPLATE, HYBRID):
         raise InputError("--templates goes with --method template or hybrid only")
     for name in ("keep", "relax_steps"):
         if getattr(args, name) is not None and not is_ranked(args):

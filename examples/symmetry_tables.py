@@ -33,7 +33,7 @@ from asegen.atoms import read_structures
 from asegen.calculators import Generator, SymmetricGenerator
 from asegen.calculators.analogy import AnalogyGenerator
 from asegen.calculators.compositions import Composition, from_numbers, parse_formula
-from asegen.calculators.plan import Sample, cut_batches
+from asegen.calculators.plan import cut_batches, make_plan
 from asegen.errors import InputError
 from asegen.metrics import evaluate
 from asegen.metrics.matching import rms_distance, same_crystal
@@ -108,14 +108,8 @@ def wanted(crystals: Iterable[Atoms], generator: Generator, grouped: bool = True
 def drawn(generator: Generator, items: Sequence[Composition], n: int, seed: int, folder: Path) -> list[Atoms]:
     """`n` structures of each, batch by batch into files of a folder; what is there is read."""
     folder.mkdir(parents=True, exist_ok=True)
-    seen: Counter[tuple[str, int | None]] = Counter()
-    plan = []
-    for item in items:
-        for _ in range(n):
-            plan.append(Sample(len(plan), item, seen[item.formula, item.group]))  # polymorphs don't share their samples
-            seen[item.formula, item.group] += 1
     found = []
-    for k, batch in enumerate(cut_batches(plan, generator.batch_size)):
+    for k, batch in enumerate(cut_batches(make_plan(items, n), generator.batch_size)):
         file = folder / f"{k:05d}.extxyz"
         if not file.exists():
             write(file.with_suffix(".part"), generator.draw(batch, seed), format="extxyz")

@@ -24,6 +24,21 @@ def test_a_group_by_number_and_symbol_resumed_runs_and_the_table(tmp_path: Path,
         generate("NaCl", "--spacegroup", "225", "-o", str(tmp_path / "b.extxyz"), "--overwrite", *other)
 
 
+def test_known_crystals_and_the_model_in_turn_or_the_model_alone(tmp_path: Path) -> None:
+    a, b = str(tmp_path / "a.extxyz"), str(tmp_path / "b.extxyz")
+    generate("SrTiO3", "--spacegroup", "221", "-n", "2", "-o", a)
+    assert [atoms.info["source"] for atoms in read(a, ":")] == ["precedent", "diffusion"]
+    generate("SrTiO3", "--spacegroup", "221", "-n", "2", "--method", "diffusion", "-o", b)
+    assert not any("source" in atoms.info for atoms in read(b, ":"))
+
+
+def test_a_second_polymorph_in_a_file_is_no_repetition(tmp_path: Path) -> None:
+    table = tmp_path / "wanted.csv"
+    table.write_text("material_id,formula,n_atoms,spacegroup\na,TiO2,6,136\nb,TiO2,6,141\n")
+    generate("--from", str(table), "--spacegroups", "file", "-o", str(tmp_path / "a.extxyz"))
+    assert {a.info["source"] for a in read(tmp_path / "a.extxyz", ":")} == {"precedent"}
+
+
 def test_groups_from_a_file_and_from_known_crystals(tmp_path: Path) -> None:
     table = tmp_path / "wanted.csv"
     table.write_text("material_id,formula,spacegroup\na,NaCl,225\nb,TiO2,\n")
