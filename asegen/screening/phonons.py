@@ -184,7 +184,12 @@ def displaced(atoms: Atoms, settings: Settings, larger: int = 0) -> Any:
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
-    cell = PhonopyAtoms(numbers=atoms.numbers, cell=atoms.cell.array, scaled_positions=atoms.get_scaled_positions())
+    cell = PhonopyAtoms(
+        numbers=atoms.numbers,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+        masses=atoms.get_masses(),  # phonopy knows none of Po, Pu and a dozen others
+    )
     matrix = np.diag(np.array(multiples(atoms, settings.height)) + larger)
     phonon = Phonopy(cell, supercell_matrix=matrix, primitive_matrix=np.eye(3), symprec=_SYMPREC, calculator="vasp")
     phonon.generate_displacements(distance=settings.displacement)

@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.emt import EMT
+from ase.data import atomic_masses
 from ase.neighborlist import neighbor_list
 from ase.phonons import Phonons as AsePhonons
 from ase.spacegroup import crystal
@@ -220,3 +221,8 @@ def test_controls_by_chgnet(atoms: Atoms, expected: str, lowest: float | None, t
     found = phonons(atoms, find_engine("chgnet").calculator(), tmp_path)
     assert found.verdict == expected
     assert lowest is None or found.lowest == pytest.approx(lowest, abs=0.1)
+
+
+def test_masses_are_ases_where_phonopy_has_none() -> None:
+    phonon = displaced(bulk("Pu", "fcc", a=4.6), Settings(height=4.0))
+    assert phonon.primitive.masses == pytest.approx([atomic_masses[94]])
