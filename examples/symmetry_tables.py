@@ -109,7 +109,7 @@ def drawn(generator: Generator, items: Sequence[Composition], n: int, seed: int,
     """`n` structures of each, batch by batch into files of a folder; what is there is read."""
     folder.mkdir(parents=True, exist_ok=True)
     found = []
-    for k, batch in enumerate(cut_batches(make_plan(items, n), generator.batch_size)):
+    for k, batch in enumerate(cut_batches(make_plan(items, n) if items else [], generator.batch_size)):
         file = folder / f"{k:05d}.extxyz"
         if not file.exists():
             write(file.with_suffix(".part"), generator.draw(batch, seed), format="extxyz")
