@@ -41,6 +41,7 @@ class HybridCandidates(TemplateGenerator):
         model: draws without symmetry.
         device: where models compute.
         batch_size: structures drawn at once.
+        quick: every trajectory of a model is a structure of its own: right where a ranking chooses.
         symmetric_model: draws with symmetry; see `SymmetricGenerator`.
     """
 
@@ -50,10 +51,11 @@ class HybridCandidates(TemplateGenerator):
         model: str | None = None,
         device: str = "auto",
         batch_size: int = 64,
+        quick: bool = False,
         symmetric_model: str | None = None,
     ) -> None:
-        super().__init__(templates, model, device, batch_size, quick=True)
-        self.symmetric = SymmetricGenerator(model=symmetric_model, device=device, batch_size=batch_size, quick=True)
+        super().__init__(templates, model, device, batch_size, quick)
+        self.symmetric = SymmetricGenerator(model=symmetric_model, device=device, batch_size=batch_size, quick=quick)
         other = self.symmetric.sampler
         self._model_elements &= other.elements
         self.sampler.name = f"hybrid+{self._structures.name}+{other.name}"
@@ -64,6 +66,8 @@ class HybridCandidates(TemplateGenerator):
 
     def _turn(self, sample: Sample) -> tuple[str, int]:
         """Where a candidate comes from, and the how-manieth from there it is."""
+        if not set(sample.composition.numbers) <= self._model_elements and self._has_template(sample.composition):
+            return TEMPLATE if self.from_template(sample.composition, sample.repeat) else DIFFUSION, sample.repeat
         source, place = _turns(sample.repeat + 1)[sample.repeat]
         gap = source in (TEMPLATE, PARTIAL) and self.from_template(sample.composition, place) is None
         if gap or (source == PARTIAL and not self._structures.restarts):
@@ -152,5 +156,5 @@ class HybridGenerator(RankedGenerator):
         device: str = "auto",
         batch_size: int = 64,
     ) -> None:
-        source = HybridCandidates(templates, model, device, batch_size)
+        source = HybridCandidates(templates, model, device, batch_size, quick=True)
         super().__init__(source, rank, candidates, relax_steps, device)

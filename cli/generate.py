@@ -13,8 +13,9 @@ class CLICommand:
     decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to OUT.part.extxyz as
     they are drawn, ordered by size; a killed run goes on with --resume.
 
-    With --rank, or --method hybrid, -n counts candidates: they are relaxed and ordered by predicted energy, the best of
-    each formula first; what is the same crystal as a better one is left out.
+    Known structure types with other elements and what models draw take turns, the likeliest type first; --method
+    diffusion leaves all to the model. With --rank, or --method hybrid, -n counts candidates: they are relaxed and
+    ordered by predicted energy, the best of each formula first; what is the same crystal as a better one is left out.
 
     With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
     primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
@@ -58,9 +59,10 @@ class CLICommand:
         add(
             "--method",
             choices=("diffusion", "template", "hybrid"),
-            help="template: elements are substituted in known crystals, the nearest first; hybrid: these, both "
-            "diffusion models, and diffusion that begins with templates, ranked (default: diffusion; with a space "
-            "group, known crystals of that group and diffusion in turn)",
+            help="diffusion: the model alone; template: elements are substituted in known crystals, the nearest first; "
+            "hybrid: these, both diffusion models, and diffusion that begins with templates, ranked (default: these in "
+            "turn, not ranked; with a space group, known crystals of that group and diffusion in turn; with --model, "
+            "diffusion)",
         )
         add(
             "--templates",

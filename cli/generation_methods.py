@@ -39,16 +39,21 @@ def make_generator(args: argparse.Namespace) -> Generator:
 
 
 def _source(args: argparse.Namespace) -> Generator:
-    common = args.model, args.device, args.batch, args.quick
-    if args.method == TEMPLATE:
-        return TemplateGenerator(_library(args), *common)
-    if args.method == HYBRID:
-        return HybridCandidates(_library(args), args.model, args.device, args.batch)
-    if not _symmetric(args):
+    method, common = _method(args), (args.model, args.device, args.batch, args.quick)
+    if _symmetric(args):
+        by_name = SymmetricGenerator if method == DIFFUSION else AnalogyGenerator
+        kind = ScoreGenerator if is_score_model(args.model) else by_name
+        return kind(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
+    if method == DIFFUSION:
         return Generator(*common)
-    by_analogy = SymmetricGenerator if args.method == DIFFUSION else AnalogyGenerator
-    kind = ScoreGenerator if is_score_model(args.model) else by_analogy
-    return kind(args.spacegroup or COMMON, args.sites, args.cell or "primitive", args.known, *common)
+    if method == TEMPLATE:
+        return TemplateGenerator(_library(args), *common)
+    return HybridCandidates(_library(args), *common[:-1], quick=args.quick or is_ranked(args))
+
+
+def _method(args: argparse.Namespace) -> str:
+    """What was asked for; who names a model wants that model, and otherwise all there is takes turns."""
+    return args.method or (DIFFUSION if args.model is not None else HYBRID)
 
 
 def _library(args: argparse.Namespace) -> TemplateLibrary:
@@ -99,8 +104,8 @@ def check_method(args: argparse.Namespace) -> None:
     """
     if args.method in (TEMPLATE, HYBRID) and (_symmetric(args) or args.sites):
         raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")
-    if args.templates is not None and args.method not in (TEMPLATE, HYBRID):
-        raise InputError("--templates goes with --method template or hybrid only")
+    if args.templates is not None and (_symmetric(args) or _method(args) == DIFFUSION):
+        raise InputError("--templates goes without space groups, and not with --method diffusion or --model alone")
     for name in ("keep", "relax_steps"):
         if getattr(args, name) is not None and not is_ranked(args):
             raise InputError(f"--{name.replace('_', '-')} goes with --rank or --method hybrid only")

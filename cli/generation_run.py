@@ -89,7 +89,7 @@ def _report(
     if by_model:
         console.print(f"note: {by_model} had no template (any more): drawn by the model")
     if untemplated:
-        console.print(f"note: no template for {_some(untemplated)}: all candidates are drawn by models")
+        console.print(f"note: no template for {_some(untemplated)}: models draw all of it")
     if args.plot is not None:
         if summary.valid:
             from asegen.cli.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
@@ -172,7 +172,8 @@ def _make_output(
         left_out = output.finish(args.valid_only)
     except BaseException as stop:
         if not isinstance(stop, Exception):
-            console.print(f"{output.part} holds what is done; the same command with --resume goes on", markup=False)
+            how = "the same command" if args.resume else "the same command with --resume"
+            console.print(f"{output.part} holds what is done; {how} goes on", markup=False)
         raise
     for atoms in left_out:
         index, formula, reason = (atoms.info[key] for key in ("sample_index", "formula", "reason"))

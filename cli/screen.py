@@ -9,16 +9,22 @@ from pathlib import Path
 class CLICommand:
     """Find the few candidates that deserve DFT.
 
-    Reads what "asegen ingest" reads. Every structure ends with one status and reason in RUN/results.csv; the ranked
-    ones are in RUN/results.extxyz and RUN/results.db, and RUN/report.html shows them. Whatever ends the command, the
-    same command does the rest; given twice at once, both share the work.
+    Reads what "asegen ingest" reads, or draws candidates first (--generate). Every structure ends with one status and
+    reason in RUN/results.csv; the ranked ones are in RUN/results.extxyz and RUN/results.db, and RUN/report.html shows
+    them. Whatever ends the command, the same command does the rest; given twice at once, both share the work.
     """
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("inputs", nargs="+", type=Path, metavar="IN", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("inputs", nargs="*", type=Path, metavar="IN", help="structures: CIF, CSV with a cif column, extxyz …")
+        add(
+            "--generate",
+            metavar="'ARGUMENTS'",
+            help="draw candidates first, as asegen generate does with these, such as 'LiFePO4 --multiples 4 --keep 9'; "
+            "ranked by alignn if not by another --rank, the most promising are relaxed first",
+        )
         add("--workdir", type=Path, required=True, metavar="RUN", help="folder of the screening, begun or gone on with")
         add(
             "--calculator",

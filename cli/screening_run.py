@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from asegen.cli.screening_candidates import draw_candidates
 from asegen.errors import AsegenError, InputError
 from asegen.report import write_report
 from asegen.screening.cluster import cluster, scheduler
@@ -43,14 +44,17 @@ def run_screening(args: argparse.Namespace) -> None:
         AsegenError: the calculator, the workers or the disk let it down.
     """
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt; what fails is a record anyway
+    if not args.inputs and args.generate is None:
+        raise InputError("name files of structures, or what to --generate")
     stages = _stages(args)
     jobs = free_cores() if args.jobs is None else args.jobs
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: at least one process is needed")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    drawn = [] if args.generate is None else [draw_candidates(args.generate, args.workdir)]
     with _stoppable(console) as stop, _workforce(args) as workforce, _progress(console, stages) as report:
         found = screen(
-            args.inputs,
+            [*args.inputs, *drawn],
             args.workdir,
             stages,
             jobs=jobs,

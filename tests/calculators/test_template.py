@@ -129,7 +129,9 @@ def test_what_is_no_template_is_counted(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--templates", "aflow"], ["--method", "template", "--spacegroup", "225"]], ids=lambda a: a[0]
+    "arguments",
+    [["--templates", "aflow", "--method", "diffusion"], ["--method", "template", "--spacegroup", "225"]],
+    ids=lambda a: a[0],
 )
 def test_options_that_do_not_go_together(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from asegen.calculators import Generator
 from asegen.calculators.formats import DATABASE, TRAJECTORY, output_format, read_back
+from asegen.calculators.hybrid import HybridCandidates
 from asegen.cli.main import main
 from asegen.generators import DEFAULT_MODEL
 from asegen.trained import find_weights
@@ -29,7 +30,31 @@ COMMAND = [sys.executable, "-m", "asegen.cli.main"]
 
 
 def generate(*args: str) -> None:
-    main(["generate", "--device", "cpu", "--steps", "3", *args])
+    main(["generate", "--device", "cpu", "--steps", "3", "--method", "diffusion", *args])
+
+
+def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "a.extxyz"
+    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "3", "-o", str(out)]
+    main(arguments)
+    printed, found = capsys.readouterr(), read(out, ":")
+    assert "template" in printed.out and "diffusion" in printed.out
+    expected = HybridCandidates(device="cpu", quick=True).generate(["SrTiO3", "RaO"], n=4, steps=3)
+    assert [a.info for a in found] == [a.info for a in expected]
+    assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
+    assert found[0].info["spacegroup"] == 221
+    main([*arguments, "--resume"])
+    assert "complete" in capsys.readouterr().err
+
+
+def test_who_names_a_model_gets_that_model(tmp_path: Path) -> None:
+    own = str(find_weights(DEFAULT_MODEL))
+    arguments = ["generate", "SrTiO3", "-n", "2", "--quick", "--device", "cpu", "--steps", "3", "--model", own]
+    main([*arguments, "-o", str(tmp_path / "a.extxyz")])
+    main([*arguments, "--method", "diffusion", "-o", str(tmp_path / "b.extxyz")])
+    assert (tmp_path / "a.extxyz").read_bytes() == (tmp_path / "b.extxyz").read_bytes()
+    main([*arguments, "--method", "template", "-o", str(tmp_path / "c.extxyz")])
+    assert read(tmp_path / "c.extxyz").info["source"] == "template"
 
 
 def test_formula_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -147,6 +172,7 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
 
 KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
 LONG_RUN = ["generate", "NaCl", "Cu", "-n", "10", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "4"]
+LONG_RUN += ["--method", "diffusion"]
 
 
 @pytest.fixture(scope="module")

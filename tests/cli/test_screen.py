@@ -82,6 +82,44 @@ def test_nonsense_is_one_line_and_exit_code_2(
     assert last.startswith("asegen: error:") and message in last
 
 
+def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["screen", "--workdir", "run", "--calculator", "emt", "--jobs", "1", "--relaxer", "none"]
+    command += ["--stages", "dedup,relax,compare,hull"]
+    drawn = "Cu3Au CuAu --rank emt -n 5 --keep 3 --steps 2 --device cpu"
+    main([*command, "--generate", drawn])
+    capsys.readouterr()
+    candidates, found = read("run/candidates.extxyz", ":"), Path("run/results.csv").read_bytes()
+    assert {a.info["ranked_by"] for a in candidates} == {"emt"}
+    assert len(list(csv.DictReader(Path("run/results.csv").open()))) == len(candidates)
+    main([*command, "--generate", drawn])
+    assert "is complete" in capsys.readouterr().err and Path("run/results.csv").read_bytes() == found
+    with pytest.raises(SystemExit):
+        main([*command, "--generate", drawn + " --seed 1"])
+    assert "other arguments" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name files of structures, or what to --generate"),
+        (["--generate", "NaCl -o elsewhere.extxyz"], "without -o"),
+        (["--generate", "NaCl --shard 1/2"], "--shard"),
+        (["--generate", "NaCl --many"], "--many"),
+        (["--generate", "NaCl 'K"], "quotation"),
+        (["--generate", "Xx"], "Xx"),
+        (["--generate", ""], "name one source of compositions"),
+    ],
+)
+def test_candidates_that_cannot_be_drawn(
+    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["screen", "--workdir", "run", "--calculator", "emt", *arguments])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("asegen: error:") and message in last
+
+
 def test_no_candidate_left_is_an_error_with_the_tables_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("in.extxyz", [molecule("H2O"), molecule("CO2")])
     with pytest.raises(SystemExit) as stop:
