@@ -2,7 +2,7 @@
 
 from asegen.calculators.analogy import AnalogyGenerator
 from asegen.calculators.generator import Generator
-from asegen.calculators.hybrid import HybridGenerator
+from asegen.calculators.hybrid import HybridCandidates, HybridGenerator
 from asegen.calculators.property import PropertyCalculator
 from asegen.calculators.ranked import RankedGenerator
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
@@ -13,6 +13,7 @@ from asegen.calculators.template import TemplateGenerator
 __all__ = [
     "AnalogyGenerator",
     "Generator",
+    "HybridCandidates",
     "HybridGenerator",
     "LearnedRelaxer",
     "PropertyCalculator",

@@ -56,11 +56,12 @@ class AnalogyGenerator(SymmetricGenerator):
         ranked, k = self._known_crystals[key], sample.repeat // 2
         return ranked[k] if k < len(ranked) else None
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample; arguments as in `Generator.sample`."""
         made = self._by_analogy(batch)
         gaps = [k for k in range(len(batch)) if k not in made]
         if gaps:
-            drawn = super()._sample([batch[k] for k in gaps], [seeds[k] for k in gaps], steps)
+            drawn = super().sample([batch[k] for k in gaps], [seeds[k] for k in gaps], steps)
             for k, atoms in zip(gaps, drawn, strict=True):
                 atoms.info["source"] = DIFFUSION
                 made[k] = atoms

@@ -182,7 +182,7 @@ class Generator:
     def _draw_once(self, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
         seeds = [sample_seed(seed, sample, attempt) for sample in batch]
         try:
-            structures = self._sample(batch, seeds, steps)
+            structures = self.sample(batch, seeds, steps)
         except (MemoryError, RuntimeError) as error:  # torch has no class of its own for a CPU's memory
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 raise
@@ -206,8 +206,14 @@ class Generator:
                 atoms.info["material_id"] = sample.composition.material_id
         return structures
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        """One structure for each sample of a batch, with what else is known of it in `info`."""
+    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample of a batch, with what else is known of it in `info`; `draw` without the gate.
+
+        Args:
+            batch: samples of a plan.
+            seeds: of each.
+            steps: of the sampler; the model's default without it.
+        """
         n_atoms = torch.tensor([len(sample.composition.numbers) for sample in batch])
         numbers = torch.tensor([z for sample in batch for z in sample.composition.numbers])
         return atoms_from_crystals(self._structures.sample(numbers, n_atoms, torch.tensor(seeds), steps))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import torch
@@ -14,7 +13,7 @@ from asegen.calculators.plan import Sample
 from asegen.calculators.ranked import CANDIDATES, RankedGenerator
 from asegen.calculators.ranking import ALIGNN
 from asegen.calculators.symmetric import SymmetricGenerator
-from asegen.calculators.template import DIFFUSION, DIFFUSION_PROMISE, TEMPLATE, TemplateGenerator
+from asegen.calculators.template import DIFFUSION, DIFFUSION_PROMISE, TEMPLATE, Sampling, TemplateGenerator
 from asegen.structure_checks import niggli_reduce
 from asegen.templates.library import TemplateLibrary
 from asegen.templates.sources import KNOWN
@@ -45,6 +44,8 @@ class HybridCandidates(TemplateGenerator):
         symmetric_model: draws with symmetry; see `SymmetricGenerator`.
     """
 
+    method = "hybrid"
+
     def __init__(
         self,
         templates: str | TemplateLibrary = KNOWN,
@@ -61,11 +62,7 @@ class HybridCandidates(TemplateGenerator):
         self.sampler.name = f"hybrid+{self._structures.name}+{other.name}"
         self.sampler.version += f"+{other.version}"
 
-    def _is_template(self, sample: Sample) -> bool:
-        return self._turn(sample)[0] == TEMPLATE
-
     def _turn(self, sample: Sample) -> tuple[str, int]:
-        """Where a candidate comes from, and the how-manieth from there it is."""
         if not set(sample.composition.numbers) <= self._model_elements and self._has_template(sample.composition):
             return TEMPLATE if self.from_template(sample.composition, sample.repeat) else DIFFUSION, sample.repeat
         source, place = _turns(sample.repeat + 1)[sample.repeat]
@@ -74,24 +71,11 @@ class HybridCandidates(TemplateGenerator):
             return DIFFUSION, place
         return source, place
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        turns = [self._turn(sample) for sample in batch]
-        functions = {
-            TEMPLATE: self._from_templates,
-            DIFFUSION: self._from_model,
-            SYMMETRIC: self._with_symmetry,
-            PARTIAL: self._restarted,
-        }
-        made: dict[int, Atoms] = {}
-        for source, function in functions.items():
-            own = [k for k, (turn, _) in enumerate(turns) if turn == source]
-            samples = [replace(batch[k], repeat=turns[k][1]) for k in own]
-            if own:
-                made |= zip(own, function(samples, [seeds[k] for k in own], steps), strict=True)
-        return self._noted([made[k] for k in range(len(batch))], batch, "hybrid")
+    def _sources(self) -> dict[str, Sampling]:
+        return {**super()._sources(), SYMMETRIC: self._with_symmetry, PARTIAL: self._restarted}
 
     def _with_symmetry(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        drawn = self.symmetric._sample(batch, seeds, steps)
+        drawn = self.symmetric.sample(batch, seeds, steps)
         for atoms in drawn:
             atoms.info |= {"source": SYMMETRIC, "promise": _PROMISES[SYMMETRIC]}
         return drawn

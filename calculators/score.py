@@ -103,7 +103,8 @@ class ScoreGenerator(SymmetricGenerator):
         letter = space_group(group).positions[-1].letter
         return Occupation(group, tuple((letter, z) for z, count in numbers.items() for _ in range(count)))
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample; arguments as in `Generator.sample`."""
         ways = [self._way(sample.composition, seed) for sample, seed in zip(batch, seeds, strict=True)]
         orbits = make_orbits([(way.group, list(way.sites)) for way in ways])
         found, failed = self._score.sample(orbits, torch.tensor(seeds), steps)

@@ -151,7 +151,8 @@ class SymmetricGenerator(Generator):
         """As `Generator.draw`; what fails the gate, or lacks its group, is always drawn again, `MAX_ATTEMPTS` times."""
         return super().draw(batch, seed, steps, valid_only=True)
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample; arguments as in `Generator.sample`."""
         candidates = self.symmetric.candidates
         drawn, prior = [], []
         for sample, own_seed in zip(batch, seeds, strict=True):

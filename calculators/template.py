@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -31,6 +31,7 @@ _LOOKED_AT = 10
 """Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
 _REMEMBERED = 1000
 """Formulas whose templates are remembered."""
+Sampling = Callable[[Sequence[Sample], Sequence[int], int | None], list[Atoms]]
 
 
 @dataclass
@@ -65,6 +66,8 @@ class TemplateGenerator(Generator):
         InputError: no such templates, model or device.
         CheckpointError: weights that can't be read.
     """
+
+    method = TEMPLATE
 
     def __init__(
         self,
@@ -113,21 +116,28 @@ class TemplateGenerator(Generator):
         return self.from_template(composition, 0) is not None
 
     def _is_template(self, sample: Sample) -> bool:
-        return self.from_template(sample.composition, sample.repeat) is not None
+        return self._turn(sample)[0] == TEMPLATE
 
-    def _sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        there = [k for k, sample in enumerate(batch) if self._is_template(sample)]
-        gaps = [k for k, sample in enumerate(batch) if not self._is_template(sample)]
+    def _turn(self, sample: Sample) -> tuple[str, int]:
+        """Where a structure comes from, and the how-manieth of its formula from there it is."""
+        found = self.from_template(sample.composition, sample.repeat)
+        return DIFFUSION if found is None else TEMPLATE, sample.repeat
+
+    def _sources(self) -> dict[str, Sampling]:
+        return {TEMPLATE: self._from_templates, DIFFUSION: self._from_model}
+
+    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample; arguments as in `Generator.sample`."""
+        turns = [self._turn(sample) for sample in batch]
         made: dict[int, Atoms] = {}
-        for places, function in ((there, self._from_templates), (gaps, self._from_model)):
-            own = [batch[k] for k in places]
-            made |= zip(places, function(own, [seeds[k] for k in places], steps), strict=True)
-        return self._noted([made[k] for k in range(len(batch))], batch, "template")
-
-    def _noted(self, made: list[Atoms], batch: Sequence[Sample], method: str) -> list[Atoms]:
-        for atoms, sample in zip(made, batch, strict=True):
-            atoms.info |= {"method": method, "has_template": self._has_template(sample.composition)}
-        return made
+        for source, function in self._sources().items():
+            own = [k for k, (turn, _) in enumerate(turns) if turn == source]
+            if own:
+                samples = [replace(batch[k], repeat=turns[k][1]) for k in own]
+                made |= zip(own, function(samples, [seeds[k] for k in own], steps), strict=True)
+        for k, sample in enumerate(batch):
+            made[k].info |= {"method": self.method, "has_template": self._has_template(sample.composition)}
+        return [made[k] for k in range(len(batch))]
 
     def _from_templates(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """The k-th template of each sample, k its `repeat`; there have to be so many."""
@@ -136,7 +146,7 @@ class TemplateGenerator(Generator):
 
     def _from_model(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """Drawn by the model."""
-        drawn = super()._sample(batch, seeds, steps) if batch else []
+        drawn = super().sample(batch, seeds, steps)
         for atoms in drawn:
             atoms.info |= {"source": DIFFUSION, "promise": DIFFUSION_PROMISE}
         return drawn

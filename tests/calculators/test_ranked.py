@@ -24,7 +24,7 @@ class Shelf(Generator):
         super().__init__(device="cpu", quick=True)
         self.structures, self.asked = structures, 0
 
-    def _sample(self, batch, seeds, steps):  # noqa: ANN001, ANN202
+    def sample(self, batch, seeds, steps):  # noqa: ANN001, ANN202
         self.asked += len(batch)
         return [self.structures[sample.repeat % len(self.structures)].copy() for sample in batch]
 
