@@ -14,8 +14,11 @@ from ase.data import chemical_symbols
 from asegen.calculators.compositions import Composition
 from asegen.calculators.generator import Generator
 from asegen.calculators.plan import Sample
+from asegen.calculators.relaxer import relax_structures
 from asegen.elements import LAST
 from asegen.errors import InputError
+from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+from asegen.relaxers import Relaxer, load_relaxer
 from asegen.screening.dedup import USUAL, Distinct
 from asegen.structure_checks import check_atoms, found_by_spglib
 from asegen.templates.library import TemplateLibrary
@@ -50,6 +53,7 @@ class TemplateGenerator(Generator):
 
     The structures of a formula are different crystals all of them, of one structure type after the other, in the order
     of the votes of chemically similar known crystals (see `substitutions`), without randomness.
+    Their volumes are those to which the learned relaxer would bring them, shapes and positions the known crystal's.
     Where there are fewer than were asked for, a trained model draws the rest. `info["source"]` is "template" or
     "diffusion"; promise says how likely the structure is to be right, as a logarithm, for a ranking; templates add
     template (the known crystal's identifier), template_distance (of the elements exchanged), spacegroup and
@@ -60,7 +64,7 @@ class TemplateGenerator(Generator):
         model: draws what has no template; see `Generator`, as all below.
         device: where the model computes.
         batch_size: structures drawn at once.
-        quick: one rough trajectory per structure that the model draws.
+        quick: one rough trajectory per structure that the model draws, and volumes of atoms for a template.
 
     Raises:
         InputError: no such templates, model or device.
@@ -79,6 +83,7 @@ class TemplateGenerator(Generator):
     ) -> None:
         super().__init__(model, device, batch_size, quick)
         self.library = open_library(templates) if isinstance(templates, str) else templates
+        self._relaxer = None if quick else load_relaxer(None, device)
         of_model = self.sampler
         self.sampler = _Templates(
             f"template+{of_model.name}",
@@ -89,6 +94,11 @@ class TemplateGenerator(Generator):
         )
         self._model_elements = of_model.elements
         self._made: dict[str, tuple[list[Atoms], Iterator[Atoms]]] = {}
+
+    def settings(self) -> dict[str, object]:
+        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
+        relaxer = None if self._relaxer is None else f"{self._relaxer.name} {self._relaxer.version}"
+        return super().settings() | {"volumes": relaxer}
 
     def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -141,8 +151,9 @@ class TemplateGenerator(Generator):
 
     def _from_templates(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """The k-th template of each sample, k its `repeat`; there have to be so many."""
-        found = [self.from_template(sample.composition, sample.repeat) for sample in batch]
-        return [atoms for atoms in found if atoms is not None]
+        drawn = [self.from_template(sample.composition, sample.repeat) for sample in batch]
+        found = [atoms for atoms in drawn if atoms is not None]
+        return found if self._relaxer is None else _with_volumes(found, self._relaxer)
 
     def _from_model(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """Drawn by the model."""
@@ -188,6 +199,16 @@ class TemplateGenerator(Generator):
                     "template_distance": round(way.distance, 4),
                 }
                 yield atoms
+
+
+def _with_volumes(structures: Sequence[Atoms], relaxer: Relaxer) -> list[Atoms]:
+    """As large as the relaxer makes them, where it succeeds; copies of one type stay as different as they are."""
+    found = [atoms.copy() for atoms in structures]
+    for atoms, record in zip(found, relax_structures(structures, relaxer), strict=True):
+        if record.status in (CONVERGED, OUT_OF_STEPS):
+            ratio = record.atoms.get_volume() / atoms.get_volume()
+            atoms.set_cell(atoms.cell * ratio ** (1 / 3), scale_atoms=True)
+    return found
 
 
 def _with_group(atoms: Atoms) -> Atoms:

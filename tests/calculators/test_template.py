@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spglib
 from ase import Atoms
@@ -12,7 +13,7 @@ from ase.io import read, write
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.calculators import TemplateGenerator
+from asegen.calculators import TemplateGenerator, relax_structures
 from asegen.cli.main import main
 from asegen.errors import InputError
 
@@ -38,6 +39,18 @@ def test_info_tells_template_and_group(generator: TemplateGenerator) -> None:
     assert atoms.info["spacegroup"] == spglib.get_symmetry_dataset(cell, symprec=0.01).number == 221
     assert atoms.info["template"].startswith("AB3C_cP5_221")
     assert atoms.info["valid"]
+
+
+def test_volumes_are_the_relaxers_and_nothing_else_is(generator: TemplateGenerator) -> None:
+    slow = TemplateGenerator("aflow", device="cpu")
+    for rough, fine in zip(generator.generate("SrTiO3", n=2), slow.generate("SrTiO3", n=2), strict=True):
+        relaxed = relax_structures([rough])[0].atoms
+        assert fine.get_volume() == pytest.approx(relaxed.get_volume(), rel=1e-5)
+        np.testing.assert_allclose(fine.get_scaled_positions(), rough.get_scaled_positions(), atol=1e-9)
+        np.testing.assert_allclose(fine.cell.angles(), rough.cell.angles(), atol=1e-9)
+    (cubic,) = slow.generate("SrTiO3")
+    assert cubic.cell.lengths() == pytest.approx([3.94] * 3, abs=0.04)  # PBE
+    assert generator.settings() != slow.settings()
 
 
 def test_the_seed_changes_nothing_but_what_the_model_draws(generator: TemplateGenerator) -> None:
