@@ -205,7 +205,7 @@ def plot(records: dict[str, list[Record]], path: Path) -> None:
     """Match rate against the cost of as many candidates as there are."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(8.5, 4.5), layout="constrained")
     axes = figure.subplots()
     for color, (method, own) in enumerate(records.items()):
         most = max(len(record["candidates"]) for record in own)
@@ -220,7 +220,7 @@ def plot(records: dict[str, list[Record]], path: Path) -> None:
     axes.set_xlabel("processor seconds per composition")
     axes.set_ylabel("match rate, %")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside right upper")
     figure.savefig(path, dpi=120)
 
 
