@@ -22,7 +22,6 @@ SYMMETRIC, PARTIAL = "symmetric", "partial"
 _SHARES = {TEMPLATE: 0.6, DIFFUSION: 0.25, SYMMETRIC: 0.1, PARTIAL: 0.05}
 _RESTART_TIME = 0.6
 """Of the flow, from which it begins with a template; 1 is the template itself."""
-_PROMISES = {SYMMETRIC: DIFFUSION_PROMISE, PARTIAL: DIFFUSION_PROMISE}
 
 
 class HybridCandidates(TemplateGenerator):
@@ -31,16 +30,14 @@ class HybridCandidates(TemplateGenerator):
     `info["source"]` is "template", "diffusion", "symmetric" (the flow with space groups, drawn together with what is
     where from those of known crystals) or "partial" (the flow, begun with a template under noise); templates and what
     began with one have template and template_distance too, and all have a promise. What lacks a template is drawn by
-    the flow instead. Every trajectory is a candidate of its own, as with `quick` elsewhere: the choice is the
-    ranking's, which sees the energy after relaxation. Elements that a model wasn't trained on leave templates only, so
-    that there are fewer candidates.
+    the flow instead. Elements that a model wasn't trained on leave templates only, of which there may be fewer.
 
     Args:
         templates: see `TemplateGenerator`, as all but the last.
         model: draws without symmetry.
         device: where models compute.
         batch_size: structures drawn at once.
-        quick: every trajectory of a model is a structure of its own: right where a ranking chooses.
+        quick: every trajectory of a model is a structure of its own: the choice is then left to a ranking.
         symmetric_model: draws with symmetry; see `SymmetricGenerator`.
     """
 
@@ -64,7 +61,7 @@ class HybridCandidates(TemplateGenerator):
 
     def _turn(self, sample: Sample) -> tuple[str, int]:
         if not set(sample.composition.numbers) <= self._model_elements and self._has_template(sample.composition):
-            return TEMPLATE if self.from_template(sample.composition, sample.repeat) else DIFFUSION, sample.repeat
+            return super()._turn(sample)
         source, place = _turns(sample.repeat + 1)[sample.repeat]
         gap = source in (TEMPLATE, PARTIAL) and self.from_template(sample.composition, place) is None
         if gap or (source == PARTIAL and not self._structures.restarts):
@@ -77,7 +74,7 @@ class HybridCandidates(TemplateGenerator):
     def _with_symmetry(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         drawn = self.symmetric.sample(batch, seeds, steps)
         for atoms in drawn:
-            atoms.info |= {"source": SYMMETRIC, "promise": _PROMISES[SYMMETRIC]}
+            atoms.info |= {"source": SYMMETRIC, "promise": DIFFUSION_PROMISE}
         return drawn
 
     def _restarted(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
@@ -87,7 +84,7 @@ class HybridCandidates(TemplateGenerator):
         for atoms, template in zip(drawn, templates, strict=True):
             names = ("template", "template_distance")
             atoms.info = {name: template.info[name] for name in names}
-            atoms.info |= {"source": PARTIAL, "promise": _PROMISES[PARTIAL]}
+            atoms.info |= {"source": PARTIAL, "promise": DIFFUSION_PROMISE}
         return drawn
 
 

@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from asegen.cli.screening_candidates import draw_candidates
 from asegen.errors import AsegenError, InputError
 from asegen.report import write_report
 from asegen.screening.cluster import cluster, scheduler
@@ -51,7 +50,7 @@ def run_screening(args: argparse.Namespace) -> None:
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: at least one process is needed")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    drawn = [] if args.generate is None else [draw_candidates(args.generate, args.workdir)]
+    drawn = [] if args.generate is None else [_drawn(args)]
     with _stoppable(console) as stop, _workforce(args) as workforce, _progress(console, stages) as report:
         found = screen(
             [*args.inputs, *drawn],
@@ -75,6 +74,12 @@ def run_screening(args: argparse.Namespace) -> None:
     _show(args, found, funnel(args.workdir), page)
     if not any(result.status in (OK, UNCONVERGED) for result in found):
         raise InputError(f"none of {len(found)} candidates is left; {args.workdir / TABLE} says why")
+
+
+def _drawn(args: argparse.Namespace) -> Path:
+    from asegen.cli.screening_candidates import draw_candidates  # loads torch and the generators, for seconds
+
+    return draw_candidates(args.generate, args.workdir)
 
 
 def _stages(args: argparse.Namespace) -> list[Stage]:

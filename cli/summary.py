@@ -86,18 +86,16 @@ def _table(structures: Sequence[Atoms]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     ranked = any("rank" in atoms.info for atoms in structures)
     sources = any("source" in atoms.info for atoms in structures)
-    own = ("rank", "source", "eV/atom") if ranked else ("source",) * sources
+    own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
     for name in ("sample", "formula", *own, "space group", "g/cm³", "Å³/atom", "nearest Å", "valid"):
         left = name in ("formula", "source", "space group", "valid")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "formula")
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
-        cells, source = [str(info["sample_index"]), str(info["formula"])], str(info.get("source", ""))
-        if ranked:
-            energy = info.get("energy_per_atom")
-            cells += [str(info["rank"]), source, "" if energy is None else f"{energy:.3f}"]
-        elif sources:
-            cells += [source]
+        energy = info.get("energy_per_atom")
+        words = {"rank": str(info.get("rank", "")), "source": str(info.get("source", ""))}
+        words["eV/atom"] = "" if energy is None else f"{energy:.3f}"
+        cells = [str(info["sample_index"]), str(info["formula"]), *(words[name] for name in own)]
         cells += [f"{group[0]} ({group[1]})" if group else ""]
         cells += [f"{density(atoms):.2f}", f"{atoms.get_volume() / len(atoms):.1f}"] if info["valid"] else ["", ""]
         cells += [f"{info['shortest_distance']:.2f}" if "shortest_distance" in info else ""]

@@ -21,6 +21,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,7 @@ def drawn(generator: Generator, items: Sequence[Composition], n: int, seed: int,
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     for k, batch in enumerate(cut_batches(make_plan(items, n) if items else [], generator.batch_size)):
-        file = folder / f"{k:05d}.extxyz"
-        if not file.exists():
-            write(file.with_suffix(".part"), generator.draw(batch, seed), format="extxyz")
-            os.replace(file.with_suffix(".part"), file)
-        found += read(file, ":")
+        found += kept(folder / f"{k:05d}.extxyz", partial(generator.draw, batch, seed))
     return sorted(found, key=lambda atoms: atoms.info["sample_index"])
 
 

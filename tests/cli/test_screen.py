@@ -60,6 +60,13 @@ def test_the_whole_chain_ends_in_tables_files_and_a_page(run: Path, capsys: pyte
         (["--cluster", "none.toml"], "cannot read none.toml"),
         (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"),
         (["other.cif"], "cannot read"),
+        ([], "name files of structures, or what to --generate"),
+        (["--generate", "NaCl -o elsewhere.extxyz"], "without -o"),
+        (["--generate", "NaCl --shard 1/2"], "--shard"),
+        (["--generate", "NaCl --many"], "--many"),
+        (["--generate", "NaCl 'K"], "quotation"),
+        (["--generate", "Xx"], "Xx"),
+        (["--generate", ""], "name one source of compositions"),
     ],
 )
 def test_nonsense_is_one_line_and_exit_code_2(
@@ -71,7 +78,7 @@ def test_nonsense_is_one_line_and_exit_code_2(
 ) -> None:
     monkeypatch.delenv("MP_API_KEY", raising=False)
     monkeypatch.setattr("asegen.screening.cluster.SECONDS", 1)
-    given = ["in.extxyz"] if arguments[0].startswith("-") else []
+    given = ["in.extxyz"] if arguments and arguments[0].startswith("-") and "--generate" not in arguments else []
     given += ["--workdir", "run", "--calculator", "emt", *arguments]
     if {"--cluster", "--scheduler"}.isdisjoint(arguments) and "--jobs" not in arguments:
         given += ["--jobs", "1"]
@@ -96,28 +103,6 @@ def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest
     with pytest.raises(SystemExit):
         main([*command, "--generate", drawn + " --seed 1"])
     assert "other arguments" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "name files of structures, or what to --generate"),
-        (["--generate", "NaCl -o elsewhere.extxyz"], "without -o"),
-        (["--generate", "NaCl --shard 1/2"], "--shard"),
-        (["--generate", "NaCl --many"], "--many"),
-        (["--generate", "NaCl 'K"], "quotation"),
-        (["--generate", "Xx"], "Xx"),
-        (["--generate", ""], "name one source of compositions"),
-    ],
-)
-def test_candidates_that_cannot_be_drawn(
-    run: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["screen", "--workdir", "run", "--calculator", "emt", *arguments])
-    assert stop.value.code == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("asegen: error:") and message in last
 
 
 def test_no_candidate_left_is_an_error_with_the_tables_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
