@@ -15,10 +15,10 @@ from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from asegen.atoms import check_atoms, crystals_from_atoms
 from asegen.errors import InputError
-from asegen.predictors import PropertyPredictor, load_predictor
-from asegen.structure_checks import primitive
+from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.structures.validity import primitive
+from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 DEFAULT_FAMILY = "alignn"
 BATCH = 256
@@ -45,7 +45,7 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
     Args:
         structures: any Atoms; what is no crystal, or holds an element that the model never saw, gets a status.
         model: a shipped model's name, the path of weights, or a loaded predictor.
-        device: see `asegen.trained.pick_device`.
+        device: see `asegen.trained.weights.pick_device`.
 
     Returns:
         One result for each structure, in order.
@@ -116,7 +116,7 @@ class PropertyCalculator(Calculator):
 
     Args:
         model: a shipped model's name or the path of weights.
-        device: see `asegen.trained.pick_device`.
+        device: see `asegen.trained.weights.pick_device`.
         forces: offer forces and stress too.
 
     Raises:

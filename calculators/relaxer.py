@@ -17,14 +17,14 @@ from ase.filters import Filter
 from ase.optimize.optimize import BaseDynamics
 from ase.parallel import world
 
-from asegen.atoms import check_atoms, crystals_from_atoms
 from asegen.calculators.freedom import Held, Wishes, freedom_of, unwrap, what_holds
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.geometry.torus import shortest
 from asegen.relaxation.motion import size_of
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits
-from asegen.relaxers import Relaxer, load_relaxer
+from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.trained.relaxer import Relaxer, load_relaxer
 
 REFUSED, INVALID = "refused", "invalid"
 """Statuses beside `asegen.relaxation.relax.STATUSES`: not a crystal that can be relaxed; not valid when it stopped."""

@@ -34,6 +34,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.training_run import run_training
+        from asegen.cli.runs.train import run_training
 
         run_training(args)

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError

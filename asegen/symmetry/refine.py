@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.spacegroup.symmetrize import refine_symmetry
 
 from asegen.errors import InputError
-from asegen.structure_checks import check_atoms
+from asegen.structures.validity import check_atoms
 from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
 from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.groups import space_group

@@ -9,11 +9,11 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
-from asegen.generators import load_generator
 from asegen.models.checkpoint import read_tensors
+from asegen.trained.samplers import load_generator
 from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
 from asegen.training.registry import PROCESSES

@@ -1,0 +1,56 @@
+"""What `asegen train` does once its arguments are read: Fabric, a progress bar, the loop."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+from lightning.fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from asegen.errors import InputError
+from asegen.trained.weights import find_weights
+from asegen.training.loop import WEIGHTS, train
+from asegen.training.recipe import load_recipe
+
+
+def run_training(args: argparse.Namespace) -> None:
+    """Trains as the command line asks.
+
+    Raises:
+        InputError: a bad recipe, data folder or device.
+    """
+    recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
+    init = find_weights(args.init) if args.init else None
+    try:
+        fabric = Fabric(
+            accelerator=args.accelerator,
+            devices=args.devices,
+            num_nodes=args.num_nodes,
+            strategy=args.strategy,
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"the device can't be used: {error}") from None
+    warnings.filterwarnings("ignore", module="lightning")
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
+        task = progress.add_task("training", total=recipe.optimizer.steps, speed="")
+
+        def report(step: int, metrics: dict[str, float]) -> None:
+            progress.update(task, completed=step)
+            if "val_loss" in metrics:
+                text = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val"))
+                console.print(f"step {step}: {text}")
+            else:
+                progress.update(task, speed=f"loss {metrics['loss']:.3f}")
+
+        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report)
+    if fabric.is_global_zero:
+        console.print(f"weights: {Path(args.out) / WEIGHTS}")
