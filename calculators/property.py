@@ -15,7 +15,7 @@ from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from asegen.errors import InputError
+from asegen.errors import InputError, Reason
 from asegen.structures.atoms import check_atoms, crystals_from_atoms
 from asegen.structures.validity import primitive
 from asegen.trained.predictor import PropertyPredictor, load_predictor
@@ -58,11 +58,11 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
     results: list[Predicted | None] = [None] * len(structures)
     fit: list[tuple[int, Atoms]] = []
     for k, atoms in enumerate(structures):
-        status = judge(atoms, predictor)
-        if status is None:
+        reason = judge(atoms, predictor)
+        if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
         else:
-            results[k] = Predicted(status, {})
+            results[k] = Predicted(str(reason), {})
     for k, result in _predict_fit(fit, predictor):
         results[k] = result
     return [result for result in results if result is not None]
@@ -94,15 +94,14 @@ def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predi
     return Predicted("ok", {name: float(row[0]) for name, row in columns.items()})
 
 
-def judge(atoms: Atoms, predictor: PropertyPredictor) -> str | None:
-    """Why a model can't say anything of a structure, `kind: detail`, or None."""
+def judge(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
+    """Why a model can't say anything of a structure, or None."""
     if (reason := check_atoms(atoms)) is not None:
         return reason
     foreign = sorted({int(z) for z in atoms.numbers} - predictor.elements)
     if foreign:
-        return (
-            f"unknown element: {predictor.name} was trained without {', '.join(chemical_symbols[z] for z in foreign)}"
-        )
+        names = ", ".join(chemical_symbols[z] for z in foreign)
+        return Reason("unknown element", f"{predictor.name} was trained without {names}")
     return None
 
 

@@ -225,10 +225,11 @@ def judged(atoms: Atoms) -> dict[str, object]:
     Args:
         atoms: a structure; a reason in its `info`, of whoever made it, counts too.
     """
-    reason = check_atoms(atoms) or atoms.info.get("reason")
-    found: dict[str, object] = {**atoms.info, "valid": reason is None}
+    found = check_atoms(atoms)
+    reason = str(found) if found else atoms.info.get("reason")
+    info: dict[str, object] = {**atoms.info, "valid": reason is None}
     if reason is not None:
-        found["reason"] = reason
-    if reason is None or reason.startswith("overlapping"):  # otherwise the cell may be one that has no distances
-        found["shortest_distance"] = round(shortest_distance(atoms), 4)
-    return found
+        info["reason"] = reason
+    if found is None or found.kind == "overlapping atoms":  # otherwise the cell may be one that has no distances
+        info["shortest_distance"] = round(shortest_distance(atoms), 4)
+    return info

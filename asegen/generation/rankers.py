@@ -132,7 +132,8 @@ class _Chgnet:
 
 def _refusal(engine: Engine, atoms: Atoms) -> str | None:
     """Why a calculator had better not see a structure; neighbours of what is too dense would fill the memory."""
-    return gate(atoms)[1] or engine.refusal(atoms)
+    reason = gate(atoms) or engine.refusal(atoms)
+    return None if reason is None else str(reason)
 
 
 def _graph(atoms: Atoms, device: str) -> Any:

@@ -57,7 +57,7 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         if max_atoms is not None and len(atoms) > max_atoms:
             raise StructureError(f"too many atoms: {len(atoms)}, more than {max_atoms}")
         if (reason := check_atoms(atoms)) is not None:
-            raise StructureError(reason)
+            raise StructureError(str(reason))
         cell, positions = niggli_reduce(atoms.cell.array, atoms.cell.scaled_positions(atoms.positions))
         columns = {str(key): number(value) for key, value in values.items()}
         note = atoms.info.get(NOTE)

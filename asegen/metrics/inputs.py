@@ -220,7 +220,7 @@ def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
     return Sample(
         name,
         atoms,
-        check_atoms(atoms) or "",
+        str(check_atoms(atoms) or ""),
         math.nan if above_hull is None else above_hull,
         str(values.get("calculator", "")),
     )

@@ -28,7 +28,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.config import cfg
 from ase.data import chemical_symbols
 
-from asegen.errors import AsegenError, InputError
+from asegen.errors import AsegenError, InputError, Reason
 
 MP2020 = "MP2020"
 """Energy scale of the Materials Project: PBE and PBE+U with the corrections of 2020 (Wang et al., Sci. Rep. 2021).
@@ -93,12 +93,12 @@ class Engine:
         build = _BUILDERS.get(self.name)
         return build(directory) if build else _foreign_calculator(self.name)
 
-    def refusal(self, atoms: Atoms) -> str | None:
-        """Why a structure is beyond this calculator, `kind: detail` with the elements named, or None."""
+    def refusal(self, atoms: Atoms) -> Reason | None:
+        """Why a structure is beyond this calculator, with the elements named, or None."""
         if self.elements is None:
             return None
         foreign = sorted(set(atoms.symbols) - self.elements)
-        return f"unknown element: {self.name} does not know {', '.join(foreign)}" if foreign else None
+        return Reason("unknown element", f"{self.name} does not know {', '.join(foreign)}") if foreign else None
 
 
 def find_engine(name: str) -> Engine:

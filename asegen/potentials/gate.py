@@ -11,10 +11,11 @@ from ase import Atoms
 from ase.data import covalent_radii
 from scipy.spatial import cKDTree
 
+from asegen.errors import Reason
 from asegen.structures.validity import check_atoms
 
-REJECTED, UNSUPPORTED = "rejected", "unsupported"
-"""Nonsense; and what potentials can't do."""
+UNSUPPORTED_KINDS = frozenset({"isolated atom"})
+"""Kinds of reasons that blame the potentials: all others blame the structure."""
 CUTOFF = 6.0
 """Å, of the graphs of common machine-learned potentials; an atom without a neighbour within it is isolated."""
 MAX_NEIGHBORS = 1000
@@ -23,28 +24,27 @@ MIN_FILLING = 0.01
 """Volume of the atoms' covalent spheres over that of the cell. Molecular crystals go down to 0.04 (methane)."""
 
 
-def gate(atoms: Atoms) -> tuple[str, str]:
-    """Whether a structure may come in.
+def gate(atoms: Atoms) -> Reason | None:
+    """Why a structure may not come in, or None.
 
     Args:
         atoms: any Atoms object.
 
     Returns:
-        "" and ""; or the status, `rejected` or `unsupported`, and the reason, one line `kind: detail`. Kinds beside
-        those of `check_atoms`: `exploded cell`, `too dense`, `isolated atom`.
+        The reason; kinds beside those of `check_atoms`: `exploded cell`, `too dense`, `isolated atom`.
     """
     if (reason := check_atoms(atoms)) is not None:
-        return REJECTED, reason
+        return reason
     filling = float((4 / 3 * np.pi * covalent_radii[atoms.numbers] ** 3).sum() / atoms.get_volume())
     if filling < MIN_FILLING and len(atoms) > 1:
-        return REJECTED, f"exploded cell: the atoms fill {100 * filling:.2g} % of it, less than {100 * MIN_FILLING:g} %"
+        return Reason("exploded cell", f"the atoms fill {100 * filling:.2g} % of it, less than {100 * MIN_FILLING:g} %")
     expected = 4 / 3 * np.pi * CUTOFF**3 * len(atoms) / atoms.get_volume()
     if expected > MAX_NEIGHBORS:
-        return REJECTED, f"too dense: {expected:.0f} neighbours within {CUTOFF:g} Å, more than {MAX_NEIGHBORS}"
+        return Reason("too dense", f"{expected:.0f} neighbours within {CUTOFF:g} Å, more than {MAX_NEIGHBORS}")
     alone = _isolated(atoms)
     if alone is not None:
-        return UNSUPPORTED, f"isolated atom: {atoms.symbols[alone]}{alone} has no neighbour within {CUTOFF:g} Å"
-    return "", ""
+        return Reason("isolated atom", f"{atoms.symbols[alone]}{alone} has no neighbour within {CUTOFF:g} Å")
+    return None
 
 
 def _isolated(atoms: Atoms) -> int | None:

@@ -62,8 +62,8 @@ def prerelax(structures: Sequence[Atoms], model: str | None, device: str) -> lis
         for row, (k, atoms) in enumerate(zip(rest, atoms_from_crystals(found.crystals), strict=True)):
             status, reason, steps = found.status[row], found.reason[row], int(found.steps[row])
             good = status in (CONVERGED, OUT_OF_STEPS)
-            if good and (nonsense := gate(atoms)[1]):
-                good, reason = False, nonsense
+            if good and (nonsense := gate(atoms)):
+                good, reason = False, str(nonsense)
             moved[k] = Moved(atoms if good else None, status, reason, steps)
     return [moved[k] for k in range(len(structures))]
 

@@ -18,7 +18,6 @@ from ase import Atoms
 from ase.io.jsonio import decode, encode
 
 from asegen.errors import InputError
-from asegen.potentials.gate import REJECTED, UNSUPPORTED
 
 FILE = "ledger.sqlite"
 """The ledger's name in a screening's folder."""
@@ -27,7 +26,7 @@ VERSION = 1
 
 OK, UNCONVERGED = "ok", "unconverged"
 """Statuses of candidates that are ranked, apart from each other: relaxed, or stopped at the step limit."""
-DUPLICATE, FAILED, QUARANTINED = "duplicate", "failed", "quarantined"
+REJECTED, UNSUPPORTED, DUPLICATE, FAILED, QUARANTINED = "rejected", "unsupported", "duplicate", "failed", "quarantined"
 """Statuses that end a candidate: no crystal, nothing for the calculator, another candidate's copy, a calculation that
 went wrong, and work that took its worker process down again and again."""
 PENDING = "pending"

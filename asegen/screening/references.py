@@ -170,7 +170,7 @@ def read_reference(path: Path, energy_scale: str | None = None) -> Table:
 
 def _minimum(atoms: Atoms, engine: Engine) -> tuple[float | None, str]:
     if (reason := engine.refusal(atoms)) is not None:
-        return None, reason
+        return None, str(reason)
     try:
         end = minimise(atoms, engine.calculator(), _FMAX, _STEPS)
     except Exception as error:  # every calculator fails in its own way

@@ -16,7 +16,7 @@ from ase.io.jsonio import decode
 
 from asegen.parallel.pool import OutOfTime, time_limit
 from asegen.potentials.engine import Engine
-from asegen.potentials.gate import gate
+from asegen.potentials.gate import UNSUPPORTED_KINDS, gate
 from asegen.potentials.minimise import Minimum, minimise
 from asegen.screening.claims import Ledger
 from asegen.screening.known import digest, gather
@@ -89,7 +89,7 @@ class Read(Stage):
         try:
             with time_limit(READ_SECONDS):
                 name, atoms = self._atoms(entry)
-                status, reason = gate(atoms)
+                reason = gate(atoms)
         except StructureError as error:
             return Outcome(REJECTED, str(error))
         except OutOfTime:
@@ -103,8 +103,9 @@ class Read(Stage):
             found["rank_before"] = rank
         if note := atoms.info.get(NOTE):
             found["notes"] = [str(note)]
-        if status:
-            return Outcome(status, reason, found)
+        if reason is not None:
+            status = UNSUPPORTED if reason.kind in UNSUPPORTED_KINDS else REJECTED
+            return Outcome(status, str(reason), found)
         crystal = plain(atoms)
         found["space_group_before"] = found["space_group"] = space_group(crystal, AS_CAME)
         return Outcome(OK, "", found, crystal)
@@ -291,7 +292,7 @@ class Relax(Stage):
 
     def _one(self, atoms: Atoms, before: Atoms) -> Outcome:
         if (reason := self.engine.refusal(atoms)) is not None:
-            return Outcome(UNSUPPORTED, reason)
+            return Outcome(UNSUPPORTED, str(reason))
         try:
             with time_limit(self.most_seconds):
                 return self._minimise(atoms, before)
@@ -333,7 +334,7 @@ class Relax(Stage):
         }
         if notes:
             found["notes"] = notes
-        if reason := gate(end.atoms)[1]:
+        if reason := gate(end.atoms):
             return Outcome(FAILED, f"relaxed into nonsense: {reason}", found, end.atoms)
         found["space_group"] = space_group(end.atoms, self.symprec)
         if end.converged:

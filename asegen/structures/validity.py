@@ -14,6 +14,8 @@ from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 from numpy.typing import NDArray
 
+from asegen.errors import Reason
+
 Floats = NDArray[np.float64]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -136,7 +138,7 @@ def standardised(atoms: Atoms, symprec: float, idealise: bool, to_primitive: boo
     return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
 
 
-def check_atoms(atoms: Atoms) -> str | None:
+def check_atoms(atoms: Atoms) -> Reason | None:
     """The validity gate: why a crystal is not fit for use, or None.
 
     Stricter than the published rule (no pair under `SHORTEST_PAIR`): the limits are this module's constants. NaN never
@@ -146,49 +148,51 @@ def check_atoms(atoms: Atoms) -> str | None:
         atoms: any Atoms object.
 
     Returns:
-        None, or one line `kind: detail`; the kind is one of `no atoms`, `not periodic`, `non-finite`,
+        None, or the reason; its kind is one of `no atoms`, `not periodic`, `non-finite`,
         `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
     """
     if len(atoms) == 0:
-        return "no atoms: the structure is empty"
+        return Reason("no atoms", "the structure is empty")
     if not atoms.pbc.all():
-        return "not periodic: a crystal needs periodic boundaries along all three axes"
+        return Reason("not periodic", "a crystal needs periodic boundaries along all three axes")
     cell = atoms.cell.array
     if not (np.isfinite(cell).all() and np.isfinite(atoms.positions).all()):
-        return "non-finite: the cell or a position is NaN or infinite"
+        return Reason("non-finite", "the cell or a position is NaN or infinite")
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
-        return f"unknown element: atomic number {atoms.numbers[unknown][0]} is no element"
+        return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
     return _check_cell(atoms) or _check_pairs(cell, atoms)
 
 
-def _check_cell(atoms: Atoms) -> str | None:
+def _check_cell(atoms: Atoms) -> Reason | None:
     cell = atoms.cell.array
     lengths = np.linalg.norm(cell, axis=1)
     volume = abs(float(np.linalg.det(cell)))
     if volume <= MIN_NORMALISED_VOLUME * lengths.prod():
-        return "bad cell: the lattice vectors span no volume"
+        return Reason("bad cell", "the lattice vectors span no volume")
     per_atom = volume / len(atoms)
     if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
-        return f"bad volume: {per_atom:.4g} Å³ per atom, not {MIN_VOLUME_PER_ATOM:g} to {MAX_VOLUME_PER_ATOM:g}"
+        return Reason(
+            "bad volume", f"{per_atom:.4g} Å³ per atom, not {MIN_VOLUME_PER_ATOM:g} to {MAX_VOLUME_PER_ATOM:g}"
+        )
     if density(atoms) > MAX_DENSITY:
-        return f"bad density: {density(atoms):.1f} g/cm³, above {MAX_DENSITY:g}"
+        return Reason("bad density", f"{density(atoms):.1f} g/cm³, above {MAX_DENSITY:g}")
     return None
 
 
-def _check_pairs(cell: Floats, atoms: Atoms) -> str | None:
+def _check_pairs(cell: Floats, atoms: Atoms) -> Reason | None:
     try:
         reduced, positions = niggli_reduce(cell, _scaled_positions(atoms))
     except ValueError as error:
-        return f"bad cell: {error}"
+        return Reason("bad cell", f"{error}")
     lengths = np.linalg.norm(reduced, axis=1)
     if lengths.max() > MAX_ASPECT * lengths.min():
-        return f"needle cell: {lengths.max():.1f} Å long and {lengths.min():.2f} Å wide when reduced"
+        return Reason("needle cell", f"{lengths.max():.1f} Å long and {lengths.min():.2f} Å wide when reduced")
     distance, i, j = _nearest_pair(reduced, positions)
     if distance >= SHORTEST_PAIR:
         return None
     names = f"{atoms.symbols[i]}{i} and {'its own image' if i == j else f'{atoms.symbols[j]}{j}'}"
-    return f"overlapping atoms: {names} are {distance:.3f} Å apart"
+    return Reason("overlapping atoms", f"{names} are {distance:.3f} Å apart")
 
 
 def _scaled_positions(atoms: Atoms) -> Floats:

@@ -49,7 +49,7 @@ def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> R
     if not 0 < symprec <= 1:
         raise InputError(f"symprec {symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
     if (reason := check_atoms(atoms)) is not None:  # spglib must never see what isn't finite
-        raise InputError(reason)
+        raise InputError(str(reason))
     crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)
     if cell == "as-is":
         refined = atoms.copy()

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from asegen.calculators import Generator
 from asegen.cli.main import main
+from asegen.errors import Reason
 from asegen.generation.sources.hybrid import HybridCandidates
 from asegen.structures.writing import DATABASE, TRAJECTORY, output_format, read_back
 from asegen.trained.samplers import DEFAULT_MODEL
@@ -91,7 +92,7 @@ def test_valid_only_leaves_out_what_stays_invalid(
     monkeypatch.setattr("asegen.generation.generator.MAX_ATTEMPTS", 2)
     monkeypatch.setattr(
         "asegen.generation.generator.check_atoms",
-        lambda atoms: "no atoms: none of sodium" if 11 in atoms.numbers else None,
+        lambda atoms: Reason("no atoms", "none of sodium") if 11 in atoms.numbers else None,
     )
     generate("NaCl", "Cu", "-n", "2", "--valid-only", "-o", str(tmp_path / "a.extxyz"))
     printed = capsys.readouterr()
@@ -105,11 +106,11 @@ def test_valid_only_leaves_out_what_stays_invalid(
 def test_every_sample_ends_with_one_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, name: str, valid_only: bool
 ) -> None:
-    def judge(atoms: Atoms) -> str | None:  # some cells that no format with cell lengths and angles can hold
+    def judge(atoms: Atoms) -> Reason | None:  # some cells that no format with cell lengths and angles can hold
         kind = next(counter) % 3
         if kind == 0:
             atoms.cell[:] = np.nan
-        return ["bad cell: not finite", None, "overlapping atoms: all"][kind]
+        return [Reason("bad cell", "not finite"), None, Reason("overlapping atoms", "all")][kind]
 
     counter = count()
     monkeypatch.setattr("asegen.generation.generator.check_atoms", judge)

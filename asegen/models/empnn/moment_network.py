@@ -2,8 +2,8 @@
 
 What EMPNN does (Klipfel et al., AAAI 2023), an action on the lattice from vector fields that invariant messages weigh,
 is kept, and so are its symmetries: rotation and reflection, translation, permutation, supercell, choice of the cell.
-Instead of 240 triplets per atom there are moments of its neighbourhood (`moments`); the same moments move the atom; the messages know angles too; and neighbours fade out smoothly, so that the motion is a continuous function of the
-crystal.
+Instead of 240 triplets per atom there are moments of its neighbourhood (`moments`); the same moments move the atom; the
+messages know angles too; and neighbours fade out smoothly, so that the motion is a continuous function of the crystal.
 """
 
 from __future__ import annotations
