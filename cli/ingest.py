@@ -67,7 +67,7 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
     from asegen import __version__
     from asegen.data.shards import check_writable, write_shards
     from asegen.ingest.ingest import ingest, plan_splits
-    from asegen.parallel.pool import free_cores
+    from asegen.parallel.machine import free_cores
 
     splits, skipped = plan_splits(args.input, args.split)
     for split in splits:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asegen.errors import AsegenError
-from asegen.parallel.pool import allow_time_limits
+from asegen.parallel.limits import allow_time_limits
 
 _CRASHES = {-getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE")}
 _START_SECONDS = 120.0

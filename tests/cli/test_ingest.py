@@ -19,7 +19,7 @@ from pymatgen.io.cif import CifWriter
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
-from asegen.parallel.pool import worker_pool
+from asegen.parallel.processes import Processes
 
 
 def write_frames(path, n: int = 4):
@@ -111,10 +111,10 @@ def mangled(text: str, edits: list[tuple[float, int, str]]) -> str:
 def one_pool():
     """A worker that serves all examples of a fuzz test: each start takes seconds."""
 
-    pool = worker_pool(1)
-    shared = SimpleNamespace(submit=pool.submit, shutdown=lambda **options: None)
+    pool = Processes(1)
+    shared = SimpleNamespace(submit=pool.submit, kill=lambda: None, shutdown=lambda: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asegen.ingest.prepare.worker_pool", lambda jobs: shared)
+        patch.setattr("asegen.parallel.timed_map.Processes", lambda jobs: shared)
         yield
     pool.shutdown()
 

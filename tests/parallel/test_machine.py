@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asegen.parallel.machine import is_dead, on_network
-from asegen.screening import machine
+from asegen.parallel import machine
 
 MOUNTS = """\
 /dev/sda / ext4 rw 0 0

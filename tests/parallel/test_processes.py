@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from asegen.parallel.pool import time_limit
+from asegen.parallel.limits import time_limit
 from asegen.parallel.processes import Processes, WorkerDied
 
 
@@ -132,7 +132,7 @@ def test_workers_die_with_a_parent_that_is_killed() -> None:
 
 
 def test_work_inside_is_interrupted_by_the_clock_or_by_processor_time(pool: Processes) -> None:
-    code = "from asegen.parallel.pool import OutOfTime, time_limit\nimport time\n"
+    code = "from asegen.parallel.limits import OutOfTime, time_limit\nimport time\n"
     code += "try:\n    with time_limit(0.2, {}): {}\nexcept OutOfTime: raise ValueError('interrupted')\n"
     busy = "[None for _ in iter(int, 1)]"
     for processor, work, ends in (
