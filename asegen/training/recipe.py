@@ -120,7 +120,7 @@ def load_recipe(
     Raises:
         InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
-    table = _read_table(name_or_path)
+    table = read_table(name_or_path)
     if targets:
         table = _merged(table, {"data": {"targets": list(targets)}})
     recipe = recipe_from_table(Path(name_or_path).stem, table)
@@ -133,8 +133,16 @@ def load_recipe(
     )
 
 
-def _read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
-    """A recipe with what it extends."""
+def read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
+    """A recipe's table, with what it extends; not validated.
+
+    Args:
+        name_or_path: a shipped recipe's name, or a path.
+        depth: by how many recipes it is extended.
+
+    Raises:
+        InputError: no such recipe, not TOML, or one that extends itself.
+    """
     if name_or_path in shipped_recipes():
         text = (resources.files("asegen.training") / "recipes" / f"{name_or_path}.toml").read_text()
     else:
@@ -153,7 +161,7 @@ def _read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
     if depth == _MAX_DEPTH:
         raise InputError(f"recipe {name_or_path} extends a recipe that extends another … more than {depth} times")
     place = below if below in shipped_recipes() else str(Path(name_or_path).parent / str(below))
-    return _merged(_read_table(place, depth + 1), table)
+    return _merged(read_table(place, depth + 1), table)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
