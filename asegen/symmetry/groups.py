@@ -15,17 +15,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import spglib
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.symmetry.symbols import LAST_GROUP, crystal_system, kind_of_setting
 
 Floats = NDArray[np.float64]
-
-LAST_GROUP = 230
-_SETTINGS = 530
-SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
-_LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
 
 # Rows: primitive lattice vectors in the conventional basis.
 _PRIMITIVE: dict[str, Floats] = {
@@ -83,7 +78,7 @@ class SpaceGroup:
         number: 1 to 230.
         symbol: short Hermann–Mauguin symbol, such as "Fm-3m".
         hall_number: of this setting, spglib's.
-        system: one of `SYSTEMS`.
+        system: one of `symbols.SYSTEMS`.
         centring: P, A, C, I, F or R.
         rotations: (n_operations, 3, 3), representatives modulo centring translations, conventional axes; the identity
             comes first.
@@ -149,11 +144,6 @@ class SpaceGroup:
         return tuple(dict(zip(letters, row, strict=True)) for row in found)
 
 
-def crystal_system(number: int) -> str:
-    """The crystal system of a group's number."""
-    return SYSTEMS[next(k for k, last in enumerate(_LAST_OF_SYSTEM) if number <= last)]
-
-
 def unit_cell(number: int) -> Floats:
     """(3, 3), Å: a conventional cell with lengths of 1 and the angles that the group's system fixes; 90° otherwise."""
     if crystal_system(number) in ("trigonal", "hexagonal"):
@@ -174,52 +164,12 @@ def space_group(number: int) -> SpaceGroup:
 
     table = Group(number)
     general = table[0]
-    symbol = _kind(table.hall_number).international_short
+    symbol = kind_of_setting(table.hall_number).international_short
     centring = symbol[0]
     rotations, translations = _distinct(*_affine(general.ops), centring)
     positions = tuple(_position(wp, rotations, translations, centring) for wp in reversed(list(table)))
     system = crystal_system(number)
     return SpaceGroup(number, symbol, table.hall_number, system, centring, rotations, translations, positions)
-
-
-def parse_group(text: str) -> int:
-    """The number of a group from its number or its symbol: "225", "Fm-3m", "P6_3/mmc", "P63/mmc", "P 2_1/c".
-
-    Raises:
-        InputError: neither.
-    """
-    plain = text.strip()
-    if plain.lstrip("+-").isdecimal():
-        number = int(plain) if len(plain) < 9 else 0
-        if not 1 <= number <= LAST_GROUP:
-            raise InputError(f"space group {plain[:12]}: there are 1 to {LAST_GROUP}")
-        return number
-    known = _symbols()
-    found = known.get(_plain_symbol(plain))
-    if found is None:
-        raise InputError(f"{text[:30]!r} is no space group: write a number from 1 to 230, or a symbol such as Fm-3m")
-    return found
-
-
-def _plain_symbol(text: str) -> str:
-    return "".join(text.split()).replace("_", "")
-
-
-@cache
-def _symbols() -> dict[str, int]:
-    """Symbols of all settings, short ones of the standard setting first; a few serve two groups in other settings."""
-    kinds = [_kind(hall) for hall in range(1, _SETTINGS + 1)]
-    found: dict[str, int] = {}
-    for kind in sorted(kinds, key=lambda kind: kind.choice not in ("", "b", "b1", "2", "H")):
-        for symbol in (kind.international_short, kind.international_full, *kind.international.split("=")):
-            found.setdefault(_plain_symbol(symbol), kind.number)
-    return found
-
-
-def _kind(hall_number: int) -> spglib.SpaceGroupType:
-    kind = spglib.get_spacegroup_type(hall_number)
-    assert kind is not None, f"spglib knows no setting {hall_number}"
-    return kind
 
 
 def _affine(operations: Sequence[Any]) -> tuple[Floats, Floats]:

@@ -5,7 +5,8 @@ import pytest
 import spglib
 
 from asegen.errors import InputError
-from asegen.symmetry.groups import LAST_GROUP, SpaceGroup, crystal_system, parse_group, space_group
+from asegen.symmetry.groups import SpaceGroup, space_group
+from asegen.symmetry.symbols import LAST_GROUP, crystal_system, parse_group
 
 GROUPS = range(1, LAST_GROUP + 1)
 
