@@ -292,7 +292,7 @@ class Relaxation:
 
 
 def relax_structures(
-    structures: Sequence[Atoms],
+    structures: Atoms | Sequence[Atoms],
     model: str | Relaxer | None = None,
     device: str = "auto",
     *,
@@ -306,7 +306,7 @@ def relax_structures(
     """The batch form of `LearnedRelaxer`: any number of crystals at once, each stopping on its own.
 
     Args:
-        structures: any Atoms; they aren't changed. What can't be relaxed gets a status and a reason.
+        structures: any Atoms, or one; they aren't changed. What can't be relaxed gets a status and a reason.
         model: a shipped model's name, a path of weights, or a loaded `Relaxer`.
         device: "auto", "cpu", "cuda" …
         fix_cell: cells stay.
@@ -325,6 +325,7 @@ def relax_structures(
     """
     constraints = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
     relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
+    structures = [structures] if isinstance(structures, Atoms) else structures
     refused: dict[int, Relaxation] = {}
     fit: dict[int, CrystalConstraints] = {}
     for k, atoms in enumerate(structures):

@@ -8,7 +8,7 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from asegen.cli.terminal import messages
+from asegen.cli.terminal import message_console
 
 _SECONDS_PER_LINE = 30.0
 """Between two lines where there is no terminal; shorter runs print none."""
@@ -28,7 +28,7 @@ class ProgressBar:
     def __init__(self, what: str, total: int | None = None) -> None:
         self.done, self._what, self._total = 0, what, total
         self._began = self._last_line = time.monotonic()
-        self._console = messages()
+        self._console = message_console()
         columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}")
         self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._task = self._bar.add_task(what, total=total, state="")
@@ -37,7 +37,9 @@ class ProgressBar:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def advance(self, pieces: int = 1) -> None:
@@ -72,7 +74,11 @@ def _state(done: int, total: int | None, seconds: float) -> str:
     count = f"{done}" if total is None else f"{done} of {total}"
     if not done or seconds < 1:
         return count
-    return f"{count}, {done / seconds:.3g}/s" if total is None else f"{count}, {_words(seconds / done * (total - done))} left"
+    return (
+        f"{count}, {done / seconds:.3g}/s"
+        if total is None
+        else f"{count}, {_words(seconds / done * (total - done))} left"
+    )
 
 
 def _words(seconds: float) -> str:

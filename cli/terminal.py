@@ -10,11 +10,11 @@ _PLAIN_WIDTH = 100
 """Characters, where there is no terminal to fill."""
 
 
-def results() -> Console:
+def output_console() -> Console:
     """stdout, for tables and totals; as wide as the terminal."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
 
 
-def messages() -> Console:
+def message_console() -> Console:
     """stderr, for notes, failures and progress; long lines are the terminal's to wrap."""
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

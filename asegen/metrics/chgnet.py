@@ -37,7 +37,7 @@ class ChgnetEmbedder:
 
         Args:
             structures: each passes the validity gate.
-            inputs: how many processes there are, the cache, and whom to tell of progress.
+            inputs: the worker processes, the cache, and whom to tell of progress.
             task: what progress is told of.
 
         Returns:

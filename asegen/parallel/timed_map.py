@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from operator import length_hint
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -41,18 +42,19 @@ TOO_LONG, DIED = Failed("too long"), Failed("process died")
 
 
 def timed_map(
-    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, seconds: float
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | Processes, seconds: float
 ) -> Iterator[Result | Failed]:
     """A function of each item, in order, in worker processes.
 
     A timer interrupts Python code; what hangs or crashes inside native code, or runs out of memory, costs its worker
     process and nothing else. An item whose worker was killed from outside, as the system does for memory, is tried
-    once more. Whatever ends the iteration ends the workers.
+    once more.
 
     Args:
         function: of a module, so that processes can find it.
         items: any number; they are taken as results are.
-        jobs: worker processes; the results do not depend on it.
+        workers: how many, or a pool that is open, and stays so; the results do not depend on it. Whatever ends the
+            iteration ends workers that it has started.
         seconds: of processor time for one item.
 
     Yields:
@@ -61,25 +63,35 @@ def timed_map(
     Raises:
         AsegenError: worker processes cannot be started, or die again and again.
     """
-    call, source = _Timed(function, seconds), iter(items)
-    pool = Processes(min(jobs, -(-length_hint(items, jobs * _WORTH_A_WORKER) // _WORTH_A_WORKER)))
+    if isinstance(workers, Processes):
+        yield from _mapped(_Timed(function, seconds), iter(items), workers)
+        return
+    pool = Processes(min(workers, -(-length_hint(items, workers * _WORTH_A_WORKER) // _WORTH_A_WORKER)))
+    try:
+        yield from _mapped(_Timed(function, seconds), iter(items), pool)
+    finally:
+        pool.kill()
+        pool.shutdown()
+
+
+def _mapped(call: _Timed[Item, Result], items: Iterator[Item], pool: Processes) -> Iterator[Result | Failed]:
     pending: deque[tuple[Item, Future[Any]]] = deque()
     deaths = 0
     try:
         while True:
-            fresh = islice(source, _AHEAD * jobs - len(pending))
+            fresh = islice(items, _AHEAD * pool.jobs - len(pending))
             pending.extend((item, pool.submit(call, item)) for item in fresh)
             if not pending:
                 return
             item, future = pending.popleft()
-            result = _result(future, lambda item=item: pool.submit(call, item))  # type: ignore[misc]
+            result = _result(future, partial(pool.submit, call, item))
             deaths += result is DIED
             if deaths > _DEATHS:
                 raise AsegenError("worker processes die again and again, perhaps for memory: try fewer")
             yield result
     finally:
-        pool.kill()
-        pool.shutdown()
+        for _, future in pending:
+            future.cancel()
 
 
 @dataclass(frozen=True)

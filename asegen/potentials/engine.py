@@ -62,7 +62,7 @@ def find_engine(name: str) -> Engine:
     """Looks a calculator up.
 
     Args:
-        name: a key of `asegen.potentials.registry.POTENTIALS` ("chgnet", "emt", "gpaw", "vasp"), or `module:object`, see
+        name: a key of `asegen.potentials.registry.POTENTIALS` such as "chgnet" or "emt", or `module:object`, see
             `asegen.potentials.foreign`.
 
     Raises:

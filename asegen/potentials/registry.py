@@ -2,10 +2,10 @@
 
 To add one, write a module with two functions and name it here:
 
-- `find(name) -> asegen.potentials.engine.Engine`, which looks whether the potential can be used, fails in one line where
-  it can't (AsegenError), and computes nothing;
-- `calculator(name, directory) -> ase.calculators.calculator.Calculator`, a fresh one, where `directory` is a Path for
-  programs that work with files, or None.
+- `find(name)` gives an `asegen.potentials.engine.Engine`, or raises AsegenError, in one line, where the potential can't
+  be used; it computes nothing;
+- `calculator(name, directory)` gives a fresh ASE calculator; `directory` is a Path for programs that work with files,
+  or None.
 """
 
 from __future__ import annotations
