@@ -49,6 +49,13 @@ class Evaluation:
     structures: dict[str, int]
     software: dict[str, str]
 
+    def __str__(self) -> str:
+        """A line for each figure, then what is to be minded."""
+        rows = [(name, key, value) for name, found in self.metrics.items() for key, value in found.values.items()]
+        width = max((len(f"{name}: {key}") for name, key, _ in rows), default=0)
+        notes = [f"{name}: {note}" for name, found in self.metrics.items() for note in found.notes]
+        return "\n".join([*(f"{f'{name}: {key}':{width}}  {value:9.4f}" for name, key, value in rows), *notes])
+
     def as_dict(self) -> dict[str, Any]:
         """Plain types for JSON, which knows no NaN: None stands for it."""
         plain = asdict(self)

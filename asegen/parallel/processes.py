@@ -102,11 +102,6 @@ class Processes(Executor):
             for worker in self._workers:
                 worker.end()
 
-    def process_ids(self) -> list[int]:
-        """Of the workers that are alive."""
-        with self._lock:
-            return [worker.process.pid for worker in self._workers]
-
     def _cancel(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:

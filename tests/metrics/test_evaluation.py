@@ -54,6 +54,14 @@ def test_files_by_name_and_a_single_crystal(tmp_path: Path) -> None:
     assert by_name == evaluate([SALT], [SALT], metrics=["density"])
 
 
+def test_it_can_be_printed() -> None:
+    found = str(evaluate([SALT, Atoms()], [SALT], metrics=["validity", "density", "discovery"]))
+    lines = found.splitlines()
+    assert lines[0].split() == ["validity:", "published", "0.5000"]
+    assert lines[-1].startswith("discovery: no structure has an energy_above_hull")
+    assert {line.rindex(".") for line in lines[:6]} == {lines[0].rindex(".")}
+
+
 def test_the_number_of_processes_changes_nothing() -> None:
     generated = [SALT, bulk("Cu", a=3.7), bulk("Si")]
     names = ["validity", "match", "metre", "discovery"]
