@@ -63,7 +63,7 @@ def timed_map(
     Raises:
         AsegenError: worker processes cannot be started, or die again and again.
     """
-    if isinstance(workers, Processes):
+    if not isinstance(workers, int):
         yield from _mapped(_Timed(function, seconds), iter(items), workers)
         return
     pool = Processes(min(workers, -(-length_hint(items, workers * _WORTH_A_WORKER) // _WORTH_A_WORKER)))
