@@ -18,7 +18,7 @@ class CLICommand:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("generated", type=Path, metavar="GENERATED", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("generated", type=Path, metavar="GENERATED", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
         add("--reference", type=Path, metavar="TEST", help="real crystals that they should resemble")
         add("--train", type=Path, metavar="TRAIN", help="real crystals that the generator has seen")
         add("--metrics", metavar="NAME,…", help="only these; an unknown name lists all")

@@ -21,7 +21,7 @@ class CLICommand:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
         add("--property", metavar="NAME", help="such as formation_energy, band_gap, metal (default: formation_energy)")
         add(
             "--model",

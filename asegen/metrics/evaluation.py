@@ -66,7 +66,7 @@ class Evaluation:
 
 
 Structures = str | Path | Atoms | Iterable[Atoms]
-"""A file of structures, or structures in memory."""
+"""A file or folder of structures, or structures in memory."""
 
 
 def evaluate(
@@ -86,7 +86,7 @@ def evaluate(
     """Measures how good generated crystals are.
 
     Args:
-        generated: a file of structures, or Atoms. Nothing is too broken to be counted.
+        generated: a file or folder of structures, or Atoms. Nothing is too broken to be counted.
         reference: real crystals, such as the test split; generated ones are paired with them by `material_id`.
         train: real crystals that the generator has seen.
         metrics: names out of `METRICS`; by default all for which there are structures and packages.

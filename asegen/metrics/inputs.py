@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from asegen.metrics.cache import Row
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.cif import StructureError
+from asegen.structures.formats import files_in
 from asegen.structures.reading import number, read_entries, read_entry
 from asegen.structures.validity import check_atoms
 
@@ -191,13 +193,13 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
     """Structures of a file, or in memory, each held against the validity gate.
 
     Args:
-        structures: a file of structures, or Atoms, whose id is `info["material_id"]` or their place.
+        structures: a file or folder of structures, or Atoms, whose id is `info["material_id"]` or their place.
 
     Raises:
         InputError: the file can't be read, or there are no structures.
     """
     if isinstance(structures, str | Path):
-        samples = tuple(_read(Path(structures)))
+        samples = tuple(chain.from_iterable(map(_read, files_in(Path(structures)))))
     else:
         several = [structures] if isinstance(structures, Atoms) else structures
         samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(several))

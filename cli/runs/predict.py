@@ -22,6 +22,7 @@ from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, StructureError, read_structures
+from asegen.structures.formats import files_in
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
@@ -76,7 +77,7 @@ def run_prediction(inputs: Sequence[Path], model: str, device: str, out: Path | 
     """Predicts as the command line asks.
 
     Args:
-        inputs: files of structures.
+        inputs: files and folders of structures.
         model: name or path of weights.
         device: where the network computes.
         out: where the values go, if anywhere; its name tells the format.
@@ -118,8 +119,9 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
 
 
-def _structures(files: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
+def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
     """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
+    files = [file for path in paths for file in files_in(path)]
     for file in files:
         rows = 0
         try:

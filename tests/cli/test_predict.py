@@ -86,6 +86,16 @@ def test_a_table_is_printed_without_output(
     assert "NaCl" in printed and "band_gap" in printed and "1 structure: 1 by both" in printed
 
 
+def test_a_folder_means_its_files(property_weights: Weights, tmp_path: Path) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out.json"
+    folder.mkdir()
+    write(folder / "POSCAR-2", bulk("NaCl", "rocksalt", a=5.6), format="vasp")
+    write(folder / "POSCAR-1", bulk("Cu"), format="vasp")
+    main(["predict", str(folder), "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    rows = json.loads(out.read_text())
+    assert [(row["file"], row["formula"]) for row in rows] == [("POSCAR-1", "Cu"), ("POSCAR-2", "NaCl")]
+
+
 def test_larger_cells_than_in_training_are_noted(
     property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

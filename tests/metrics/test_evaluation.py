@@ -48,10 +48,10 @@ def test_a_side_without_any_valid_structure_ends_no_run(tmp_path: Path) -> None:
         assert np.isnan(found.metrics["density"].values["EMD g/cm³"]) and np.isnan(found.metrics["fad"].values["FAD"])
 
 
-def test_files_by_name_and_a_single_crystal(tmp_path: Path) -> None:
+def test_files_by_name_folders_and_a_single_crystal(tmp_path: Path) -> None:
     write(tmp_path / "salt.extxyz", SALT)
     by_name = evaluate(str(tmp_path / "salt.extxyz"), SALT, metrics=["density"])
-    assert by_name == evaluate([SALT], [SALT], metrics=["density"])
+    assert by_name == evaluate([SALT], [SALT], metrics=["density"]) == evaluate(tmp_path, SALT, metrics=["density"])
 
 
 def test_it_can_be_printed() -> None:
