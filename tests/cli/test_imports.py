@@ -45,7 +45,7 @@ REFUSED = [
     "train torusflow-mp --data absent --out run",
     "train torusflow-mp --data absent --out run --init nope",
 ]
-LATER = ("candidates", "evaluate", "generate", "predict", "relax", "screen")
+LATER = ("candidates", "generate", "screen")
 """Commands whose refusals still load something heavy: to be taken off this list, one by one."""
 
 WORK = [
