@@ -65,7 +65,7 @@ def predict(
     results: list[Predicted | None] = [None] * len(structures)
     fit: list[tuple[int, Atoms]] = []
     for k, atoms in enumerate(structures):
-        reason = judge(atoms, predictor)
+        reason = refusal(atoms, predictor)
         if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
         else:
@@ -101,7 +101,7 @@ def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predi
     return Predicted(OK, {name: float(row[0]) for name, row in columns.items()})
 
 
-def judge(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
+def refusal(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
     """Why a model can't say anything of a structure, or None."""
     if (reason := check_atoms(atoms)) is not None:
         return reason

@@ -149,7 +149,7 @@ class LearnedRelaxer(BaseDynamics):
             self.log()
             self.call_observers()
         while True:
-            arrived = self._judge()
+            arrived = self._has_arrived()
             yield arrived
             if self.status or not self.step():
                 return
@@ -199,7 +199,7 @@ class LearnedRelaxer(BaseDynamics):
             "max_steps": self.max_steps,
         }
 
-    def _judge(self) -> bool:
+    def _has_arrived(self) -> bool:
         arrived = self.converged()
         if arrived:
             self.status = CONVERGED
