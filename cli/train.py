@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import ClassVar
 
 
 class CLICommand:
@@ -12,6 +13,9 @@ class CLICommand:
     DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the
     best on val), metrics.csv and a checkpoint from which --resume goes on exactly.
     """
+
+    FLAGS: ClassVar[dict[str, str]] = {"targets": "--target"}
+    """Flags that aren't named as the library's parameters."""
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:

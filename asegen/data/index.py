@@ -60,4 +60,4 @@ def check_writable(folder: Path, split: str, force: bool) -> None:
     if not os.access(folder, os.W_OK):
         raise InputError(f"cannot write into the folder {folder}")
     if (folder / split).exists() and not force:
-        raise InputError(f"{folder / split} exists (--force replaces it)")
+        raise InputError(f"{folder / split} exists (force replaces it)", "force")

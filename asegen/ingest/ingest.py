@@ -107,7 +107,8 @@ def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None, s
         return sorted(name for name, numeric in found.items() if numeric and name in some)
     missing = [name for name in targets if name not in found and name not in sites]
     if missing:
-        raise InputError(f"no column {missing[0]!r} for --targets (there are: {', '.join(sorted(found))[:200]})")
+        there = ", ".join(sorted(found))[:200]
+        raise InputError(f"no column {missing[0]!r} for targets (there are: {there})", "targets")
     return sorted({name for name in targets if name in found})
 
 

@@ -61,7 +61,9 @@ def open_library(
         return TemplateLibrary(load_split(path.parent, path.name))
     if not path.is_file():
         names = f"{KNOWN} or {AFLOW}"
-        raise InputError(f"--templates {source}: no such file, nor a split of `asegen ingest`, nor {names}")
+        raise InputError(
+            f"templates = {source}: no such file, nor a split of `asegen ingest`, nor {names}", "templates"
+        )
     cache = _cache_folder()
     name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
     if (cache / name / "index.json").is_file():

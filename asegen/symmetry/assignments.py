@@ -249,7 +249,7 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
     """
     wanted = tuple(counts.values())
     multiples = [m for m in (2, 3, 4, 6, 8) if fits(group, {z: m * n for z, n in counts.items()})][:1]
-    near = [_formula(counts, tuple(m * n for n in wanted)) + f" (--multiples {m})" for m in multiples]
+    near = [_formula(counts, tuple(m * n for n in wanted)) + f" (multiples = {m})" for m in multiples]
     unit = _unit(group)
     most = tuple(-(-(n + max(2, group.positions[0].size)) // unit) for n in wanted)
     if math.prod(n + 1 for n in most) < _LARGEST_TABLE:
@@ -260,7 +260,8 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
     named = f"; nearest that fit: {', '.join(dict.fromkeys(near))}" if near else ""
     formula = _formula(counts, wanted)
     return InputError(
-        f"{formula} in the primitive cell fits no Wyckoff positions of {group.symbol} ({group.number}){named}"
+        f"{formula} in the primitive cell fits no Wyckoff positions of {group.symbol} ({group.number}){named}",
+        "multiples",
     )
 
 
@@ -278,7 +279,7 @@ def parse_sites(text: str) -> dict[int, list[str]] | dict[int, int]:
         InputError: neither of the two, an unknown element, or one named twice.
     """
     wrong = InputError(
-        f"--sites {text[:60]!r}: write letters, such as 'Na:a Cl:b', or numbers of sites, such as Na:1,Cl:1"
+        f"sites = {text[:60]!r}: write letters, such as 'Na:a Cl:b', or numbers of sites, such as Na:1,Cl:1", "sites"
     )
     found: dict[int, list[str]] = {}
     own: list[str] | None = None
@@ -287,9 +288,11 @@ def parse_sites(text: str) -> dict[int, list[str]] | dict[int, int]:
         if colon:
             z = atomic_numbers.get(symbol, 0)
             if z < 1:
-                raise InputError(f"--sites: {symbol[:10]!r} is not an element")
+                raise InputError(f"sites: {symbol[:10]!r} is not an element", "sites")
             if z in found:
-                raise InputError(f"--sites names {symbol} twice: join its letters by commas, such as {symbol}:a,c")
+                raise InputError(
+                    f"sites names {symbol} twice: join its letters by commas, such as {symbol}:a,c", "sites"
+                )
             own = found.setdefault(z, [])
         if own is None or not (value.isdecimal() or (len(value) == 1 and value.isalpha() and value.isascii())):
             raise wrong

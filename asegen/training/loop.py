@@ -70,7 +70,7 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists() and not resume:
-        raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
+        raise InputError(f"{out} already holds a run: go on with resume, or name another folder", "resume")
     torch.manual_seed(recipe.seed)
     labels = task_class(recipe.task).labels
     splits = {name: fitting_split(load_split(data, name), recipe.data, name, labels) for name in ("train", "val")}
@@ -260,7 +260,7 @@ class _Run:
         mine = json.loads(json.dumps(self.recipe.as_written()))
         theirs = header["recipe"]
         if _without_length(mine) != _without_length(theirs):
-            raise InputError(f"{path} was made by another recipe; name another --out folder")
+            raise InputError(f"{path} was made by another recipe; name another folder")
         self.network.load_state_dict(_part(tensors, "network."))
         self.average = {k: v.to(self.fabric.device) for k, v in _part(tensors, "average.").items()}
         packed = self.optimizer.state_dict()

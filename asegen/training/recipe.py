@@ -188,7 +188,7 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     _check_arguments(task_class(task), task_options, "task")
     labels = task_class(task).labels
     if not data.targets and labels in ("targets", "site targets"):
-        raise InputError(f"{task} learns columns of the data: name them with --target, or in [data] targets")
+        raise InputError(f"{task} learns columns of the data: targets names them, here or in [data]", "targets")
     if len(data.targets) > 1 and "outputs" in model_accepts:
         model_options.setdefault("outputs", len(data.targets))
     if labels == "site targets" and "per_site" in model_accepts:

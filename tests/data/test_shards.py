@@ -99,7 +99,7 @@ def test_selection_takes_targets_and_ids_along(index):
 
 def test_existing_split_is_kept_unless_forced(tmp_path):
     write_shards(tmp_path, "train", dataset([1, 2]))
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="force replaces"):
         write_shards(tmp_path, "train", dataset([3]))
     assert len(load_split(tmp_path, "train")) == 2
     write_shards(tmp_path, "train", dataset([3]), force=True)
