@@ -46,13 +46,13 @@ TASKS: dict[str, str] = {
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
 """The tasks whose networks draw crystals."""
 SYMMETRIC_GENERATORS = ("SymmetricFlow", "TorusFlow")
-"""Those whose networks draw crystals with a space group."""
+"""The tasks whose networks draw crystals with a space group; velocities of `TorusFlow` are projected for that."""
 SCORES = ("SymmetricScore",)
-"""Those that do so as published, by sites."""
+"""The task of the published score model, whose network draws crystals by their sites."""
 RELAXERS = ("Denoising", "Reconstruction")
-"""Those whose networks move crystals."""
+"""The tasks whose networks relax crystals."""
 PREDICTORS = ("Classification", "Regression", "SiteMoments")
-"""Those whose networks predict properties."""
+"""The tasks whose networks predict properties."""
 
 
 def model_class(name: str) -> type[Any]:
