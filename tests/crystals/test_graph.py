@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from ase.neighborlist import primitive_neighbor_list
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.crystals.crystals import Crystals
@@ -84,7 +84,6 @@ def test_shifts_of_any_size_are_told_apart() -> None:
     assert reverse_edges(edges).tolist() == [3, 4, 5, 0, 1, 2]
 
 
-@settings(max_examples=10)
 @given(SEEDS)
 def test_triplets_are_all_pairs_of_edges_with_one_receiver(seed: int) -> None:
     edges = radius_graph(make(seed), 2.5)
