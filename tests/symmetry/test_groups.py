@@ -78,18 +78,22 @@ def operations(group: SpaceGroup) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(zip(group.rotations, group.translations, strict=True))
 
 
+def a_cell(group: SpaceGroup) -> np.ndarray:
+    """A conventional cell of the group's lattice system and none higher, Å."""
+    if group.system == "cubic":
+        return 5.1 * group.unit_cell
+    if group.system not in ("triclinic", "monoclinic", "orthorhombic"):
+        return group.unit_cell @ np.diag([5.1, 5.1, 7.7])
+    cell = np.diag([5.1, 6.3, 7.7])
+    cell[2, 0] = 0 if group.system == "orthorhombic" else -1.1
+    cell[2, 1] = 0.9 if group.system == "triclinic" else 0
+    return cell
+
+
 @pytest.mark.parametrize("number", [1, 2, 15, 38, 62, 88, 139, 146, 166, 167, 194, 205, 216, 225, 227, 230])
 def test_letters_and_site_symmetries_are_those_of_spglib(number: int) -> None:
     group = space_group(number)
-    cell = group.unit_cell @ np.diag([1.0, 1.0, 1.0])
-    if group.system in ("triclinic", "monoclinic", "orthorhombic"):
-        cell = np.array([[5.1, 0, 0], [0, 6.3, 0], [-1.1 if group.system != "orthorhombic" else 0, 0, 7.7]])
-        if group.system == "triclinic":
-            cell[2, 1] = 0.9
-    elif group.system != "cubic":
-        cell = cell @ np.diag([5.1, 5.1, 7.7])
-    else:
-        cell = 5.1 * cell
+    cell = a_cell(group)
     general, u = group.positions[-1], np.array([0.137, 0.261, 0.083])
     for position in group.positions:
         atoms = []
