@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from asegen.errors import AsegenError
-from asegen.metrics import parallel
+from asegen.parallel import timed_map as parallel
 from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
 
 
