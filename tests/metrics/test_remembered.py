@@ -73,10 +73,10 @@ def test_the_next_evaluation_computes_nothing(tmp_path: Path, computed: list[Any
     pytest.importorskip("matminer")
     names = ["composition", "coverage", "fd-crystalnn", "match", "metre", "discovery"]
     crystals = [SALT, bulk("Cu")]
-    first = evaluate(crystals, crystals, crystals, names, cache=tmp_path)
+    first = evaluate(crystals, crystals, crystals, metrics=names, cache=tmp_path)
     # 2 compositions, 2 fingerprints, 2 distances for both match and METRe, 2 pairs for novelty
     assert len(computed) == 8
-    again = evaluate(crystals, crystals, crystals, names, cache=tmp_path)
+    again = evaluate(crystals, crystals, crystals, metrics=names, cache=tmp_path)
     assert again.as_dict() == first.as_dict() and len(computed) == 8
 
 
