@@ -27,9 +27,11 @@ settings.load_profile("fast")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file's tests go to one worker, in the files' order: what its fixtures make is made once."""
+    """With -n alone, a file's tests go to one worker, in the files' order: what its fixtures make is made once."""
     from xdist.scheduler import LoadFileScheduling
 
+    if config.option.dist != "load":  # somebody asked for another
+        return None
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
