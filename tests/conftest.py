@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from asegen.symmetry.analysis import SymmetricCrystal
 
 torch.set_num_threads(1)
+os.register_at_fork(after_in_child=faulthandler.disable)  # a worker that a test kills says nothing on the terminal
 
 # The same few examples in every run; `make slow` draws many new ones (--hypothesis-profile=thorough).
 settings.register_profile("fast", deadline=None, max_examples=10, derandomize=True)
