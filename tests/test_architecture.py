@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"geometry", "parallel"},
     {"crystals"},
     {"nn", "data", "properties", "structures"},
-    {"models", "diffusion", "relaxation", "symmetry", "potentials"},
+    {"models", "diffusion", "relaxation", "symmetry", "potentials", "hull"},
     {"training", "ingest"},
     {"trained"},
     {"calculators", "prototypes", "metrics"},
