@@ -59,8 +59,17 @@ def _displayed(translator: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def _prose(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Keeps Napoleon from taking words before a colon for a type: what comes back is said in prose here."""
+    starts = [k + 1 for k, line in enumerate(lines[:-1]) if line.strip() == "Returns:"]
+    for k in [0, *starts] if what == "property" else starts:
+        text = lines[k].lstrip()
+        lines[k] = f"{lines[k][: -len(text)]}: {text}"
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Equations become MathML, which browsers draw without scripts and without the network."""
+    app.connect("autodoc-process-docstring", _prose, priority=400)  # before Napoleon
     app.add_html_math_renderer("mathml", inline_renderers=(_inline, None), block_renderers=(_displayed, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
