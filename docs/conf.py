@@ -46,7 +46,7 @@ default_role = "code"  # docstrings write `name` for code
 html_theme = "furo"
 html_title = f"asegen {release}"
 html_static_path: list[str] = []
-pygments_style, pygments_dark_style = "tango", "native"
+pygments_style, pygments_dark_style = "tango", "github-dark"
 
 
 def _inline(translator: HTML5Translator, node: nodes.math) -> None:

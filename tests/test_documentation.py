@@ -62,6 +62,14 @@ def test_python_compiles_and_imports_what_is_there(page: Path) -> None:
                     assert hasattr(import_module(str(node.module)), alias.name), (node.module, alias.name)
 
 
+def test_files_that_pages_name_are_there() -> None:
+    """All but what a page of docs/extend adds, and what is built."""
+    for page in PAGES:
+        found = re.findall(r"(?<![\w/.])((?:asegen|tests|examples|docs)/[\w/.-]*\w)", page.read_text(encoding="utf-8"))
+        for path in found if page.parent.name != "extend" else []:
+            assert (ROOT / path).exists() or "_build" in path or "NAME" in path, (name(page), path)
+
+
 def test_each_command_has_a_guide() -> None:
     for command in COMMANDS:
         text = (ROOT / "docs" / "guides" / f"{command}.md").read_text(encoding="utf-8")
