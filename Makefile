@@ -18,7 +18,7 @@ test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
 
 slow: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'slow or hypothesis' --hypothesis-profile=thorough
 
 bench: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/benchmarks --override-ini addopts=

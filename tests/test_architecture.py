@@ -14,7 +14,7 @@ FLOORS: list[set[str]] = [
     {"geometry", "parallel"},
     {"crystals"},
     {"nn", "data", "structures"},
-    {"models", "diffusion", "relaxation", "properties", "symmetry", "potentials"},
+    {"models", "diffusion", "relaxation", "properties", "symmetry", "potentials", "hull"},
     {"training", "ingest"},
     {"trained"},
     {"calculators", "prototypes", "metrics"},

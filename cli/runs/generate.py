@@ -20,7 +20,7 @@ from asegen.generation.generator import Generator
 from asegen.generation.run import Finished, Progress
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import SOURCES, open_source
-from asegen.parallel.pool import free_cores
+from asegen.parallel.machine import free_cores
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sources import KNOWN, open_library
 from asegen.trained.samplers import is_score_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.crystals.crystals import Crystals
@@ -49,7 +49,6 @@ def same(a: CrystalDataset, b: CrystalDataset) -> bool:
     targets=st.lists(st.text(min_size=1, max_size=8).filter(lambda t: "\0" not in t), max_size=3, unique=True),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=30, deadline=None)
 def test_what_is_written_is_read(tmp_path_factory, sizes, per_shard, targets, seed):
     folder = tmp_path_factory.mktemp("shards")
     targets = tuple(name for name in targets if name.isprintable())

@@ -45,8 +45,7 @@ def test_merging_keeps_crystals_apart_and_in_order() -> None:
 def test_a_site_beside_any_special_position_comes_to_lie_on_it(number: int) -> None:
     group = space_group(number)
     general = make_orbits([(number, [(group.positions[-1].letter, 11)])])
-    cell = torch.zeros(1, 6, dtype=torch.float64)
-    cell[0, 5] = 3**0.5 * torch.log(torch.tensor(20.0))
+    cell = lattice(20.0)
     for position in group.positions[:-1]:
         on = torch.from_numpy(position.matrix @ [0.19, 0.211, 0.44] + position.shift)
         u = (on + 0.002 * torch.tensor([0.6, -0.5, 0.62])).double()[None]

@@ -139,7 +139,7 @@ def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
+    monkeypatch.setattr("asegen.potentials.chgnet.util.find_spec", lambda name: None)
     with pytest.raises(AsegenError, match="chgnet is not installed"):
         find_ranker("chgnet")
 

@@ -9,7 +9,7 @@ import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.io import write
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -78,7 +78,6 @@ elements = st.lists(st.integers(1, 103), min_size=3, max_size=3, unique=True)
 
 
 @given(elements, elements, st.sampled_from([(1, 1, 1), (1, 1, 2), (2, 2, 1), (1, 2, 3)]))
-@settings(max_examples=50, deadline=None)
 def test_distances_are_those_of_all_assignments(old: list[int], new: list[int], counts: tuple[int, ...]) -> None:
     numbers = np.repeat(old, counts)
     rng = np.random.default_rng(0)
@@ -123,7 +122,6 @@ def test_the_origin_of_a_cell_makes_no_other_type() -> None:
 
 
 @given(st.permutations([56, 22, 8, 8, 8]))
-@settings(max_examples=20, deadline=None)
 def test_the_order_of_atoms_asked_for_is_without_effect(numbers: list[int]) -> None:
     assert substitutions(KNOWN, numbers) == substitutions(KNOWN, (56, 22, 8, 8, 8))
 
