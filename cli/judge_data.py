@@ -38,9 +38,9 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
+        from asegen.cli.checks import check_weights
         from asegen.data.index import check_writable
         from asegen.errors import InputError
-        from asegen.trained.weights import find_weights
         from asegen.training.registry import GENERATORS
 
         for name in ("copies", "steps", "limit", "max_atoms", "jobs"):
@@ -48,7 +48,7 @@ class CLICommand:
             if value is not None and value < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if args.model is not None:
-            find_weights(args.model, *GENERATORS)
+            check_weights(args.model, GENERATORS)
         for split in SPLITS:
             check_writable(args.output, split, args.force)
             if not (args.data / split).is_dir():

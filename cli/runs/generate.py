@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.generate_arguments import DIFFUSION, TEMPLATE, Order
 from asegen.cli.runs.summary import Summary
+from asegen.cli.terminal import message_console
 from asegen.generation.generator import Generator
 from asegen.generation.run import Finished, Progress
 from asegen.generation.source import Source
@@ -41,7 +43,7 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         CheckpointError: weights that can't be read.
     """
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt at a group that isn't there
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = message_console()
     generator = Generator(_open(args, order, console), rank=order.ranking, batch_size=args.batch)
     tally = _Tally()
     with _shown(console, generator.source, args.resume) as report:
@@ -79,14 +81,9 @@ def _open(args: argparse.Namespace, order: Order, console: Console) -> Source:
 
 
 def _library(named: str | None, console: Console) -> TemplateLibrary:
-    columns = TextColumn("templates"), BarColumn(), TextColumn("{task.completed}/{task.total}")
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", visible=False)
+    with ProgressBar("reading templates") as bar:
         library = open_library(
-            named or KNOWN,
-            free_cores(),
-            lambda total: bar.update(task, total=total, visible=True),
-            lambda: bar.advance(task),
+            named or KNOWN, free_cores(), lambda total: bar.report("reading templates", 0, total), bar.advance
         )
     if left_out := sum(library.rejected.values()):
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(library.rejected.items()))
@@ -115,9 +112,9 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
     """Says what became of the run: on stdout what is there, on stderr what isn't."""
     for atoms in finished.left_out:
         index, formula, reason = (atoms.info[key] for key in ("sample_index", "formula", "reason"))
-        console.print(f"warning: sample {index} ({formula}) is left out: {reason}", markup=False)
+        console.print(f"warning: sample {index} ({formula}) is left out: {reason}")
     if finished.was_complete:
-        console.print(f"{finished.path} is complete: nothing was drawn", markup=False)
+        console.print(f"{finished.path} is complete: nothing was drawn")
     for index in finished.missing if order.ranking is None else ():
         tally.summary.leave_out(index)
     tally.summary.show(finished.path)
@@ -134,7 +131,7 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
 
 def _draw(place: Path, summary: Summary, console: Console) -> None:
     if not summary.valid:
-        console.print(f"{place} not drawn: no structure is valid", markup=False)
+        console.print(f"{place} not drawn: no structure is valid")
         return
     from asegen.cli.runs.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
 
@@ -157,7 +154,7 @@ def _shown(console: Console, source: Source, resumed: bool) -> Iterator[_Shown]:
         except BaseException as stop:
             if not isinstance(stop, Exception) and shown.part is not None and shown.part.exists():
                 how = "the same command" if resumed else "the same command with --resume"
-                console.print(f"{shown.part} holds what is done; {how} goes on", markup=False)
+                console.print(f"{shown.part} holds what is done; {how} goes on")
             raise
 
 
@@ -194,7 +191,7 @@ class _Shown:
         known = self._source.identity
         if progress.largest_cell > known.max_atoms:
             cells = f"cells of up to {progress.largest_cell} atoms"
-            self._console.print(f"note: {cells}; {known.name} was trained on at most {known.max_atoms}", markup=False)
+            self._console.print(f"note: {cells}; {known.name} was trained on at most {known.max_atoms}")
         self._bar.update(self._task, total=progress.all_atoms, completed=progress.atoms, visible=True)
         self._start = self._logged = time.monotonic()
 

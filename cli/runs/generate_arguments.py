@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple
 
+from asegen.cli.checks import check_weights
 from asegen.errors import InputError
 from asegen.generation.outputs import check_place
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.ranking import Ranking
 from asegen.generation.request import Request
 from asegen.generation.sources.registry import DEFAULT, SOURCES
-from asegen.trained.weights import find_weights
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
 DIFFUSION, TEMPLATE, HYBRID = "diffusion", "template", "hybrid"
@@ -70,7 +70,8 @@ def read_arguments(args: argparse.Namespace) -> Order:
     counts = _counts(args)
     request = _request(args, counts.compositions)
     if args.model is not None:
-        find_weights(args.model, *((*SYMMETRIC_GENERATORS, *SCORES) if _has_group(args) else GENERATORS))
+        grouped = SOURCES[_source(args)].spacegroups
+        check_weights(args.model, (*SYMMETRIC_GENERATORS, *SCORES) if grouped else GENERATORS)
     check_place(args.output, args.resume, args.overwrite)
     ranking = Ranking(args.rank or Ranking.by, counts.candidates, args.relax_steps or 0, args.device)
     return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None)
