@@ -18,10 +18,10 @@ from asegen import __version__
 from asegen.errors import AsegenError, InputError
 
 COMMANDS = {
-    "candidates": "asegen.cli.judge_data",
     "evaluate": "asegen.cli.evaluate",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",
+    "judge-data": "asegen.cli.judge_data",
     "relax": "asegen.cli.relax",
     "models": "asegen.cli.models",
     "predict": "asegen.cli.predict",

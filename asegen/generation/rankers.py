@@ -43,7 +43,7 @@ class Ranker(Protocol):
     Attributes:
         name: what the user asked for.
         identity: what decides the energies: name, version, hash of the weights.
-        scale: eV per atom that outweigh a promise e times as large; the rougher the energies, the larger.
+        scale: eV per atom that outweigh a prior probability e times as large; the rougher the energies, the larger.
     """
 
     name: str
@@ -73,15 +73,15 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
         AsegenError: its package is missing.
     """
     if relax_steps < 0:
-        raise InputError(f"--relax-steps {relax_steps}: at least 0 is needed")
+        raise InputError(f"relax_steps = {relax_steps}: at least 0 is needed", "relax_steps")
     if name in (NONE, ALIGNN):
         if relax_steps:
-            raise InputError(f"--relax-steps needs forces: --rank {CHGNET} or a calculator, not {name}")
+            raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
         return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
         engine = find_engine(name)
     except InputError as error:
-        raise InputError(f"--rank: {error}; or {ALIGNN}, or {NONE}") from None
+        raise InputError(f"rank: {error}; or {ALIGNN}, or {NONE}", "rank") from None
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
     return _ByCalculator(engine, relax_steps, keep_symmetry)

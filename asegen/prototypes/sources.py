@@ -19,7 +19,6 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
 from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
 from asegen.errors import InputError
-from asegen.ingest.ingest import ingest
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
 from asegen.structures.atoms import crystals_from_atoms
@@ -72,6 +71,8 @@ def open_library(
     if path.suffix == ".safetensors":
         dataset = _catalogued(Catalogue.read(path))
     else:
+        from asegen.ingest.ingest import ingest  # loads readers and worker processes
+
         dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
     library = TemplateLibrary(dataset, _kinds(rejected))
     try:

@@ -17,7 +17,6 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,11 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
-from asegen.calculators import Generator, HybridGenerator, SymmetricGenerator, TemplateGenerator
+from asegen.calculators import Ranking, open_source
 from asegen.data.shards import CrystalDataset, load_split, write_shards
-from asegen.generation.compositions import Composition, from_numbers
-from asegen.generation.ranked import RankedGenerator
+from asegen.generation.compositions import from_numbers
+from asegen.generation.ranked import Ranked
+from asegen.generation.target import Target
 from asegen.metrics.matching import pair_distance, same_crystal
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sources import open_library
@@ -40,39 +40,35 @@ from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 METHODS = ("hybrid", "template", "diffusion", "symmetric")
 _KEEP = 20
 _AT_ONCE = 16  # formulas between two writes
+_DRAWN_AT_ONCE = 64
 _LOOKED_AT = 100
-"""Known crystals, the most promising first, that are asked whether a crystal has their structure."""
+"""Known crystals, the likeliest first, that are asked whether a crystal has their structure."""
 _ON_HULL = 1e-4
 Record = dict[str, Any]
 
 
-def ranked(method: str, library: TemplateLibrary, rank: str, candidates: int) -> RankedGenerator:
+def ranked(method: str, library: TemplateLibrary, rank: str, candidates: int) -> Ranked:
     """A method's candidates under the ranking; what networks draw is drawn once, without a search."""
-    if method == "hybrid":
-        return HybridGenerator(library, rank=rank, candidates=2 * candidates)
-    sources: dict[str, Callable[[], Generator]] = {
-        "template": partial(TemplateGenerator, library, quick=True),
-        "diffusion": partial(Generator, quick=True),
-        "symmetric": partial(SymmetricGenerator, quick=True),
-    }
-    return RankedGenerator(sources[method](), rank, candidates)
+    templates = library if method in ("hybrid", "template") else None
+    source = open_source(method, templates=templates, quick=True)
+    return Ranked(source, Ranking(rank, 2 * candidates if method == "hybrid" else candidates), _DRAWN_AT_ONCE)
 
 
 def is_known(library: TemplateLibrary, atoms: Atoms) -> bool:
     """Whether a known crystal has the same structure but for its elements, by StructureMatcher's own tolerances."""
-    ways = substitutions(library, atoms.numbers.tolist())[:_LOOKED_AT]
-    return any(same_crystal((atoms, substituted(library, way))) for way in ways)
+    likeliest = substitutions(library, atoms.numbers.tolist())[:_LOOKED_AT]
+    return any(same_crystal((atoms, substituted(library, one))) for one in likeliest)
 
 
-def measure(path: Path, method: RankedGenerator, truths: Sequence[tuple[str, Atoms]]) -> None:
+def measure(path: Path, method: Ranked, truths: Sequence[tuple[str, Atoms]]) -> None:
     """Appends a line for each crystal, by name, that has none."""
     done = {record["id"] for record in lines(path)}
     left = [k for k, (name, _) in enumerate(truths) if name not in done]
     for start in range(0, len(left), _AT_ONCE):
         part = left[start : start + _AT_ONCE]
-        items: list[Composition] = [from_numbers(truths[k][1].numbers.tolist())[0] for k in part]
+        targets = [Target(from_numbers(truths[k][1].numbers.tolist())[0]) for k in part]
         begun = time.process_time()
-        pools = method.pools(items, seed=1)
+        pools = method.pools(targets, seed=1)
         kept = [[a.info["candidate"] for a in method.best(pool, _KEEP)] for pool in pools]
         seconds = (time.process_time() - begun) / len(part)
         with open(path, "a", encoding="utf-8") as file:
@@ -97,7 +93,7 @@ def look(path: Path, library: TemplateLibrary, truths: Sequence[tuple[str, Atoms
 
 def judged(truth: Atoms, atoms: Atoms) -> Record:
     """What the tables need of a candidate."""
-    names = ("candidate", "source", "promise", "score", "energy_per_atom")
+    names = ("candidate", "source", "log_prior", "score", "energy_per_atom")
     return {**{name: atoms.info.get(name) for name in names}, "rms": pair_distance((truth, atoms))}
 
 
@@ -126,7 +122,7 @@ def kept_first(record: Record) -> list[Record]:
 
 def best_first(key: str, without: Iterable[str] = ()) -> Callable[[Record], list[Record]]:
     """All candidates, but for some sources, in the order of one of their numbers."""
-    sign = -1 if key in ("promise", "score") else 1
+    sign = -1 if key in ("log_prior", "score") else 1
 
     def order(record: Record) -> list[Record]:
         left = [one for one in drawn_first(record) if one["source"] not in without]
@@ -185,7 +181,7 @@ def report(records: dict[str, list[Record]]) -> None:
             table((title, "crystals", "first drawn, %", "first ranked, %", "best of 5, %", "best of 20, %"), rows)
     if own := records.get("hybrid"):
         sources = sorted({one["source"] for record in own for one in record["candidates"]})
-        orders = {"all": best_first("score"), "promise alone": best_first("promise")}
+        orders = {"all": best_first("score"), "prior alone": best_first("log_prior")}
         orders["energy alone"] = best_first("energy_per_atom")
         orders |= {f"without {source}": best_first("score", [source]) for source in sources}
         orders |= {f"{source} alone": best_first("score", set(sources) - {source}) for source in sources}

@@ -18,18 +18,21 @@ import spglib
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from asegen.calculators import SymmetricGenerator
-from asegen.generation.compositions import Composition, composition
+from asegen.generation.compositions import composition
+from asegen.generation.drawing import draw
 from asegen.generation.plan import cut_batches, make_plan
+from asegen.generation.sources.symmetric import Symmetric
+from asegen.generation.target import Target
 from asegen.prototypes.catalogue import Catalogue
 from asegen.symmetry.assignments import fits
 from asegen.symmetry.groups import space_group
 from asegen.symmetry.symbols import crystal_system
 
+_AT_ONCE = 64
 A_FEW = (2, 14, 62, 139, 166, 194, 225)
 
 
-def compositions_of(catalogue: Catalogue, number: int, n: int, largest: int = 24) -> list[Composition]:
+def compositions_of(catalogue: Catalogue, number: int, n: int, largest: int = 24) -> list[Target]:
     """`n` compositions that fit a group, of known crystals first, each with the group."""
     found = []
     for occupation in sorted(catalogue.known):
@@ -43,19 +46,18 @@ def compositions_of(catalogue: Catalogue, number: int, n: int, largest: int = 24
     return [with_group(counts, number) for counts in chosen]
 
 
-def with_group(counts: dict[int, int], number: int) -> Composition:
+def with_group(counts: dict[int, int], number: int) -> Target:
     """A composition that is to have a group."""
-    plain = composition({chemical_symbols[z]: n for z, n in counts.items()})
-    return Composition(plain.formula, plain.numbers, group=number)
+    return Target(composition({chemical_symbols[z]: n for z, n in counts.items()}), number)
 
 
-def passes(atoms: Atoms, wanted: Composition) -> bool:
+def passes(atoms: Atoms, wanted: Target) -> bool:
     """Exact composition, and all operations of the group, as spglib sees the structure."""
     if Counter(atoms.numbers.tolist()) != Counter(wanted.numbers):
         return False
     data = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=1e-3)
     # Operations modulo lattice translations: a subgroup's number divides the group's, for each primitive cell.
-    n = len(space_group(wanted.group or 1).rotations)
+    n = len(space_group(wanted.spacegroup or 1).rotations)
     return data is not None and atoms.info["spacegroup"] == data.number and len(data.rotations) % n == 0
 
 
@@ -67,17 +69,18 @@ def main() -> None:
     parser.add_argument("--search", action="store_true", help="the full search instead of one trajectory each")
     args = parser.parse_args()
     groups = A_FEW if args.per_group is None else range(1, 231)
-    generator = SymmetricGenerator(model=args.model, quick=not args.search)
-    wanted = [c for number in groups for c in compositions_of(generator.catalogue, number, args.per_group or 2)]
-    generator.check(wanted, None, force=True)
+    source = Symmetric(model=args.model, quick=not args.search)
+    catalogue = source.assignments.catalogue
+    wanted = [target for number in groups for target in compositions_of(catalogue, number, args.per_group or 2)]
+    source.check(wanted, force=True)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     began = time.process_time()
-    for batch in cut_batches(make_plan(wanted), generator.batch_size):
-        for sample, atoms in zip(batch, generator.draw(batch, seed=1), strict=True):
-            row = counts[crystal_system(sample.composition.group or 1)]
+    for batch in cut_batches(make_plan(wanted), _AT_ONCE):
+        for sample, atoms in zip(batch, draw(source, batch, seed=1), strict=True):
+            row = counts[crystal_system(sample.target.spacegroup or 1)]
             row["structures"] += 1
-            row["exact"] += passes(atoms, sample.composition)
-            row["the group itself"] += atoms.info.get("spacegroup") == sample.composition.group
+            row["exact"] += passes(atoms, sample.target)
+            row["the group itself"] += atoms.info.get("spacegroup") == sample.target.spacegroup
             row["drawn again"] += atoms.info["attempt"] > 0
     seconds = (time.process_time() - began) / len(wanted)
     print(

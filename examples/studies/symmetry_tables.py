@@ -20,7 +20,6 @@ import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,11 +29,13 @@ from ase.data import atomic_numbers
 from ase.io import read, write
 from ase.spacegroup import crystal
 
-from asegen.calculators import Generator, SymmetricGenerator
+from asegen.calculators import open_source
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition, from_numbers, parse_formula
+from asegen.generation.compositions import from_numbers, parse_formula
+from asegen.generation.drawing import draw
 from asegen.generation.plan import cut_batches, make_plan
-from asegen.generation.sources.analogy import AnalogyGenerator
+from asegen.generation.source import Source
+from asegen.generation.target import Target
 from asegen.metrics import evaluate
 from asegen.metrics.matching import rms_distance, same_crystal
 from asegen.potentials.engine import Engine, find_engine
@@ -49,6 +50,7 @@ from asegen.trained.weights import shipped_catalogue
 GROUPED = ("analogy", "model")
 BY = (*GROUPED, "analogy-common", "common", "plain")
 SAMPLES = (1, 10, 50)
+_AT_ONCE = 64
 MONOCLINIC = 15
 """The last group that the paper leaves out."""
 MOST_RELAXED = 8
@@ -91,36 +93,35 @@ def rows(path: Path) -> list[Atoms]:
     return found
 
 
-def wanted(crystals: Iterable[Atoms], generator: Generator, grouped: bool = True) -> list[Composition]:
-    """Compositions of crystals, with their groups, of those that the generator can draw."""
+def wanted(crystals: Iterable[Atoms], source: Source, grouped: bool = True) -> list[Target]:
+    """Compositions of crystals, with their groups, of those that the source can draw."""
     able = []
     for atoms in crystals:
-        (item,) = from_numbers(atoms.numbers, name=atoms.info["material_id"])
-        item = replace(item, group=atoms.info["group"]) if grouped else item
+        (cell,) = from_numbers(atoms.numbers)
+        target = Target(cell, atoms.info["group"] if grouped else None, material_id=atoms.info["material_id"])
         try:
-            generator.check([item], None, force=True)
+            source.check([target], force=True)
         except InputError as error:
-            print(f"{item.material_id}: {error}")
+            print(f"{target.material_id}: {error}")
         else:
-            able.append(item)
+            able.append(target)
     return able
 
 
-def drawn(generator: Generator, items: Sequence[Composition], n: int, seed: int, folder: Path) -> list[Atoms]:
+def drawn(source: Source, targets: Sequence[Target], n: int, seed: int, folder: Path) -> list[Atoms]:
     """`n` structures of each, batch by batch into files of a folder; what is there is read."""
     folder.mkdir(parents=True, exist_ok=True)
     found = []
-    for k, batch in enumerate(cut_batches(make_plan(items, n) if items else [], generator.batch_size)):
-        found += kept(folder / f"{k:05d}.extxyz", partial(generator.draw, batch, seed))
+    for k, batch in enumerate(cut_batches(make_plan(targets, n) if targets else [], _AT_ONCE)):
+        found += kept(folder / f"{k:05d}.extxyz", partial(draw, source, batch, seed))
     return sorted(found, key=lambda atoms: atoms.info["sample_index"])
 
 
-def generator_of(by: str, quick: bool = False, known: Path | None = None) -> Generator:
-    """Who draws, see above."""
+def source_of(by: str, quick: bool = False) -> Source:
+    """What draws, see above."""
     if by == "plain":
-        return Generator(quick=quick)
-    kind = AnalogyGenerator if by.startswith("analogy") else SymmetricGenerator
-    return kind(known=known, quick=quick)
+        return open_source("diffusion", quick=quick)
+    return open_source("analogy" if by.startswith("analogy") else "symmetric", quick=quick)
 
 
 # ---- match rates and the paper's protocol
@@ -131,9 +132,9 @@ def match_table(test: Path, workdir: Path, by: str, n: int | None, jobs: int) ->
     crystals = rows(test)
     if n is not None:
         crystals = [crystals[k] for k in np.random.default_rng(0).permutation(len(crystals))[:n]]
-    generator = generator_of(by)
-    items = wanted(crystals, generator, grouped=by in GROUPED)
-    made = drawn(generator, items, 1, 1, workdir / f"match-{by}-{len(crystals)}")
+    source = source_of(by)
+    targets = wanted(crystals, source, grouped=by in GROUPED)
+    made = drawn(source, targets, 1, 1, workdir / f"match-{by}-{len(crystals)}")
     figures = evaluate(made, crystals, metrics=["match"], jobs=jobs, cache=workdir / "cache").metrics["match"].values
     print(f"match, by {by}, {len(crystals)} crystals: {figures}")
     precedents = Counter(atoms.info.get("source", "diffusion") for atoms in made)
@@ -145,8 +146,8 @@ def protocol_table(test: Path, train: Path, workdir: Path, by: str, n: int, jobs
     reference = [atoms for atoms in rows(test) if len(atoms) <= 20 and atoms.info["group"] > MONOCLINIC]
     random = np.random.default_rng(1)
     chosen = [reference[k] for k in random.permutation(len(reference))[:n]]
-    generator = generator_of(by)
-    made = drawn(generator, wanted(chosen, generator), 1, 1, workdir / f"protocol-{by}-{n}")
+    source = source_of(by)
+    made = drawn(source, wanted(chosen, source), 1, 1, workdir / f"protocol-{by}-{n}")
     known = kept(workdir / f"real-{n}.extxyz", lambda: real_sample(train, n))
     for name, structures in ((f"by {by}", made), ("real", known)):
         found = evaluate(
@@ -224,14 +225,14 @@ def rediscovery_table(test: Path, train: Path, workdir: Path, by: str, n: int, c
     All samples are drawn only of those crystals that the first one misses.
     """
     chosen = kept(workdir / f"unknown-{n}.extxyz", lambda: unknown(rows(test), rows(train), n))
-    generator = generator_of(by, quick=True)
-    items = wanted(chosen, generator)
+    source = source_of(by, quick=True)
+    targets = wanted(chosen, source)
     folder = workdir / f"rediscovery-{by}-{len(chosen)}"
     engine = None if calculator is None else find_engine(calculator)
     found: dict[bool, dict[str, dict]] = {}
     for samples in (1, SAMPLES[-1]):
         structures = defaultdict(list)
-        for atoms in drawn(generator, items, samples, 1, folder / f"{samples}"):
+        for atoms in drawn(source, targets, samples, 1, folder / f"{samples}"):
             structures[atoms.info["material_id"]].append(atoms)
         for relaxed in (False, True) if engine else (False,):
             ledger = folder / f"{'relaxed' if relaxed else 'drawn'}-{samples}.jsonl"
@@ -239,7 +240,7 @@ def rediscovery_table(test: Path, train: Path, workdir: Path, by: str, n: int, c
             own |= looked_for(chosen, structures, engine if relaxed else None, ledger)
             show_found(chosen, own, by, relaxed)
         missed = {name for own in found.values() for name, row in own.items() if row["place"] is None}
-        items = [item for item in items if item.material_id in missed]
+        targets = [target for target in targets if target.material_id in missed]
 
 
 def looked_for(
@@ -292,9 +293,9 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
         folder = workdir / f"named-{symbols}"
         folder.mkdir(exist_ok=True)
         shipped.without(elements).write(folder / "known.safetensors", {"name": name})
-        generator = AnalogyGenerator(known=folder / "known.safetensors")
-        items = [item for f in formulas if (item := composition_in(f, int(group), generator)) is not None]
-        candidates = drawn(generator, items, EACH, 1, folder / "drawn")
+        source = open_source("analogy", known=folder / "known.safetensors")
+        targets = [target for f in formulas if (target := target_in(f, int(group), source)) is not None]
+        candidates = drawn(source, targets, EACH, 1, folder / "drawn")
         for real in reals:
             print(f"{name}: {real.info['material_id']} is sample {first_match(real, candidates)} of {len(candidates)}")
         write(folder / "candidates.extxyz", [plain(atoms, f"{name}, {k}") for k, atoms in enumerate(candidates)])
@@ -313,17 +314,17 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
                 print(f" known hull ({result.decomposition}); {result.force_calls} force calls; {asked}", flush=True)
 
 
-def composition_in(formula: str, group: int, generator: Generator) -> Composition | None:
+def target_in(formula: str, group: int, source: Source) -> Target | None:
     """A formula of a primitive cell in a group, if it fits."""
     numbers = [atomic_numbers[symbol] for symbol, n in parse_formula(formula).items() for _ in range(n)]
-    (item,) = from_numbers(numbers)
-    item = replace(item, group=group)
+    (cell,) = from_numbers(numbers)
+    target = Target(cell, group)
     try:
-        generator.check([item], None, force=True)
+        source.check([target], force=True)
     except InputError as error:
         print(error)
         return None
-    return item
+    return target
 
 
 def plain(atoms: Atoms, name: str) -> Atoms:
