@@ -13,6 +13,9 @@
 What to begin with:
 
     Generator            crystals of a formula, a chemical system or a space group, from any source
+    Request              what is asked for, where a formula alone doesn't say it
+    Ranking              by what energy candidates are ordered, and how many are drawn
+    open_source          a source of structures by name, with a model or templates of your own
     LearnedRelaxer       pulls a rough crystal to a sensible cell and positions; used like an optimiser of ASE
     relax_structures     the same for many crystals at once
     PropertyCalculator   a predicted energy as a calculator of ASE
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
     from asegen.calculators.relaxer import relax_structures as relax_structures
     from asegen.generation.generator import Generator as Generator
+    from asegen.generation.ranking import Ranking as Ranking
+    from asegen.generation.request import Request as Request
+    from asegen.generation.sources.registry import open_source as open_source
     from asegen.metrics.evaluation import evaluate as evaluate
     from asegen.screening import screen as screen
 
@@ -42,7 +48,10 @@ _DOORS = {
     "Generator": "asegen.generation.generator",
     "LearnedRelaxer": "asegen.calculators.relaxer",
     "PropertyCalculator": "asegen.calculators.property",
+    "Ranking": "asegen.generation.ranking",
+    "Request": "asegen.generation.request",
     "evaluate": "asegen.metrics.evaluation",
+    "open_source": "asegen.generation.sources.registry",
     "predict": "asegen.calculators.property",
     "relax_structures": "asegen.calculators.relaxer",
     "screen": "asegen.screening",
@@ -53,7 +62,10 @@ __all__ = [
     "Generator",
     "LearnedRelaxer",
     "PropertyCalculator",
+    "Ranking",
+    "Request",
     "evaluate",
+    "open_source",
     "predict",
     "relax_structures",
     "screen",
