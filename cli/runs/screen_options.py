@@ -1,0 +1,82 @@
+"""What a command line asks `asegen screen` for, checked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from asegen.cli.main import build_parser
+from asegen.errors import InputError
+from asegen.screening.options import Options, check_inputs
+from asegen.screening.registry import chosen
+from asegen.screening.workers import memory_of_worker, number_of_jobs
+
+CANDIDATES = "candidates.extxyz"
+"""File of a screening's folder with what --generate draws."""
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """The options of a command line.
+
+    Raises:
+        InputError: they can't be met.
+        AsegenError: the calculator's package is missing.
+    """
+    if not args.inputs and args.generate is None:
+        raise InputError("name files of structures, or what to --generate")
+    check_inputs(args.inputs, args.workdir)
+    memory_of_worker(args.memory, number_of_jobs(args.jobs))
+    if args.cluster is not None and not args.cluster.is_file():
+        raise InputError(f"cannot read {args.cluster}: there is no such file")
+    options = _options(args)
+    if "relax" in chosen(options):
+        from asegen.potentials.engine import find_engine
+
+        find_engine(options.calculator)
+    if args.generate is not None:
+        generation_arguments(args.generate, args.workdir)
+    return options
+
+
+def generation_arguments(words: str, workdir: Path) -> argparse.Namespace:
+    """The arguments of `asegen generate` for candidates that go into a screening's folder, or go on with what is there.
+
+    Args:
+        words: as in a shell, without an output.
+        workdir: the screening's folder.
+
+    Raises:
+        InputError: bad arguments.
+        SystemExit: arguments that don't parse, after one line.
+    """
+    out = workdir / CANDIDATES
+    try:
+        given = shlex.split(words)
+    except ValueError as error:
+        raise InputError(f"--generate: {str(error).lower()}") from None
+    args = build_parser()[1]["generate"].parse_args(["--output", str(out), *given])
+    if args.output != str(out) or args.overwrite or args.shard:
+        raise InputError(f"--generate: the candidates go to {out}, all of them, without -o, --overwrite or --shard")
+    args.resume = True
+    return args
+
+
+def _options(args: argparse.Namespace) -> Options:
+    return Options(
+        calculator=args.calculator,
+        stages=args.stages.split(",") if args.stages else None,
+        relaxer=args.relaxer,
+        device=args.device,
+        fmax=args.fmax,
+        steps=args.steps,
+        keep_symmetry=args.keep_symmetry,
+        symprec=args.symprec,
+        order=args.order,
+        reference=args.reference,
+        energy_scale=args.energy_scale,
+        materials_project=args.materials_project,
+        best=args.best,
+        check_size=args.check_size,
+        time_limit=60 * args.time_limit,
+    )
