@@ -45,7 +45,7 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
     Args:
         structures: any Atoms; what is no crystal, or holds an element that the model never saw, gets a status.
         model: a shipped model's name, the path of weights, or a loaded predictor.
-        device: see `asegen.trained.weights.pick_device`.
+        device: see `asegen.trained.loading.pick_device`.
 
     Returns:
         One result for each structure, in order.
@@ -115,7 +115,7 @@ class PropertyCalculator(Calculator):
 
     Args:
         model: a shipped model's name or the path of weights.
-        device: see `asegen.trained.weights.pick_device`.
+        device: see `asegen.trained.loading.pick_device`.
         forces: offer forces and stress too.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 class CLICommand:
@@ -34,6 +35,14 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.train import run_training
+        from asegen.data.index import read_index
+        from asegen.trained.weights import find_weights
+        from asegen.training.recipe import read_table
 
-        run_training(args)
+        read_table(args.recipe)
+        init = find_weights(args.init) if args.init else None
+        for split in ("train", "val"):
+            read_index(Path(args.data), split)
+        from asegen.cli.runs.train import run_training  # loads torch and Lightning
+
+        run_training(args, init)

@@ -57,7 +57,7 @@ from asegen.structures.atoms import atoms_from_crystals
 from asegen.trained.relaxer import load_relaxer
 from asegen.training.loop import LAST, train
 from asegen.training.recipe import recipe_from_table
-from asegen.training.registry import MODELS, PROCESSES
+from asegen.training.registry import model_class, task_class
 
 SETS = ("mp", "perov_5", "carbon_24")
 # σ isn't published. Table 2's best angles on Perov-5 (6.44°) can't be exceeded by any σ below 0.1, which is also the
@@ -180,9 +180,9 @@ def trained(weights: Path) -> tuple[torch.nn.Module, Any]:
     """A network and its task."""
     header, tensors = read_tensors(weights)
     options = [{k: v for k, v in header[part].items() if k != "class"} for part in ("model", "process")]
-    network = MODELS[header["model"]["class"]](**options[0]).eval()
+    network = model_class(header["model"]["class"])(**options[0]).eval()
     load_weights(network, tensors, str(weights))
-    return network, PROCESSES[header["process"]["class"]](**options[1])
+    return network, task_class(header["process"]["class"])(**options[1])
 
 
 def disturbed(data: Path, cell: Cell, task: Any = None) -> tuple[Crystals, Crystals]:

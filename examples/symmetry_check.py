@@ -23,7 +23,8 @@ from asegen.generation.compositions import Composition, composition
 from asegen.generation.plan import cut_batches, make_plan
 from asegen.prototypes.catalogue import Catalogue
 from asegen.symmetry.assignments import fits
-from asegen.symmetry.groups import crystal_system, space_group
+from asegen.symmetry.groups import space_group
+from asegen.symmetry.symbols import crystal_system
 
 A_FEW = (2, 14, 62, 139, 166, 194, 225)
 

@@ -43,7 +43,7 @@ from asegen.prototypes.catalogue import Catalogue
 from asegen.screening import recipe, screen
 from asegen.structures.atoms import read_structures
 from asegen.structures.validity import check_atoms
-from asegen.symmetry.groups import crystal_system
+from asegen.symmetry.symbols import crystal_system
 from asegen.trained.weights import shipped_catalogue
 
 GROUPED = ("analogy", "model")

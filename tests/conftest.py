@@ -82,10 +82,10 @@ def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         "both": ({**alignn, "outputs": 2}, "Regression", ["formation_energy_per_atom", "band_gap"]),
     }
     found = {"shards": folder / "shards"}
-    for name, (model, process, columns) in runs.items():
+    for name, (model, task, columns) in runs.items():
         table = {
             "model": model,
-            "process": {"class": process},
+            "task": {"class": task},
             "data": {"atom_budget": 20, "targets": columns},
             "optimizer": {"steps": 6, "warmup_steps": 1, "ema": 0.5},
         }

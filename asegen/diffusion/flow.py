@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.diffusion.augmentation import mirrored
 from asegen.diffusion.coupling import short_way
 from asegen.diffusion.lattice_scale import LatticeScale
@@ -58,6 +59,8 @@ class TorusFlow:
         judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`); set by whoever loads
             the weights and has one.
     """
+
+    labels: ClassVar[Labels] = "none"
 
     def __init__(
         self,

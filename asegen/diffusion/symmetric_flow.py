@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.data.labels import Labels
 from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_of
@@ -51,7 +53,7 @@ class SymmetricFlow:
         flow: the flow without symmetry that has the same lattice coordinates and the same search.
     """
 
-    symmetric = True
+    labels: ClassVar[Labels] = "symmetry"
 
     def __init__(
         self,

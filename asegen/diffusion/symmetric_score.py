@@ -14,6 +14,7 @@ equivalents, not the one from which the noise led away.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
 from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.data.labels import Labels
 from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.noise import SampleNoise
@@ -56,7 +58,7 @@ class SymmetricScore:
             before they are merged.
     """
 
-    symmetric = True
+    labels: ClassVar[Labels] = "symmetry"
 
     def __init__(
         self, cutoff: float = 6.0, default_steps: int = 60, nearest: int = 0, merged: float = 0.0, general: bool = False

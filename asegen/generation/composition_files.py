@@ -13,8 +13,9 @@ from asegen.errors import InputError
 from asegen.generation.compositions import Composition, from_formula, from_numbers
 from asegen.structures.atoms import StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
-from asegen.structures.reading import TABLE, file_format, read_table, row_id
-from asegen.symmetry.groups import parse_group
+from asegen.structures.formats import TABLE, file_format
+from asegen.structures.reading import read_table, row_id
+from asegen.symmetry.symbols import parse_group
 
 _GROUP = "spacegroup"
 

@@ -21,7 +21,8 @@ from ase.io import iread
 from ase.io.extxyz import key_val_str_to_dict
 
 from asegen.errors import InputError
-from asegen.structures.writing import EXTXYZ, FOLDER, extxyz_text, holds, output_format, write_structures
+from asegen.structures.formats import EXTXYZ, FOLDER, output_format
+from asegen.structures.writing import extxyz_text, holds, write_structures
 
 try:
     import fcntl

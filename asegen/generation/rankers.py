@@ -17,8 +17,8 @@ from asegen.errors import InputError
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
+from asegen.trained.loading import pick_device
 from asegen.trained.predictor import PropertyPredictor, load_predictor
-from asegen.trained.weights import pick_device
 
 NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"

@@ -15,7 +15,7 @@ from ase import Atoms
 from asegen.errors import InputError
 from asegen.metrics.cache import Row, RowCache, content_key
 from asegen.metrics.inputs import Embedder, Floats, Inputs
-from asegen.models.checkpoint import read_header
+from asegen.models.header import read_header
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.trained.predictor import load_predictor
 from asegen.trained.weights import find_weights

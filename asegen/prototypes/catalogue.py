@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import islice, permutations, product, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +24,10 @@ from torch import Tensor
 
 from asegen.crystals.wyckoff import Orbits, SymmetricBatch
 from asegen.diffusion.symmetric_flow import bravais_statistics
-from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, column
 from asegen.errors import CheckpointError, InputError
 from asegen.geometry.torus import wrap
 from asegen.models.checkpoint import read_tensors, write_tensors
+from asegen.prototypes.votes import chemical_distance, vote
 from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
 from asegen.symmetry.batches import occupations_of
 from asegen.symmetry.groups import space_group
@@ -36,8 +36,6 @@ FILE = "known.wyckoff.safetensors"
 """The catalogue's name in the folder of a split."""
 _NEW = 0.05
 """Votes of the ways without precedent, against the known crystals' (an exchange of nothing votes with 1)."""
-_SOFTNESS = 0.5
-"""Chemical distance at which a vote has fallen by e."""
 _SMOOTHING = 4.0
 """Sites of an element in a group that count as much as the group's sites of all elements."""
 _SEARCHED = 256
@@ -380,8 +378,7 @@ def _exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[dict[
 def _weighted_exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[tuple[dict[int, int], float]]:
     """All exchanges with their votes."""
     for exchange in _exchanges(old, new):
-        distance = sum(chemical_distance(a, b) for a, b in exchange.items())
-        yield exchange, math.exp(-distance / _SOFTNESS)
+        yield exchange, vote(sum(chemical_distance(a, b) for a, b in exchange.items()))
 
 
 def _exchanged(known: Occupation, exchange: Mapping[int, int]) -> Occupation:
@@ -417,18 +414,3 @@ def _ranked(votes: Mapping[Occupation, float], limit: int) -> Proposals:
     best = sorted(votes.items(), key=lambda entry: (-entry[1], entry[0]))[:limit]
     weights = np.array([weight for _, weight in best])
     return Proposals([way for way, _ in best], weights / weights.sum())
-
-
-@cache
-def chemical_distance(a: int, b: int) -> float:
-    """How different two elements are as parts of a crystal: 0 for the same, about 1 for neighbours in the table.
-
-    From electronegativity, covalent radius and column, atomic numbers given; beyond lawrencium as lawrencium.
-    """
-    if a == b:
-        return 0.0
-    a, b = min(a, LAST), min(b, LAST)
-    negativity = (ELECTRONEGATIVITY[a] - ELECTRONEGATIVITY[b]) / 0.4
-    radius = (COVALENT_RADIUS[a] - COVALENT_RADIUS[b]) / 0.25
-    columns = min(abs(column(a) - column(b)), 4) / 2
-    return math.sqrt(negativity**2 + radius**2 + columns**2 + 0.25)

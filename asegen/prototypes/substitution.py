@@ -2,7 +2,7 @@
 
 A template has as many atoms of each of its elements as the composition has of its own. Every known crystal votes for
 its structure type, with a weight that falls with the chemical distance of the exchange, as in
-`asegen.prototypes.catalogue`: a type that many crystals of similar elements have is likelier than one that a single
+`asegen.prototypes.votes`: a type that many crystals of similar elements have is likelier than one that a single
 nearer crystal has. The cell is scaled to the volume that `VolumeRule` expects.
 """
 
@@ -15,13 +15,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from asegen.elements import LAST
-from asegen.prototypes.catalogue import chemical_distance
 from asegen.prototypes.library import Integers, TemplateLibrary, arranged
-
-_SOFTNESS = 0.5
-"""Chemical distance at which a vote has fallen by e."""
-_DISTANCES = np.array([[chemical_distance(max(a, 1), max(b, 1)) for b in range(LAST + 1)] for a in range(LAST + 1)])
+from asegen.prototypes.votes import SOFTNESS, distances
 
 
 class Substitution(NamedTuple):
@@ -60,7 +55,7 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     if kind is None:
         return []
     new = np.array(wanted)[kind.orders]
-    away = _DISTANCES[kind.elements[:, None], new[None]].sum(-1)
+    away = distances()[kind.elements[:, None], new[None]].sum(-1)
     promise, first = _promises(away.ravel(), kind.types.ravel())
     rows, columns = np.divmod(np.argsort(-promise, kind="stable"), len(kind.orders))
     return [
@@ -83,7 +78,7 @@ def _promises(away: NDArray[np.float64], types: Integers) -> tuple[NDArray[np.fl
         away: (n,), distances.
         types: (n,), numbers of structure types.
     """
-    votes = np.exp(-(away - away.min()) / _SOFTNESS)  # far from everything is not far from all alike
+    votes = np.exp(-(away - away.min()) / SOFTNESS)  # far from everything is not far from all alike
     of_type = np.bincount(types, votes)
     order = np.lexsort((np.arange(len(away)), away, types))
     first = np.zeros(len(away), dtype=bool)

@@ -26,12 +26,8 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError
 from asegen.structures.cif import MAX_ATOMS, MAX_TEXT, StructureError, cif_to_atoms, first_line
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, OTHER, POSCAR, TABLE, file_format, split_name
 
-TABLE, CIF, EXTXYZ, POSCAR, DATABASE, OTHER = "csv", "cif", "extxyz", "vasp", "db", "ase"
-_SUFFIXES = {
-    ".csv": TABLE, ".cif": CIF, ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".vasp": POSCAR, ".poscar": POSCAR,
-    ".db": DATABASE, ".traj": OTHER,
-}  # fmt: skip
 _ID_COLUMNS = ("material_id", "id")
 _MISSING = {"", "nan", "na", "n/a", "none", "null"}
 
@@ -54,20 +50,6 @@ class Entry:
     content: str | Atoms | StructureError
     format: str
     values: Mapping[str, object] = field(default_factory=dict)
-
-
-def file_format(path: Path) -> str | None:
-    """The format that a file's name tells (`.gz` is looked through), or None."""
-    name = path.name.removesuffix(".gz")
-    if name.upper().startswith(("POSCAR", "CONTCAR")):
-        return POSCAR
-    return _SUFFIXES.get(Path(name).suffix.lower())
-
-
-def split_name(path: Path) -> str:
-    """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
-    name = path.name.removesuffix(".gz")
-    return Path(name).stem if Path(name).suffix.lower() in _SUFFIXES else name
 
 
 def read_entries(path: Path) -> Iterator[Entry]:

@@ -20,24 +20,9 @@ from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 from ase.io.trajectory import Trajectory
 
 from asegen.errors import InputError
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, FOLDER, TRAJECTORY
 
-EXTXYZ, CIF, TRAJECTORY, DATABASE, FOLDER = "extxyz", "cif", "traj", "db", "folder"
-_SUFFIXES = {".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".cif": CIF, ".traj": TRAJECTORY, ".db": DATABASE, "": FOLDER}
 _CIF_COMMENT = re.compile(r"^# asegen (\{.*\})$", re.MULTILINE)
-
-
-def output_format(name: str) -> str:
-    """The format that a path asks for by its suffix; one without a suffix, or with a slash at its end, is a folder.
-
-    Raises:
-        InputError: another suffix, or no name at all.
-    """
-    suffix = "" if name.endswith("/") else Path(name).suffix
-    if suffix not in _SUFFIXES:
-        raise InputError(f"{name}: unknown format {suffix!r}; use .extxyz, .cif, .traj, .db, or a folder's name")
-    if Path(name).name in ("", ".."):
-        raise InputError(f"{name!r} names no file or folder to write")
-    return _SUFFIXES[suffix]
 
 
 def holds(kind: str, atoms: Atoms) -> bool:

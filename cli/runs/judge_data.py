@@ -10,7 +10,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from asegen.data.shards import CrystalDataset, check_writable, load_split, write_shards
+from asegen.data.index import check_writable
+from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
 from asegen.generation.judge_data import QUALITY, draw_candidates
 from asegen.trained.samplers import load_generator

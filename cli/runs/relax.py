@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
 from asegen.errors import InputError
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
+from asegen.structures.formats import output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import output_format
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 UNREADABLE = "unreadable"

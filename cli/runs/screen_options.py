@@ -30,10 +30,15 @@ def options_of(args: argparse.Namespace) -> Options:
     if args.cluster is not None and not args.cluster.is_file():
         raise InputError(f"cannot read {args.cluster}: there is no such file")
     options = _options(args)
-    if "relax" in chosen(options):
+    names = chosen(options)
+    if "relax" in names:
         from asegen.potentials.engine import find_engine
 
         find_engine(options.calculator)
+    if "prerelax" in names:
+        from asegen.screening.stages.prerelax import Prerelax
+
+        Prerelax.of(options).settings()  # looks for the weights
     if args.generate is not None:
         generation_arguments(args.generate, args.workdir)
     return options

@@ -21,7 +21,8 @@ from asegen.calculators import Generator
 from asegen.cli.main import main
 from asegen.errors import Reason
 from asegen.generation.sources.hybrid import HybridCandidates
-from asegen.structures.writing import DATABASE, TRAJECTORY, output_format, read_back
+from asegen.structures.formats import DATABASE, TRAJECTORY, output_format
+from asegen.structures.writing import read_back
 from asegen.trained.samplers import DEFAULT_MODEL
 from asegen.trained.weights import find_weights
 

@@ -15,7 +15,8 @@ from asegen.geometry.torus import shortest
 from asegen.relaxation.motion import Symmetry
 from asegen.symmetry.analysis import SymmetricCrystal, found_group, structure_of
 from asegen.symmetry.batches import crystals_of, make_orbits, occupations_of, orbits_of
-from asegen.symmetry.groups import LAST_GROUP, space_group
+from asegen.symmetry.groups import space_group
+from asegen.symmetry.symbols import LAST_GROUP
 
 Make = Callable[..., SymmetricCrystal]
 # Every crystal system and Bravais lattice, and settings with a choice of origin, axes or cell.

@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_the_old_split(tmp_path, monkeypatch, stop):
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path):
-    for name in (".train.tmp", ".train.old"):
+    for name in (".train.1.partial", ".train.1.old"):
         write_shards(tmp_path, "train", dataset([1, 2]), force=True)
         (tmp_path / "train").rename(tmp_path / name)
     with pytest.raises(InputError) as error:

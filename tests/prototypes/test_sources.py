@@ -27,7 +27,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> TemplateLibrary:
 def test_the_shipped_crystals_have_the_groups_that_their_names_say(library: TemplateLibrary) -> None:
     assert len(library) > 17_000
     for index in range(0, len(library), 1500):
-        atoms: Atoms = library.crystals[index]
+        atoms: Atoms = library.atoms([index])[0]
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
         name, group = library.ids[index].rsplit("-", 1)
         assert spglib.get_symmetry_dataset(cell, symprec=1e-3).number == int(group)

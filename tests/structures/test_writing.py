@@ -13,6 +13,7 @@ from pymatgen.io.cif import CifParser
 from pymatgen.io.vasp import Poscar
 
 from asegen.errors import InputError
+from asegen.structures.formats import output_format
 from asegen.structures.writing import (
     CIF,
     DATABASE,
@@ -21,7 +22,6 @@ from asegen.structures.writing import (
     TRAJECTORY,
     extxyz_text,
     holds,
-    output_format,
     read_back,
     write_structures,
 )

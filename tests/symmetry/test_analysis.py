@@ -15,7 +15,8 @@ from asegen.errors import InputError
 from asegen.structures.atoms import read_structures
 from asegen.symmetry.analysis import SymmetricCrystal, find_sites, find_symmetry, found_group, structure_of
 from asegen.symmetry.assignments import Occupation, canonical
-from asegen.symmetry.groups import LAST_GROUP, space_group
+from asegen.symmetry.groups import space_group
+from asegen.symmetry.symbols import LAST_GROUP
 
 Make = Callable[..., SymmetricCrystal]
 # Every crystal system and Bravais lattice, and settings with a choice of origin, axes or cell.

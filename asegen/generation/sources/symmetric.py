@@ -21,7 +21,8 @@ from asegen.structures.validity import check_atoms, niggli_reduce
 from asegen.symmetry.analysis import Structure, SymmetricCrystal, found_group, structure_of
 from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
 from asegen.symmetry.batches import crystals_of, make_orbits
-from asegen.symmetry.groups import Floats, parse_group, space_group
+from asegen.symmetry.groups import Floats, space_group
+from asegen.symmetry.symbols import parse_group
 from asegen.trained.samplers import load_symmetric_generator
 from asegen.trained.weights import shipped_catalogue
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from ase import Atoms
 from typing_extensions import override
 
 from asegen.errors import Reason
+from asegen.models.header import read_header
 from asegen.parallel.files import sha256
 from asegen.potentials.gate import gate
 from asegen.screening.columns import Column
@@ -19,6 +21,8 @@ from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import AS_CAME, N_ATOMS, SPACE_GROUP, chunks
 from asegen.structures.space_groups import refined, space_group
+from asegen.trained.weights import DEFAULT_RELAXER, find_weights
+from asegen.training.registry import RELAXERS
 
 if TYPE_CHECKING:
     from asegen.calculators.relaxer import Relaxation
@@ -57,9 +61,9 @@ class Prerelax(Stage):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        near = None if options.stages is not None and "symmetrise" not in options.stages else AS_CAME
-        model = None if options.relaxer == EMPNN else options.relaxer
-        return cls(near and min(options.symprec, near), model, options.device)
+        symmetrises = options.stages is None or "symmetrise" in options.stages
+        symprec = min(options.symprec, AS_CAME) if symmetrises else None
+        return cls(symprec, None if options.relaxer == EMPNN else options.relaxer, options.device)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -135,19 +139,21 @@ def _relaxer(model: str | None, device: str) -> Relaxer:
     return load_relaxer(model, device)
 
 
-def _identity(model: str | None) -> str:
-    """A relaxer's name and the hash of its weights.
+def relaxer_weights(model: str | None) -> Path:
+    """The file of a relaxer's weights.
+
+    Args:
+        model: name or path; the default relaxer without it.
 
     Raises:
         InputError: no such model.
         CheckpointError: the file holds no weights.
     """
-    from asegen.models.checkpoint import read_header
-    from asegen.trained.relaxer import DEFAULT_RELAXER
-    from asegen.trained.weights import find_weights
-    from asegen.training.registry import RELAXERS
-
-    name = model or DEFAULT_RELAXER
-    weights = find_weights(name, *RELAXERS)
+    weights = find_weights(model or DEFAULT_RELAXER, *RELAXERS)
     read_header(weights)
-    return f"{name}, sha256 {sha256(weights)[:12]}"
+    return weights
+
+
+def _identity(model: str | None) -> str:
+    """A relaxer's name and the hash of its weights."""
+    return f"{model or DEFAULT_RELAXER}, sha256 {sha256(relaxer_weights(model))[:12]}"

@@ -37,14 +37,14 @@ TABLE = {
 }
 
 
-def trained(folder: Path, *options: str, **process: object) -> Path:
+def trained(folder: Path, *options: str, **task: object) -> Path:
     structures = [bulk("NaCl", "rocksalt", a=5.64), bulk("CsCl", "cesiumchloride", a=4.12), bulk("Mg"), bulk("Si")]
     for split in ("train", "val"):
         write(folder / f"{split}.extxyz", structures)
         main(
             ["ingest", str(folder / f"{split}.extxyz"), "-o", str(folder), "--symmetry", "0.1", "--jobs", "1", *options]
         )
-    recipe = recipe_from_table("test", {**TABLE, "process": {"class": "SymmetricScore", "cutoff": 4.0, **process}})
+    recipe = recipe_from_table("test", {**TABLE, "task": {"class": "SymmetricScore", "cutoff": 4.0, **task}})
     train(recipe, folder, folder / "run", Fabric(accelerator="cpu", devices=1))
     return folder / "run" / WEIGHTS
 
