@@ -52,7 +52,7 @@ class Stopped(Exception):
     """The screening was told to stop; what was done is kept."""
 
 
-def run(
+def run_stages(
     inputs: Sequence[Path | str | Atoms],
     workdir: Path | str,
     stages: Sequence[Stage],

@@ -61,7 +61,7 @@ def chosen(options: Options) -> list[str]:
 
 
 def recipe(options: Options | None = None) -> list[Stage]:
-    """Stages for `asegen.screening.pipeline.run`.
+    """Stages for `asegen.screening.pipeline.run_stages`.
 
     Args:
         options: of the screening; the default ones without them.

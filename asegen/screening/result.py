@@ -7,23 +7,22 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typing_extensions import override
+
 from asegen.errors import Reason
-from asegen.screening.columns import HEAD, TAIL, Column, from_json
+from asegen.screening.columns import Column, from_json
 from asegen.screening.ledger import opened
 from asegen.screening.records import OK, PENDING, RANKED, UNCONVERGED, candidate_id
 
 
-@dataclass(frozen=True)
 class Result(Mapping[str, Any]):
     """One input of a screening, with everything known of it.
 
-    It is a mapping from the columns of results.csv to values: `result["e_hull"]`, and a list of results is what
-    `pandas.DataFrame` takes. What no stage has found is None.
+    It is a mapping from the columns of results.csv to values: `result["e_hull"]`, and `pandas.DataFrame(results)` is
+    the table. What no stage has found is None. What is known of every input is an attribute, too.
 
     Attributes:
         id: unique in the screening, sorts in the order of the inputs, fit for file names.
@@ -31,41 +30,48 @@ class Result(Mapping[str, Any]):
         source: path of the input file.
         index: place in that file, from 0.
         status: one of `asegen.screening.records.STATUSES`.
-        reason: why the candidate came no farther; None for `ok`.
+        reason: why the candidate came no farther; None for `ok`. The column `reason` is `text`.
         stage: the last stage that said something of it; empty before the first.
         rank: from 1, among the candidates of the same status (`ok` and `unconverged` are ranked, apart); else None.
-        found: what stages found, by the names of their columns, in the order of results.csv.
         notes: what the reader or a stage had to decide, one line each.
         artifacts: paths relative to the screening's folder, by kind (`phonons`, `vasp` …).
         seconds: of worker time spent on it.
+
+    Args:
+        values: of all columns but `reason`, in order.
+        reason: see above.
     """
 
-    id: str
-    name: str
-    source: str
-    index: int
-    status: str
-    reason: Reason | None
-    stage: str
-    rank: int | None
-    found: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-    artifacts: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
+    def __init__(self, values: Mapping[str, Any], reason: Reason | None) -> None:
+        self.id: str = values["id"]
+        self.name: str = values["name"]
+        self.source: str = values["source"]
+        self.index: int = values["index"]
+        self.status: str = values["status"]
+        self.reason = reason
+        self.stage: str = values["stage"]
+        self.rank: int | None = values["rank"]
+        self.notes: tuple[str, ...] = values["notes"]
+        self.artifacts: Mapping[str, str] = values["artifacts"]
+        self.seconds: float = values["seconds"]
+        self._values = {**values, "reason": self.text}
 
+    @override
     def __getitem__(self, column: str) -> Any:
         return self._values[column]
 
+    @override
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
+    @override
     def __len__(self) -> int:
         return len(self._values)
 
-    @cached_property
-    def _values(self) -> dict[str, Any]:
-        head = {column.name: getattr(self, column.name) for column in HEAD} | {"reason": self.text}
-        return {**head, **self.found, **{column.name: getattr(self, column.name) for column in TAIL}}
+    @override
+    def __repr__(self) -> str:
+        known = {name: value for name, value in self.items() if value not in (None, "", (), {})}
+        return f"Result({', '.join(f'{name}={value!r}' for name, value in known.items())})"
 
     @property
     def text(self) -> str:
@@ -78,6 +84,10 @@ class Result(Mapping[str, Any]):
     def is_ranked(self) -> bool:
         """Whether the candidate came through all stages."""
         return self.status in RANKED
+
+    def changed(self, **values: Any) -> Result:
+        """The same result with other values of some columns."""
+        return Result({**self._values, **values}, self.reason)
 
 
 def results(workdir: Path | str) -> list[Result]:
@@ -172,38 +182,25 @@ def _result(row: tuple[int, str, str, int], told: Sequence[_Told], names: Sequen
             status, reason = said.status, None if said.kind is None else Reason(said.kind, said.detail or "")
     if waiting and status in RANKED:
         status, reason = PENDING, None
-    return Result(
-        id=candidate_id(key),
-        name=found.get("name", name),
-        source=source,
-        index=index,
-        status=status,
-        reason=reason,
-        stage=told[-1].stage if told else "",
-        rank=None,
-        found={name: found.get(name) for name in names},
-        notes=tuple(notes),
-        artifacts=artifacts,
-        seconds=sum(said.seconds for said in told),
-    )
+    head = {"id": candidate_id(key), "name": found.get("name", name), "source": source, "index": index}
+    head |= {"status": status, "reason": None, "stage": told[-1].stage if told else "", "rank": None}
+    tail = {"notes": tuple(notes), "artifacts": artifacts, "seconds": sum(said.seconds for said in told)}
+    return Result({**head, **{name: found.get(name) for name in names}, **tail}, reason)
 
 
 def _with_copies(found: Sequence[Result]) -> list[Result]:
     """Results that name their copies."""
     copies: defaultdict[str, list[str]] = defaultdict(list)
     for result in found:
-        if original := result.found.get("duplicate_of"):
+        if original := result.get("duplicate_of"):
             copies[original].append(result.id)
-    return [
-        replace(result, found={**result.found, "duplicates": copies[result.id]}) if result.id in copies else result
-        for result in found
-    ]
+    return [result.changed(duplicates=tuple(copies[result.id])) if result.id in copies else result for result in found]
 
 
 def _ranked(found: Sequence[Result]) -> list[Result]:
     ranks: dict[str, int] = {}
     for status in RANKED:
         alike = [result for result in found if result.status == status]
-        alike.sort(key=lambda result: (ranking_key(result.found), result.id))
+        alike.sort(key=lambda result: (ranking_key(result), result.id))
         ranks |= {result.id: rank for rank, result in enumerate(alike, 1)}
-    return [replace(result, rank=ranks.get(result.id)) for result in found]
+    return [result.changed(rank=ranks.get(result.id)) for result in found]

@@ -11,7 +11,7 @@ from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
 from asegen.screening.options import EMPNN, Options, check_inputs
-from asegen.screening.pipeline import run
+from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import write_report
 from asegen.screening.result import Result
@@ -99,7 +99,7 @@ def screen(
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)
     check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)
     number = number_of_jobs(jobs)
-    found = run(
+    found = run_stages(
         inputs, workdir, recipe(options), jobs=number, memory=memory_of_worker(memory, number), workforce=workforce
     )
     publish(workdir)

@@ -28,7 +28,7 @@ from asegen.screening.columns import Column
 from asegen.screening.exports import TABLE
 from asegen.screening.ledger import StageCount, funnel, provenance
 from asegen.screening.options import Options
-from asegen.screening.pipeline import GRACE, Report, Stopped, run
+from asegen.screening.pipeline import GRACE, Report, Stopped, run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
@@ -58,7 +58,7 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     drawn = [] if args.generate is None else [_drawn(args)]
     with _stoppable(console) as stop, _workforce(args) as workforce, _progress(console, stages) as report:
-        found = run(
+        found = run_stages(
             [*args.inputs, *drawn],
             args.workdir,
             stages,

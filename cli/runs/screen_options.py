@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asegen.cli.main import build_parser
 from asegen.errors import InputError
-from asegen.screening.options import Options, check_inputs
+from asegen.screening.options import Options, check_inputs, relaxer_weights
 from asegen.screening.registry import chosen
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
@@ -36,9 +36,7 @@ def options_of(args: argparse.Namespace) -> Options:
 
         find_engine(options.calculator)
     if "prerelax" in names:
-        from asegen.screening.stages.prerelax import Prerelax
-
-        Prerelax.of(options).settings()  # looks for the weights
+        relaxer_weights(options.model)
     if args.generate is not None:
         generation_arguments(args.generate, args.workdir)
     return options

@@ -19,10 +19,11 @@ from ase.neighborlist import neighbor_list
 
 from asegen.errors import AsegenError, InputError
 from asegen.potentials.engine import CHGNET_ELEMENTS, MP2020, Engine, find_engine
-from asegen.screening import references
-from asegen.screening.hull import CANDIDATE, ELEMENT, Phase, place
-from asegen.screening.materials_project import materials_project
-from asegen.screening.references import computed, element_crystal, element_reference, read_reference
+from asegen.screening.stages import references
+from asegen.screening.stages.materials_project import materials_project
+from asegen.screening.stages.phase_diagram import place
+from asegen.screening.stages.phases import CANDIDATE, ELEMENT, Phase
+from asegen.screening.stages.references import computed, element_crystal, element_reference, read_reference
 from asegen.structures.validity import check_atoms
 
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from ase import Atoms
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.models.header import read_header
 from asegen.parallel.files import sha256
 from asegen.potentials.gate import gate
 from asegen.screening.columns import Column
-from asegen.screening.options import EMPNN, Options
+from asegen.screening.options import Options, relaxer_weights
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import AS_CAME, N_ATOMS, SPACE_GROUP, chunks
 from asegen.structures.space_groups import refined, space_group
-from asegen.trained.weights import DEFAULT_RELAXER, find_weights
-from asegen.training.registry import RELAXERS
+from asegen.trained.weights import DEFAULT_RELAXER
 
 if TYPE_CHECKING:
     from asegen.calculators.relaxer import Relaxation
@@ -63,7 +60,7 @@ class Prerelax(Stage):
     def of(cls, options: Options) -> Self:
         symmetrises = options.stages is None or "symmetrise" in options.stages
         symprec = min(options.symprec, AS_CAME) if symmetrises else None
-        return cls(symprec, None if options.relaxer == EMPNN else options.relaxer, options.device)
+        return cls(symprec, options.model, options.device)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -137,21 +134,6 @@ def _relaxer(model: str | None, device: str) -> Relaxer:
     from asegen.trained.relaxer import load_relaxer
 
     return load_relaxer(model, device)
-
-
-def relaxer_weights(model: str | None) -> Path:
-    """The file of a relaxer's weights.
-
-    Args:
-        model: name or path; the default relaxer without it.
-
-    Raises:
-        InputError: no such model.
-        CheckpointError: the file holds no weights.
-    """
-    weights = find_weights(model or DEFAULT_RELAXER, *RELAXERS)
-    read_header(weights)
-    return weights
 
 
 def _identity(model: str | None) -> str:
