@@ -62,13 +62,14 @@ class Options:
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:
-                raise InputError(f"{name} = {value:g}: must be greater than 0")
+                raise InputError(f"{name} = {value:g}: must be greater than 0", name)
         if self.best < 0:
-            raise InputError(f"best = {self.best}: must not be negative")
+            raise InputError(f"best = {self.best}: must not be negative", "best")
         if self.reference is not None and not Path(self.reference).is_file():
-            raise InputError(f"reference = {self.reference}: there is no such file")
+            raise InputError(f"reference = {self.reference}: there is no such file", "reference")
         if self.materials_project and not os.environ.get("MP_API_KEY"):
-            raise InputError("materials_project: the Materials Project needs your key, set MP_API_KEY")
+            message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
+            raise InputError(message, "materials_project")
 
     @property
     def reference_file(self) -> Path | None:

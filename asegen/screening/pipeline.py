@@ -142,7 +142,7 @@ def _workforce(given: Workforce | None, jobs: int, memory: int | None, workdir: 
         yield given
         return
     if jobs < 1:
-        raise InputError(f"jobs = {jobs}: at least one process is needed")
+        raise InputError(f"jobs = {jobs}: at least one process is needed", "jobs")
     with contextlib.closing(_Closing(Processes(jobs, memory, workdir / LOG))) as own:
         yield Workforce(own.processes, lambda: jobs)
 

@@ -50,13 +50,13 @@ def chosen(options: Options) -> list[str]:
     """
     wanted = set(STAGES if options.stages is None else options.stages) | {"read"}
     if unknown := sorted(wanted - set(STAGES)):
-        raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}")
+        raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}", "stages")
     if not options.prerelaxes:
         wanted -= {"prerelax"}
     names = [name for name in STAGES if name in wanted]
     for name in names:
         if (needed := STAGES[name].needs) and needed not in wanted:
-            raise InputError(f"stages: the stage {name} needs the stage {needed}")
+            raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")
     return names
 
 

@@ -20,7 +20,7 @@ def number_of_jobs(jobs: int | None) -> int:
     """
     number = free_cores() if jobs is None else jobs
     if number < 1:
-        raise InputError(f"jobs = {number}: at least one process is needed")
+        raise InputError(f"jobs = {number}: at least one process is needed", "jobs")
     return number
 
 
@@ -36,7 +36,7 @@ def memory_of_worker(memory: float | None, jobs: int) -> int | None:
     """
     if memory is not None:
         if not memory > 0:
-            raise InputError(f"memory = {memory:g}: must be greater than 0")
+            raise InputError(f"memory = {memory:g}: must be greater than 0", "memory")
         return int(memory * _GIB)
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
