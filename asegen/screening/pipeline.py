@@ -89,9 +89,9 @@ def run_stages(
         Stopped: `stop` was set.
     """
     place = Path(workdir).absolute()
+    named = [(stage.name, stage.settings()) for stage in stages]  # fails where a stage can't be done
     with _open(place) as ledger:
         _check_disk(place)
-        named = [(stage.name, stage.settings()) for stage in stages]
         ledger.check_stages(named)
         register(ledger, inputs)
         _record(ledger, command)

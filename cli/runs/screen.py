@@ -156,7 +156,7 @@ def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
-        console.print(_ranking_table(ranked[:_SHOWN], columns(workdir)))
+        console.print(ranking_table(ranked[:_SHOWN], columns(workdir)))
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())
     console.print(f"{len(found)} structures: {told}; all of them in {workdir / TABLE}{page}", soft_wrap=True)
 
@@ -171,7 +171,13 @@ def _funnel_table(counts: Sequence[StageCount]) -> Table:
     return table
 
 
-def _ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table:
+def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table:
+    """The table of the best candidates.
+
+    Args:
+        ranked: what it shows, in order.
+        declared: the columns of the screening.
+    """
     shown = [(column, column.table) for column in declared if column.table is not None]
     shown.sort(key=lambda pair: pair[1].place)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -61,7 +61,7 @@
   const seenIn = (view) => data.columns.filter((column) => column[view]).sort((a, b) => a[view].place - b[view].place);
   const declared = seenIn("page").filter(wanted).map((column) => ({
     key: column.name, label: column.page.label, number: column.kind === "number" || column.kind === "integer",
-    title: column.meaning + (column.unit ? `, ${column.unit}` : ""), text: column.kind === "text" && !column.style,
+    title: column.meaning[0].toUpperCase() + column.meaning.slice(1) + (column.unit ? `, ${column.unit}` : ""), text: column.kind === "text" && !column.style,
     show: (row) => (SHOW[column.style] ? SHOW[column.style](column, row) : value(column, row, column.page.digits)),
     sort: SORT[column.style] && ((row) => SORT[column.style](column, row)),
   }));
