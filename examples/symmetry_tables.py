@@ -307,13 +307,9 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
             if result["e_known"] is not None:
                 verdict, lowest = result["phonons"], result["lowest_frequency"]
                 asked = f"phonons: {verdict}, {lowest:.2f} THz" if verdict else ""
-                print(
-                    f"{result.name}: {result['formula']} {result['space_group']} {result['e_known']:+.3f} eV/atom above the",
-                    end="",
-                )
-                print(
-                    f" known hull ({result['decomposition']}); {result['force_calls']} force calls; {asked}", flush=True
-                )
+                crystal, calls = f"{result['formula']} {result['space_group']}", result["force_calls"]
+                print(f"{result.name}: {crystal} {result['e_known']:+.3f} eV/atom above the", end="")
+                print(f" known hull ({result['decomposition']}); {calls} force calls; {asked}", flush=True)
 
 
 def composition_in(formula: str, group: int, generator: Generator) -> Composition | None:
