@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from asegen.parallel.processes import Processes
 
 torch.set_num_threads(1)
 if TYPE_CHECKING:
@@ -26,6 +28,29 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def lasting_workers() -> Iterator[Callable[[int], Processes]]:
+    """Gives a pool of so many worker processes that serves many tests, since each start takes seconds.
+
+    Whoever closes it finds it open again. How pools really end is tested in tests/parallel.
+    """
+    pools: dict[int, Lasting] = {}
+    yield lambda jobs: pools.setdefault(jobs, Lasting(jobs))
+    for pool in pools.values():
+        Processes.kill(pool)
+        Processes.shutdown(pool)
+
+
+class Lasting(Processes):
+    """Worker processes that outlive whoever is done with them."""
+
+    def kill(self) -> None:
+        pass
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        pass
 
 
 @pytest.fixture(scope="session")

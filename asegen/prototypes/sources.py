@@ -86,7 +86,8 @@ def _catalogued(catalogue: Catalogue) -> CrystalDataset:
     places, lattices = np.concatenate([e.u for _, e in known]), np.stack([e.lattice for _, e in known])
     numbers = Numbers(torch.from_numpy(places).double(), torch.from_numpy(lattices).double())
     crystals = orbits.crystals(numbers)
-    formulas = [Formula.from_list([chemical_symbols[z] for z in part.tolist()]) for part in _parts(crystals)]
+    counts = [Counter(chemical_symbols[z] for z in part.tolist()) for part in _parts(crystals)]
+    formulas = [Formula.from_dict(dict(own)) for own in counts]
     ids = [f"{formula.reduce()[0]:metal}-{group}" for formula, (group, _) in zip(formulas, known, strict=True)]
     return CrystalDataset(crystals, {}, ids, symmetry=SymmetricBatch(orbits, numbers))
 

@@ -87,25 +87,6 @@ class Options:
         return None if self.relaxer == EMPNN else self.relaxer
 
 
-def relaxer_weights(model: str | None) -> Path:
-    """The file of a relaxer's weights.
-
-    Args:
-        model: a shipped relaxer's name or a file; the default relaxer without it.
-
-    Raises:
-        InputError: no such model.
-        CheckpointError: the file holds no weights.
-    """
-    from asegen.models.header import read_header
-    from asegen.trained.weights import DEFAULT_RELAXER, find_weights
-    from asegen.training.registry import RELAXERS
-
-    weights = find_weights(model or DEFAULT_RELAXER, *RELAXERS)
-    read_header(weights)
-    return weights
-
-
 def check_inputs(files: Sequence[Path | str], workdir: Path | str) -> None:
     """Refuses a screening of which no file is there, before anything is begun.
 

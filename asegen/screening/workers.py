@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from asegen.errors import InputError
-from asegen.parallel.pool import free_cores
+from asegen.parallel.machine import free_cores
 
 _GIB = 2**30
 _LEAST_MEMORY = 2 * _GIB

@@ -26,6 +26,11 @@ def file_format(path: Path) -> str | None:
     return _READ.get(Path(name).suffix.lower())
 
 
+def files_in(path: Path) -> list[Path]:
+    """The files of a folder, by name; of a file, itself."""
+    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+
+
 def split_name(path: Path) -> str:
     """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
     name = path.name.removesuffix(".gz")

@@ -13,6 +13,7 @@ from ase import Atoms
 
 from asegen.errors import InputError
 from asegen.structures.atoms import StructureError, read_structures
+from asegen.structures.formats import files_in
 from asegen.structures.writing import FOLDER, write_structures
 
 
@@ -35,17 +36,13 @@ def read_frames(inputs: Sequence[Path]) -> Iterator[Frame]:
     Args:
         inputs: files and folders.
     """
-    for path in itertools.chain.from_iterable(map(_files, inputs)):
+    for path in itertools.chain.from_iterable(map(files_in, inputs)):
         try:
             for s in read_structures(path):
                 atoms = str(s.atoms) if isinstance(s.atoms, StructureError) else s.atoms
                 yield Frame(str(path), s.row, s.id, atoms)
         except InputError as error:
             yield Frame(str(path), 0, path.name, str(error))
-
-
-def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
 
 
 def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:

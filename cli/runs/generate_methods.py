@@ -16,7 +16,7 @@ from asegen.generation.sources.hybrid import HybridCandidates
 from asegen.generation.sources.score import ScoreGenerator
 from asegen.generation.sources.symmetric import COMMON, SymmetricGenerator
 from asegen.generation.sources.template import TemplateGenerator
-from asegen.parallel.pool import free_cores
+from asegen.parallel.machine import free_cores
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sources import KNOWN, open_library
 from asegen.trained.samplers import is_score_model

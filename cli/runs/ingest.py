@@ -16,7 +16,7 @@ from asegen import __version__
 from asegen.data.shards import CrystalDataset, Rejected, write_shards
 from asegen.ingest.ingest import count_kinds, ingest
 from asegen.ingest.symmetric import in_general_positions, symmetrise
-from asegen.parallel.pool import free_cores
+from asegen.parallel.machine import free_cores
 from asegen.prototypes.catalogue import FILE, Catalogue
 
 

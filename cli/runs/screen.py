@@ -9,18 +9,18 @@ import shlex
 import signal
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
+from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
@@ -28,18 +28,15 @@ from asegen.screening.columns import Column
 from asegen.screening.exports import TABLE
 from asegen.screening.ledger import StageCount, funnel, provenance
 from asegen.screening.options import Options
-from asegen.screening.pipeline import GRACE, Report, Stopped, run_stages
+from asegen.screening.pipeline import GRACE, Stopped, run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
-from asegen.screening.stage import Stage
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
-_PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 _SHOWN = 20
 _PROBLEMS = 5
-_LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
 def run_screening(args: argparse.Namespace, options: Options) -> None:
@@ -55,9 +52,8 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
     """
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt; what fails is a record anyway
     stages, jobs = recipe(options), number_of_jobs(args.jobs)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     drawn = [] if args.generate is None else [_drawn(args)]
-    with _stoppable(console) as stop, _workforce(args) as workforce, _progress(console, stages) as report:
+    with ProgressBar("screening") as bar, _stoppable(bar.print) as stop, _workforce(args) as workforce:
         found = run_stages(
             [*args.inputs, *drawn],
             args.workdir,
@@ -65,15 +61,16 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
             jobs=jobs,
             memory=memory_of_worker(args.memory, jobs),
             workforce=workforce,
-            report=report,
+            report=bar.report,
             command=shlex.join(["asegen", *sys.argv[1:]]),
             stop=stop,
         )
     without_report = publish(args.workdir)
+    console = message_console()
     for line in _problems(args.workdir):
-        console.print(f"warning: {line}", markup=False)
+        console.print(f"warning: {line}")
     if without_report is not None:
-        console.print(f"no report: {without_report}", markup=False)
+        console.print(f"no report: {without_report}")
     _show(args.workdir, found, "" if without_report else f"; {args.workdir / PAGE} shows the best")
     if not any(result.is_ranked for result in found):
         raise InputError(f"none of {len(found)} candidates is left; {args.workdir / TABLE} says why")
@@ -102,7 +99,7 @@ def _workforce(args: argparse.Namespace) -> AbstractContextManager[Workforce | N
 
 
 @contextmanager
-def _stoppable(console: Console) -> Iterator[threading.Event]:
+def _stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
     """The first SIGINT or SIGTERM lets work in progress end; the second ends at once."""
     stop, received = threading.Event(), []
 
@@ -111,7 +108,7 @@ def _stoppable(console: Console) -> Iterator[threading.Event]:
         stop.set()
         for name, handler in before.items():  # the next one means it
             signal.signal(name, handler)
-        console.print(f"stopping: work in progress has {GRACE:.0f} s; the same command does the rest")
+        tell(f"stopping: work in progress has {GRACE:.0f} s; the same command does the rest")
 
     before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -125,24 +122,6 @@ def _stoppable(console: Console) -> Iterator[threading.Event]:
             signal.signal(name, handler)
 
 
-@contextmanager
-def _progress(console: Console, stages: list[Stage]) -> Iterator[Report]:
-    columns = TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        tasks: dict[str, TaskID] = {}
-        logged: dict[str, float] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage], logged[stage] = bar.add_task(stage, total=total), time.monotonic()
-            bar.update(tasks[stage], completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - logged[stage] > _LOG_SECONDS:
-                logged[stage] = time.monotonic()
-                console.print(f"{stage}: {done} of {total}")
-
-        yield report
-
-
 def _problems(workdir: Path) -> list[str]:
     """What of the reference phases couldn't be used; the first few lines."""
     known = provenance(workdir)
@@ -152,13 +131,15 @@ def _problems(workdir: Path) -> list[str]:
 
 
 def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    console = output_console()
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
         console.print(ranking_table(ranked[:_SHOWN], columns(workdir)))
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())
-    console.print(f"{len(found)} structures: {told}; all of them in {workdir / TABLE}{page}", soft_wrap=True)
+    console.print(
+        f"{len(found)} structures: {told}; all of them in {workdir / TABLE}{page}", markup=False, soft_wrap=True
+    )
 
 
 def _funnel_table(counts: Sequence[StageCount]) -> Table:
@@ -189,11 +170,12 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]
         note = result.status if result["novel"] is not False else f"{result.status}, {result['known_as']}"
-        table.add_row(str(result.rank), result.id, *cells, note)
+        table.add_row(str(result.rank), result.id, *cells, Text(note))
     return table
 
 
-def _cell(value: object, digits: int) -> str:
+def _cell(value: object, digits: int) -> Text:
+    """A value as the table of the best candidates shows it; brackets in it are no markup."""
     if value is None:
-        return ""
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+        return Text()
+    return Text(f"{value:.{digits}f}" if isinstance(value, float) else str(value))

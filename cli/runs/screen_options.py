@@ -6,11 +6,15 @@ import argparse
 import shlex
 from pathlib import Path
 
+from asegen.cli.checks import check_weights
 from asegen.cli.main import build_parser
 from asegen.errors import InputError
-from asegen.screening.options import Options, check_inputs, relaxer_weights
+from asegen.potentials.registry import check_name
+from asegen.screening.options import Options, check_inputs
 from asegen.screening.registry import chosen
 from asegen.screening.workers import memory_of_worker, number_of_jobs
+from asegen.trained.weights import DEFAULT_RELAXER
+from asegen.training.registry import RELAXERS
 
 CANDIDATES = "candidates.extxyz"
 """File of a screening's folder with what --generate draws."""
@@ -21,7 +25,7 @@ def options_of(args: argparse.Namespace) -> Options:
 
     Raises:
         InputError: they can't be met.
-        AsegenError: the calculator's package is missing.
+        CheckpointError: the relaxer's file holds no weights.
     """
     if not args.inputs and args.generate is None:
         raise InputError("name files of structures, or what to --generate")
@@ -32,11 +36,9 @@ def options_of(args: argparse.Namespace) -> Options:
     options = _options(args)
     names = chosen(options)
     if "relax" in names:
-        from asegen.potentials.engine import find_engine
-
-        find_engine(options.calculator)
+        check_name(options.calculator)
     if "prerelax" in names:
-        relaxer_weights(options.model)
+        check_weights(options.model or DEFAULT_RELAXER, RELAXERS)
     if args.generate is not None:
         generation_arguments(args.generate, args.workdir)
     return options

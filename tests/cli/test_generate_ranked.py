@@ -56,6 +56,7 @@ def test_best_first_and_known_again(tmp_path: Path, known: str, capsys: pytest.C
 def test_a_killed_run_goes_on_to_the_same(
     tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     append = PartialOutput.append
     calls = []
@@ -66,7 +67,6 @@ def test_a_killed_run_goes_on_to_the_same(
             raise KeyboardInterrupt
         append(self, structures)
 
-    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     monkeypatch.setattr(PartialOutput, "append", stop)
     out = tmp_path / "out.extxyz"
     with pytest.raises((SystemExit, KeyboardInterrupt)):

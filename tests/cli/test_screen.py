@@ -1,10 +1,6 @@
 """`asegen screen`, end to end on few crystals, and on nonsense."""
 
 import csv
-import json
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -125,30 +121,3 @@ def test_a_folder_of_another_screening_is_refused(run: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         screen("--stages", "read")
     assert "is not what it was" in capsys.readouterr().err
-
-
-def modules_after(lines: list[list[str]], folder: Path) -> set[str]:
-    """What the process of some command lines has loaded, one after the other."""
-    code = (
-        "import json, sys\nfrom asegen.cli.main import main\n"
-        "for words in json.loads(sys.argv[1]):\n    try: main(['screen', '--workdir', 'run', *words])\n"
-        "    except SystemExit: pass\n"
-        "sys.stderr.write('\\n' + json.dumps(sorted(sys.modules)))\n"
-    )
-    command = [sys.executable, "-c", code, json.dumps(lines)]
-    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return set(json.loads(told.stderr.splitlines()[-1]))
-
-
-def test_bad_command_lines_are_refused_before_anything_heavy_is_loaded(run: Path) -> None:
-    refused = ["--stages x", "--fmax 0", "--jobs 0", "--memory 0", "--reference x", "--cluster x", "--calculator x"]
-    refused += ["--calculator math:pi", "--relaxer x", "--generate NaCl\\ --many"]
-    lines = [["in.extxyz", *shlex.split(words)] for words in refused] + [["none.cif"]]
-    assert not modules_after(lines, run) & {"torch", "pymatgen", "scipy", "ase.io", "spglib", "pandas"}
-    assert not (run / "run").exists()
-
-
-def test_the_process_that_hands_out_work_stays_light(run: Path) -> None:
-    loaded = modules_after([["in.extxyz", "--calculator", "emt", "--jobs", "1", "--stages", "dedup,prerelax"]], run)
-    assert (run / "run" / "results.csv").is_file()
-    assert not loaded & {"torch", "sympy", "matplotlib", "pymatgen.analysis.phase_diagram", "phonopy"}

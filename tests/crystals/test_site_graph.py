@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.graph import radius_graph
+from asegen.crystals.graph import Edges
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges, symmetric_triplets
 from asegen.crystals.wyckoff import Numbers, Orbits
+from asegen.geometry.neighbors import neighbors_within
 from asegen.geometry.torus import shortest
 from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.symmetry.batches import orbits_of
@@ -25,7 +26,8 @@ def strontium_titanate() -> SymmetricCrystal:
 
 def whole_graph(crystals: Crystals, cutoff: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All pairs of atoms that are not taken for one."""
-    found = radius_graph(crystals, cutoff)
+    near = neighbors_within(crystals.cell, crystals.scaled_positions, crystals.n_atoms, cutoff)
+    found = Edges(near.i, near.j, near.shift)
     vector = found.vectors(crystals)
     kept = torch.linalg.vector_norm(vector, dim=-1) > 0.15
     return found.i[kept], found.j[kept], vector[kept]

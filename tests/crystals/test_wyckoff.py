@@ -123,7 +123,7 @@ def test_the_shortest_way_leads_to_the_same_crystal(random_crystal: Make, mirror
         orbits = orbits.mirrored(torch.ones(len(orbits), dtype=torch.bool))
     orbits = orbits.in_basis(niggli_reduce(orbits.cell(goal.lattice))[1])
     start = Numbers(torch.rand(goal.u.shape, generator=generator).double(), goal.lattice)
-    way = orbits.shortest_way(start, goal)
+    way = orbits.shortest_motion(start, goal)
     there = orbits.crystals(Numbers(start.u + way, goal.lattice))
     wanted = orbits.crystals(goal)
     off = shortest(there.scaled_positions[:, None] - wanted.scaled_positions[None]).abs().amax(-1)

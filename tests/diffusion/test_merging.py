@@ -55,4 +55,4 @@ def test_a_site_beside_any_special_position_comes_to_lie_on_it(number: int) -> N
         assert len(crystals.numbers) == position.size
         structure = (crystals.cell[0].numpy(), crystals.scaled_positions.numpy(), crystals.numbers.numpy())
         assert sum(site.number == 11 for site in find_symmetry(*structure, symprec=1e-5).sites) == 1
-        assert float((found.way @ crystals.cell[0]).norm()) < 0.3
+        assert float((found.displacement @ crystals.cell[0]).norm()) < 0.3

@@ -70,7 +70,7 @@ def test_the_exact_velocity_has_no_loss() -> None:
 
     def exact(noisy: Crystals, here: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
         left = 1 - time
-        way = plain.shortest_way(orbits.made[0], numbers)  # what is nearest at first stays nearest on the way there
+        way = plain.shortest_motion(orbits.made[0], numbers)  # what is nearest at first stays nearest on the way there
         motion = (plain.image_matrix @ way[plain.site][:, :, None])[:, :, 0].float()
         return motion / left[noisy.batch, None], (goal - here) / left[:, None]
 

@@ -17,10 +17,10 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
 from asegen.ingest.symmetric import symmetrise
-from asegen.prototypes.catalogue import chemical_distance
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sources import open_library
 from asegen.prototypes.substitution import substituted, substitutions
+from asegen.prototypes.votes import chemical_distance
 from asegen.structures.atoms import crystals_from_atoms
 
 

@@ -11,15 +11,17 @@ from ase import Atoms
 from typing_extensions import override
 
 from asegen.errors import Reason
+from asegen.models.header import read_header
 from asegen.parallel.files import sha256
 from asegen.potentials.gate import gate
 from asegen.screening.columns import Column
-from asegen.screening.options import Options, relaxer_weights
+from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import AS_CAME, N_ATOMS, SPACE_GROUP, chunks
 from asegen.structures.space_groups import refined, space_group
-from asegen.trained.weights import DEFAULT_RELAXER
+from asegen.trained.weights import DEFAULT_RELAXER, find_weights
+from asegen.training.registry import RELAXERS
 
 if TYPE_CHECKING:
     from asegen.calculators.relaxer import Relaxation
@@ -137,5 +139,13 @@ def _relaxer(model: str | None, device: str) -> Relaxer:
 
 
 def _identity(model: str | None) -> str:
-    """A relaxer's name and the hash of its weights."""
-    return f"{model or DEFAULT_RELAXER}, sha256 {sha256(relaxer_weights(model))[:12]}"
+    """A relaxer's name and the hash of its weights.
+
+    Raises:
+        InputError: no such model.
+        CheckpointError: the file holds no weights.
+    """
+    name = model or DEFAULT_RELAXER
+    weights = find_weights(name, *RELAXERS)
+    read_header(weights)
+    return f"{name}, sha256 {sha256(weights)[:12]}"

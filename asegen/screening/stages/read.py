@@ -11,7 +11,7 @@ from ase import Atoms
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.parallel.pool import OutOfTime, time_limit
+from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.gate import UNSUPPORTED_KINDS, gate
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column

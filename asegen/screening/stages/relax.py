@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.parallel.pool import OutOfTime, time_limit
+from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, minimise

@@ -1,9 +1,9 @@
-"""What may move of `ase.Atoms`: constraints, cell filters and space groups, as the relaxer understands them."""
+"""Constraints, cell filters and space groups of `ase.Atoms`, as the learned relaxer understands them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,8 +19,8 @@ _HONOURED = "FixAtoms, FixCom and FixSymmetry"
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a user lets move.
+class RelaxationConstraints:
+    """What stays fixed in a relaxation, for all of its crystals.
 
     Attributes:
         fix_cell: cells stay.
@@ -45,13 +45,14 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What holds one crystal back.
+class CrystalConstraints:
+    """The constraints of one crystal, as arrays.
 
     Attributes:
-        fixed: (n_atoms,), bool, atoms that stay where they are within the cell.
-        rotations: (n_operations, 3, 3), of fractional coordinates, `x' = W x + w`; the identity alone if none are kept.
-        translations: (n_operations, 3).
+        fixed: (n_atoms,), bool, atoms whose fractional positions stay.
+        rotations: (n_operations, 3, 3), of the space group that is kept, acting on fractional coordinates,
+            `x' = W x + w`; the identity alone where none is kept.
+        translations: (n_operations, 3), w.
         targets: (n_operations, n_atoms), where each operation sends each atom.
     """
 
@@ -61,21 +62,21 @@ class Held:
     targets: np.ndarray
 
 
-def what_holds(atoms: Atoms, wishes: Wishes) -> Held:
-    """Constraints and space group of a crystal.
+def constraints_of(atoms: Atoms, constraints: RelaxationConstraints) -> CrystalConstraints:
+    """The constraints of a crystal: those of the Atoms, and the space group that is to be kept.
 
-    Fixed atoms stay where they are within the cell, as they do with ASE's cell filters; with a space group, so do all
-    atoms that it maps them to. `FixCom` needs nothing: a relaxer never moves the whole crystal.
+    Fixed atoms keep their fractional positions, as they do with ASE's cell filters; with a space group, so do all atoms
+    that it maps them to. `FixCom` needs nothing: the relaxer never moves the whole crystal.
 
     Args:
         atoms: a crystal with finite positions and a cell that has a volume.
-        wishes: the user's.
+        constraints: those of the relaxation.
 
     Raises:
         InputError: a constraint other than `FixAtoms`, `FixCom` and `FixSymmetry`, or spglib finds no space group.
     """
     fixed = np.zeros(len(atoms), bool)
-    operations = _space_group(atoms, wishes.symprec) if wishes.keep_symmetry else _identity(len(atoms))
+    operations = _space_group(atoms, constraints.symprec) if constraints.keep_symmetry else _identity(len(atoms))
     for constraint in atoms.constraints:
         if isinstance(constraint, FixAtoms):
             fixed[constraint.index] = True
@@ -85,7 +86,7 @@ def what_holds(atoms: Atoms, wishes: Wishes) -> Held:
             raise InputError(f"the constraint {type(constraint).__name__} can't be honoured; {_HONOURED} can")
     rotations, translations, targets = (np.asarray(part) for part in operations)
     fixed[targets[:, fixed]] = True
-    return Held(fixed, rotations, translations, targets)
+    return CrystalConstraints(fixed, rotations, translations, targets)
 
 
 def _identity(n_atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,30 +100,30 @@ def _space_group(atoms: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray, 
         raise InputError("spglib finds no space group") from None
 
 
-def freedom_of(held: Sequence[Held], wishes: Wishes) -> Freedom:
-    """What may move of a batch.
+def freedom_of(crystals: Sequence[CrystalConstraints], constraints: RelaxationConstraints) -> Freedom:
+    """What may move of a batch, as `asegen.relaxation` takes it.
 
     Args:
-        held: one of each crystal.
-        wishes: for all of them.
+        crystals: the constraints of each.
+        constraints: those of the relaxation.
     """
-    fixed = torch.from_numpy(np.concatenate([np.zeros(0, bool), *(h.fixed for h in held)]))
-    symmetry = _symmetry(held) if any(len(h.rotations) > 1 for h in held) else None
-    return Freedom(not wishes.fix_cell, not wishes.fix_positions, fixed if fixed.any() else None, symmetry)
+    fixed = torch.from_numpy(np.concatenate([np.zeros(0, bool), *(crystal.fixed for crystal in crystals)]))
+    symmetry = _symmetry(crystals) if any(len(crystal.rotations) > 1 for crystal in crystals) else None
+    return Freedom(not constraints.fix_cell, not constraints.fix_positions, fixed if fixed.any() else None, symmetry)
 
 
-def _symmetry(held: Sequence[Held]) -> Symmetry:
+def _symmetry(crystals: Sequence[CrystalConstraints]) -> Symmetry:
     columns: list[list[np.ndarray]] = [[] for _ in range(6)]
     first_atom, first_operation = 0, 0
-    for k, h in enumerate(held):
-        n_operations, n_atoms = h.targets.shape
+    for k, crystal in enumerate(crystals):
+        n_operations, n_atoms = crystal.targets.shape
         row = (
             np.full(n_operations, k),
-            h.rotations.astype(float),
-            h.translations,
+            crystal.rotations.astype(float),
+            crystal.translations,
             np.repeat(np.arange(n_operations), n_atoms) + first_operation,
             np.tile(np.arange(n_atoms), n_operations) + first_atom,
-            h.targets.ravel() + first_atom,
+            crystal.targets.ravel() + first_atom,
         )
         for column, part in zip(columns, row, strict=True):
             column.append(part)
@@ -132,7 +133,7 @@ def _symmetry(held: Sequence[Held]) -> Symmetry:
 
 @dataclass(frozen=True)
 class StrainMask:
-    """The strains that a cell filter lets happen.
+    """The strains that a cell filter allows.
 
     Attributes:
         mask: (3, 3), 1 where a component is free.
@@ -153,26 +154,30 @@ class StrainMask:
         return free - mean if self.constant_volume else free
 
 
-def unwrap(target: Atoms | Filter, wishes: Wishes) -> tuple[Atoms, Wishes, StrainMask | None]:
-    """Atoms, wishes and strains of what users of ASE's optimisers pass: Atoms, or a cell filter around them.
+def unwrap_filter(
+    target: Atoms | Filter, constraints: RelaxationConstraints
+) -> tuple[Atoms, RelaxationConstraints, StrainMask | None]:
+    """The Atoms inside a cell filter, with what the filter holds fixed.
 
     Args:
         target: Atoms, `UnitCellFilter` or one derived from it such as `FrechetCellFilter`, or `StrainFilter`.
-        wishes: the user's.
+        constraints: those asked for beside the filter.
+
+    Returns:
+        The Atoms, all constraints, and the strains that the filter allows; None where it allows all.
 
     Raises:
         InputError: another filter, or one with a pressure, which the network doesn't know.
     """
     if isinstance(target, Atoms):
-        return target, wishes, None
+        return target, constraints, None
     if isinstance(target, UnitCellFilter):
         if target.scalar_pressure:
             raise InputError("a learned relaxer knows no pressure: scalar_pressure must be 0")
         strains = StrainMask(np.asarray(target.mask, float), target.hydrostatic_strain, target.constant_volume)
-        return target.atoms, wishes, strains
+        return target.atoms, constraints, strains
     if isinstance(target, StrainFilter):
         voigt = np.asarray(target.mask, float)
         mask = voigt[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
-        only_cell = Wishes(wishes.fix_cell, True, wishes.keep_symmetry, wishes.symprec)
-        return target.atoms, only_cell, StrainMask(mask)
+        return target.atoms, replace(constraints, fix_positions=True), StrainMask(mask)
     raise InputError(f"{type(target).__name__} can't be relaxed; pass Atoms, a cell filter, or a StrainFilter")
