@@ -31,7 +31,7 @@ dashboard_address = ":0"
 
 
 def plain(results: list) -> list[tuple]:
-    return [(r.id, r.status, r.rank, r.energy, r.duplicate_of) for r in results]
+    return [(r.id, r.status, r.rank, r["energy"], r["duplicate_of"]) for r in results]
 
 
 @pytest.mark.slow

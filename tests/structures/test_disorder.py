@@ -78,5 +78,5 @@ def test_a_screening_orders_on_request_only(tmp_path: Path) -> None:
     force = Workforce(ThreadPoolExecutor(1), lambda: 1)
     (refused,) = run_stages([tmp_path / "a.cif"], tmp_path / "without", [Read()], workforce=force)
     (taken,) = run_stages([tmp_path / "a.cif"], tmp_path / "with", [Read(order=True)], workforce=force)
-    assert refused.status == "rejected" and refused.reason.startswith("partial occupancy")
-    assert (taken.status, taken.formula) == ("ok", "KNaCl2") and "ordered from" in taken.notes[0]
+    assert refused.status == "rejected" and refused.reason.kind == "partial occupancy"
+    assert (taken.status, taken["formula"]) == ("ok", "KNaCl2") and "ordered from" in taken.notes[0]
