@@ -18,7 +18,7 @@ from asegen.screening.columns import Column
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
-from asegen.screening.stages.shared import AS_CAME, N_ATOMS, SPACE_GROUP, chunks
+from asegen.screening.stages.shared import N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, chunks
 from asegen.structures.space_groups import refined, space_group
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
@@ -52,7 +52,7 @@ class Prerelax(Stage):
         Column("prerelax_status", "how the learned relaxation ended", section="relaxation"),
         Column("prerelax_steps", "moves made by it", "integer", section="relaxation"),
     )
-    symprec: float | None = AS_CAME
+    symprec: float | None = TIGHT_SYMPREC
     model: str | None = None
     device: str = "auto"
     at_once: int = 32
@@ -61,7 +61,7 @@ class Prerelax(Stage):
     @classmethod
     def of(cls, options: Options) -> Self:
         symmetrises = options.stages is None or "symmetrise" in options.stages
-        symprec = min(options.symprec, AS_CAME) if symmetrises else None
+        symprec = min(options.symprec, TIGHT_SYMPREC) if symmetrises else None
         return cls(symprec, options.model, options.device)
 
     @override

@@ -19,7 +19,7 @@ from asegen.screening.inputs import RANK, entry_of
 from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, REJECTED, UNSUPPORTED, Candidate, Input, Outcome
 from asegen.screening.stage import Stage
-from asegen.screening.stages.shared import AS_CAME, FORMULA, N_ATOMS, SPACE_GROUP, chunks
+from asegen.screening.stages.shared import FORMULA, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, chunks
 from asegen.structures.cif import NOTE, StructureError
 from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import CIF, read_entry
@@ -96,7 +96,7 @@ class Read(Stage):
             status = UNSUPPORTED if reason.kind in UNSUPPORTED_KINDS else REJECTED
             return Outcome(status, reason, found, notes=notes)
         crystal = plain(atoms)
-        group = space_group(crystal, AS_CAME)
+        group = space_group(crystal, TIGHT_SYMPREC)
         return Outcome(OK, None, {**found, "space_group_before": group, SPACE_GROUP.name: group}, crystal, notes)
 
     def _atoms(self, entry: Input) -> tuple[str, Atoms]:

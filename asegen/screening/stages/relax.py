@@ -23,7 +23,7 @@ from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, UNCONVERGED, UNSUPPORTED, Candidate, Outcome
 from asegen.screening.stage import Stage, is_of_the_disk, one_line
 from asegen.screening.stages.prerelax import Prerelax
-from asegen.screening.stages.shared import AS_CAME, ENERGY_SCALE, N_ATOMS, SPACE_GROUP
+from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC
 from asegen.structures.space_groups import refined, space_group
 
 _NO_ENERGY = 1e-3
@@ -167,7 +167,7 @@ class Relax(Stage):
 
     def _symmetric(self, end: Minimum, calculator: Calculator) -> Minimum | None:
         """The relaxed crystal with its space group made exact, and its energy; None where it is already."""
-        if space_group(end.atoms, AS_CAME) == space_group(end.atoms, self.symprec):
+        if space_group(end.atoms, TIGHT_SYMPREC) == space_group(end.atoms, self.symprec):
             return None
         crystal = refined(end.atoms, self.symprec)
         return None if crystal is None else minimise(crystal, calculator, self.fmax, steps=0)

@@ -10,8 +10,8 @@ from asegen.screening.columns import Column, Shown
 from asegen.screening.records import DUPLICATE, Candidate, Outcome, candidate_id
 from asegen.structures.matching import Tolerances, same_as
 
-AS_CAME = 0.01
-"""Å, tolerance of the space group of a crystal as it came, and of one that is given its space group exactly."""
+TIGHT_SYMPREC = 0.01
+"""Å, tolerance of the space groups of crystals as they came, and as a network or a relaxation left them."""
 
 FORMULA = Column(
     "formula",
