@@ -12,10 +12,8 @@ from asegen.crystals.crystals import Crystals, Tangent
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.relax import Limits, Relaxed, propose, relax
 from asegen.trained.loading import load_trained, pick_device
-from asegen.trained.weights import find_weights
+from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
-
-DEFAULT_RELAXER = "empnn-mp"
 
 
 class Relaxer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from asegen.errors import InputError
 from asegen.models.header import read_header
 
+DEFAULT_RELAXER = "empnn-mp"
 JUDGE = ".judge"
 """Weights of a `Judge` that lie beside a generator's, `NAME.judge.safetensors`, are a part of it."""
 CATALOGUE = ".wyckoff"

@@ -21,7 +21,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from asegen.screening import Result, recipe, screen
+from asegen.screening import Result, screen
 from asegen.screening.ledger import funnel
 from asegen.structures.atoms import read_structures
 
@@ -50,7 +50,7 @@ def crystals(path: Path | None, n: int) -> list[Atoms]:
 def screened(path: Path, workdir: Path, calculator: str, relaxer: str | None, jobs: int) -> list[Result]:
     """One screening; its table of stages is printed."""
     start = time.perf_counter()
-    found = screen([path], workdir, recipe(calculator, relaxer=relaxer, stages=_STAGES), jobs=jobs)
+    found = screen(path, workdir, calculator, stages=_STAGES, relaxer=relaxer, jobs=jobs)
     seconds = time.perf_counter() - start
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"\n{'with' if relaxer else 'without'} pre-relaxation: {seconds:.0f} s, largest worker {memory:.2f} GiB")
@@ -63,10 +63,10 @@ def screened(path: Path, workdir: Path, calculator: str, relaxer: str | None, jo
 
 def compare(plain: list[Result], helped: list[Result]) -> list[Result]:
     """Force calls and energies of what both screenings relaxed; returns those that end higher with pre-relaxation."""
-    relaxed = [{r.id: r for r in found if r.energy is not None} for found in (plain, helped)]
+    relaxed = [{r.id: r for r in found if r["energy"] is not None} for found in (plain, helped)]
     both = sorted(set(relaxed[0]) & set(relaxed[1]))
-    calls = [sum(found[id].force_calls or 0 for id in both) for found in relaxed]
-    change = np.array([relaxed[1][id].energy - relaxed[0][id].energy for id in both])
+    calls = [sum(found[id]["force_calls"] or 0 for id in both) for found in relaxed]
+    change = np.array([relaxed[1][id]["energy"] - relaxed[0][id]["energy"] for id in both])
     print(f"\n{len(both)} crystals relaxed twice: {calls[0]} force calls without, {calls[1]} with pre-relaxation:")
     print(f"{calls[0] / calls[1]:.2f} times as many")
     print(f"energy with - without, eV/atom: median {np.median(change):+.4f}, mean {change.mean():+.4f};", end=" ")
@@ -82,9 +82,9 @@ def explain(higher: list[Result], originals: list[Atoms], workdir: Path, calcula
         return
     path = workdir / "undisturbed.extxyz"
     write(path, [originals[result.index] for result in higher])
-    relaxation = recipe(calculator, relaxer=None, stages=("relax",))
-    ends = {r.index: r.energy for r in screen([path], workdir / "undisturbed", relaxation, jobs=jobs)}
-    rises = [result.energy - energy for k, result in enumerate(higher) if result.energy and (energy := ends[k])]
+    found = screen(path, workdir / "undisturbed", calculator, stages=["relax"], relaxer=None, jobs=jobs)
+    ends = {r.index: r["energy"] for r in found}
+    rises = [result["energy"] - ends[k] for k, result in enumerate(higher) if result["energy"] and ends[k]]
     there = sum(rise <= HIGHER for rise in rises)
     print(f"of the {len(higher)}, {there} end no higher than the undisturbed crystal, relaxed, does")
 

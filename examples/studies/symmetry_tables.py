@@ -41,7 +41,7 @@ from asegen.metrics.matching import rms_distance, same_crystal
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.minimise import minimise
 from asegen.prototypes.catalogue import Catalogue
-from asegen.screening import recipe, screen
+from asegen.screening import screen
 from asegen.structures.atoms import read_structures
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.symbols import crystal_system
@@ -303,15 +303,14 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
         competing = folder / "phases.extxyz" if phases else None  # the elements are always there
         if competing:
             write(competing, [plain(atoms, atoms.info["material_id"]) for atoms in phases])
-        stages = recipe(calculator, relaxer=None, reference=competing, best=1)
-        for result in screen([folder / "candidates.extxyz"], folder / "screening", stages, jobs=jobs):
-            if result.e_known is not None:
-                asked = f"phonons: {result.phonons}, {result.lowest_frequency:.2f} THz" if result.phonons else ""
-                print(
-                    f"{result.name}: {result.formula} {result.space_group} {result.e_known:+.3f} eV/atom above the",
-                    end="",
-                )
-                print(f" known hull ({result.decomposition}); {result.force_calls} force calls; {asked}", flush=True)
+        options = {"relaxer": None, "reference": competing, "best": 1, "jobs": jobs}
+        for result in screen(folder / "candidates.extxyz", folder / "screening", calculator, **options):
+            if result["e_known"] is not None:
+                verdict, lowest = result["phonons"], result["lowest_frequency"]
+                asked = f"phonons: {verdict}, {lowest:.2f} THz" if verdict else ""
+                crystal, calls = f"{result['formula']} {result['space_group']}", result["force_calls"]
+                print(f"{result.name}: {crystal} {result['e_known']:+.3f} eV/atom above the", end="")
+                print(f" known hull ({result['decomposition']}); {calls} force calls; {asked}", flush=True)
 
 
 def target_in(formula: str, group: int, source: Source) -> Target | None:

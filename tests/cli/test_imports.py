@@ -21,6 +21,12 @@ UNNEEDED = {
 }
 """What no command loads that draws, moves or judges one structure."""
 
+UNNEEDED_BY_SCREEN = {
+    *("torch", "sympy", "matplotlib", "pandas", "phonopy"),
+    *("pymatgen.analysis.phase_diagram", "pymatgen.transformations", "pymatgen.io.vasp.sets"),
+}
+"""What only the workers of a screening load."""
+
 REFUSED = [
     "evaluate absent.extxyz",
     "evaluate {crystal} --reference absent.csv",
@@ -39,6 +45,12 @@ REFUSED = [
     "relax {crystal} --model nope -o a.cif",
     "relax {crystal} -o a.foo",
     "screen absent.extxyz --workdir run",
+    "screen {crystal} --workdir run --calculator nope",
+    "screen {crystal} --workdir run --fmax 0",
+    "screen {crystal} --workdir run --jobs 0",
+    "screen {crystal} --workdir run --reference absent.csv",
+    "screen {crystal} --workdir run --relaxer nope",
+    "screen {crystal} --workdir run --stages nope",
     "symmetrize absent.cif -o a.cif",
     "symmetrize {crystal} -o a.foo",
     "symmetrize {crystal} -o a.cif --symprec 7",
@@ -46,8 +58,6 @@ REFUSED = [
     "train torusflow-mp --data absent --out run",
     "train torusflow-mp --data absent --out run --init nope",
 ]
-LATER = ("screen",)
-"""Commands whose refusals still load something heavy: to be taken off this list, one by one."""
 
 WORK = [
     ("models", HEAVY, set()),
@@ -56,6 +66,7 @@ WORK = [
     ("generate NaCl -n 1 -o a.extxyz --spacegroup 225 --quick", UNNEEDED, {"transformer"}),
     ("relax {crystal} -o a.extxyz", UNNEEDED, {"empnn"}),
     ("predict {crystal} --model alignn-band-gap -o a.csv", UNNEEDED, {"alignn"}),
+    ("screen {crystal} --workdir run --calculator emt --jobs 1 --stages dedup,prerelax", UNNEEDED_BY_SCREEN, set()),
     ("symmetrize {crystal} -o a.extxyz", UNNEEDED | {"lightning"}, set()),
 ]
 """A command, what it doesn't load, and the networks that it may."""
@@ -85,26 +96,19 @@ def run(folder: Path, line: str) -> tuple[int, set[str]]:
     return code, set(modules)
 
 
-def marked(lines: list, later: tuple[str, ...]) -> list:
-    """Parameters of a test, those of commands that aren't yet so good expected to fail."""
-    mark = pytest.mark.xfail(reason="loads more than it needs", strict=False)
-    rows = [line if isinstance(line, tuple) else (line,) for line in lines]
-    return [pytest.param(*row, marks=mark if row[0].startswith(later) else (), id=row[0]) for row in rows]
-
-
 def within(modules: set[str], packages: set[str]) -> set[str]:
     """The modules that are, or lie in, some packages."""
     return {name for name in modules if any(f"{name}.".startswith(f"{package}.") for package in packages)}
 
 
-@pytest.mark.parametrize("line", marked(REFUSED, LATER))
+@pytest.mark.parametrize("line", REFUSED)
 def test_a_refusal_loads_nothing_heavy(tmp_path: Path, line: str) -> None:
     code, modules = run(tmp_path, line)
     assert code == 2
     assert not within(modules, HEAVY) & HEAVY
 
 
-@pytest.mark.parametrize(("line", "unneeded", "networks"), marked(WORK, ()))
+@pytest.mark.parametrize(("line", "unneeded", "networks"), WORK, ids=[line for line, _, _ in WORK])
 def test_a_command_loads_what_it_needs(tmp_path: Path, line: str, unneeded: set[str], networks: set[str]) -> None:
     code, modules = run(tmp_path, line)
     assert code == 0

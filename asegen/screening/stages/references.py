@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -21,9 +19,10 @@ from ase.spacegroup import crystal
 from pymatgen.core import Composition
 
 from asegen.errors import InputError
+from asegen.parallel.files import write_text
 from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.minimise import minimise
-from asegen.screening.hull import COMPETING, ELEMENT, Phase
+from asegen.screening.stages.phases import COMPETING, ELEMENT, Phase
 from asegen.structures.cif import StructureError
 from asegen.structures.formats import TABLE, file_format
 from asegen.structures.reading import number, read_entries, read_entry, read_table, row_id
@@ -191,11 +190,9 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all, whoever else writes the same."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".partial", delete=False) as partial:
-            json.dump(content, partial)
-        os.replace(partial.name, file)
+        write_text(file, json.dumps(content))
     except OSError as error:
-        raise InputError(f"{file.parent} cannot hold a cache: {error.strerror}") from None
+        raise InputError(f"cache = {file.parent}: it cannot hold a cache ({error.strerror})") from None
 
 
 def _rows(path: Path, problems: list[str]) -> Iterator[tuple[str, Atoms | None, str, Mapping[str, object]]]:

@@ -20,7 +20,7 @@ from ase.spacegroup import crystal
 from ase.units import _amu, _e
 
 from asegen.potentials.engine import find_engine
-from asegen.screening.phonons import (
+from asegen.screening.stages.finite_displacements import (
     BANDS,
     DOS,
     MARGINAL,

@@ -14,7 +14,7 @@ from typing import Any
 
 from asegen.errors import AsegenError
 from asegen.potentials.engine import MP2020
-from asegen.screening.hull import COMPETING, Phase
+from asegen.screening.stages.phases import COMPETING, Phase
 
 SERVER = "https://api.materialsproject.org"
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ase import Atoms
 
 from asegen.errors import InputError
+from asegen.parallel.files import sha256
 from asegen.screening.claims import Ledger
+from asegen.screening.stage import Runner
 from asegen.structures.cif import StructureError
 from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import Entry, read_entries, read_entry
@@ -21,20 +21,7 @@ from asegen.structures.validity import check_atoms
 _AT_ONCE = 64
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file's content.
-
-    Raises:
-        InputError: it can't be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-
-
-def gather(ledger: Ledger, reference: Path, formulas: set[str], run: Any) -> None:
+def gather(ledger: Ledger, reference: Path, formulas: set[str], run: Runner) -> None:
     """Keeps a file's crystals of some formulas in the ledger, unless they are there.
 
     Args:
@@ -44,9 +31,10 @@ def gather(ledger: Ledger, reference: Path, formulas: set[str], run: Any) -> Non
         run: calls a function of each of some arguments in workers, and gives the results in order.
 
     Raises:
-        InputError: the file can't be read.
+        InputError: the file is no file of structures.
+        OSError: it can't be read.
     """
-    source = [digest(reference), sorted(formulas)]
+    source = [sha256(reference), sorted(formulas)]
     if ledger.known("known_crystals") == source:
         return
     chunks = list(_chunks(_entries(reference)))

@@ -17,8 +17,8 @@ from pymatgen.io.vasp import Incar, Kpoints, Poscar
 from pymatgen.io.vasp.sets import MPRelaxSet
 
 from asegen.errors import InputError
-from asegen.screening.phonons import MESH, Settings, phonons
-from asegen.screening.vasp import GPAW_SCRIPT, NOTES, PHONONS, VASP_SCRIPT, write_inputs
+from asegen.screening.stages.finite_displacements import MESH, Settings, phonons
+from asegen.screening.stages.vasp import GPAW_SCRIPT, NOTES, PHONONS, VASP_SCRIPT, write_inputs
 
 
 def oxide() -> Atoms:

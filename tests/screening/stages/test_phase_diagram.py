@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from asegen.screening.hull import CANDIDATE, ELEMENT, Phase, place, read_plots, write_plots
+from asegen.errors import Reason
+from asegen.screening.stages.hull_plots import read_plots, write_plots
+from asegen.screening.stages.phase_diagram import place
+from asegen.screening.stages.phases import CANDIDATE, ELEMENT, Phase
 
 
 def element(symbol: str, energy: float, scale: str = "x") -> Phase:
@@ -70,9 +73,9 @@ def test_gaps_and_mixed_scales_stop_nobody_else() -> None:
         {"O": "O: unconverged"},
     )
     assert [placement.e_hull for placement in found] == [None] * 4
-    assert "mixed energy scales: DFT, x" == found[0].reason == found[2].reason
-    assert found[1].reason == "missing reference: O: unconverged"
-    assert found[3].reason == "missing reference: no reference phase of La"
+    assert Reason("mixed energy scales", "DFT, x") == found[0].reason == found[2].reason
+    assert found[1].reason == Reason("missing reference", "O: unconverged")
+    assert found[3].reason == Reason("missing reference", "no reference phase of La")
     assert plots == []
     (alone,), _ = place([candidate("1", "NaCl", -3.4)], [*SALT, Phase("foreign", "KCl", -3.0, "other")])
     assert alone.e_hull == 0  # what isn't in its system doesn't matter

@@ -18,12 +18,13 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 
 from asegen.errors import AsegenError, InputError
-from asegen.potentials.chgnet import ELEMENTS as CHGNET_ELEMENTS
+from asegen.potentials.chgnet import ELEMENTS
 from asegen.potentials.engine import MP2020, Engine, find_engine
-from asegen.screening import references
-from asegen.screening.hull import CANDIDATE, ELEMENT, Phase, place
-from asegen.screening.materials_project import materials_project
-from asegen.screening.references import computed, element_crystal, element_reference, read_reference
+from asegen.screening.stages import references
+from asegen.screening.stages.materials_project import materials_project
+from asegen.screening.stages.phase_diagram import place
+from asegen.screening.stages.phases import CANDIDATE, ELEMENT, Phase
+from asegen.screening.stages.references import computed, element_crystal, element_reference, read_reference
 from asegen.structures.validity import check_atoms
 
 
@@ -32,7 +33,7 @@ def test_elements_are_fit_crystals_of_themselves() -> None:
     for symbol, atoms in known.items():
         if atoms is not None:
             assert set(atoms.symbols) == {symbol} and check_atoms(atoms) is None, symbol
-    assert {s for s in CHGNET_ELEMENTS if known[s] is None} == {"Pm", "Np", "Pu"}
+    assert {s for s in ELEMENTS if known[s] is None} == {"Pm", "Np", "Pu"}
     assert len(known["Fe"].get_initial_magnetic_moments().nonzero()[0]) == 2  # for calculators that have spins
 
 

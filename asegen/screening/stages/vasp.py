@@ -15,7 +15,7 @@ from pymatgen.io.vasp.sets import MPRelaxSet
 
 from asegen.errors import InputError
 from asegen.potentials.gpaw import SETTINGS as GPAW_SETTINGS
-from asegen.screening.phonons import Settings, displaced, primitive
+from asegen.screening.stages.finite_displacements import Settings, displaced, primitive
 
 VASP_SCRIPT, GPAW_SCRIPT, NOTES, PHONONS = "relax_vasp.py", "relax_gpaw.py", "README.md", "phonons"
 """Files beside VASP's own in a folder of inputs, and the folder of displaced cells in it."""

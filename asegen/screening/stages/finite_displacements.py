@@ -7,7 +7,6 @@ transverse optical modes there is missing, which decides no stability.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -21,6 +20,7 @@ from ase.calculators.calculator import Calculator
 from ase.dft.kpoints import parse_path_string
 from numpy.typing import NDArray
 
+from asegen.parallel.files import write_text
 from asegen.potentials.minimise import minimise
 from asegen.structures.validity import standardised
 
@@ -144,9 +144,7 @@ def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settin
         found = _checked(_compute(phonon, calculator, settings), end.atoms, calculator, settings)
         _write(phonon, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / (SUMMARY + ".partial")
-    partial.write_text(json.dumps(asdict(found)))
-    os.replace(partial, folder / SUMMARY)
+    write_text(folder / SUMMARY, json.dumps(asdict(found)))
     return found
 
 

@@ -6,44 +6,20 @@ energies contain the Materials Project's corrections (see `asegen.potentials.eng
 
 from __future__ import annotations
 
-import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from pathlib import Path
 
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition, Element
 
-ELEMENT, COMPETING, CANDIDATE = "element", "competing", "candidate"
-"""Kinds of phases."""
+from asegen.errors import Reason
+from asegen.screening.stages.hull_plots import HullPlot, PlottedPhase
+from asegen.screening.stages.phases import CANDIDATE, Phase
 
 _ROUNDING = 1e-9  # eV/atom; what a phase on the hull may be off by rounding
 _MOST_PLOTTED = 400  # phases of one plot: those nearest to the hull
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A composition with its energy.
-
-    Attributes:
-        id: unique among the phases of a hull.
-        formula: such as "NaCl" or "Na4Cl4".
-        energy: eV/atom, finite.
-        energy_scale: label; see `asegen.potentials.engine.Engine`.
-        kind: `ELEMENT`, `COMPETING` or `CANDIDATE`.
-        shapes: whether the hull runs through it where it is low enough; False for one whose energy isn't to be trusted
-            (an unconverged relaxation), which is placed all the same.
-    """
-
-    id: str
-    formula: str
-    energy: float
-    energy_scale: str
-    kind: str = COMPETING
-    shapes: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,43 +32,14 @@ class Placement:
         e_known: eV/atom above the hull of the known phases alone: negative for one that beats them.
         formation_energy: eV/atom, relative to the lowest phases of its elements.
         decomposition: the phases below it with their shares of the atoms, such as "0.50 Na + 0.50 NaCl".
-        reason: one line `kind: detail` where e_hull is None.
+        reason: why e_hull is None.
     """
 
     e_hull: float | None = None
     e_known: float | None = None
     formation_energy: float | None = None
     decomposition: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class PlottedPhase:
-    """A phase in a plot: `fractions` of the atoms in the order of the plot's elements, energies in eV/atom."""
-
-    id: str
-    formula: str
-    kind: str
-    fractions: tuple[float, ...]
-    formation_energy: float
-    e_hull: float
-
-
-@dataclass(frozen=True)
-class HullPlot:
-    """What a plot of one chemical system needs.
-
-    Attributes:
-        elements: symbols, sorted.
-        energy_scale: of all its energies.
-        phases: those nearest to the hull first.
-        tie_lines: pairs of indices of stable phases that the hull's edges join; empty beyond three elements.
-    """
-
-    elements: tuple[str, ...]
-    energy_scale: str
-    phases: tuple[PlottedPhase, ...]
-    tie_lines: tuple[tuple[int, int], ...]
+    reason: Reason | None = None
 
 
 def place(
@@ -136,26 +83,6 @@ def place(
     return placements, plots
 
 
-def write_plots(path: Path, plots: Sequence[HullPlot]) -> None:
-    """Writes plots as JSON, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps([asdict(plot) for plot in plots]))
-    os.replace(partial, path)
-
-
-def read_plots(path: Path) -> list[HullPlot]:
-    """What `write_plots` wrote."""
-    return [
-        HullPlot(
-            elements=tuple(table["elements"]),
-            energy_scale=table["energy_scale"],
-            phases=tuple(PlottedPhase(**(row | {"fractions": tuple(row["fractions"])})) for row in table["phases"]),
-            tie_lines=tuple((i, j) for i, j in table["tie_lines"]),
-        )
-        for table in json.loads(path.read_text())
-    ]
-
-
 def _elements(phase: Phase) -> frozenset[str]:
     return frozenset(element.symbol for element in Composition(phase.formula).elements)
 
@@ -173,14 +100,14 @@ def _within(system: frozenset[str], phases: Mapping[frozenset[str], list[Phase]]
     return [phase for part in parts for phase in phases.get(part, [])]
 
 
-def _obstacle(system: frozenset[str], phases: Sequence[Phase], missing: Mapping[str, str]) -> str:
-    """Why a system has no hull, or nothing."""
+def _obstacle(system: frozenset[str], phases: Sequence[Phase], missing: Mapping[str, str]) -> Reason | None:
+    """Why a system has no hull, or None."""
     terminals = {next(iter(_elements(phase))) for phase in phases if phase.kind != CANDIDATE and _is_element(phase)}
     if without := sorted(system - terminals):
         reasons = [missing.get(symbol, f"no reference phase of {symbol}") for symbol in without]
-        return f"missing reference: {'; '.join(reasons)}"
+        return Reason("missing reference", "; ".join(reasons))
     scales = sorted({phase.energy_scale for phase in phases})
-    return f"mixed energy scales: {', '.join(scales)}" if len(scales) > 1 else ""
+    return Reason("mixed energy scales", ", ".join(scales)) if len(scales) > 1 else None
 
 
 def _is_element(phase: Phase) -> bool:
