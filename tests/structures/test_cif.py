@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
-from asegen.structures import cif
+from asegen.structures import cif, cif_tags
 from asegen.structures.cif import StructureError, cif_to_atoms
 
 PROTOTYPES = {
@@ -189,6 +189,6 @@ def test_what_cannot_be_used_is_one_line_with_its_kind(content, reason):
 
 
 def test_too_much_text_is_not_parsed(monkeypatch):
-    monkeypatch.setattr(cif, "MAX_TEXT", 100)
+    monkeypatch.setattr(cif_tags, "MAX_TEXT", 100)
     with pytest.raises(StructureError, match="too large"):
         cif_to_atoms(text())

@@ -123,7 +123,7 @@ FRAME = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 pbc="T T 
         (FRAME + "0\n\n", 1, "unreadable: a frame of 0 atoms"),
         (FRAME + "two\n", 1, "unreadable: 'two'"),
         (FRAME + FRAME.replace("2.0 2.0", "2.0 two") + FRAME, 2, "unreadable"),
-        (FRAME + FRAME.replace("Na", "Xx") + FRAME, 2, "unreadable"),
+        (FRAME + FRAME.replace("Na", "Xx") + FRAME, 2, "unknown element: 'Xx'"),
         (FRAME + FRAME.replace("pos:R:3", "pos:R:1000000000") + FRAME, 2, "too large"),
         (FRAME + "3000\nx\n" + "Na 0 0 0\n" * 3000 + FRAME, 2, "too large"),
     ],
@@ -168,7 +168,7 @@ VASP5 = "NaCl\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\
     ("text", "reason"),
     [
         (VASP5.replace("Na Cl\n", ""), "unknown element"),
-        (VASP5.replace("Na Cl\n", "Na Xx\n"), "unreadable"),
+        (VASP5.replace("Na Cl\n", "Na Xx\n"), "unknown element: 'Xx'"),
         (VASP5.replace("\n1 1\n", "\n1 x\n"), "unreadable"),
         (VASP5.replace("\n1 1\n", "\n1 1000000000\n"), "too large"),
         (VASP5[:-20], "unreadable"),

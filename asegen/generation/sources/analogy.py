@@ -14,11 +14,11 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.elements import TYPICAL_VOLUME
 from asegen.generation.compositions import Composition
 from asegen.generation.plan import Sample
 from asegen.generation.sources.symmetric import SymmetricGenerator, finished
 from asegen.prototypes.catalogue import Precedent
-from asegen.prototypes.volumes import TYPICAL
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.batches import crystals_of, make_orbits
 
@@ -96,7 +96,9 @@ def substituted(pairs: Sequence[tuple[Precedent, Composition]]) -> SymmetricBatc
         order = sorted(range(len(old)), key=lambda k: item.numbers.index(exchange[old[k]]))
         ways.append((group, [(letters[k], exchange[old[k]]) for k in order]))
         places.append(u[order])
-        growth = sum(TYPICAL[z] for z in item.numbers) / sum(TYPICAL[z] * n for z, n in known.counts.items())
+        growth = sum(TYPICAL_VOLUME[z] for z in item.numbers) / sum(
+            TYPICAL_VOLUME[z] * n for z, n in known.counts.items()
+        )
         lattices.append(lattice + _VOLUME * math.log(growth) / math.sqrt(3))
     numbers = Numbers(torch.from_numpy(np.concatenate(places)), torch.from_numpy(np.stack(lattices)))
     return SymmetricBatch(make_orbits(ways), numbers)
