@@ -54,6 +54,7 @@ class Entry:
             cutting met.
         format: what `content` is.
         values: the columns, info entries or key-value pairs beside the structure, as found.
+        named: whether `id` is the file's own; that of a frame of extxyz is known once it is read.
     """
 
     row: int
@@ -61,6 +62,7 @@ class Entry:
     content: str | Atoms | StructureError
     format: str
     values: Mapping[str, object] = field(default_factory=dict)
+    named: bool = False
 
 
 def file_format(path: Path) -> str | None:
@@ -140,9 +142,14 @@ def _rows(file: TextIOWrapper, path: Path) -> Iterator[dict[str, str]]:
                 blank = 0 if any(row.values()) else blank + 1
                 if blank > MAX_BLANK_LINES:
                     raise InputError(f"{path} has more than {MAX_BLANK_LINES:,} empty rows")
-                yield {key: value for key, value in row.items() if key is not None}
+                yield {key: _from_cell(value) for key, value in row.items() if key is not None}
         except (csv.Error, EOFError, OSError) as error:
             raise InputError(f"cannot read {path} at line {reader.line_num + 1}: {first_line(error)}") from None
+
+
+def _from_cell(text: str) -> str:
+    """A cell's text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
 
 
 def row_id(row: Mapping[str, str], number: int) -> str:
@@ -155,7 +162,8 @@ def _cut_table(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
         if "cif" not in row:
             raise InputError(f"{path} has no column `cif` (it has: {', '.join(row)[:200]})")
         values = {key: value for key, value in row.items() if key and key not in ("cif", *_ID_COLUMNS)}
-        yield Entry(index, row_id(row, index), row["cif"], CIF, values)
+        named = any(row.get(key) for key in _ID_COLUMNS)
+        yield Entry(index, row_id(row, index), row["cif"], CIF, values, named)
 
 
 def _cut_cif(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
@@ -202,9 +210,9 @@ def _with_info(entry: Entry, written: re.Match[str] | None) -> Entry:
         return entry
     if not isinstance(info, dict):
         return entry
-    name = next((str(info[key]) for key in _ID_COLUMNS if info.get(key) is not None), entry.id)
+    name = next((str(info[key]) for key in _ID_COLUMNS if info.get(key) is not None), None)
     values = {key: value for key, value in info.items() if key not in _ID_COLUMNS}
-    return replace(entry, id=name, values=values)
+    return replace(entry, id=name or entry.id, values=values, named=name is not None)
 
 
 def _named_end(lines: Iterator[str], path: Path) -> Iterator[str]:
@@ -249,6 +257,7 @@ def _cut_database(path: Path) -> Iterator[Entry]:
 def _database_entry(index: int, row: AtomsRow) -> Entry:
     data = row.data if isinstance(row.data, Mapping) else {}
     values = {**data, **row.key_value_pairs}
+    named = any(key in values for key in _ID_COLUMNS)
     name = next((str(values[key]) for key in _ID_COLUMNS if key in values), str(row.id))
     values = {key: value for key, value in values.items() if key not in _ID_COLUMNS}
     if "energy" in row:
@@ -256,7 +265,7 @@ def _database_entry(index: int, row: AtomsRow) -> Entry:
     if row.natoms > MAX_ATOMS:
         return Entry(index, name, _too_large(row.natoms), DATABASE)
     try:
-        return Entry(index, name, row.toatoms(), DATABASE, values)
+        return Entry(index, name, row.toatoms(), DATABASE, values, named)
     except Exception:  # a damaged row raises anything
         return Entry(index, name, StructureError("unreadable: the row holds no structure"), DATABASE)
 
@@ -268,8 +277,8 @@ def _cut_by_ase(path: Path, max_unpacked: int | None) -> Iterator[Entry]:
     try:
         for atoms in ase.io.iread(path, ":", do_not_split_by_at_sign=True):
             name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), str(row))
-            large = len(atoms) > MAX_ATOMS
-            yield Entry(row, name, _too_large(len(atoms)) if large else atoms, OTHER, _values(atoms))
+            content = _too_large(len(atoms)) if len(atoms) > MAX_ATOMS else atoms
+            yield Entry(row, name, content, OTHER, _values(atoms), any(key in atoms.info for key in _ID_COLUMNS))
             row += 1
     except UnknownFileTypeError:
         raise InputError(f"cannot read {path}: neither name nor content tells a format that ASE knows") from None

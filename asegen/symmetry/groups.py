@@ -8,6 +8,7 @@ symbols: spglib's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -19,11 +20,12 @@ import spglib
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.structures.settings import group_number
 
 Floats = NDArray[np.float64]
 
 LAST_GROUP = 230
-_SETTINGS = 530
+_SYMBOL_AND_NUMBER = re.compile(r"(\S.*?)\s*\((\d{1,3})\)")
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
 _LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
 
@@ -183,36 +185,30 @@ def space_group(number: int) -> SpaceGroup:
 
 
 def parse_group(text: str) -> int:
-    """The number of a group from its number or its symbol: "225", "Fm-3m", "P6_3/mmc", "P63/mmc", "P 2_1/c".
+    """The number of a group from its number or any usual symbol of it.
+
+    Args:
+        text: such as "225", "225.0", "Fm-3m", "P6_3/mmc", "P 21/n", "Cmca", "R-3m:H", "Fd-3m:2", or both, as in
+            "Fm-3m (225)".
 
     Raises:
-        InputError: neither.
+        InputError: neither, or a symbol and a number that aren't of the same group.
     """
     plain = text.strip()
-    if plain.lstrip("+-").isdecimal():
-        number = int(plain) if len(plain) < 9 else 0
+    both = _SYMBOL_AND_NUMBER.fullmatch(plain)
+    if both:
+        plain = both.group(1)
+        if group_number(plain) != int(both.group(2)):
+            raise InputError(f"{text[:40]!r}: the symbol is not that of group {both.group(2)}")
+    whole = plain.removesuffix(".0")
+    if whole.lstrip("+-").isdecimal():
+        number = int(whole) if len(whole) < 9 else 0
         if not 1 <= number <= LAST_GROUP:
             raise InputError(f"space group {plain[:12]}: there are 1 to {LAST_GROUP}")
         return number
-    known = _symbols()
-    found = known.get(_plain_symbol(plain))
+    found = group_number(plain)
     if found is None:
         raise InputError(f"{text[:30]!r} is no space group: write a number from 1 to 230, or a symbol such as Fm-3m")
-    return found
-
-
-def _plain_symbol(text: str) -> str:
-    return "".join(text.split()).replace("_", "")
-
-
-@cache
-def _symbols() -> dict[str, int]:
-    """Symbols of all settings, short ones of the standard setting first; a few serve two groups in other settings."""
-    kinds = [_kind(hall) for hall in range(1, _SETTINGS + 1)]
-    found: dict[str, int] = {}
-    for kind in sorted(kinds, key=lambda kind: kind.choice not in ("", "b", "b1", "2", "H")):
-        for symbol in (kind.international_short, kind.international_full, *kind.international.split("=")):
-            found.setdefault(_plain_symbol(symbol), kind.number)
     return found
 
 

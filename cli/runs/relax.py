@@ -19,7 +19,7 @@ from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
 from asegen.errors import InputError
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import output_format
+from asegen.structures.writing import check_room, csv_cell, output_format
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 UNREADABLE = "unreadable"
@@ -62,6 +62,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None, status="")
         for frames in _chunks(read_frames(args.inputs)):
+            check_room(kind, len(frames), args.output)
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 outcomes.append(_outcome(frame, record))
                 if record.status not in _LEFT_OUT:
@@ -118,6 +119,7 @@ def _line(outcome: _Outcome) -> str:
 
 
 def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
+    atoms.info = {**frame.info, **atoms.info}
     # Names of files in a folder and of blocks in a CIF are made of these two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
@@ -128,4 +130,4 @@ def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:
     with place.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_Outcome._fields)
-        writer.writerows(outcomes)
+        writer.writerows([csv_cell(value) for value in outcome] for outcome in outcomes)
