@@ -57,6 +57,8 @@ def parse_formula(text: str) -> dict[str, int]:
         raise InputError("empty formula")
     if len(plain) > _LONGEST:
         raise InputError(f"{_shown(text)} is too long for a formula: {len(plain)} characters")
+    if re.search(r"\.\d+\.\d", plain):  # half a molecule of water
+        raise _wrong(".", text)
     counts: Counter[str] = Counter()
     for part in _HYDRATE.split(plain):
         times, rest = _leading_number(part.strip(), text)
@@ -125,7 +127,7 @@ def whole_number(value: object, what: str) -> int:
         InputError: something else.
     """
     text = str(value).strip()
-    if not re.fullmatch(rf"\d{{1,{MAX_DIGITS + 3}}}(\.0*)?", text) or int(float(text)) < 1:
+    if not re.fullmatch(rf"[0-9]{{1,{MAX_DIGITS + 3}}}(\.0*)?", text) or int(float(text)) < 1:
         raise InputError(f"{text[:20]!r} is no {what}")
     return int(float(text))
 

@@ -53,12 +53,20 @@ def settings_of(symbol: str, choice: str = "") -> tuple[spglib.SpaceGroupType, .
     if not found and name[-1:] in _ICSD_CHOICES:
         found, own = _by_symbol().get(name[:-1], ()), own or _ICSD_CHOICES[name[-1]]
     wanted = own or choice.lower()
-    return tuple(s for s in found if not wanted or s.choice.lower() == wanted)
+    if wanted:
+        return tuple(s for s in found if s.choice.lower() == wanted)
+    with_usual_axes = tuple(s for s in found if not s.choice.strip("12"))
+    return with_usual_axes or found
 
 
 def settings_of_hall(symbol: str) -> tuple[spglib.SpaceGroupType, ...]:
-    """The settings of a Hall symbol: one, or none where it isn't in spglib's table."""
-    return tuple(s for s in all_settings() if plain_symbol(s.hall_symbol) == plain_symbol(symbol))
+    """The setting of a Hall symbol, or none where it isn't in spglib's table."""
+    wanted = _plain_hall(symbol)
+    return next(((setting,) for setting in all_settings() if _plain_hall(setting.hall_symbol) == wanted), ())
+
+
+def _plain_hall(symbol: str) -> str:
+    return " ".join(symbol.replace("_", " ").lower().split())
 
 
 def group_number(symbol: str) -> int | None:

@@ -35,6 +35,7 @@ _SUFFIXES = {
 _POSCAR_NAME = re.compile(r"(POSCAR|CONTCAR)([._-].*)?")
 _CIF_COMMENT = re.compile(r"^# asegen (\{.*\})$", re.MULTILINE)
 _FORMULA_CHARACTERS = re.compile(r"[^\w.()+-]")
+_ODD = re.compile(r"[^\w .:-]+")
 _OF_EXTXYZ = ("Properties", "Lattice", "pbc")
 _SPREADSHEET_FORMULA = re.compile(r"[=+\-@\t]")
 _ZERO = 1e-6  # fractional: what rounding in single precision leaves of 0
@@ -117,10 +118,8 @@ def extxyz_text(structures: Iterable[Atoms]) -> str:
         plain = _writable(atoms)
         plain.info, left_out = _extxyz_info(plain.info)
         if left_out:
-            names = ", ".join(
-                filter(None, [str(plain.info.get(LEFT_OUT, "")), *(" ".join(k.split()) for k in left_out)])
-            )
-            plain.info[LEFT_OUT] = names if _is_read(LEFT_OUT, names) else _as_json(names)
+            names = [str(plain.info.get(LEFT_OUT, "")), *(_ODD.sub("_", key.strip()) for key in left_out)]
+            plain.info[LEFT_OUT] = ", ".join(filter(None, names))
         write(text, plain, format="extxyz")
     return text.getvalue()
 
@@ -218,7 +217,7 @@ def _writable(atoms: Atoms) -> Atoms:
     for name in arrays:
         del plain.arrays[name]
     if left_out := [*(str(key) for key in atoms.info if str(key) not in plain.info), *arrays]:
-        plain.info[LEFT_OUT] = ", ".join(left_out)
+        plain.info[LEFT_OUT] = ", ".join(_ODD.sub("_", key.strip()) for key in left_out)
     return plain
 
 
