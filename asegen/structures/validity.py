@@ -258,5 +258,5 @@ def _nearest_in_tree(cell: Floats, x: Floats) -> tuple[float, int, int]:
     distances, near = cKDTree(images @ cell).query(x @ cell, k=2, distance_upper_bound=reach)
     found = np.where(np.arange(len(x)) == np.append(atoms, -1)[near[:, 0]], distances[:, 1], distances[:, 0])
     i = int(found.argmin())
-    j = next((int(atoms[k]) for k in near[i] if k < len(atoms) and atoms[k] != i), i)
-    return float(found[i]), min(i, j), max(i, j)
+    j = next((int(atoms[k]) for k in near[i] if k < len(atoms) and atoms[k] != i), None)
+    return (float(found[i]), 0, 0) if j is None else (float(found[i]), min(i, j), max(i, j))
