@@ -7,8 +7,6 @@ contradicts itself is an error.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from ase import Atoms
 from ase.geometry import cellpar_to_cell
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from asegen.structures.cif_symmetry import possible_operations
 from asegen.structures.cif_tags import Tags, structure_tags
-from asegen.structures.claims import contradiction
+from asegen.structures.claims import Content, contradiction
 from asegen.structures.errors import StructureError, first_line
 from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
 from asegen.structures.settings import Operations
@@ -30,14 +28,6 @@ MAX_IMAGES = 100_000
 """Sites times symmetry operations, checked before any of them is applied."""
 _SAME_ATOM = 0.05
 """Å. Images of one site nearer than this are one atom on a special position, written with too few digits."""
-
-
-class _Reading(NamedTuple):
-    """A cell that a CIF may mean."""
-
-    positions: Floats
-    origin: NDArray[np.int64]
-    contradiction: str | None
 
 
 def cif_to_atoms(text: str) -> Atoms:
@@ -59,16 +49,15 @@ def cif_to_atoms(text: str) -> Atoms:
     sites, cell = read_sites(tags), _cell(tags)
     possible, name = possible_operations(tags, cell)
     readings = [_reading(tags, sites, cell, operations) for operations in possible]
-    fitting = [reading for reading in readings if reading.contradiction is None]
+    fitting = [content for content, wrong in readings if wrong is None]
     if not fitting:
-        raise StructureError(f"contradiction: {readings[0].contradiction}")
+        raise StructureError(f"contradiction: {readings[0][1]}")
     if len(fitting) > 1:
         raise StructureError(f"bad symmetry: no operations listed, and {name[:40]!r} means {len(fitting)} settings")
-    (reading,) = fitting
+    (content,) = fitting
     notes = [sites.note, _magnetic_note(tags), _choice_note(name, len(possible))]
     info = {NOTE: "; ".join(told)} if (told := [note for note in notes if note]) else {}
-    numbers = sites.numbers[reading.origin]
-    return Atoms(numbers=numbers, scaled_positions=reading.positions, cell=cell, pbc=True, info=info)
+    return Atoms(numbers=content.numbers, scaled_positions=content.positions, cell=cell, pbc=True, info=info)
 
 
 def _magnetic_note(tags: Tags) -> str | None:
@@ -80,16 +69,15 @@ def _choice_note(name: str, n_possible: int) -> str | None:
     return f"the setting of {name[:40]!r} that agrees with the rest of the file" if n_possible > 1 else None
 
 
-def _reading(tags: Tags, sites: Sites, cell: Floats, operations: Operations) -> _Reading:
+def _reading(tags: Tags, sites: Sites, cell: Floats, operations: Operations) -> tuple[Content, str | None]:
     rotations, translations = operations
     if len(sites.rows) * len(rotations) > MAX_IMAGES:
         raise StructureError(f"too large: {len(sites.rows)} sites under {len(rotations)} symmetry operations")
     positions, origin = _apply(rotations, translations, sites.positions, cell)
     if len(positions) > MAX_ATOMS:
         raise StructureError(f"too large: more than {MAX_ATOMS} atoms")
-    numbers = sites.numbers[origin]
-    wrong = contradiction(tags, cell, numbers, positions, origin, sites.rows, len(rotations))
-    return _Reading(positions, origin, wrong)
+    content = Content(cell, sites.numbers[origin], positions, origin, sites.rows, len(rotations))
+    return content, contradiction(tags, content)
 
 
 def _cell(tags: Tags) -> Floats:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from math import gcd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import spglib
@@ -33,19 +33,10 @@ _SHARE_TOLERANCE = 0.005
 _SYMPRECS = (0.01, 0.1)
 
 
-def contradiction(
-    tags: Tags,
-    cell: Floats,
-    numbers: NDArray[np.int64],
-    positions: Floats,
-    origin: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    n_operations: int,
-) -> str | None:
-    """In one line what contradicts, or None.
+class Content(NamedTuple):
+    """What was read.
 
-    Args:
-        tags: of the CIF's block.
+    Attributes:
         cell: (3, 3), rows are lattice vectors, Å.
         numbers: (n_atoms,), atomic numbers of the whole cell.
         positions: (n_atoms, 3), fractional.
@@ -53,11 +44,27 @@ def contradiction(
         rows: (n_sites,), the row of the CIF's loop that each site is.
         n_operations: that were applied.
     """
+
+    cell: Floats
+    numbers: NDArray[np.int64]
+    positions: Floats
+    origin: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_operations: int
+
+
+def contradiction(tags: Tags, content: Content) -> str | None:
+    """In one line what contradicts, or None.
+
+    Args:
+        tags: of the CIF's block.
+        content: what was read from it.
+    """
     return (
-        _of_formula(tags, numbers)
-        or _of_multiplicities(tags, np.bincount(origin, minlength=len(rows)), rows, n_operations)
-        or _of_volume(tags, abs(float(np.linalg.det(cell))))
-        or _of_group(tags, (cell, positions, numbers))
+        _of_formula(tags, content.numbers)
+        or _of_multiplicities(tags, content)
+        or _of_volume(tags, abs(float(np.linalg.det(content.cell))))
+        or _of_group(tags, (content.cell, content.positions, content.numbers))
     )
 
 
@@ -112,13 +119,14 @@ def _shown(counts: Mapping[str, int]) -> str:
     return " ".join(f"{symbol}{count}" for symbol, count in counts.items())[:80]
 
 
-def _of_multiplicities(tags: Tags, images: NDArray[np.int64], rows: NDArray[np.int64], n_operations: int) -> str | None:
+def _of_multiplicities(tags: Tags, content: Content) -> str | None:
     values = next((found for tag in _MULTIPLICITIES if (found := column(tags, tag)) is not None), None)
-    if values is None or len(values) <= rows.max():
+    if values is None or len(values) <= content.rows.max():
         return None
-    told = [(values[row], n) for row, n in zip(rows, images.tolist(), strict=True) if values[row] not in (".", "?")]
+    images = np.bincount(content.origin, minlength=len(content.rows)).tolist()
+    told = [(values[row], n) for row, n in zip(content.rows, images, strict=True) if values[row] not in (".", "?")]
     wrong = next(((value, n) for value, n in told if value != n), None)
-    if wrong is None or all(value * n == n_operations for value, n in told if isinstance(value, int)):
+    if wrong is None or all(value * n == content.n_operations for value, n in told if isinstance(value, int)):
         return None  # SHELX wrote the order of the site's symmetry
     return f"a site is said to have multiplicity {str(wrong[0])[:20]}, and has {wrong[1]}"
 

@@ -7,7 +7,7 @@ import itertools
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import ase.io
 from ase import Atoms
@@ -87,37 +87,49 @@ def frame_atoms(frame: str) -> Atoms:
         StructureError: it can't be read; the message says which line is to blame.
     """
     frame, note = _plain(frame)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            (atoms,) = ase.io.iread(io.StringIO(frame), ":", format="extxyz")
-    except Exception:  # malformed text raises anything
-        raise StructureError(f"unreadable: {_blame(frame)}") from None
+    atoms = _by_ase(frame) or _by_ase(plain_exponents(frame))
+    if atoms is None:
+        raise StructureError(f"unreadable: {_blame(frame)}")
     if note:
         atoms.info.setdefault(NOTE, note)
     return atoms
 
 
+def _by_ase(frame: str) -> Atoms | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            (atoms,) = ase.io.iread(io.StringIO(frame), ":", format="extxyz")
+    except Exception:  # malformed text raises anything
+        return None
+    return atoms if len(atoms) else None
+
+
 def _plain(frame: str) -> tuple[str, str | None]:
-    """A frame as ASE reads it: no Fortran exponents, no deuterium; and a note."""
+    """A frame without what ASE doesn't know or ignores: deuterium is hydrogen; and a note."""
     head, comment, *lines = frame.splitlines()
     places = _places(comment)
-    rows = [plain_exponents(line).split() for line in lines]
-    width = len(places)
-    for number, row in enumerate(rows, 3):
-        if len(row) < width or (len(row) > width and _PROPERTIES.search(comment)):
-            raise StructureError(f"unreadable: line {number} of a frame has {len(row)} fields, not {width}")
-    species = places.index("species") if "species" in places else None
-    if species is None:
+    rows = [line.split() for line in lines]
+    _check_widths(rows, len(places), _PROPERTIES.search(comment) is not None)
+    if "species" not in places:
         return frame, None
-    heavy = [row for row in rows if row[species] in HEAVY_HYDROGEN]
-    for row in heavy:
-        row[species] = "H"
-    unknown = next((row[species] for row in rows if row[species].capitalize() not in atomic_numbers), None)
+    species = places.index("species")
+    symbols = {row[species] for row in rows}
+    unknown = next((x for x in sorted(symbols - set(HEAVY_HYDROGEN)) if x.capitalize() not in atomic_numbers), None)
     if unknown is not None:
         raise StructureError(f"unknown element: {unknown[:40]!r} is no element")
-    text = "\n".join([head, comment, *(" ".join(row) for row in rows)]) + "\n"
-    return text, HEAVY_HYDROGEN_NOTE if heavy else None
+    if not symbols & set(HEAVY_HYDROGEN):
+        return frame, None
+    for row in rows:
+        row[species] = "H" if row[species] in HEAVY_HYDROGEN else row[species]
+    return "\n".join([head, comment, *map(" ".join, rows)]) + "\n", HEAVY_HYDROGEN_NOTE
+
+
+def _check_widths(rows: Sequence[Sequence[str]], width: int, is_exact: bool) -> None:
+    """Raises where a line lacks a field, or has more than `Properties` announces."""
+    for number, row in enumerate(rows, 3):
+        if len(row) < width or (is_exact and len(row) > width):
+            raise StructureError(f"unreadable: line {number} of a frame has {len(row)} fields, not {width}")
 
 
 def _places(comment: str) -> list[str]:

@@ -169,8 +169,9 @@ def check_atoms(atoms: Atoms) -> Reason | None:
     cell = atoms.cell.array
     if not (np.isfinite(cell).all() and np.isfinite(atoms.positions).all()):
         return Reason("non-finite", "the cell or a position is NaN or infinite")
-    if np.abs(atoms.positions).max() > MAX_POSITION:
-        return Reason("lost digits", f"an atom is {np.abs(atoms.positions).max():.2g} Å away from the origin")
+    furthest = max(np.abs(atoms.positions).max(), np.abs(cell).max())
+    if furthest > MAX_POSITION:
+        return Reason("lost digits", f"an atom or the end of a lattice vector is {furthest:.2g} Å away from the origin")
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
         return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
