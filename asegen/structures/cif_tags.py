@@ -32,6 +32,8 @@ def structure_tags(text: str) -> Tags:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # ASE warns when it drops a line, an atom's perhaps
             blocks = list(_blocks(text))
+    except StructureError:
+        raise
     except UserWarning as warning:
         raise StructureError(f"unreadable: not a CIF ({first_line(warning)})") from None
     except (ValueError, RuntimeError) as error:  # with a word of what is wrong
@@ -42,19 +44,37 @@ def structure_tags(text: str) -> Tags:
         tags = {key.replace(".", "_"): value for key, value in block.items()}
         if "_atom_site_fract_x" in tags or "_atom_site_label" in tags:
             return tags
+        if "_cell_length_a" in tags:  # a crystal that has lost its sites, and what follows is another
+            break
     raise StructureError("unreadable: the CIF has no atom sites")
 
 
 def _blocks(text: str) -> Iterator[CIFBlock]:
     """The blocks of a CIF by ASE's parser, without its clean-up of marked-up text, which drops line ends and signs."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
+    items = lines
     if "\n;" in text:
-        lines = [line for line, inside in marked_lines(lines) if not inside or not line.lstrip().startswith(";")]
+        marked = list(marked_lines(lines))
+        items = [line for line, inside in marked if not inside]
+        lines = [line for line, inside in marked if not inside or not line.lstrip().startswith(";")]
+    _check_doubles(items)
     left = ["", *reversed([line for line in lines if line])]
     while left:
         line = left.pop().strip()
         if line and not line.startswith("#"):
             yield parse_block(left, line)
+
+
+def _check_doubles(lines: Iterable[str]) -> None:
+    """Raises where a block gives an item twice, of which ASE takes the last."""
+    given: dict[str, str] = {}
+    for line in lines:
+        item = line.strip()
+        if item[:1] == "_":
+            if given.setdefault(item.split(None, 1)[0].lower(), item) != item:
+                raise StructureError(f"contradiction: {item.split(None, 1)[0][:60]} is given twice")
+        elif item[:5].lower() == "data_":
+            given = {}
 
 
 def marked_lines(lines: Iterable[str]) -> Iterator[tuple[str, bool]]:

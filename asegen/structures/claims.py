@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import spglib
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from asegen.structures.cif_symmetry import listed_group, named_numbers
@@ -91,8 +91,6 @@ def _formula(text: str) -> dict[str, float] | None:
     found: dict[str, float] = {}
     for symbol, amount in terms:
         symbol = "H" if symbol in HEAVY_HYDROGEN else symbol
-        if symbol not in atomic_numbers:
-            return None
         found[symbol] = found.get(symbol, 0) + float(amount or 1)
     return {symbol: amount for symbol, amount in found.items() if amount > 0}
 

@@ -160,7 +160,7 @@ def row_id(row: Mapping[str, str], number: int) -> str:
 def _cut_table(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
     for index, row in enumerate(_rows(file, path)):
         if "cif" not in row:
-            raise InputError(f"{path} has no column `cif` (it has: {', '.join(row)[:200]})")
+            raise InputError(f"{path} has no column `cif` (it has: {' '.join(', '.join(row).split())[:200]})")
         values = {key: value for key, value in row.items() if key and key not in ("cif", *_ID_COLUMNS)}
         named = any(row.get(key) for key in _ID_COLUMNS)
         yield Entry(index, row_id(row, index), row["cif"], CIF, values, named)

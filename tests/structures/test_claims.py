@@ -73,6 +73,7 @@ def test_what_agrees_is_read(text: str) -> None:
         (salt().replace("'Na1 Cl1'", "'Na1 Cl2'"), "the formula"),
         (salt().replace("'Na1 Cl1'", "'Na1 Cl1 H1'"), "the formula"),
         (salt().replace("'Na1 Cl1'", "'Na1 Cl1.2'"), "the formula"),
+        (salt().replace("'Na1 Cl1'", "'Na1 Cj1'"), "the formula"),
         (salt().replace("Z 4", "Z 2"), "with Z = 2, and the cell holds Na4 Cl4"),
         (salt().replace("Z 4", "Z 3").replace("'Na1 Cl1'", "?"), "Z is said to be 3"),
         (salt(FACES[:1], SITES.replace(" 4 ", " 1 ")), "the formula is said to be 'Na1 Cl1' with Z = 4"),
@@ -80,6 +81,10 @@ def test_what_agrees_is_read(text: str) -> None:
         (salt(sites=SITES.replace("Na 4", "Na 8")), "a site is said to have multiplicity 8, and has 4"),
         (salt(sites=SITES.replace("Na 4", "Na many")), "multiplicity many"),
         (salt().replace("179.41", "197.41"), "the cell's volume is said to be 197.41 Å³, and is 179.4"),
+        (
+            salt().replace("_cell_volume", "_cell_formula_units_Z 8\n_cell_volume"),
+            "_cell_formula_units_Z is given twice",
+        ),
         (salt(number="62"), "the group is said to be '62'"),
         (salt(name="P n m a"), "the group is said to be 'P n m a'"),
         (salt(name="F m -3 m", number="221"), "the group is said to be 'F m -3 m'"),
