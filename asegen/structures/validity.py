@@ -175,7 +175,7 @@ def check_atoms(atoms: Atoms) -> Reason | None:
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
         return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
-    return _check_cell(atoms) or _check_pairs(cell, atoms)
+    return _check_cell(atoms) or _check_pairs(cell, atoms) or _check_emptiness(atoms)
 
 
 def _check_cell(atoms: Atoms) -> Reason | None:
@@ -188,11 +188,6 @@ def _check_cell(atoms: Atoms) -> Reason | None:
     if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
         return Reason(
             "bad volume", f"{per_atom:.4g} Å³ per atom, not {MIN_VOLUME_PER_ATOM:g} to {MAX_VOLUME_PER_ATOM:g}"
-        )
-    expansion = volume / float(_TYPICAL_VOLUME[atoms.numbers].sum())
-    if expansion > MAX_EXPANSION:
-        return Reason(
-            "bad volume", f"{per_atom:.4g} Å³ per atom, {expansion:.1f} times what these elements take in crystals"
         )
     if density(atoms) > MAX_DENSITY:
         return Reason("bad density", f"{density(atoms):.1f} g/cm³, above {MAX_DENSITY:g}")
@@ -212,6 +207,17 @@ def _check_pairs(cell: Floats, atoms: Atoms) -> Reason | None:
         return None
     names = f"{atoms.symbols[i]}{i} and {'its own image' if i == j else f'{atoms.symbols[j]}{j}'}"
     return Reason("overlapping atoms", f"{names} are {distance:.3f} Å apart")
+
+
+def _check_emptiness(atoms: Atoms) -> Reason | None:
+    volume = float(atoms.cell.volume)
+    expansion = volume / float(_TYPICAL_VOLUME[atoms.numbers].sum())
+    if expansion <= MAX_EXPANSION:
+        return None
+    per_atom = volume / len(atoms)
+    return Reason(
+        "bad volume", f"{per_atom:.4g} Å³ per atom, {expansion:.1f} times what these elements take in crystals"
+    )
 
 
 def _scaled_positions(atoms: Atoms) -> Floats:
