@@ -47,6 +47,15 @@ IONISATION_ENERGY: tuple[float, ...] = (
     5.89, 6.19, 6.27, 6.03, 5.97, 5.99, 6.20, 6.28, 6.37, 6.50, 6.58, 6.63, 4.96,
 )  # fmt: skip
 """eV, of the first electron (NIST Atomic Spectra Database)."""
+MENDELEEV: tuple[int, ...] = (
+    0,
+    103, 1, 12, 77, 86, 95, 100, 101, 102, 2, 11, 73, 80, 85, 90, 94, 99, 3, 10, 16, 19, 51, 54, 57, 60, 61, 64, 67,
+    72, 76, 81, 84, 89, 93, 98, 4, 9, 15, 25, 49, 53, 56, 59, 62, 65, 69, 71, 75, 79, 83, 88, 92, 97, 5, 8, 14, 33,
+    32, 31, 30, 29, 28, 18, 27, 26, 24, 23, 22, 21, 17, 20, 50, 52, 55, 58, 63, 66, 68, 70, 74, 78, 82, 87, 91, 96,
+    6, 7, 13, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34,
+)  # fmt: skip
+"""Places in the string of elements that Pettifor drew through the table (J. Phys. C 19, 285 (1986)): neighbours are
+alike in compounds."""
 
 TYPICAL_VOLUME: tuple[float, ...] = (
     0.0,

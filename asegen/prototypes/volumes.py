@@ -23,10 +23,10 @@ class VolumeRule:
     """
 
     def __init__(self, crystals: Crystals) -> None:
-        shares = np.zeros((len(crystals), LAST + 1))
         per_atom = 1 / crystals.n_atoms.numpy()
-        np.add.at(shares, (crystals.batch.numpy(), crystals.numbers.numpy()), 1.0)
-        shares *= per_atom[:, None]
+        place = crystals.batch.numpy() * (LAST + 1) + crystals.numbers.numpy()
+        counts = np.bincount(place, minlength=len(crystals) * (LAST + 1)).reshape(-1, LAST + 1)
+        shares = counts * per_atom[:, None]
         weight = np.sqrt(_TRUST)
         rows = np.concatenate([shares, weight * np.eye(LAST + 1)])
         goals = np.concatenate([crystals.volume.numpy() * per_atom, weight * np.array(TYPICAL_VOLUME)])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from asegen.models.checkpoint import read_header
+from asegen.models.header import read_header
 from asegen.potentials.gate import gate
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, Limits
 from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms

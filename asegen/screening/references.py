@@ -25,7 +25,8 @@ from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.minimise import minimise
 from asegen.screening.hull import COMPETING, ELEMENT, Phase
 from asegen.structures.cif import StructureError
-from asegen.structures.reading import TABLE, file_format, number, read_entries, read_entry, read_table, row_id
+from asegen.structures.formats import TABLE, file_format
+from asegen.structures.reading import number, read_entries, read_entry, read_table, row_id
 from asegen.structures.validity import check_atoms
 
 _PROCEDURE = "elements 1: FIRE to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would

@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.io.jsonio import decode
 
-from asegen.parallel.pool import OutOfTime, time_limit
+from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.engine import Engine
 from asegen.potentials.gate import UNSUPPORTED_KINDS, gate
 from asegen.potentials.minimise import Minimum, minimise

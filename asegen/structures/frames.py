@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from ase import Atoms
 from asegen.errors import InputError
 from asegen.structures.atoms import Structure, read_structures
 from asegen.structures.errors import StructureError
-from asegen.structures.reading import expand
+from asegen.structures.formats import files_in
 from asegen.structures.writing import FOLDER, write_structures
 
 
@@ -51,7 +52,7 @@ def read_frames(inputs: Sequence[Path]) -> Iterator[Frame]:
     Raises:
         InputError: a folder holds no file.
     """
-    for path in expand(inputs):
+    for path in itertools.chain.from_iterable(map(files_in, inputs)):
         rows = 0
         try:
             for structure in read_structures(path):

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -29,14 +29,10 @@ from asegen.structures.cif_tags import marked_lines
 from asegen.structures.errors import StructureError, first_line
 from asegen.structures.extxyz import cut_frames, frame_atoms
 from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, OTHER, POSCAR, TABLE, file_format, split_name
 from asegen.structures.poscar import poscar_atoms
 from asegen.structures.streams import MAX_BLANK_LINES, bounded_lines, check_compressed, open_text
 
-TABLE, CIF, EXTXYZ, POSCAR, DATABASE, OTHER = "csv", "cif", "extxyz", "vasp", "db", "ase"
-_SUFFIXES = {
-    ".csv": TABLE, ".cif": CIF, ".mcif": CIF, ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".vasp": POSCAR, ".poscar": POSCAR,
-    ".db": DATABASE, ".traj": OTHER,
-}  # fmt: skip
 _ID_COLUMNS = ("material_id", "id")
 _OWN_COMMENT = re.compile(r"^# asegen (\{.*\})\s*$", re.MULTILINE)
 _OWN_FIRST_LINE = re.compile(r"(\{.*\})[ \t\r]*\n")
@@ -63,39 +59,6 @@ class Entry:
     format: str
     values: Mapping[str, object] = field(default_factory=dict)
     named: bool = False
-
-
-def file_format(path: Path) -> str | None:
-    """The format that a file's name tells (`.gz` is looked through), or None."""
-    name = path.name.removesuffix(".gz")
-    if name.upper().startswith(("POSCAR", "CONTCAR")):
-        return POSCAR
-    return _SUFFIXES.get(Path(name).suffix.lower())
-
-
-def split_name(path: Path) -> str:
-    """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
-    name = path.name.removesuffix(".gz")
-    return Path(name).stem if Path(name).suffix.lower() in _SUFFIXES else name
-
-
-def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files, and the files of folders in the order of their names, hidden ones left out.
-
-    Args:
-        paths: files and folders; folders within a folder aren't entered.
-
-    Raises:
-        InputError: a folder holds no file.
-    """
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        if not inside:
-            raise InputError(f"{path} is a folder without files")
-        yield from inside
 
 
 def read_entries(path: Path, max_unpacked: int | None = None) -> Iterator[Entry]:

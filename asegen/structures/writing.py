@@ -24,15 +24,10 @@ from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 from ase.io.trajectory import Trajectory
 
 from asegen.errors import InputError
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, FOLDER, POSCAR, TRAJECTORY, check_room
 
-EXTXYZ, CIF, TRAJECTORY, DATABASE, FOLDER, POSCAR = "extxyz", "cif", "traj", "db", "folder", "vasp"
 LEFT_OUT = "left_out"
 """Key of `Atoms.info` for the names of what couldn't be written."""
-_SUFFIXES = {
-    ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".cif": CIF, ".traj": TRAJECTORY, ".db": DATABASE, ".vasp": POSCAR,
-    ".poscar": POSCAR, "": FOLDER,
-}  # fmt: skip
-_POSCAR_NAME = re.compile(r"(POSCAR|CONTCAR)([._-].*)?")
 _CIF_COMMENT = re.compile(r"^# asegen (\{.*\})$", re.MULTILINE)
 _FORMULA_CHARACTERS = re.compile(r"[^\w.()+-]")
 _ODD = re.compile(r"[^\w .:-]+")
@@ -41,39 +36,6 @@ _SPREADSHEET_FORMULA = re.compile(r"[=+\-@\t]")
 _ZERO = 1e-6  # fractional: what rounding in single precision leaves of 0
 _ZERO_LENGTH = 1e-9  # Å: what cosines of right angles leave of 0
 _SYMPREC = 0.01  # Å
-
-
-def output_format(name: str) -> str:
-    """The format that a path asks for by its suffix; one without a suffix, or with a slash at its end, is a folder.
-
-    Raises:
-        InputError: another suffix, or no name at all.
-    """
-    suffix = "" if name.endswith("/") else Path(name).suffix
-    if not name.endswith("/") and _POSCAR_NAME.fullmatch(Path(name).name):
-        return POSCAR
-    if suffix not in _SUFFIXES:
-        raise InputError(
-            f"{name}: unknown format {suffix!r}; use .extxyz, .cif, .traj, .db, .vasp (one), or a folder's name"
-        )
-    if Path(name).name in ("", ".."):
-        raise InputError(f"{name!r} names no file or folder to write")
-    return _SUFFIXES[suffix]
-
-
-def check_room(kind: str, n_structures: int, name: str) -> None:
-    """Refuses to write several structures into the one POSCAR that a path names; to be called before the work.
-
-    Args:
-        kind: of the path, as `output_format` tells.
-        n_structures: at least so many will be written.
-        name: the path.
-
-    Raises:
-        InputError: they don't fit.
-    """
-    if kind == POSCAR and n_structures > 1:
-        raise InputError(f"{name} holds one structure; name a folder, or a file of another format, for several")
 
 
 def holds(kind: str, atoms: Atoms) -> bool:

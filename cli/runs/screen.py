@@ -21,7 +21,7 @@ from rich.table import Table
 
 from asegen.errors import AsegenError, InputError
 from asegen.parallel.cluster import cluster, scheduler
-from asegen.parallel.pool import free_cores
+from asegen.parallel.machine import free_cores
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import TABLE, export
 from asegen.screening.ledger import OK, UNCONVERGED, Result, StageCount, funnel, provenance

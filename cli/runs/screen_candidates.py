@@ -6,10 +6,9 @@ import shlex
 from pathlib import Path
 
 from asegen.cli.main import build_parser
-from asegen.cli.runs.generate import run_generation
-from asegen.cli.runs.generate_methods import is_ranked
+from asegen.cli.runs.generate_arguments import is_ranked, read_arguments
 from asegen.errors import InputError
-from asegen.generation.rankers import ALIGNN
+from asegen.generation.ranking import Ranking
 
 CANDIDATES = "candidates.extxyz"
 """File of a screening's folder."""
@@ -39,6 +38,9 @@ def draw_candidates(arguments: str, workdir: Path) -> Path:
         raise InputError(f"--generate: the candidates go to {out}, all of them, without -o, --overwrite or --shard")
     args.resume = True
     if not is_ranked(args):
-        args.rank = ALIGNN
-    run_generation(args)
+        args.rank = Ranking.by
+    order = read_arguments(args)
+    from asegen.cli.runs.generate import run_generation  # loads torch
+
+    run_generation(args, order)
     return out

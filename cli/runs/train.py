@@ -11,19 +11,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asegen.errors import InputError
-from asegen.trained.weights import find_weights
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import load_recipe
 
 
-def run_training(args: argparse.Namespace) -> None:
+def run_training(args: argparse.Namespace, init: Path | None) -> None:
     """Trains as the command line asks.
+
+    Args:
+        args: of the command.
+        init: weights to start from.
 
     Raises:
         InputError: a bad recipe, data folder or device.
     """
     recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
-    init = find_weights(args.init) if args.init else None
     try:
         fabric = Fabric(
             accelerator=args.accelerator,

@@ -56,6 +56,7 @@ def test_best_first_and_known_again(tmp_path: Path, known: str, capsys: pytest.C
 def test_a_killed_run_goes_on_to_the_same(
     tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     append = PartialOutput.append
     calls = []
@@ -66,7 +67,6 @@ def test_a_killed_run_goes_on_to_the_same(
             raise KeyboardInterrupt
         append(self, structures)
 
-    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     monkeypatch.setattr(PartialOutput, "append", stop)
     out = tmp_path / "out.extxyz"
     with pytest.raises((SystemExit, KeyboardInterrupt)):
@@ -148,7 +148,7 @@ def test_bad_input_is_one_line(
 def test_a_missing_package_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
+    monkeypatch.setattr("asegen.potentials.chgnet.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit) as caught:
         generate("NaCl", "--rank", "chgnet", "-o", str(tmp_path / "out.extxyz"))
     printed = capsys.readouterr().err

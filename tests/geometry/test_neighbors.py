@@ -7,7 +7,7 @@ import pytest
 import torch
 from ase.build import bulk
 from ase.neighborlist import primitive_neighbor_list
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 
@@ -102,7 +102,6 @@ def assert_consistent(found: Neighbors, cells: torch.Tensor, positions: torch.Te
     assert not identities(found) or max(identities(found).values()) == 1
 
 
-@settings(max_examples=10)
 @given(SEEDS, st.sampled_from([torch.float32, torch.float64]))
 def test_within_a_cutoff_is_brute_force(seed: int, dtype: torch.dtype) -> None:
     inputs = batch(strange_crystals(np.random.default_rng(seed)), dtype)
@@ -116,7 +115,6 @@ def test_within_a_cutoff_is_brute_force(seed: int, dtype: torch.dtype) -> None:
         first += n
 
 
-@settings(max_examples=10)
 @given(SEEDS, st.sampled_from([1, 12, 32]), st.sampled_from([torch.float32, torch.float64]))
 def test_nearest_is_brute_force(seed: int, k: int, dtype: torch.dtype) -> None:
     inputs = batch(strange_crystals(np.random.default_rng(seed)), dtype)
@@ -135,7 +133,6 @@ def test_nearest_is_brute_force(seed: int, k: int, dtype: torch.dtype) -> None:
         first += n
 
 
-@settings(max_examples=10)
 @given(SEEDS)
 def test_agrees_with_ase_and_pymatgen(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -165,18 +162,19 @@ def test_shells_of_known_crystals() -> None:
 
 @pytest.mark.parametrize("skew", [np.eye(3), [[1, 0, 0], [7, 1, 0], [-3, 5, 1]], [[0, 0, 1], [1, 0, 4], [0, 1, 0]]])
 def test_ties_are_settled_by_j_then_shift(skew: list[list[float]]) -> None:
-    # Every number is exact in binary, so equal distances are equal.
+    # Every number is exact in binary but for square roots, whose last digit depends on the processor.
     cell, inverse = np.array(skew) @ (2.0 * np.eye(3)), np.linalg.inv(skew).round()
     x = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0]]) @ inverse
     transform = minkowski_reduce(torch.tensor(cell)[None])[1][0].numpy()
     to_reduced = np.linalg.inv(transform).round().astype(int)
     for k in (1, 5, 20, 33):
         found = nearest_neighbors(*batch([(cell, x)]), k)
-        pairs = brute_force((cell, x), float(found.distance.max()))
+        pairs = brute_force((cell, x), float(found.distance.max()) + 1e-9)
+        pairs = [(i, round(d, 9), j, s) for i, d, j, s in pairs]
         pairs.sort(key=lambda p: (p[0], p[1], p[2], tuple((np.array(p[3]) @ to_reduced)[::-1])))
         expected = [p for atom in range(3) for p in [q for q in pairs if q[0] == atom][:k]]
         ours = zip(found.i.tolist(), found.distance.tolist(), found.j.tolist(), found.shift.tolist(), strict=True)
-        assert [(i, d, j, tuple(s)) for i, d, j, s in ours] == expected
+        assert [(i, round(d, 9), j, tuple(s)) for i, d, j, s in ours] == expected
 
 
 @pytest.mark.parametrize("shear", [1e2, 1e4, 1e6])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from asegen.parallel import machine
 from asegen.parallel.machine import is_dead, on_network
-from asegen.screening import machine
 
 MOUNTS = """\
 /dev/sda / ext4 rw 0 0

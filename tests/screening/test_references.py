@@ -18,7 +18,8 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 
 from asegen.errors import AsegenError, InputError
-from asegen.potentials.engine import CHGNET_ELEMENTS, MP2020, Engine, find_engine
+from asegen.potentials.chgnet import ELEMENTS as CHGNET_ELEMENTS
+from asegen.potentials.engine import MP2020, Engine, find_engine
 from asegen.screening import references
 from asegen.screening.hull import CANDIDATE, ELEMENT, Phase, place
 from asegen.screening.materials_project import materials_project

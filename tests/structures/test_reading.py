@@ -12,8 +12,9 @@ from ase.io import write
 
 from asegen.errors import InputError
 from asegen.structures.cif import StructureError
-from asegen.structures.reading import expand, file_format, number, read_entries, read_entry, split_name
-from asegen.structures.writing import output_format, write_structures
+from asegen.structures.formats import file_format, files_in, output_format, split_name
+from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.writing import write_structures
 
 STRUCTURES = [bulk("NaCl", "rocksalt", a=5.64), bulk("Si"), bulk("TiN", "rocksalt", a=4.24, cubic=True)]
 
@@ -311,7 +312,7 @@ def test_ids_and_info_that_asegen_wrote_come_back(tmp_path):
         atoms.info = {"material_id": f"{1000 + k}", "gap": k / 2, "sample_index": k, "formula": "x"}
     for name in ("a.extxyz", "a.cif", "a.db", "a.traj", "f"):
         write_structures(structures, tmp_path / name, output_format(name))
-        found = [item for path in expand([tmp_path / name]) for item in read_all(path)]
+        found = [item for path in files_in(tmp_path / name) for item in read_all(path)]
         assert [name for name, _, _ in found] == ["1000", "1001", "1002"]
         assert [values["gap"] for _, _, values in found] == [0, 0.5, 1]
 
@@ -320,9 +321,11 @@ def test_folders_are_their_files(tmp_path):
     for name in ("b.cif", "a.cif", ".hidden.cif"):
         (tmp_path / name).touch()
     (tmp_path / "empty").mkdir()
-    assert list(expand([tmp_path, tmp_path / "x"])) == [tmp_path / "a.cif", tmp_path / "b.cif", tmp_path / "x"]
+    assert files_in(tmp_path) == [tmp_path / "a.cif", tmp_path / "b.cif"] and files_in(tmp_path / "x") == [
+        tmp_path / "x"
+    ]
     with pytest.raises(InputError, match="empty is a folder without files"):
-        list(expand([tmp_path / "empty"]))
+        files_in(tmp_path / "empty")
 
 
 def test_a_cif_of_many_blocks_may_be_long(tmp_path, monkeypatch):

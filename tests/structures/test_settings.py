@@ -7,7 +7,7 @@ import spglib
 from asegen.structures.cif import StructureError, cif_to_atoms
 from asegen.structures.operations import fit_cell, is_group
 from asegen.structures.settings import all_settings, group_number, settings_of, settings_of_hall, tabulated_operations
-from asegen.symmetry.groups import parse_group
+from asegen.symmetry.symbols import parse_group
 
 HALLS = range(1, 531)
 

@@ -14,6 +14,7 @@ from pymatgen.io.cif import CifParser
 from pymatgen.io.vasp import Poscar
 
 from asegen.errors import InputError
+from asegen.structures.formats import check_room, output_format
 from asegen.structures.reading import read_entries, read_entry, read_table
 from asegen.structures.writing import (
     CIF,
@@ -23,11 +24,9 @@ from asegen.structures.writing import (
     LEFT_OUT,
     POSCAR,
     TRAJECTORY,
-    check_room,
     csv_cell,
     extxyz_text,
     holds,
-    output_format,
     read_back,
     write_structures,
 )

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.models.gemsnet import triplet_perceptron
 from asegen.models.gemsnet.dense import scaled_silu
 from asegen.models.gemsnet.geometry import Geometry, geometry_of
 from asegen.models.gemsnet.triplet_perceptron import TripletPerceptron
-from asegen.nn import triplet_perceptron
 
 DEGREES, CIRCULAR, HIDDEN = 3, 4, 5
 
