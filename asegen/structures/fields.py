@@ -1,4 +1,4 @@
-"""Fields of text formats: numbers as Fortran and others write them."""
+"""What the readers of all formats share: limits, numbers as Fortran writes them, the key of notes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
+from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, read_structures
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import files_in
@@ -84,15 +84,10 @@ def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:
     Raises:
         OSError: the place can't be written.
     """
-    partial = out.with_name(f".{out.name}.partial{out.suffix}")
-    try:
-        _remove(partial)
-        write_structures(structures, partial, kind)
+    with replacing(out) as beside:
+        write_structures(structures, beside, kind)
         if kind == FOLDER:
             _remove(out)
-        os.replace(partial, out)
-    finally:
-        _remove(partial)
 
 
 def _remove(path: Path) -> None:

@@ -146,7 +146,7 @@ def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> Non
         for index, atoms in numbered:
             (place / poscar_name(atoms, index)).write_text(_poscar_text(atoms), encoding="utf-8")
     elif kind == DATABASE:
-        with connect(place, append=False) as database:
+        with connect(place, type="db", append=False) as database:
             for _, atoms in numbered:
                 info = {k: v.item() if isinstance(v, np.generic) else v for k, v in atoms.info.items()}
                 database.write(atoms, key_value_pairs=_searchable(info), data=info)
