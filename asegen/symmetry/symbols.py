@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
 from typing import TYPE_CHECKING
 
 from asegen.errors import InputError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LAST_GROUP = 230
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
 _LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
-_SETTINGS = 530
+_SYMBOL_AND_NUMBER = re.compile(r"(\S.*?)\s*\((\d{1,3})\)")
 
 
 def crystal_system(number: int) -> str:
@@ -22,37 +22,34 @@ def crystal_system(number: int) -> str:
 
 
 def parse_group(text: str) -> int:
-    """The number of a group from its number or its symbol: "225", "Fm-3m", "P6_3/mmc", "P63/mmc", "P 2_1/c".
+    """The number of a group from its number or any usual symbol of it.
+
+    Args:
+        text: such as "225", "225.0", "Fm-3m", "P6_3/mmc", "P 21/n", "Cmca", "R-3m:H", "Fd-3m:2", or both, as in
+            "Fm-3m (225)".
 
     Raises:
-        InputError: neither.
+        InputError: neither, or a symbol and a number that aren't of the same group.
     """
     plain = text.strip()
-    if plain.lstrip("+-").isdecimal():
-        number = int(plain) if len(plain) < 9 else 0
-        if not 1 <= number <= LAST_GROUP:
-            raise InputError(f"space group {plain[:12]}: there are 1 to {LAST_GROUP}")
-        return number
-    known = _symbols()
-    found = known.get(_plain_symbol(plain))
+    if plain.removesuffix(".0").lstrip("+-").isdecimal():
+        return _checked_number(plain.removesuffix(".0"))
+    from asegen.structures.settings import group_number  # loads spglib
+
+    both = _SYMBOL_AND_NUMBER.fullmatch(plain)
+    found = group_number(both.group(1) if both else plain)
+    if both and found != int(both.group(2)):
+        raise InputError(f"{text[:40]!r}: the symbol is not that of group {both.group(2)}")
     if found is None:
         raise InputError(f"{text[:30]!r} is no space group: write a number from 1 to 230, or a symbol such as Fm-3m")
     return found
 
 
-def _plain_symbol(text: str) -> str:
-    return "".join(text.split()).replace("_", "")
-
-
-@cache
-def _symbols() -> dict[str, int]:
-    """Symbols of all settings, short ones of the standard setting first; a few serve two groups in other settings."""
-    kinds = [kind_of_setting(hall) for hall in range(1, _SETTINGS + 1)]
-    found: dict[str, int] = {}
-    for kind in sorted(kinds, key=lambda kind: kind.choice not in ("", "b", "b1", "2", "H")):
-        for symbol in (kind.international_short, kind.international_full, *kind.international.split("=")):
-            found.setdefault(_plain_symbol(symbol), kind.number)
-    return found
+def _checked_number(text: str) -> int:
+    number = int(text) if len(text) < 9 else 0
+    if not 1 <= number <= LAST_GROUP:
+        raise InputError(f"space group {text[:12]}: there are 1 to {LAST_GROUP}")
+    return number
 
 
 def kind_of_setting(hall_number: int) -> SpaceGroupType:

@@ -19,8 +19,9 @@ from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
-from asegen.structures.formats import output_format
+from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
+from asegen.structures.writing import csv_cell
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 UNREADABLE = "unreadable"
@@ -57,6 +58,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
     began = time.monotonic()
     with ProgressBar("relaxing") as bar:
         for frames in _chunks(read_frames(args.inputs)):
+            check_room(kind, len(frames), args.output)
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 outcomes.append(_outcome(frame, record))
                 if record.status not in _LEFT_OUT:
@@ -116,6 +118,7 @@ def _line(outcome: _Outcome) -> str:
 
 
 def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
+    atoms.info = {**frame.info, **atoms.info}
     # Names of files in a folder and of blocks in a CIF are made of these two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
@@ -126,4 +129,4 @@ def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:
     with replacing(place) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_Outcome._fields)
-        writer.writerows(outcomes)
+        writer.writerows([csv_cell(value) for value in outcome] for outcome in outcomes)

@@ -60,6 +60,7 @@ def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:
 
 def _marked(refined: Refined, frame: Frame, index: int, symprec: float) -> Atoms:
     atoms = refined.atoms
+    atoms.info = {**frame.info, **atoms.info}
     # Names of files in a folder and of blocks in a CIF are made of the first two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"spacegroup": refined.group, "spacegroup_symbol": refined.symbol, "wyckoff": refined.wyckoff}

@@ -128,7 +128,7 @@ def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
     pytest.importorskip("chgnet")
     from chgnet.model.dynamics import CHGNetCalculator
 
-    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Cu", a=15)]
+    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Xe", a=9.5)]
     structures.append(bulk("Cu", "sc", a=0.8))
     found = find_ranker("chgnet", "cpu").judge(structures)
     assert isnan(found[3].energy) and found[3].reason.startswith("isolated atom")

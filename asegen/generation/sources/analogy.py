@@ -14,13 +14,13 @@ from ase.data import chemical_symbols
 from ase.formula import Formula
 
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.elements import TYPICAL_VOLUME
 from asegen.generation.finishing import finished
 from asegen.generation.plan import Sample
 from asegen.generation.source import Source
 from asegen.generation.sources.symmetric import Symmetric
 from asegen.generation.target import Target
 from asegen.prototypes.catalogue import Precedent
-from asegen.prototypes.volumes import TYPICAL
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.batches import crystals_of, make_orbits
 
@@ -131,7 +131,7 @@ def substituted(pairs: Sequence[tuple[Precedent, tuple[int, ...]]]) -> Symmetric
         order = sorted(range(len(old)), key=lambda k: numbers.index(exchange[old[k]]))
         sites.append((group, [(letters[k], exchange[old[k]]) for k in order]))
         places.append(u[order])
-        growth = sum(TYPICAL[z] for z in numbers) / sum(TYPICAL[z] * n for z, n in known.counts.items())
+        growth = sum(TYPICAL_VOLUME[z] for z in numbers) / sum(TYPICAL_VOLUME[z] * n for z, n in known.counts.items())
         lattices.append(lattice + _VOLUME * math.log(growth) / math.sqrt(3))
     values = Numbers(torch.from_numpy(np.concatenate(places)), torch.from_numpy(np.stack(lattices)))
     return SymmetricBatch(make_orbits(sites), values)

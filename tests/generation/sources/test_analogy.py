@@ -12,8 +12,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators import Generator, Request, open_source
 from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.elements import TYPICAL_VOLUME
 from asegen.prototypes.catalogue import Catalogue
-from asegen.prototypes.volumes import TYPICAL
 from asegen.symmetry.analysis import find_symmetry
 from asegen.symmetry.batches import orbits_of
 
@@ -72,7 +72,7 @@ def test_the_known_crystal_with_other_elements(
 
 def test_the_volume_follows_from_the_elements(generator: Generator) -> None:
     made = generator.generate(rutile("Sn2O4"), seed=1)[0]
-    growth = (2 * TYPICAL[50] + 4 * TYPICAL[8]) / (2 * TYPICAL[22] + 4 * TYPICAL[8])
+    growth = (2 * TYPICAL_VOLUME[50] + 4 * TYPICAL_VOLUME[8]) / (2 * TYPICAL_VOLUME[22] + 4 * TYPICAL_VOLUME[8])
     assert made.get_volume() == pytest.approx(RUTILE.get_volume() * growth, rel=1e-6)
     lengths = made.cell.lengths()
     assert lengths.max() / lengths.min() == pytest.approx(4.59 / 2.96, rel=1e-6)  # the shape is the known one's
