@@ -32,6 +32,7 @@ class Split(NamedTuple):
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
         symmetry = self.symmetry and self.symmetry.to(device)
+        _ = self.crystals.largest  # counted where counting is free
         return Split(self.crystals.to(device), self.targets.to(device), self.per_site, symmetry)
 
     def take(self, index: Tensor) -> Split:
