@@ -370,5 +370,5 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe less the number of steps, which a resumed run may change."""
-    return {**recipe, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}
+    """A recipe less the number of steps and the precision, which a resumed run may change."""
+    return {**recipe, "precision": None, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}
