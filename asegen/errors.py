@@ -1,4 +1,30 @@
-"""Errors that a user meets as one clear line; the command line ends with exit code 2."""
+"""Errors that a user meets as one clear line, and reasons why one structure among many is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a structure is refused, or what was done with it failed.
+
+    Attributes:
+        kind: a few words that can be counted, such as "overlapping atoms".
+        detail: one line that says more of this case.
+    """
+
+    kind: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.detail}"
+
+    @classmethod
+    def read(cls, text: str) -> Reason:
+        """The reason that was written as text, `kind: detail`."""
+        kind, _, detail = text.partition(": ")
+        return cls(kind, detail)
 
 
 class AsegenError(Exception):

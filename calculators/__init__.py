@@ -1,25 +1,25 @@
 """What a user of ASE meets: a generator of `ase.Atoms`, a relaxer used as an optimiser, predictions as a calculator."""
 
-from asegen.calculators.analogy import AnalogyGenerator
-from asegen.calculators.generator import Generator
-from asegen.calculators.hybrid import HybridCandidates, HybridGenerator
-from asegen.calculators.property import PropertyCalculator
-from asegen.calculators.ranked import RankedGenerator
-from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
-from asegen.calculators.score import ScoreGenerator
-from asegen.calculators.symmetric import SymmetricGenerator
-from asegen.calculators.template import TemplateGenerator
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "AnalogyGenerator",
-    "Generator",
-    "HybridCandidates",
-    "HybridGenerator",
-    "LearnedRelaxer",
-    "PropertyCalculator",
-    "RankedGenerator",
-    "ScoreGenerator",
-    "SymmetricGenerator",
-    "TemplateGenerator",
-    "relax_structures",
-]
+_DOORS = {
+    "AnalogyGenerator": "asegen.generation.sources.analogy",
+    "Generator": "asegen.generation.generator",
+    "HybridCandidates": "asegen.generation.sources.hybrid",
+    "HybridGenerator": "asegen.generation.sources.hybrid",
+    "LearnedRelaxer": "asegen.calculators.relaxer",
+    "PropertyCalculator": "asegen.calculators.property",
+    "RankedGenerator": "asegen.generation.ranked",
+    "ScoreGenerator": "asegen.generation.sources.score",
+    "SymmetricGenerator": "asegen.generation.sources.symmetric",
+    "TemplateGenerator": "asegen.generation.sources.template",
+    "relax_structures": "asegen.calculators.relaxer",
+}
+__all__ = sorted(_DOORS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_DOORS[name]), name)

@@ -15,10 +15,10 @@ from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from asegen.atoms import check_atoms, crystals_from_atoms
-from asegen.errors import InputError
-from asegen.predictors import PropertyPredictor, load_predictor
-from asegen.structure_checks import primitive
+from asegen.errors import InputError, Reason
+from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.structures.validity import primitive
+from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 DEFAULT_FAMILY = "alignn"
 BATCH = 256
@@ -45,7 +45,7 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
     Args:
         structures: any Atoms; what is no crystal, or holds an element that the model never saw, gets a status.
         model: a shipped model's name, the path of weights, or a loaded predictor.
-        device: see `asegen.trained.pick_device`.
+        device: see `asegen.trained.weights.pick_device`.
 
     Returns:
         One result for each structure, in order.
@@ -58,11 +58,11 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
     results: list[Predicted | None] = [None] * len(structures)
     fit: list[tuple[int, Atoms]] = []
     for k, atoms in enumerate(structures):
-        status = judge(atoms, predictor)
-        if status is None:
+        reason = judge(atoms, predictor)
+        if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
         else:
-            results[k] = Predicted(status, {})
+            results[k] = Predicted(str(reason), {})
     for k, result in _predict_fit(fit, predictor):
         results[k] = result
     return [result for result in results if result is not None]
@@ -94,15 +94,14 @@ def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predi
     return Predicted("ok", {name: float(row[0]) for name, row in columns.items()})
 
 
-def judge(atoms: Atoms, predictor: PropertyPredictor) -> str | None:
-    """Why a model can't say anything of a structure, `kind: detail`, or None."""
+def judge(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
+    """Why a model can't say anything of a structure, or None."""
     if (reason := check_atoms(atoms)) is not None:
         return reason
     foreign = sorted({int(z) for z in atoms.numbers} - predictor.elements)
     if foreign:
-        return (
-            f"unknown element: {predictor.name} was trained without {', '.join(chemical_symbols[z] for z in foreign)}"
-        )
+        names = ", ".join(chemical_symbols[z] for z in foreign)
+        return Reason("unknown element", f"{predictor.name} was trained without {names}")
     return None
 
 
@@ -116,7 +115,7 @@ class PropertyCalculator(Calculator):
 
     Args:
         model: a shipped model's name or the path of weights.
-        device: see `asegen.trained.pick_device`.
+        device: see `asegen.trained.weights.pick_device`.
         forces: offer forces and stress too.
 
     Raises:

@@ -17,19 +17,19 @@ from ase.filters import Filter
 from ase.optimize.optimize import BaseDynamics
 from ase.parallel import world
 
-from asegen.atoms import check_atoms, crystals_from_atoms
 from asegen.calculators.freedom import Held, Wishes, freedom_of, unwrap, what_holds
-from asegen.crystal import Crystals, Tangent
-from asegen.errors import InputError
+from asegen.crystals.crystals import Crystals, Tangent
+from asegen.errors import InputError, Reason
 from asegen.geometry.torus import shortest
 from asegen.relaxation.motion import size_of
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits
-from asegen.relaxers import Relaxer, load_relaxer
+from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.trained.relaxer import Relaxer, load_relaxer
 
 REFUSED, INVALID = "refused", "invalid"
 """Statuses beside `asegen.relaxation.relax.STATUSES`: not a crystal that can be relaxed; not valid when it stopped."""
 
-_HOPELESS = ("no atoms", "not periodic", "non-finite", "unknown element", "bad cell")  # kinds of the validity gate
+_HOPELESS = {"no atoms", "not periodic", "non-finite", "unknown element", "bad cell"}  # kinds of the validity gate
 
 
 class LearnedRelaxer(BaseDynamics):
@@ -85,7 +85,7 @@ class LearnedRelaxer(BaseDynamics):
         crystal, wishes, self._strains = unwrap(atoms, wishes)
         self.relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
         if (reason := refusal(crystal, self.relaxer)) is not None:
-            raise InputError(reason)
+            raise InputError(str(reason))
         self._freedom = freedom_of([what_holds(crystal, wishes)], wishes)
         super().__init__(crystal, logfile, trajectory, append_trajectory, comm=comm)
         if self._freedom.symmetry is not None:
@@ -225,19 +225,20 @@ class LearnedRelaxer(BaseDynamics):
             Path(self.restart).write_text(json.dumps(state), encoding="utf-8")
 
 
-def refusal(atoms: Atoms, relaxer: Relaxer) -> str | None:
-    """Why Atoms can't be relaxed at all, in one line, or None.
+def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
+    """Why Atoms can't be relaxed at all, or None.
 
     Args:
         atoms: any Atoms.
         relaxer: the one that would do it.
     """
     reason = check_atoms(atoms)
-    if reason is not None and reason.startswith(_HOPELESS):
+    if reason is not None and reason.kind in _HOPELESS:
         return reason
     foreign = sorted(set(atoms.numbers.tolist()) - relaxer.elements)
     if foreign:
-        return f"untrained element: {relaxer.name} has no training data with {chemical_symbols[foreign[0]]}"
+        named = chemical_symbols[foreign[0]]
+        return Reason("untrained element", f"{relaxer.name} has no training data with {named}")
     return None
 
 
@@ -321,8 +322,8 @@ def relax_structures(
     held: dict[int, Held] = {}
     for k, atoms in enumerate(structures):
         try:
-            if (reason := refusal(atoms, relaxer)) is not None:
-                raise InputError(reason)
+            if (refused := refusal(atoms, relaxer)) is not None:
+                raise InputError(str(refused))
             held[k] = what_holds(atoms, wishes)
         except InputError as error:
             records[k] = Relaxation(atoms.copy(), REFUSED, str(error))
@@ -337,7 +338,7 @@ def relax_structures(
         status, reason = found.status[row], found.reason[row]
         invalid = check_atoms(atoms) if status in (CONVERGED, OUT_OF_STEPS) else None
         if invalid is not None:
-            status, reason = INVALID, invalid
+            status, reason = INVALID, str(invalid)
         records[k] = Relaxation(
             atoms, status, reason, int(found.steps[row]), float(found.farthest[row]), float(found.strain[row])
         )

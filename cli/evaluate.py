@@ -43,6 +43,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.evaluation_run import run_evaluation
+        from asegen.cli.runs.evaluate import run_evaluation
 
         run_evaluation(args)

@@ -97,6 +97,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.generation_run import run_generation
+        from asegen.cli.runs.generate import run_generation
 
         run_generation(args)

@@ -66,8 +66,8 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
 
     from asegen import __version__
     from asegen.data.shards import check_writable, write_shards
-    from asegen.ingest import ingest, plan_splits
-    from asegen.workers import free_cores
+    from asegen.ingest.ingest import ingest, plan_splits
+    from asegen.parallel.pool import free_cores
 
     splits, skipped = plan_splits(args.input, args.split)
     for split in splits:
@@ -104,7 +104,7 @@ def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
 def _with_symmetry(
     dataset: CrystalDataset, symprec: float, jobs: int, console: Console
 ) -> tuple[CrystalDataset, list[Rejected]]:
-    from asegen.symmetry.datasets import symmetrise
+    from asegen.ingest.symmetric import symmetrise
 
     with _progress(console) as progress:
         task = progress.add_task("space groups", total=len(dataset))
@@ -112,14 +112,14 @@ def _with_symmetry(
 
 
 def _with_general_sites(dataset: CrystalDataset) -> CrystalDataset:
-    from asegen.symmetry.datasets import in_general_positions
+    from asegen.ingest.symmetric import in_general_positions
 
     return in_general_positions(dataset)
 
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
-    from asegen.symmetry.catalogue import FILE, Catalogue
+    from asegen.prototypes.catalogue import FILE, Catalogue
 
     assert dataset.symmetry is not None
     header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
@@ -152,7 +152,7 @@ def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]])
     from rich.console import Console
     from rich.table import Table
 
-    from asegen.ingest import count_kinds
+    from asegen.ingest.ingest import count_kinds
 
     table = Table("split", "rows", "crystals", "rejected", "remarks", "targets")
     for split, (dataset, rejected) in results.items():

@@ -17,7 +17,7 @@ from asegen import __version__
 from asegen.errors import AsegenError
 
 COMMANDS = {
-    "candidates": "asegen.cli.candidates",
+    "candidates": "asegen.cli.judge_data",
     "evaluate": "asegen.cli.evaluate",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",

@@ -29,6 +29,6 @@ class CLICommand:
             parser.error("--record goes with --test")
         if args.test is not None and not args.model:
             parser.error("--test needs the models to measure")
-        from asegen.cli.model_list import list_models
+        from asegen.cli.runs.models import list_models
 
         list_models(args.model, args.test, args.record, args.json)

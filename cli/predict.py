@@ -33,6 +33,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.prediction_run import run_prediction
+        from asegen.cli.runs.predict import run_prediction
 
         run_prediction(args)

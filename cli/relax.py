@@ -36,6 +36,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.relaxation_run import run_relaxation
+        from asegen.cli.runs.relax import run_relaxation
 
         run_relaxation(args)

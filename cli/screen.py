@@ -65,6 +65,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.screening_run import run_screening
+        from asegen.cli.runs.screen import run_screening
 
         run_screening(args)

@@ -32,6 +32,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.symmetrize_run import run_symmetrize
+        from asegen.cli.runs.symmetrize import run_symmetrize
 
         run_symmetrize(args)

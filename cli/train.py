@@ -45,8 +45,8 @@ class CLICommand:
             "--time",
             type=seconds,
             metavar="TIME",
-            help="at most so long, such as 6h, 30m or 90s: the learning rate falls as the time runs out, and the run is "
-            "validated 20 times. It can be resumed (earlier time counts), but no longer bit for bit",
+            help="at most so long, such as 6h, 30m or 90s: the learning rate falls as the time runs out, and the run "
+            "is validated 20 times. It can be resumed (earlier time counts), but no longer bit for bit",
         )
         parser.add_argument(
             "--target", action="append", metavar="COLUMN", help="learn this column of DATA; may be repeated"
@@ -65,6 +65,6 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.training_run import run_training
+        from asegen.cli.runs.train import run_training
 
         run_training(args)

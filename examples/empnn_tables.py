@@ -42,19 +42,19 @@ from ase.optimize import BFGS, FIRE
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from asegen.atoms import atoms_from_crystals
 from asegen.cli.main import main
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split, write_shards
 from asegen.geometry.lattice import cell_to_parameters
 from asegen.models.checkpoint import load_weights, read_tensors
-from asegen.nn.lattice_fields import FIELD_SETS
+from asegen.models.empnn.lattice_fields import FIELD_SETS
 from asegen.relaxation.losses import LOSSES, PARAMETER_LOSSES
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.noise import strained
 from asegen.relaxation.relax import Limits
-from asegen.relaxers import load_relaxer
+from asegen.structures.atoms import atoms_from_crystals
+from asegen.trained.relaxer import load_relaxer
 from asegen.training.loop import LAST, train
 from asegen.training.recipe import recipe_from_table
 from asegen.training.registry import MODELS, PROCESSES

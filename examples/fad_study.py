@@ -20,10 +20,10 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from asegen.atoms import check_atoms, read_structures
 from asegen.metrics.embedding import NetworkEmbedder
 from asegen.metrics.frechet import frechet_distance, standard_error
 from asegen.metrics.inputs import Floats, Inputs
+from asegen.structures.atoms import check_atoms, read_structures
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

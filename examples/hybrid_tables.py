@@ -27,15 +27,15 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 
-from asegen.atoms import atoms_from_crystals, crystals_from_atoms
 from asegen.calculators import Generator, HybridGenerator, SymmetricGenerator, TemplateGenerator
-from asegen.calculators.compositions import Composition, from_numbers
-from asegen.calculators.ranked import RankedGenerator
 from asegen.data.shards import CrystalDataset, load_split, write_shards
+from asegen.generation.compositions import Composition, from_numbers
+from asegen.generation.ranked import RankedGenerator
 from asegen.metrics.matching import pair_distance, same_crystal
-from asegen.templates.library import TemplateLibrary
-from asegen.templates.sources import open_library
-from asegen.templates.substitution import substituted, substitutions
+from asegen.prototypes.library import TemplateLibrary
+from asegen.prototypes.sources import open_library
+from asegen.prototypes.substitution import substituted, substitutions
+from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 
 METHODS = ("hybrid", "template", "diffusion", "symmetric")
 _KEEP = 20

@@ -20,8 +20,8 @@ from ase import Atoms
 from ase.build import bulk
 from numpy.random import Generator
 
-from asegen.atoms import read_structures
 from asegen.metrics import evaluate
+from asegen.structures.atoms import read_structures
 
 DEMONSTRATION = ["validity", "density", "elements"]  # these need no worker processes, which take seconds to start
 MOST_ATOMS = 20  # as the published test splits; larger ones would be another distribution

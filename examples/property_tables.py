@@ -25,10 +25,10 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from lightning.fabric import Fabric
 
-from asegen.atoms import crystals_from_atoms
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import CrystalDataset, load_split, write_shards
-from asegen.predictors import load_predictor, measure
+from asegen.structures.atoms import crystals_from_atoms
+from asegen.trained.predictor import load_predictor, measure
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import Recipe, load_recipe
 

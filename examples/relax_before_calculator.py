@@ -31,11 +31,11 @@ from ase.optimize import FIRE
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.atoms import atoms_from_crystals
 from asegen.calculators import relax_structures
 from asegen.data.shards import load_split
 from asegen.relaxation.noise import rattled, strained
-from asegen.relaxers import load_relaxer
+from asegen.structures.atoms import atoms_from_crystals
+from asegen.trained.relaxer import load_relaxer
 
 SAME_ENERGY = 0.005  # eV per atom between two relaxed structures that count as the same minimum
 

@@ -21,9 +21,9 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from asegen.atoms import read_structures
 from asegen.screening import Result, recipe, screen
 from asegen.screening.ledger import funnel
+from asegen.structures.atoms import read_structures
 
 HIGHER = 0.005
 """eV/atom, more than what a converged relaxation leaves undecided."""

@@ -19,10 +19,10 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.calculators import SymmetricGenerator
-from asegen.calculators.compositions import Composition, composition
-from asegen.calculators.plan import cut_batches, make_plan
+from asegen.generation.compositions import Composition, composition
+from asegen.generation.plan import cut_batches, make_plan
+from asegen.prototypes.catalogue import Catalogue
 from asegen.symmetry.assignments import fits
-from asegen.symmetry.catalogue import Catalogue
 from asegen.symmetry.groups import crystal_system, space_group
 
 A_FEW = (2, 14, 62, 139, 166, 194, 225)

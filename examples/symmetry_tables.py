@@ -30,21 +30,21 @@ from ase.data import atomic_numbers
 from ase.io import read, write
 from ase.spacegroup import crystal
 
-from asegen.atoms import read_structures
 from asegen.calculators import Generator, SymmetricGenerator
-from asegen.calculators.analogy import AnalogyGenerator
-from asegen.calculators.compositions import Composition, from_numbers, parse_formula
-from asegen.calculators.plan import cut_batches, make_plan
 from asegen.errors import InputError
+from asegen.generation.compositions import Composition, from_numbers, parse_formula
+from asegen.generation.plan import cut_batches, make_plan
+from asegen.generation.sources.analogy import AnalogyGenerator
 from asegen.metrics import evaluate
 from asegen.metrics.matching import rms_distance, same_crystal
+from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.minimise import minimise
+from asegen.prototypes.catalogue import Catalogue
 from asegen.screening import recipe, screen
-from asegen.screening.calculators import Engine, find_engine
-from asegen.screening.minimise import minimise
-from asegen.structure_checks import check_atoms
-from asegen.symmetry.catalogue import Catalogue
+from asegen.structures.atoms import read_structures
+from asegen.structures.validity import check_atoms
 from asegen.symmetry.groups import crystal_system
-from asegen.trained import shipped_catalogue
+from asegen.trained.weights import shipped_catalogue
 
 GROUPED = ("analogy", "model")
 BY = (*GROUPED, "analogy-common", "common", "plain")

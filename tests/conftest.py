@@ -58,7 +58,7 @@ def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
     """Property networks of a few training steps, by task, and under "shards" the data: rock salts and metals."""
     from lightning.fabric import Fabric
 
-    from asegen.crystal import Crystals
+    from asegen.crystals.crystals import Crystals
     from asegen.data.shards import CrystalDataset, write_shards
     from asegen.training.loop import WEIGHTS, train
     from asegen.training.recipe import recipe_from_table

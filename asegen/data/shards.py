@@ -28,9 +28,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import SymmetricBatch
 from asegen.errors import InputError
-from asegen.orbits import SymmetricBatch
 
 FORMAT = 1
 CRYSTALS_PER_SHARD = 10_000

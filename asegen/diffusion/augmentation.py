@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 
 
 def mirrored(crystals: Crystals, generator: torch.Generator) -> Crystals:

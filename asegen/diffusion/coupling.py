@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.geometry.torus import shortest
 
 _FORBIDDEN = 1e6  # cost of giving an atom another element's noise; above any sum of squared torus distances

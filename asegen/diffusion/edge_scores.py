@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asegen.nn.symmetric_multigraph import SymmetricEdges
+from asegen.crystals.site_graph import SymmetricEdges
 
 SOFTNESS = 10.0
 """k, Å."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.augmentation import mirrored
 from asegen.diffusion.coupling import short_way
 from asegen.diffusion.lattice_scale import LatticeScale

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError
@@ -37,8 +37,8 @@ from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import (
     cell_to_parameters,
     lie_basis,
-    matrix_exp,
     log_coordinates_to_cell,
+    matrix_exp,
     metric_tensor,
     symmetric_basis,
 )
@@ -47,7 +47,7 @@ STEPS = 100
 FIRST_BETA, LAST_BETA = 1e-6, 6e-3
 """Of the positions, in squared fractional coordinates; the first is the published one."""
 LATTICE = LinearSchedule(1e-5, 1e-1, STEPS)
-# Of z-scores, Å and degrees, EMPNN's: Perov-5's angles are all 90°, and a deviation of rounding must not become the unit.
+# Of z-scores, Å and degrees, EMPNN's: Perov-5's angles are all 90°; a deviation of rounding must not become the unit.
 _SMALLEST_STD = (0.1, 0.1, 0.1, 1.0, 1.0, 1.0)
 _SHORTEST = 0.1
 """Å. Principal lengths of predicted cells are kept above: a bad prediction must not end in the logarithm of 0."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.augmentation import mirrored
 from asegen.diffusion.lattice_scale import LatticeScale
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import cell_to_log_coordinates, log_coordinates_to_cell
 

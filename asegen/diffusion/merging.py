@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asegen.orbits import Numbers, Orbits
+from asegen.crystals.wyckoff import Numbers, Orbits
 
 _ROUNDS = 6
 _FIXED = 1e-6

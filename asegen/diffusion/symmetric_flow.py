@@ -17,7 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
 from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_of
@@ -25,7 +26,6 @@ from asegen.geometry.constants import Constant
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import wrap
 from asegen.nn.readouts import crystal_mean
-from asegen.orbits import BRAVAIS, Numbers, Orbits
 
 _LAST_TIME = 0.99  # velocities of the lattice are differences over the time left, which rounding spoils beyond
 

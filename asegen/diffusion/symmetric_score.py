@@ -18,15 +18,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
+from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
 from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.noise import SampleNoise
 from asegen.errors import InputError
 from asegen.geometry.lattice import symmetric_basis
 from asegen.geometry.torus import wrap
-from asegen.nn.symmetric_multigraph import SymmetricEdges, symmetric_edges
-from asegen.orbits import BRAVAIS, Numbers, Orbits
 
 Network = Callable[[Tensor, SymmetricEdges, Tensor], tuple[Tensor, Tensor]]
 

@@ -15,11 +15,11 @@ from ase import Atoms
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.metrics.cache import Row, content_key
-from asegen.metrics.chgnet_elements import ELEMENT_ENERGIES
 from asegen.metrics.embedding import file_digest
 from asegen.metrics.inputs import Floats, Inputs
-from asegen.metrics.parallel import Failed
 from asegen.metrics.remembered import remembered_map
+from asegen.parallel.timed_map import Failed
+from asegen.potentials.chgnet_elements import ELEMENT_ENERGIES
 
 MODEL = "0.3.0"
 """CHGNet's weights, which come with its package."""

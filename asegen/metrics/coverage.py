@@ -15,8 +15,8 @@ from scipy.spatial.distance import cdist
 from asegen.metrics.cache import Row, content_key
 from asegen.metrics.frechet import distance_figures
 from asegen.metrics.inputs import Figures, Floats, Inputs
-from asegen.metrics.parallel import Failed
 from asegen.metrics.remembered import remembered_map
+from asegen.parallel.timed_map import Failed
 
 CUTOFFS = (0.4, 10.0)
 """CDVAE's, for structures and compositions of MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""

@@ -10,7 +10,7 @@ from ase import Atoms
 
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula, valid
 from asegen.metrics.matching import kept_sameness
-from asegen.metrics.parallel import Failed
+from asegen.parallel.timed_map import Failed
 
 STABLE = {"stable": 0.0, "stable within 0.1 eV/atom": 0.1}
 """Highest energies above the hull, eV/atom."""

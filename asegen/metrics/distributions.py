@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from asegen.metrics.inputs import Figures, Floats, Inputs
-from asegen.structure_checks import density
+from asegen.structures.validity import density
 
 
 def earth_movers_distance(generated: Sequence[float] | Floats, reference: Sequence[float] | Floats) -> float:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from asegen.atoms import crystals_from_atoms
 from asegen.errors import InputError
 from asegen.metrics.cache import Row, RowCache, content_key
 from asegen.metrics.inputs import Embedder, Floats, Inputs
 from asegen.models.checkpoint import read_header
-from asegen.predictors import load_predictor
-from asegen.trained import find_weights
+from asegen.structures.atoms import crystals_from_atoms
+from asegen.trained.predictor import load_predictor
+from asegen.trained.weights import find_weights
 from asegen.training.registry import PREDICTORS
 
 _AT_ONCE = 64

@@ -59,7 +59,7 @@ METRICS: dict[str, Metric] = {
     "validity": Metric(
         structural_validity,
         "share of all generated structures; published: no two atoms, own images included, under 0.5 Å and at least "
-        "0.1 Å³; gate: asegen.structure_checks.check_atoms",
+        "0.1 Å³; gate: asegen.structures.validity.check_atoms",
         1,
     ),
     "composition": Metric(
@@ -199,7 +199,7 @@ def evaluate(
     Worker processes are fresh interpreters: a script that calls this needs `if __name__ == "__main__":`.
 
     Args:
-        generated: a file that `asegen.atoms.read_structures` reads, or Atoms. Nothing is too broken to be counted.
+        generated: a file of structures, or Atoms. Nothing is too broken to be counted.
         reference: real crystals, such as the test split; generated ones are paired with them by `material_id`.
         train: real crystals that the generator has seen.
         metrics: names out of `METRICS`; by default all for which there are structures and packages.

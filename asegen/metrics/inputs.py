@@ -14,12 +14,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.metrics.cache import Row
-from asegen.metrics.parallel import Failed
-from asegen.structure_checks import check_atoms
-from asegen.structure_files import number, read_entries, read_entry
+from asegen.parallel.timed_map import Failed
+from asegen.structures.cif import StructureError
+from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.validity import check_atoms
 
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class Sample:
     Attributes:
         id: pairs a generated structure with its reference.
         atoms: None where the file's entry could not be read.
-        reason: why the validity gate (`asegen.structure_checks.check_atoms`) refuses it, `kind: detail`; empty if it
+        reason: why the validity gate (`asegen.structures.validity.check_atoms`) refuses it, `kind: detail`; empty if it
             doesn't.
         above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull`;
             NaN where it gives none.
@@ -192,8 +192,7 @@ def as_samples(structures: Path | Iterable[Atoms]) -> tuple[Sample, ...]:
     """Structures of a file, or in memory, each held against the validity gate.
 
     Args:
-        structures: a file that `asegen.atoms.read_structures` reads, or Atoms, whose id is `info["material_id"]` or
-            their place.
+        structures: a file of structures, or Atoms, whose id is `info["material_id"]` or their place.
 
     Raises:
         InputError: the file can't be read, or there are no structures.
@@ -221,7 +220,7 @@ def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
     return Sample(
         name,
         atoms,
-        check_atoms(atoms) or "",
+        str(check_atoms(atoms) or ""),
         math.nan if above_hull is None else above_hull,
         str(values.get("calculator", "")),
     )

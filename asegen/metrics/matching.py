@@ -12,9 +12,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.metrics.cache import Row, content_key
 from asegen.metrics.inputs import Inputs
-from asegen.metrics.parallel import Failed, timed_map
 from asegen.metrics.remembered import remembered_map
-from asegen.structure_checks import check_atoms
+from asegen.parallel.timed_map import Failed, timed_map
+from asegen.structures.validity import check_atoms
 
 STOL, LTOL, ANGLE_TOL = 0.5, 0.3, 10.0
 """The tolerances of CDVAE (Xie et al., ICLR 2022) and all who followed: share of (V/n)^(1/3), of lengths, degrees."""

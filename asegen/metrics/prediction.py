@@ -10,8 +10,8 @@ import numpy as np
 
 from asegen.metrics.inputs import Figures, Inputs, Sample, installed, reduced_formula
 from asegen.metrics.matching import STOL, kept_distances
-from asegen.metrics.parallel import Failed
 from asegen.metrics.validity import valid_compositions
+from asegen.parallel.timed_map import Failed
 
 Pair = tuple[int, int]
 """Indices of a reference and of a generated structure."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from asegen.metrics.cache import Row, RowCache
 from asegen.metrics.inputs import Inputs
-from asegen.metrics.parallel import Failed, timed_map
+from asegen.parallel.timed_map import Failed, timed_map
 
 Item = TypeVar("Item")
 

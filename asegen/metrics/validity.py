@@ -10,9 +10,9 @@ from ase import Atoms
 
 from asegen.metrics.cache import Row
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula
-from asegen.metrics.parallel import Failed
 from asegen.metrics.remembered import remembered_map
-from asegen.structure_checks import SHORTEST_PAIR, shortest_distance
+from asegen.parallel.timed_map import Failed
+from asegen.structures.validity import SHORTEST_PAIR, shortest_distance
 
 MIN_VOLUME = 0.1
 """Å³ of the whole cell. CDVAE's code refuses less."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.nn.bonds import property_graph
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.gaussians import Gaussians

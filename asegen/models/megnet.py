@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn.aggr import Set2Set
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.nn.bonds import property_graph
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.gaussians import Gaussians

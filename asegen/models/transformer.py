@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.elements import period as period_of
 from asegen.elements import wide_group
 from asegen.geometry.torus import shortest

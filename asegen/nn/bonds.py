@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.graph import Edges
 from asegen.elements import COVALENT_RADIUS
 from asegen.errors import InputError
 from asegen.geometry.neighbors import Neighbors, neighbors_within
-from asegen.graph import Edges
 
 GRAPHS = ("bonds", "radius")
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 
 
 def crystal_mean(values: Tensor, crystals: Crystals) -> Tensor:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
-from asegen.graph import Edges, reverse_edges
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.graph import Edges, reverse_edges
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 
 # Of the linear congruential generator MMIX (Knuth), and of splitmix's finaliser; products wrap around in int64.
 _MULTIPLIER, _INCREMENT, _MIX = 6364136223846793005, 1442695040888963407, -4658895280553007687

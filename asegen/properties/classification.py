@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 from asegen.properties.regression import Prediction

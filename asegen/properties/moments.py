@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 from asegen.properties.regression import Prediction, errors

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 

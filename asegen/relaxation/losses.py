@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import cell_to_parameters, metric_tensor, symmetric_log

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.geometry.lattice import metric_tensor, symmetric_exp, symmetric_log
 from asegen.geometry.torus import shortest
 from asegen.nn.readouts import group_mean

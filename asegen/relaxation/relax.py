@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom, size_of, total_motion
 

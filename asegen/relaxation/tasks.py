@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.geometry.lattice import cell_to_parameters
 from asegen.relaxation.losses import LatticeLoss, lattice_errors, lattice_statistics

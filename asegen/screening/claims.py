@@ -20,8 +20,8 @@ from typing import Any
 from ase import Atoms
 
 from asegen.errors import AsegenError, InputError
+from asegen.parallel.machine import is_dead, on_network
 from asegen.screening.ledger import FILE, OK, SCHEMA, UNCONVERGED, VERSION, check_version, pack, unpack
-from asegen.screening.machine import is_dead, on_network
 from asegen.screening.records import Candidate, Input, Outcome, Unit
 
 LEASE = 60.0

@@ -1,7 +1,7 @@
 """Energies above the convex hull, with what a plot of each hull needs.
 
 Energies are float64, eV per atom, and carry a label of their scale: a hull is made of one scale alone. CHGNet's
-energies contain the Materials Project's corrections (see `asegen.screening.calculators.MP2020`); none are added.
+energies contain the Materials Project's corrections (see `asegen.potentials.engine.MP2020`); none are added.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Phase:
         id: unique among the phases of a hull.
         formula: such as "NaCl" or "Na4Cl4".
         energy: eV/atom, finite.
-        energy_scale: label; see `asegen.screening.calculators.Engine`.
+        energy_scale: label; see `asegen.potentials.engine.Engine`.
         kind: `ELEMENT`, `COMPETING` or `CANDIDATE`.
         shapes: whether the hull runs through it where it is low enough; False for one whose energy isn't to be trusted
             (an unconverged relaxation), which is placed all the same.

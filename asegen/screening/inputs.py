@@ -8,13 +8,13 @@ from pathlib import Path
 from ase import Atoms
 from ase.io.jsonio import encode
 
-from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.screening.claims import Ledger
 from asegen.screening.known import digest
 from asegen.screening.records import Input
 from asegen.screening.stages import ERROR, RANK, STRUCTURE
-from asegen.structure_files import Entry, read_entries
+from asegen.structures.cif import StructureError
+from asegen.structures.reading import Entry, read_entries
 
 _MISSING = "missing"
 

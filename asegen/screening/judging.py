@@ -15,7 +15,7 @@ from ase import Atoms
 from pymatgen.core import Composition
 
 from asegen.errors import AsegenError, InputError
-from asegen.screening.calculators import Engine
+from asegen.potentials.engine import Engine
 from asegen.screening.claims import Ledger
 from asegen.screening.hull import CANDIDATE, Phase, place, write_plots
 from asegen.screening.known import digest

@@ -11,12 +11,12 @@ from typing import Any
 
 from ase import Atoms
 
-from asegen.cif import StructureError
 from asegen.errors import InputError
 from asegen.screening.claims import Ledger
-from asegen.screening.formulas import reduced_formula
-from asegen.structure_checks import check_atoms
-from asegen.structure_files import Entry, read_entries, read_entry
+from asegen.structures.cif import StructureError
+from asegen.structures.formulas import reduced_formula
+from asegen.structures.reading import Entry, read_entries, read_entry
+from asegen.structures.validity import check_atoms
 
 _AT_ONCE = 64
 

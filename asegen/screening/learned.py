@@ -1,4 +1,4 @@
-"""Learned pre-relaxation: the door to `asegen.relaxers` that a worker opens once."""
+"""Learned pre-relaxation: the door to `asegen.trained.relaxer` that a worker opens once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NamedTuple
 from ase import Atoms
 from ase.data import chemical_symbols
 
-from asegen.atoms import atoms_from_crystals, crystals_from_atoms
 from asegen.models.checkpoint import read_header
+from asegen.potentials.gate import gate
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, Limits
-from asegen.relaxers import DEFAULT_RELAXER, Relaxer, load_relaxer
-from asegen.screening.gate import gate
-from asegen.trained import find_weights
+from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
+from asegen.trained.relaxer import DEFAULT_RELAXER, Relaxer, load_relaxer
+from asegen.trained.weights import find_weights
 from asegen.training.registry import RELAXERS
 
 
@@ -62,8 +62,8 @@ def prerelax(structures: Sequence[Atoms], model: str | None, device: str) -> lis
         for row, (k, atoms) in enumerate(zip(rest, atoms_from_crystals(found.crystals), strict=True)):
             status, reason, steps = found.status[row], found.reason[row], int(found.steps[row])
             good = status in (CONVERGED, OUT_OF_STEPS)
-            if good and (nonsense := gate(atoms)[1]):
-                good, reason = False, nonsense
+            if good and (nonsense := gate(atoms)):
+                good, reason = False, str(nonsense)
             moved[k] = Moved(atoms if good else None, status, reason, steps)
     return [moved[k] for k in range(len(structures))]
 

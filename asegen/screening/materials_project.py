@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from asegen.errors import AsegenError
-from asegen.screening.calculators import MP2020
+from asegen.potentials.engine import MP2020
 from asegen.screening.hull import COMPETING, Phase
 
 SERVER = "https://api.materialsproject.org"

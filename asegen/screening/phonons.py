@@ -21,8 +21,8 @@ from ase.calculators.calculator import Calculator
 from ase.dft.kpoints import parse_path_string
 from numpy.typing import NDArray
 
-from asegen.screening.minimise import minimise
-from asegen.structure_checks import standardised
+from asegen.potentials.minimise import minimise
+from asegen.structures.validity import standardised
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata, util
@@ -23,10 +23,11 @@ from typing import Any
 
 from asegen import __version__
 from asegen.errors import AsegenError, InputError
+from asegen.parallel.processes import Processes, WorkerDied
+from asegen.parallel.workforce import Workforce
 from asegen.screening.claims import LEASE, Ledger
 from asegen.screening.inputs import register
 from asegen.screening.ledger import FAILED, QUARANTINED, Result, results
-from asegen.screening.processes import Processes, WorkerDied
 from asegen.screening.records import Candidate, Outcome, Unit
 from asegen.screening.stage import Stage
 
@@ -45,14 +46,6 @@ Report = Callable[[str, int, int], None]
 
 class Stopped(Exception):
     """The screening was told to stop; what was done is kept."""
-
-
-@dataclass(frozen=True)
-class Workforce:
-    """An executor, and how many of its workers there are at the moment."""
-
-    executor: Executor
-    slots: Callable[[], int]
 
 
 def screen(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asegen.errors import InputError
-from asegen.screening.calculators import find_engine
+from asegen.potentials.engine import find_engine
 from asegen.screening.judging import HandOff, Hull, Phonons
 from asegen.screening.phonons import Settings
 from asegen.screening.stage import Stage
@@ -42,7 +42,7 @@ def recipe(
     """Stages for `asegen.screening.screen`.
 
     Args:
-        calculator: see `asegen.screening.calculators.find_engine`.
+        calculator: see `asegen.potentials.engine.find_engine`.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
         device: of the pre-relaxation.

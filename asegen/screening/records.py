@@ -13,7 +13,7 @@ from asegen.screening.ledger import OK
 
 @dataclass(frozen=True)
 class Input:
-    """An entry of a file, as it goes into the ledger: what `asegen.structure_files.Entry` holds, as text."""
+    """An entry of a file, as it goes into the ledger: what `asegen.structures.reading.Entry` holds, as text."""
 
     source: str
     row: int

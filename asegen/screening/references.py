@@ -20,13 +20,13 @@ from ase.data import atomic_numbers, reference_states
 from ase.spacegroup import crystal
 from pymatgen.core import Composition
 
-from asegen.cif import StructureError
 from asegen.errors import InputError
-from asegen.screening.calculators import MP2020, Engine
+from asegen.potentials.engine import MP2020, Engine
+from asegen.potentials.minimise import minimise
 from asegen.screening.hull import COMPETING, ELEMENT, Phase
-from asegen.screening.minimise import minimise
-from asegen.structure_checks import check_atoms
-from asegen.structure_files import TABLE, file_format, number, read_entries, read_entry, read_table, row_id
+from asegen.structures.cif import StructureError
+from asegen.structures.reading import TABLE, file_format, number, read_entries, read_entry, read_table, row_id
+from asegen.structures.validity import check_atoms
 
 _PROCEDURE = "elements 1: FIRE to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would
 _FMAX, _STEPS = 0.02, 1000
@@ -170,7 +170,7 @@ def read_reference(path: Path, energy_scale: str | None = None) -> Table:
 
 def _minimum(atoms: Atoms, engine: Engine) -> tuple[float | None, str]:
     if (reason := engine.refusal(atoms)) is not None:
-        return None, reason
+        return None, str(reason)
     try:
         end = minimise(atoms, engine.calculator(), _FMAX, _STEPS)
     except Exception as error:  # every calculator fails in its own way

@@ -14,13 +14,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.io.jsonio import decode
 
-from asegen.cif import NOTE, StructureError
-from asegen.screening.calculators import Engine
+from asegen.parallel.pool import OutOfTime, time_limit
+from asegen.potentials.engine import Engine
+from asegen.potentials.gate import UNSUPPORTED_KINDS, gate
+from asegen.potentials.minimise import Minimum, minimise
 from asegen.screening.claims import Ledger
-from asegen.screening.dedup import STRICT, USUAL, Tolerances, same_as
-from asegen.screening.disorder import ordered
-from asegen.screening.formulas import reduced_formula
-from asegen.screening.gate import gate
 from asegen.screening.known import digest, gather
 from asegen.screening.ledger import (
     DUPLICATE,
@@ -31,15 +29,17 @@ from asegen.screening.ledger import (
     UNSUPPORTED,
     candidate_id,
 )
-from asegen.screening.minimise import Minimum, minimise
 from asegen.screening.records import Candidate, Input, Outcome
 from asegen.screening.stage import Runner, Stage, is_of_the_disk
-from asegen.screening.symmetry import refined, space_group
-from asegen.structure_files import CIF, EXTXYZ, POSCAR, Entry, read_entry
-from asegen.workers import OutOfTime, time_limit
+from asegen.structures.cif import NOTE, StructureError
+from asegen.structures.disorder import ordered
+from asegen.structures.formulas import reduced_formula
+from asegen.structures.matching import STRICT, USUAL, Tolerances, same_as
+from asegen.structures.reading import CIF, EXTXYZ, POSCAR, Entry, read_entry
+from asegen.structures.space_groups import refined, space_group
 
 STRUCTURE, ERROR = "atoms", "error"
-"""`Input.format` beside those of `asegen.structure_files`: JSON of an Atoms object; the message of a failed reading."""
+"""`Input.format` beside those of `structures.reading`: JSON of an Atoms object; the message of a failed reading."""
 RANK = "rank"
 """In `Atoms.info`: the place that a generator gives a candidate among those of its formula, 1 for the best."""
 READ_SECONDS = 60.0
@@ -54,11 +54,11 @@ AS_CAME = 0.01
 
 @dataclass(frozen=True)
 class Read(Stage):
-    """Reads entries and lets crystals in (see `asegen.screening.gate`).
+    """Reads entries and lets crystals in (see `asegen.potentials.gate`).
 
     Attributes:
         at_once: entries of a group.
-        order: whether CIFs with partial occupancies are ordered (see `asegen.screening.disorder`), not refused.
+        order: whether CIFs with partial occupancies are ordered (see `asegen.structures.disorder`), not refused.
     """
 
     name: ClassVar[str] = "read"
@@ -89,7 +89,7 @@ class Read(Stage):
         try:
             with time_limit(READ_SECONDS):
                 name, atoms = self._atoms(entry)
-                status, reason = gate(atoms)
+                reason = gate(atoms)
         except StructureError as error:
             return Outcome(REJECTED, str(error))
         except OutOfTime:
@@ -103,8 +103,9 @@ class Read(Stage):
             found["rank_before"] = rank
         if note := atoms.info.get(NOTE):
             found["notes"] = [str(note)]
-        if status:
-            return Outcome(status, reason, found)
+        if reason is not None:
+            status = UNSUPPORTED if reason.kind in UNSUPPORTED_KINDS else REJECTED
+            return Outcome(status, str(reason), found)
         crystal = plain(atoms)
         found["space_group_before"] = found["space_group"] = space_group(crystal, AS_CAME)
         return Outcome(OK, "", found, crystal)
@@ -245,7 +246,7 @@ class Relax(Stage):
     where that costs no energy: noise of the start is left out, a distortion that the calculator wants is kept.
 
     Attributes:
-        engine: see `asegen.screening.calculators.find_engine`.
+        engine: see `asegen.potentials.engine.find_engine`.
         fmax: eV/Å, for atoms and cell.
         steps: most steps; candidates that need more are `unconverged`.
         keep_symmetry: the space group stays (FixSymmetry).
@@ -291,7 +292,7 @@ class Relax(Stage):
 
     def _one(self, atoms: Atoms, before: Atoms) -> Outcome:
         if (reason := self.engine.refusal(atoms)) is not None:
-            return Outcome(UNSUPPORTED, reason)
+            return Outcome(UNSUPPORTED, str(reason))
         try:
             with time_limit(self.most_seconds):
                 return self._minimise(atoms, before)
@@ -333,7 +334,7 @@ class Relax(Stage):
         }
         if notes:
             found["notes"] = notes
-        if reason := gate(end.atoms)[1]:
+        if reason := gate(end.atoms):
             return Outcome(FAILED, f"relaxed into nonsense: {reason}", found, end.atoms)
         found["space_group"] = space_group(end.atoms, self.symprec)
         if end.converged:

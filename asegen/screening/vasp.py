@@ -14,7 +14,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.vasp.sets import MPRelaxSet
 
 from asegen.errors import InputError
-from asegen.screening.calculators import GPAW_SETTINGS
+from asegen.potentials.engine import GPAW_SETTINGS
 from asegen.screening.phonons import Settings, displaced, primitive
 
 VASP_SCRIPT, GPAW_SCRIPT, NOTES, PHONONS = "relax_vasp.py", "relax_gpaw.py", "README.md", "phonons"

@@ -11,7 +11,7 @@ import spglib
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
-from asegen.structure_checks import found_by_spglib
+from asegen.structures.validity import found_by_spglib
 from asegen.symmetry.groups import Floats, SpaceGroup, WyckoffPosition, space_group
 
 SYMPREC = 0.01

@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 import torch
 
+from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits, SymmetricBatch
 from asegen.geometry.lattice import symmetric_basis, symmetric_exp
 from asegen.geometry.torus import wrap
-from asegen.orbits import BRAVAIS, Numbers, Orbits, SymmetricBatch
 from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.groups import Floats, SpaceGroup, space_group, unit_cell

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.spacegroup.symmetrize import refine_symmetry
 
 from asegen.errors import InputError
-from asegen.structure_checks import check_atoms
+from asegen.structures.validity import check_atoms
 from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
 from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.groups import space_group
@@ -49,7 +49,7 @@ def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> R
     if not 0 < symprec <= 1:
         raise InputError(f"symprec {symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
     if (reason := check_atoms(atoms)) is not None:  # spglib must never see what isn't finite
-        raise InputError(reason)
+        raise InputError(str(reason))
     crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)
     if cell == "as-is":
         refined = atoms.copy()

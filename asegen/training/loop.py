@@ -21,13 +21,13 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
 from asegen.diffusion.process import Process
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
-from asegen.orbits import Numbers, Orbits
 from asegen.training.clock import Clock
 from asegen.training.recipe import Recipe
 from asegen.training.registry import MODELS, PROCESSES

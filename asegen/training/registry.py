@@ -9,14 +9,14 @@ from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParamet
 from asegen.diffusion.judge import Judge
 from asegen.diffusion.symmetric_flow import SymmetricFlow
 from asegen.diffusion.symmetric_score import SymmetricScore
-from asegen.models.alignn import ALIGNN
+from asegen.models.alignn.network import ALIGNN
 from asegen.models.cgcnn import CGCNN
-from asegen.models.dimenet import SymmetricDimeNet
-from asegen.models.ecn import ECN
-from asegen.models.empnn import EMPNN, LatticeRegressor
-from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
+from asegen.models.dimenet.network import SymmetricDimeNet
+from asegen.models.ecn.network import ECN
+from asegen.models.empnn.moment_network import MomentEMPNN
+from asegen.models.empnn.network import EMPNN, LatticeRegressor
+from asegen.models.gemsnet.network import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
 from asegen.models.megnet import MEGNet
-from asegen.models.moment_empnn import MomentEMPNN
 from asegen.models.transformer import CrystalJudge, CrystalTransformer
 from asegen.properties.classification import Classification
 from asegen.properties.moments import SiteMoments

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import Numbers, Orbits, SymmetricBatch
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
-from asegen.orbits import Numbers, Orbits, SymmetricBatch
 from asegen.training.recipe import DataOptions
 
 

@@ -11,13 +11,13 @@ from timeit import repeat
 
 import torch
 
-from asegen.atoms import crystals_from_atoms, read_structures
-from asegen.crystal import Crystals, Tangent
-from asegen.models.empnn import EMPNN
-from asegen.models.moment_empnn import MomentEMPNN
+from asegen.crystals.crystals import Crystals, Tangent
+from asegen.models.empnn.moment_network import MomentEMPNN
+from asegen.models.empnn.network import EMPNN
 from asegen.relaxation.relax import Limits
 from asegen.relaxation.tasks import Denoising, Reconstruction
-from asegen.relaxers import load_relaxer
+from asegen.structures.atoms import crystals_from_atoms, read_structures
+from asegen.trained.relaxer import load_relaxer
 
 N_CRYSTALS = 32
 PUBLISHED = {"denoising": 10.9, "reconstruction": 23.9}

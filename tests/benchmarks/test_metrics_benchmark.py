@@ -20,8 +20,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from asegen.atoms import read_structures
 from asegen.metrics import evaluate
+from asegen.structures.atoms import read_structures
 
 SPLIT = 3522
 

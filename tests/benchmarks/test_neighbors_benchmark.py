@@ -21,11 +21,11 @@ from ase.neighborlist import neighbor_list
 from pytest_benchmark.fixture import BenchmarkFixture
 from vesin import NeighborList
 
-from asegen.atoms import atoms_from_crystals, crystals_from_atoms, read_structures
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.graph import knn_graph
 from asegen.geometry.neighbors import nearest_neighbors, neighbors_within
 from asegen.geometry.niggli import niggli_reduce
-from asegen.graph import knn_graph
+from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms, read_structures
 
 N_CRYSTALS, N_ATOMS, K, CUTOFF = 64, 649, 32, 6.0
 PUBLISHED_SECONDS, GOAL_SECONDS = 0.318, 0.020

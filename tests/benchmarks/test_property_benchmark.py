@@ -16,12 +16,12 @@ import torch
 from ase import Atoms
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from asegen.atoms import crystals_from_atoms, read_structures
 from asegen.calculators.property import predict
-from asegen.crystal import Crystals
-from asegen.models.ecn import ECN
+from asegen.crystals.crystals import Crystals
+from asegen.models.ecn.network import ECN
 from asegen.nn.bonds import property_graph
-from asegen.predictors import load_predictor
+from asegen.structures.atoms import crystals_from_atoms, read_structures
+from asegen.trained.predictor import load_predictor
 
 pytestmark = pytest.mark.benchmark(timer=process_time)
 

@@ -24,10 +24,10 @@ from ase.build import bulk
 from ase.io import write
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from asegen.screening.calculators import find_engine
+from asegen.parallel.processes import Processes
+from asegen.potentials.engine import find_engine
 from asegen.screening.ledger import funnel
 from asegen.screening.pipeline import Workforce, screen
-from asegen.screening.processes import Processes
 from asegen.screening.stages import Read, Relax, Stage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))  # which workers get, too
@@ -41,7 +41,7 @@ PEROVSKITE = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5,
 def warm(workers: int, module: str) -> Iterator[Workforce]:
     """Worker processes that have imported what stages need."""
     pool = Processes(workers)
-    modules = (module, "asegen.screening.minimise")
+    modules = (module, "asegen.potentials.minimise")
     calls = [pool.submit(importlib.import_module, name) for name in modules * 4 * workers]
     for call in calls:
         call.exception()  # modules can't be sent back, but are imported

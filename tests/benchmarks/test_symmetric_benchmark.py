@@ -13,12 +13,12 @@ from timeit import repeat
 import pytest
 import torch
 
-from asegen.atoms import read_structures
-from asegen.models.dimenet import SymmetricDimeNet
-from asegen.orbits import SymmetricBatch
+from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.ingest.symmetric import general_sites
+from asegen.models.dimenet.network import SymmetricDimeNet
+from asegen.structures.atoms import read_structures
 from asegen.symmetry.analysis import find_symmetry
 from asegen.symmetry.batches import orbits_of
-from asegen.symmetry.datasets import general_sites
 from asegen.training.recipe import load_recipe
 from asegen.training.registry import PROCESSES
 

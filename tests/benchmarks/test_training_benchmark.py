@@ -14,7 +14,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.noise import SampleNoise
 from asegen.training.recipe import load_recipe
 from asegen.training.registry import MODELS, PROCESSES

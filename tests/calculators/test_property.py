@@ -13,7 +13,7 @@ from ase.optimize import FIRE
 from asegen.calculators import PropertyCalculator
 from asegen.calculators.property import predict
 from asegen.errors import InputError
-from asegen.structure_checks import primitive
+from asegen.structures.validity import primitive
 
 Weights = dict[str, Path]
 NAME = "formation_energy_per_atom"

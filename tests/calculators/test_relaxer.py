@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
-from asegen.models.moment_empnn import MomentEMPNN
+from asegen.models.empnn.moment_network import MomentEMPNN
 from asegen.relaxation.relax import Limits
-from asegen.relaxers import Relaxer, load_relaxer
+from asegen.trained.relaxer import Relaxer, load_relaxer
 
 HEADER = {"name": "test", "steps": 1, "elements": list(range(1, 60))}
 

@@ -7,9 +7,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from asegen.atoms import read_structures
 from asegen.calculators.relaxer import relax_structures
-from asegen.relaxers import Relaxer, load_relaxer
+from asegen.structures.atoms import read_structures
+from asegen.trained.relaxer import Relaxer, load_relaxer
 
 # Å, at room temperature (CRC Handbook); PBE, which the training data come from, is up to 2 % above.
 MEASURED = {

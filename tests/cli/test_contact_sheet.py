@@ -9,8 +9,8 @@ from ase.spacegroup import crystal
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from asegen.cli import contact_sheet
-from asegen.cli.contact_sheet import draw_contact_sheet
+from asegen.cli.runs import contact_sheet
+from asegen.cli.runs.contact_sheet import draw_contact_sheet
 from asegen.errors import InputError
 
 PEROVSKITE = crystal(

@@ -18,11 +18,12 @@ from ase.io import read
 from safetensors.torch import save_file
 
 from asegen.calculators import Generator
-from asegen.calculators.formats import DATABASE, TRAJECTORY, output_format, read_back
-from asegen.calculators.hybrid import HybridCandidates
 from asegen.cli.main import main
-from asegen.generators import DEFAULT_MODEL
-from asegen.trained import find_weights
+from asegen.errors import Reason
+from asegen.generation.sources.hybrid import HybridCandidates
+from asegen.structures.writing import DATABASE, TRAJECTORY, output_format, read_back
+from asegen.trained.samplers import DEFAULT_MODEL
+from asegen.trained.weights import find_weights
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 OUTPUTS = ["a.extxyz", "a.cif", "a.traj", "a.db", "folder"]
@@ -88,10 +89,10 @@ def test_every_format_holds_the_same_and_a_finished_run_is_known_again(
 def test_valid_only_leaves_out_what_stays_invalid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("asegen.calculators.generator.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("asegen.generation.generator.MAX_ATTEMPTS", 2)
     monkeypatch.setattr(
-        "asegen.calculators.generator.check_atoms",
-        lambda atoms: "no atoms: none of sodium" if 11 in atoms.numbers else None,
+        "asegen.generation.generator.check_atoms",
+        lambda atoms: Reason("no atoms", "none of sodium") if 11 in atoms.numbers else None,
     )
     generate("NaCl", "Cu", "-n", "2", "--valid-only", "-o", str(tmp_path / "a.extxyz"))
     printed = capsys.readouterr()
@@ -105,15 +106,15 @@ def test_valid_only_leaves_out_what_stays_invalid(
 def test_every_sample_ends_with_one_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, name: str, valid_only: bool
 ) -> None:
-    def judge(atoms: Atoms) -> str | None:  # some cells that no format with cell lengths and angles can hold
+    def judge(atoms: Atoms) -> Reason | None:  # some cells that no format with cell lengths and angles can hold
         kind = next(counter) % 3
         if kind == 0:
             atoms.cell[:] = np.nan
-        return ["bad cell: not finite", None, "overlapping atoms: all"][kind]
+        return [Reason("bad cell", "not finite"), None, Reason("overlapping atoms", "all")][kind]
 
     counter = count()
-    monkeypatch.setattr("asegen.calculators.generator.check_atoms", judge)
-    monkeypatch.setattr("asegen.calculators.generator.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("asegen.generation.generator.check_atoms", judge)
+    monkeypatch.setattr("asegen.generation.generator.MAX_ATTEMPTS", 1)
     generate("Cu", "-n", "9", *(["--valid-only"] if valid_only else []), "-o", str(tmp_path / name))
     printed = capsys.readouterr()
     kept = {a.info["sample_index"]: a.info["valid"] for a in read_back(tmp_path / name, output_format(name))}

@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
 
-from asegen.calculators.outputs import PartialOutput
 from asegen.cli.main import main
+from asegen.generation.outputs import PartialOutput
 
 FORMULAS = ["KBr", "NaCl", "MgO", "KBr"]
 
@@ -56,6 +56,7 @@ def test_best_first_and_known_again(tmp_path: Path, known: str, capsys: pytest.C
 def test_a_killed_run_goes_on_to_the_same(
     tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     append = PartialOutput.append
     calls = []
@@ -66,7 +67,6 @@ def test_a_killed_run_goes_on_to_the_same(
             raise KeyboardInterrupt
         append(self, structures)
 
-    monkeypatch.setattr("asegen.calculators.ranked._POOLED", 1)
     monkeypatch.setattr(PartialOutput, "append", stop)
     out = tmp_path / "out.extxyz"
     with pytest.raises((SystemExit, KeyboardInterrupt)):
@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_to_the_same(
 
 
 def test_shards_make_the_whole(tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asegen.calculators.ranked._POOLED", 1)
+    monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
     ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     parts = []
     for k in (1, 2):
@@ -148,7 +148,7 @@ def test_bad_input_is_one_line(
 def test_a_missing_package_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("asegen.screening.calculators.util.find_spec", lambda name: None)
+    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit) as caught:
         generate("NaCl", "--rank", "chgnet", "-o", str(tmp_path / "out.extxyz"))
     printed = capsys.readouterr().err

@@ -19,7 +19,7 @@ from pymatgen.io.cif import CifWriter
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
-from asegen.workers import worker_pool
+from asegen.parallel.pool import worker_pool
 
 
 def write_frames(path, n: int = 4):
@@ -114,7 +114,7 @@ def one_pool():
     pool = worker_pool(1)
     shared = SimpleNamespace(submit=pool.submit, shutdown=lambda **options: None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asegen.prepare.worker_pool", lambda jobs: shared)
+        patch.setattr("asegen.ingest.prepare.worker_pool", lambda jobs: shared)
         yield
     pool.shutdown()
 

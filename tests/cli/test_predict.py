@@ -14,7 +14,7 @@ from ase.io import read, write
 
 from asegen.calculators.property import predict
 from asegen.cli.main import main
-from asegen.cli.prediction_run import find_model
+from asegen.cli.runs.predict import find_model
 from asegen.errors import InputError
 
 Weights = dict[str, Path]
@@ -130,7 +130,7 @@ def test_bad_arguments(property_weights: Weights, tmp_path: Path, capsys: pytest
 
 def test_models_are_found_by_kind_and_property(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "asegen.cli.prediction_run.shipped_weights", lambda *_: ["alignn-band-gap", "alignn-formation-energy"]
+        "asegen.cli.runs.predict.shipped_weights", lambda *_: ["alignn-band-gap", "alignn-formation-energy"]
     )
     assert find_model("alignn", "band_gap") == "alignn-band-gap"
     assert find_model("alignn", None) == "alignn-formation-energy"

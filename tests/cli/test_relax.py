@@ -12,8 +12,8 @@ from ase.io import read, write
 
 from asegen.cli.main import main
 from asegen.models.checkpoint import write_tensors
-from asegen.models.moment_empnn import MomentEMPNN
-from asegen.relaxers import load_relaxer
+from asegen.models.empnn.moment_network import MomentEMPNN
+from asegen.trained.relaxer import load_relaxer
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def test_nonsense_is_one_line_and_exit_code_2(
     message: str,
 ) -> None:
     monkeypatch.delenv("MP_API_KEY", raising=False)
-    monkeypatch.setattr("asegen.screening.cluster.SECONDS", 1)
+    monkeypatch.setattr("asegen.parallel.cluster.SECONDS", 1)
     given = ["in.extxyz"] if arguments and arguments[0].startswith("-") and "--generate" not in arguments else []
     given += ["--workdir", "run", "--calculator", "emt", *arguments]
     if {"--cluster", "--scheduler"}.isdisjoint(arguments) and "--jobs" not in arguments:

@@ -10,8 +10,8 @@ from ase.build import bulk
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from asegen.cli.summary import PICTURES, ROWS, SYMPREC, Summary, space_group
-from asegen.structure_checks import density
+from asegen.cli.runs.summary import PICTURES, ROWS, SYMPREC, Summary, space_group
+from asegen.structures.validity import density
 
 
 def marked(atoms: Atoms, index: int = 0, valid: bool = True) -> Atoms:

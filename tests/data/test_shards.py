@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.data import shards
 from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
 from asegen.errors import InputError

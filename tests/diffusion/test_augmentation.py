@@ -2,7 +2,7 @@
 
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.augmentation import mirrored
 from asegen.geometry.torus import shortest
 

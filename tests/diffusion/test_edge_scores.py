@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from asegen.crystals.site_graph import SymmetricEdges
 from asegen.diffusion.edge_scores import SOFTNESS, TIES, lattice_score, length_gradients, lengths, soft_lengths
-from asegen.nn.symmetric_multigraph import SymmetricEdges
 
 
 def test_soft_lengths_are_inverse_and_keep_lengths_positive() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
 from asegen.geometry.torus import shortest

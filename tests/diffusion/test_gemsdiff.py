@@ -11,12 +11,12 @@ from ase.cell import Cell
 from scipy.linalg import expm, sqrtm
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.gemsdiff import STEPS, GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.noise import SampleNoise
 from asegen.errors import InputError
 from asegen.geometry.lattice import lie_basis
-from asegen.models.gemsnet import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
+from asegen.models.gemsnet.network import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
 
 KINDS = [GemsDiff, GemsDiffParameters, GemsDiffOneShot]
 EYE = torch.eye(3, dtype=torch.float64)

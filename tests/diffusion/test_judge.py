@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.judge import Judge
 from asegen.diffusion.noise import SampleNoise

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.diffusion.merging import merge_images
 from asegen.geometry.torus import shortest
-from asegen.orbits import Numbers, Orbits
 from asegen.symmetry.analysis import find_symmetry
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group

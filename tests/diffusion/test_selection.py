@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asegen.atoms import atoms_from_crystals, shortest_distance
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.diffusion.selection import best_candidates, overlapping
+from asegen.structures.atoms import atoms_from_crystals, shortest_distance
 
 
 def random_crystals(seed: int, count: int, edge: float = 3.0) -> Crystals:

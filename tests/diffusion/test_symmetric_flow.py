@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.symmetric_flow import SymmetricFlow, bravais_statistics
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import shortest
 from asegen.models.transformer import CrystalTransformer
-from asegen.orbits import Numbers, Orbits
 from asegen.symmetry.analysis import found_group
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group

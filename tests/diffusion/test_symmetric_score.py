@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.diffusion.edge_scores import soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.symmetric_score import SymmetricScore, _lengths
 from asegen.errors import InputError
 from asegen.geometry.torus import shortest
-from asegen.models.dimenet import SymmetricDimeNet
-from asegen.orbits import Numbers, Orbits
+from asegen.models.dimenet.network import SymmetricDimeNet
 from asegen.symmetry.analysis import found_group
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group

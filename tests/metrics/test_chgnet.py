@@ -9,10 +9,10 @@ from ase import Atoms
 from ase.build import bulk
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.atoms import read_structures
 from asegen.metrics import evaluate
 from asegen.metrics.chgnet import ChgnetEmbedder, features
 from asegen.metrics.inputs import Inputs
+from asegen.structures.atoms import read_structures
 
 pytest.importorskip("chgnet")
 SALT = bulk("NaCl", "rocksalt", a=5.64)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asegen.metrics import evaluate
 from asegen.metrics.distributions import earth_movers_distance
-from asegen.structure_checks import density
+from asegen.structures.validity import density
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 values = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20)

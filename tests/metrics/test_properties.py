@@ -18,7 +18,7 @@ from asegen.metrics.embedding import NetworkEmbedder
 from asegen.metrics.inputs import Inputs, reduced_formula
 from asegen.metrics.matching import rms_distance, same_crystal
 from asegen.metrics.validity import published_rule
-from asegen.structure_checks import check_atoms, density
+from asegen.structures.validity import check_atoms, density
 
 PEROVSKITE = Atoms(
     "SrTiO3",

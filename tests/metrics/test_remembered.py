@@ -12,8 +12,8 @@ from ase.build import bulk
 from asegen.metrics import evaluate, remembered
 from asegen.metrics.cache import Row, RowCache, content_key
 from asegen.metrics.inputs import Inputs
-from asegen.metrics.parallel import Failed
 from asegen.metrics.remembered import remembered_map
+from asegen.parallel.timed_map import Failed
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 ITEMS = {f"key {k}": k for k in range(6)}

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
-from asegen.models.alignn import ALIGNN
+from asegen.models.alignn.network import ALIGNN
 from asegen.models.cgcnn import CGCNN
-from asegen.models.ecn import ECN
+from asegen.models.ecn.network import ECN
 from asegen.models.megnet import MEGNet
 from asegen.nn.element_features import ENCODINGS
 
@@ -89,7 +89,7 @@ def supercell(c: Crystals, matrix: torch.Tensor) -> Crystals:
     """Every crystal repeated by an integer matrix."""
     from ase.build import make_supercell
 
-    from asegen.atoms import atoms_from_crystals, crystals_from_atoms
+    from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 
     return crystals_from_atoms([make_supercell(a, matrix.numpy()) for a in atoms_from_crystals(c)])
 

@@ -7,7 +7,7 @@ from ase.data import covalent_radii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.models.transformer import CrystalTransformer, _periodic_table
 
 COUNTS = (4, 1, 6)

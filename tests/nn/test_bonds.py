@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pymatgen.core.local_env import IsayevNN
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.atoms import crystals_from_atoms
+from asegen.crystals.graph import Edges, reverse_edges
 from asegen.errors import InputError
-from asegen.graph import Edges, reverse_edges
 from asegen.nn.bonds import bonded_graph, property_graph
+from asegen.structures.atoms import crystals_from_atoms
 
 
 def perovskite() -> Atoms:

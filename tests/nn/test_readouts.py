@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.nn.element_features import ElementFeatures
 from asegen.nn.readouts import Heads, crystal_mean
 

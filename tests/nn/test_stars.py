@@ -2,8 +2,8 @@
 
 import torch
 
-from asegen.crystal import Crystals
-from asegen.graph import knn_graph, triplets
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.graph import knn_graph, triplets
 from asegen.nn.stars import Stars, stars_of
 
 

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import mannwhitneyu, spearmanr
 from torch.nn import functional
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 from asegen.properties.regression import Regression, calibration

@@ -6,7 +6,7 @@ import scipy.linalg
 import torch
 from ase.cell import Cell
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
 from asegen.geometry.lattice import symmetric_exp
 from asegen.relaxation.losses import (

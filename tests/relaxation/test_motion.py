@@ -7,10 +7,10 @@ import torch
 from ase import Atoms
 from ase.spacegroup import crystal
 
-from asegen.atoms import atoms_from_crystals, crystals_from_atoms
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.geometry.lattice import metric_tensor
 from asegen.relaxation.motion import Freedom, Symmetry, size_of, total_motion
+from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 
 
 def rutile() -> Atoms:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.relax import (

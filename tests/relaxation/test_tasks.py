@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asegen.crystal import Crystals, Tangent
+from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.geometry.lattice import cell_to_parameters, symmetric_log
 from asegen.relaxation.noise import cubes, rattled, strained

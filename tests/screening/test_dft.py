@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from asegen.screening.calculators import find_engine
-from asegen.screening.minimise import minimise
+from asegen.potentials.engine import find_engine
+from asegen.potentials.minimise import minimise
 
 
 @pytest.mark.slow

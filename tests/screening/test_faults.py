@@ -14,7 +14,7 @@ from ase.build import bulk, molecule
 from ase.io import write
 
 from asegen.errors import CheckpointError, InputError
-from asegen.screening.calculators import find_engine
+from asegen.potentials.engine import find_engine
 from asegen.screening.judging import Hull
 from asegen.screening.ledger import STATUSES, Result, funnel, read_atoms
 from asegen.screening.pipeline import screen

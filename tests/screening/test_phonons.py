@@ -19,7 +19,7 @@ from ase.phonons import Phonons as AsePhonons
 from ase.spacegroup import crystal
 from ase.units import _amu, _e
 
-from asegen.screening.calculators import find_engine
+from asegen.potentials.engine import find_engine
 from asegen.screening.phonons import (
     BANDS,
     DOS,

@@ -19,17 +19,18 @@ from ase.db import connect
 from ase.io import read, write
 
 from asegen.errors import AsegenError, InputError
-from asegen.screening.calculators import find_engine
+from asegen.parallel.workforce import Workforce
+from asegen.potentials.engine import find_engine
 from asegen.screening.claims import Ledger
 from asegen.screening.exports import export
 from asegen.screening.judging import Phonons, best
 from asegen.screening.ledger import candidate_id, provenance, read_atoms, results
-from asegen.screening.pipeline import Stopped, Workforce, screen
+from asegen.screening.pipeline import Stopped, screen
 from asegen.screening.recipe import recipe
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages import Compare, Deduplicate, Prerelax, Read, Relax, Symmetrise
-from asegen.screening.symmetry import space_group
+from asegen.structures.space_groups import space_group
 
 sys.path.insert(0, str(Path(__file__).parent))  # which workers get, too
 from faulty import Full, Killing

@@ -18,12 +18,12 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 
 from asegen.errors import AsegenError, InputError
+from asegen.potentials.engine import CHGNET_ELEMENTS, MP2020, Engine, find_engine
 from asegen.screening import references
-from asegen.screening.calculators import CHGNET_ELEMENTS, MP2020, Engine, find_engine
 from asegen.screening.hull import CANDIDATE, ELEMENT, Phase, place
 from asegen.screening.materials_project import materials_project
 from asegen.screening.references import computed, element_crystal, element_reference, read_reference
-from asegen.structure_checks import check_atoms
+from asegen.structures.validity import check_atoms
 
 
 def test_elements_are_fit_crystals_of_themselves() -> None:

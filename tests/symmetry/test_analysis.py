@@ -11,8 +11,8 @@ from ase.build import bulk
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.atoms import read_structures
 from asegen.errors import InputError
+from asegen.structures.atoms import read_structures
 from asegen.symmetry.analysis import SymmetricCrystal, find_sites, find_symmetry, found_group, structure_of
 from asegen.symmetry.assignments import Occupation, canonical
 from asegen.symmetry.groups import LAST_GROUP, space_group

@@ -9,11 +9,11 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
-from asegen.generators import load_generator
 from asegen.models.checkpoint import read_tensors
+from asegen.trained.samplers import load_generator
 from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
 from asegen.training.registry import PROCESSES
@@ -186,7 +186,9 @@ def test_targets_reach_the_process_beside_their_crystals(
         train(recipe(data={"targets": ["gap"]}), tmp_path / "data", tmp_path / "other", fabric())
 
 
-def test_a_run_ends_with_its_time_and_its_rate_falls(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_with_its_time_and_its_rate_falls(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [0.0]
     monkeypatch.setattr("asegen.training.clock.time.monotonic", lambda: now[0])
     steps: list[int] = []

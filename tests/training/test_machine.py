@@ -20,7 +20,9 @@ def test_freed_memory_is_kept() -> None:
     assert isinstance(keep_freed_memory(), bool)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("6h", 21600.0), ("2d", 172800.0)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("6h", 21600.0), ("2d", 172800.0)]
+)
 def test_times(text: str, expected: float) -> None:
     assert seconds(text) == expected
 

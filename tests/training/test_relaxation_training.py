@@ -6,11 +6,11 @@ import pytest
 import torch
 from lightning.fabric import Fabric
 
-from asegen.crystal import Crystals
+from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, write_shards
 from asegen.errors import InputError
 from asegen.relaxation.relax import Limits
-from asegen.relaxers import load_relaxer
+from asegen.trained.relaxer import load_relaxer
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import recipe_from_table
 

@@ -1,0 +1,102 @@
+"""The compositions of a file's rows or frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from asegen.errors import InputError
+from asegen.generation.compositions import Composition, from_formula, from_numbers
+from asegen.structures.atoms import StructureError, read_structures
+from asegen.structures.cif import cif_to_atoms
+from asegen.structures.reading import TABLE, file_format, read_table, row_id
+from asegen.symmetry.groups import parse_group
+
+_GROUP = "spacegroup"
+
+
+def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> list[Composition]:
+    """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
+
+    A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
+    column; any other file is read as structures.
+
+    Args:
+        path: CSV, or any file that `asegen.structures.atoms.read_structures` reads.
+        multiples: how many such cells, each gives a composition.
+        groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
+
+    Raises:
+        InputError: the file can't be read or holds nothing, or a row has no composition, too many atoms, or no space
+            group if those are asked for; the message names the row.
+    """
+    found: list[Composition] = []
+    if file_format(path) == TABLE:
+        for index, row in enumerate(read_table(path)):
+            name = row_id(row, index)
+            place = _place(path, index, name)
+            found += _grouped(_of_row(row, name, place, multiples), row, place, groups)
+    else:
+        for structure in read_structures(path):
+            place = _place(path, structure.row, structure.id)
+            own = _of_structure(structure.atoms, structure.id, place, multiples)
+            found += _grouped(own, structure.values, place, groups)
+    if not found:
+        raise InputError(f"{path} holds no compositions")
+    return found
+
+
+def _grouped(
+    compositions: list[Composition], values: Mapping[str, object], place: str, groups: bool
+) -> list[Composition]:
+    if not groups:
+        return compositions
+    text = str(values.get(_GROUP, "")).strip()
+    if not text:
+        raise InputError(f"{place}: no {_GROUP} (there are: {', '.join(map(str, values))[:200]})")
+    try:
+        group = parse_group(text.removesuffix(".0"))  # a column of numbers with gaps holds 225.0
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    return [replace(composition, group=group) for composition in compositions]
+
+
+def _place(path: Path, row: int, name: str) -> str:
+    return f"{path}, row {row} ({' '.join(name.split())[:40]})"
+
+
+def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+    formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
+    if formula and (n_atoms or not cif):
+        try:
+            (cell,) = from_formula(formula, atoms=_whole_number(n_atoms) if n_atoms else None)
+            return from_numbers(cell.numbers, multiples, name)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
+    if not cif:
+        raise InputError(f"{place}: neither a formula nor a cif (columns: {', '.join(row)[:200]})")
+    try:
+        return _of_structure(cif_to_atoms(cif), name, place, multiples)
+    except StructureError as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise InputError(f"{text[:20]!r} is no number of atoms")
+    return int(text)
+
+
+def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+    if isinstance(atoms, StructureError):
+        raise InputError(f"{place}: {atoms}")
+    if len(atoms) == 0 or not all(1 <= z < len(chemical_symbols) for z in atoms.numbers):
+        raise InputError(f"{place}: no composition, or atoms that are no elements")
+    try:
+        return from_numbers(atoms.numbers, multiples, name)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None

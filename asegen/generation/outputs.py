@@ -1,0 +1,229 @@
+"""The structures of a run on disk, so that whatever kills it, a resumed one goes on to the same result.
+
+A run writes `OUT.part.extxyz` batch by batch, and beside it `OUT.part.json`: how many batches are in it, and how many
+bytes they take. A resumed run cuts the file back to whole batches. At the end OUT appears at once, in the plan's order.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from ase import Atoms
+from ase.io import iread
+from ase.io.extxyz import key_val_str_to_dict
+
+from asegen.errors import InputError
+from asegen.structures.writing import EXTXYZ, FOLDER, extxyz_text, holds, output_format, write_structures
+
+try:
+    import fcntl
+except ImportError:  # a system without file locks of POSIX
+    fcntl = None  # type: ignore[assignment]
+
+
+class _Frame(NamedTuple):
+    """Where a structure lies in the growing file: `sample_index`, first byte, number of bytes, the gate's verdict."""
+
+    sample: int
+    start: int
+    size: int
+    valid: bool
+
+
+class PartialOutput:
+    """The growing file of one run; to be closed, by `contextlib.closing` for one.
+
+    Args:
+        name: the path that the user asked for; a folder's may end with a slash.
+        fingerprint: of the run's plan and settings.
+        resume: go on with what is there, if it is this run's.
+        overwrite: replace what is there once the run is done.
+
+    Attributes:
+        out: the path.
+        format: one of `formats`.
+        part: the growing file.
+        batches_done: how many batches are in it.
+        complete: whether a run to be resumed has nothing left to do; whose OUT it is has not been checked then.
+
+    Raises:
+        InputError: OUT exists and neither is set; what is there belongs to another run, is being written by another
+            process, or isn't what asegen writes; the place can't be written.
+    """
+
+    def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
+        self.format, self.out = output_format(name), Path(name)
+        self.part = self.out.with_name(self.out.name + ".part.extxyz")
+        self._journal = self.out.with_name(self.out.name + ".part.json")
+        self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
+        self._fingerprint = fingerprint
+        self.batches_done = self._bytes = 0
+        self._held: BinaryIO | None = None
+        try:
+            there, begun = self._is_there(), self._journal.exists()
+            self.complete = resume and there and not begun
+            if self.complete:
+                for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
+                    left.unlink(missing_ok=True)
+            elif (there or begun) and not (resume or overwrite):
+                raise InputError(
+                    f"{self.out if there else self.part} exists: --resume goes on, --overwrite replaces it"
+                )
+            elif resume and begun:
+                self._go_on()
+            else:
+                self._begin()
+        except (InputError, OSError) as error:
+            self.close()
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"can't write {self.out}: {error.strerror}") from None
+
+    def _is_there(self) -> bool:
+        if not self.out.exists():
+            return False
+        if self.out.is_dir() != (self.format == FOLDER):
+            raise InputError(f"{self.out} is a {'folder' if self.out.is_dir() else 'file'} already")
+        if self.format != FOLDER:
+            return True
+        names = [entry.name for entry in self.out.iterdir()]
+        foreign = [name for name in names if not name.startswith("POSCAR-")]
+        if foreign:  # never to be removed by --overwrite
+            raise InputError(f"{self.out} holds other files ({foreign[0]}): name a folder of its own")
+        return bool(names)
+
+    def _begin(self) -> None:
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        self._journal.unlink(missing_ok=True)
+        os.truncate(self.part, 0)
+        self._record(0, 0)
+
+    def _lock(self) -> None:
+        """Keeps a second process out, such as a job that was queued again while the first still runs."""
+        self._held = self.part.open("ab")  # makes it where there is none
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.part} is being written by another process") from None
+            except OSError:
+                pass  # a file system without locks
+
+    def _go_on(self) -> None:
+        self._lock()
+        try:
+            state = json.loads(self._journal.read_text())
+            known, self.batches_done, self._bytes = state["fingerprint"], state["batches"], state["bytes"]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{self._journal} is damaged: start again with --overwrite") from None
+        if known != self._fingerprint:
+            raise InputError(f"{self.part} was begun with other arguments: repeat those, or start with --overwrite")
+        if self.part.stat().st_size < self._bytes:
+            raise InputError(f"{self.part} is shorter than its journal says: start again with --overwrite")
+        os.truncate(self.part, self._bytes)
+
+    def append(self, structures: Sequence[Atoms]) -> None:
+        """Adds one batch; on disk when this returns.
+
+        Raises:
+            InputError: the disk is full or the file can't be written; what was written before is intact.
+        """
+        frames = extxyz_text(structures).encode()
+        try:
+            # One unbuffered write: whoever reads the file meanwhile, or after a kill, finds whole frames.
+            with self.part.open("ab", buffering=0) as file:
+                if file.write(frames) != len(frames):
+                    raise OSError(28, "No space left on device")
+                os.fsync(file.fileno())
+            self._record(self.batches_done + 1, self._bytes + len(frames))
+        except OSError as error:
+            with suppress(OSError):  # what is too much is cut off by --resume otherwise
+                os.truncate(self.part, self._bytes)
+            message = f"can't write {self.part}: {error.strerror}; what was written before is intact, --resume goes on"
+            raise InputError(message) from None
+
+    def _record(self, batches: int, size: int) -> None:
+        state = {"fingerprint": self._fingerprint, "batches": batches, "bytes": size}
+        self._new_journal.write_text(json.dumps(state))
+        os.replace(self._new_journal, self._journal)
+        self.batches_done, self._bytes = batches, size
+
+    def finish(self, valid_only: bool = False) -> list[Atoms]:
+        """Makes OUT from the growing file, at once and in the plan's order, and removes what only a running job needs.
+
+        Args:
+            valid_only: leave out what failed the validity gate.
+
+        Returns:
+            The structures that were left out, so and because the format can't hold them.
+
+        Raises:
+            InputError: OUT can't be written; the growing file stays.
+        """
+        kept, left_out = [], []
+        for frame in sorted(self._frames()):
+            if not frame.valid and (valid_only or not holds(self.format, self._read(frame))):
+                left_out.append(self._read(frame))
+            else:
+                kept.append(frame)
+        workshop = self.out.with_name(f".{self.out.name}.new")
+        try:
+            shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed here
+            workshop.mkdir()
+            self._convert(kept, workshop / self.out.name)
+            self._put_in_place(workshop / self.out.name)
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"can't write {self.out}: {reason}; {self.part} holds the structures") from None
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+        self._journal.unlink()  # last but one: with it, a resumed run would do all this again
+        self.part.unlink()
+        return left_out
+
+    def close(self) -> None:
+        """Lets other processes go on with the run."""
+        if self._held is not None:
+            self._held.close()
+
+    def _frames(self) -> Iterator[_Frame]:
+        with self.part.open("rb") as file:
+            start = 0
+            while start < self._bytes:
+                n_atoms, info = int(file.readline()), key_val_str_to_dict(file.readline().decode())
+                for _ in range(n_atoms):
+                    file.readline()
+                yield _Frame(int(info["sample_index"]), start, file.tell() - start, bool(info["valid"]))
+                start = file.tell()
+
+    def _text(self, frame: _Frame) -> bytes:
+        with self.part.open("rb") as file:
+            file.seek(frame.start)
+            return file.read(frame.size)
+
+    def _read(self, frame: _Frame) -> Atoms:
+        (atoms,) = iread(io.StringIO(self._text(frame).decode()), format="extxyz")
+        return atoms
+
+    def _convert(self, frames: Sequence[_Frame], place: Path) -> None:
+        if self.format == EXTXYZ:
+            with place.open("wb") as file:
+                file.writelines(self._text(frame) for frame in frames)
+        else:
+            write_structures((self._read(frame) for frame in frames), place, self.format)
+
+    def _put_in_place(self, finished: Path) -> None:
+        if self.format == FOLDER and self.out.exists():
+            for old in self.out.glob("POSCAR-*"):
+                old.unlink()
+            self.out.rmdir()
+        os.replace(finished, self.out)

@@ -1,0 +1,234 @@
+"""`RankedGenerator`: many candidates of each formula, relaxed, and the most promising different ones of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+
+import numpy as np
+import spglib
+from ase import Atoms
+
+from asegen.calculators.relaxer import relax_structures
+from asegen.errors import InputError
+from asegen.generation.compositions import Composition
+from asegen.generation.generator import Generator, judged
+from asegen.generation.plan import Sample, cut_batches, make_plan
+from asegen.generation.rankers import ALIGNN, NONE, find_ranker
+from asegen.generation.sources.symmetric import SymmetricGenerator
+from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+from asegen.structures.matching import USUAL, Distinct
+from asegen.structures.validity import found_by_spglib
+from asegen.trained.relaxer import load_relaxer
+
+CANDIDATES = 40
+"""Of each formula."""
+_POOLED = 8
+"""Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
+_SYMMETRY_WEIGHT = 1.4
+"""Of the logarithm of the number of point operations: of equal energies the more symmetric crystal is the likelier.
+Chosen on val, as are the rankers' scales."""
+_SYMPREC = 0.1
+"""Å, within which they are found."""
+
+
+class RankedGenerator(Generator):
+    """Draws candidates of each formula, relaxes them, and gives the best different ones; used like `Generator`.
+
+    Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
+    it can't improve stays as it was) and get an energy. The order is by a score: promise, what the generator says for a
+    candidate in advance (the logarithm of a probability, 0 where it says nothing), less the energy per atom over the
+    ranker's scale (0.12 eV of alignn, otherwise 0.05), and 1.4 times the logarithm of the number of point operations.
+    What has no energy has a score without it, and comes after all that have one, unless none is asked for; what fails
+    the gate comes last. The `n` structures of a formula are the first in this order that aren't the same crystal as one
+    before them; there may be fewer. A formula that is asked for twice has the same structures twice.
+
+    `info` has what the source gives, and rank (1 is the best of its formula), score, ranked_by, energy_per_atom (eV,
+    by that), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and
+    relax_status and so on, see `relax_structures`.
+
+    Args:
+        source: where candidates come from.
+        rank: "none", "alignn", "chgnet", or a calculator's name, see `find_ranker`.
+        candidates: of each formula, at least 1.
+        relax_steps: of the calculator, before its energy counts.
+        device: where networks compute.
+
+    Raises:
+        InputError: a bad name or number, or no such device.
+        AsegenError: the calculator's package is missing.
+    """
+
+    def __init__(
+        self,
+        source: Generator,
+        rank: str = ALIGNN,
+        candidates: int = CANDIDATES,
+        relax_steps: int = 0,
+        device: str = "auto",
+    ) -> None:
+        if candidates < 1:
+            raise InputError(f"-n {candidates}: at least 1 candidate of each formula is needed")
+        # What was made in a space group has promised to keep it.
+        self._keep_symmetry = isinstance(source, SymmetricGenerator)
+        self._ranker = find_ranker(rank, device, relax_steps, self._keep_symmetry)
+        self._relaxer = load_relaxer(None, device)
+        self.source, self.sampler, self.batch_size = source, source.sampler, source.batch_size
+        self.rank, self.candidates = rank, candidates
+
+    def settings(self) -> dict[str, object]:
+        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
+        identity = NONE if self._ranker is None else self._ranker.identity
+        relaxer = f"{self._relaxer.name} {self._relaxer.version}"
+        own = {"ranked_by": self.rank, "pool": self.candidates, "ranker": identity, "relaxer": relaxer}
+        return self.source.settings() | own
+
+    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
+        """Refuses early what can't be drawn.
+
+        Raises:
+            InputError: as the source's `check`.
+        """
+        self.source.check(list(dict.fromkeys(map(_anonymous, compositions))), steps, force)
+
+    def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
+        """The plan: a sample's `repeat` is its place in the ranking, and a formula's samples stay together.
+
+        Raises:
+            InputError: `n` isn't between 1 and the number of candidates, or too much is asked for.
+        """
+        if not 1 <= n <= self.candidates:
+            raise InputError(f"--keep {n}: 1 to {self.candidates}, as many as there are candidates, can be kept")
+        formulas: dict[Composition, list[Sample]] = {}
+        for sample in make_plan(compositions, n):
+            formulas.setdefault(_anonymous(sample.composition), []).append(replace(sample, repeat=sample.index % n))
+        sizes = [Sample(k, item, 0) for k, item in enumerate(formulas)]
+        at_once = max(1, _POOLED * self.batch_size // self.candidates)
+        return [[own for one in batch for own in formulas[one.composition]] for batch in cut_batches(sizes, at_once)]
+
+    def draw(
+        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
+    ) -> list[Atoms]:
+        """Draws the pools of a batch's formulas and takes the best of each.
+
+        Returns:
+            Up to one structure for each sample, in order; none where a formula has no more different ones.
+        """
+        keep: dict[Composition, int] = {}
+        for sample in batch:
+            item = _anonymous(sample.composition)
+            keep[item] = max(keep.get(item, 0), sample.repeat + 1)
+        pools = dict(zip(keep, self.pools(list(keep), seed, steps, valid_only), strict=True))
+        best = {item: self.best(pool, keep[item]) for item, pool in pools.items()}
+        found = []
+        for sample in batch:
+            own = best[_anonymous(sample.composition)]
+            if sample.repeat < len(own):
+                found.append(_placed(own[sample.repeat], sample))
+        return found
+
+    def origin(self, sample: Sample, info: Mapping[str, object]) -> Sample:
+        """The candidate that a structure was, as a sample of the source; arguments as in `Generator.origin`."""
+        return replace(sample, repeat=int(str(info["candidate"])))
+
+    def pools(
+        self, items: Sequence[Composition], seed: int, steps: int | None = None, valid_only: bool = False
+    ) -> list[list[Atoms]]:
+        """All candidates, relaxed and with their scores in `info`, before they are ordered and copies left out.
+
+        Args:
+            items: different compositions.
+            seed: as in `generate`, like all below.
+            steps: of the source's sampler.
+            valid_only: draw again what fails the validity gate.
+
+        Returns:
+            A list for each composition, in the order in which they were drawn.
+        """
+        size = self.candidates
+        numbered = (Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size))
+        samples = [sample for sample in numbered if self.source.is_sensible(sample)]
+        drawn: list[Atoms] = []
+        for part in cut_batches(samples, self.batch_size):
+            drawn += self.source.draw(part, seed, steps, valid_only)
+        drawn.sort(key=lambda atoms: atoms.info["sample_index"])
+        pools: list[list[Atoms]] = [[] for _ in items]
+        for atoms in self._judged(drawn):
+            place, number = divmod(atoms.info["sample_index"], size)
+            atoms.info |= {"candidate": number, "pool": size, "ranked_by": self.rank}
+            pools[place].append(atoms)
+        return pools
+
+    def _judged(self, drawn: Sequence[Atoms]) -> list[Atoms]:
+        """Relaxed where that leads to something, with an energy where there is one."""
+        good = [k for k, atoms in enumerate(drawn) if atoms.info["valid"]]
+        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=self._keep_symmetry)
+        found = list(drawn)
+        for k, record in zip(good, relaxed, strict=True):
+            moved = record.atoms if record.status in (CONVERGED, OUT_OF_STEPS) else drawn[k].copy()
+            moved.info = judged(moved) | {k: v for k, v in record.atoms.info.items() if k.startswith("relax_")}
+            found[k] = moved
+        if self._ranker is not None:
+            for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
+                atoms = found[k] = one.atoms
+                name, value = (
+                    ("energy_missing", one.reason) if one.reason else ("energy_per_atom", round(one.energy, 6))
+                )
+                atoms.info[name] = value
+        for k in good:
+            self._score(found[k])
+        return found
+
+    def _score(self, atoms: Atoms) -> None:
+        """Adds point_operations and score to `info`."""
+        info = atoms.info
+        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+        group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
+        info["point_operations"] = 1 if group is None else _point_operations(group.hall_number)
+        info["score"] = info.get("promise", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
+        if self._ranker is not None and "energy_per_atom" in info:
+            info["score"] -= info["energy_per_atom"] / self._ranker.scale
+
+    def best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
+        """The first different ones by score, with their rank; what fails the gate fills up what is left.
+
+        Args:
+            pool: of one composition, as `pools` gives it.
+            keep: at most so many.
+        """
+        ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
+        seen = Distinct(USUAL)
+        kept = list(islice((atoms for atoms in ordered if seen.add(atoms).earlier is None), keep))
+        kept += [atoms for atoms in pool if not atoms.info["valid"]][: keep - len(kept)]
+        for place, atoms in enumerate(kept, 1):
+            atoms.info["rank"] = place
+        return kept
+
+
+def _anonymous(composition: Composition) -> Composition:
+    return replace(composition, material_id=None)
+
+
+@cache
+def _point_operations(hall_number: int) -> int:
+    # Those that spglib finds in a cell which isn't primitive lack what would change that cell.
+    operations = spglib.get_symmetry_from_database(hall_number)
+    assert operations is not None  # it is spglib's own number
+    return len(np.unique(operations["rotations"], axis=0))
+
+
+def _order(atoms: Atoms) -> tuple[bool, float, int]:
+    """What candidates are sorted by, the best first."""
+    return "energy_per_atom" not in atoms.info, -atoms.info["score"], atoms.info["candidate"]
+
+
+def _placed(atoms: Atoms, sample: Sample) -> Atoms:
+    """A copy for one sample of the plan."""
+    placed = atoms.copy()
+    placed.info["sample_index"] = sample.index
+    if sample.composition.material_id is not None:
+        placed.info["material_id"] = sample.composition.material_id
+    return placed

@@ -1,0 +1,206 @@
+"""Energies by which candidates are ranked: of shipped networks, of CHGNet in batches, of any ASE calculator."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+from ase import Atoms
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.calculators.property import predict
+from asegen.errors import InputError
+from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.gate import gate
+from asegen.potentials.minimise import minimise
+from asegen.trained.predictor import PropertyPredictor, load_predictor
+from asegen.trained.weights import pick_device
+
+NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
+_ALIGNN_WEIGHTS = "alignn-formation-energy"
+_CHGNET_BATCH = 32
+_FMAX = 0.03
+"""eV/Å, where a relaxation by a calculator ends."""
+
+
+class Judged(NamedTuple):
+    """What a ranker found of one candidate.
+
+    Attributes:
+        atoms: the candidate, or where the calculator moved it.
+        energy: eV per atom, comparable between structures of one formula; NaN where there is none.
+        reason: one line that says why there is none; empty otherwise.
+    """
+
+    atoms: Atoms
+    energy: float
+    reason: str = ""
+
+
+class Ranker(Protocol):
+    """Gives candidates their energies.
+
+    Attributes:
+        name: what the user asked for.
+        identity: what decides the energies: name, version, hash of the weights.
+        scale: eV per atom that outweigh a promise e times as large; the rougher the energies, the larger.
+    """
+
+    name: str
+    identity: str
+    scale: float
+
+    def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
+        """One record per candidate, in order; candidates pass the validity gate."""
+        ...
+
+
+def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False) -> Ranker | None:
+    """Looks a ranker up.
+
+    Args:
+        name: "none"; "alignn" (the shipped formation energies); "chgnet"; or any other calculator of
+            `asegen.potentials.engine.find_engine`, such as "emt" or "module:object".
+        device: where networks compute; calculators choose their own.
+        relax_steps: relaxation steps by the calculator before its energy counts; "alignn" allows none.
+        keep_symmetry: candidates keep their space groups in these.
+
+    Returns:
+        Nothing for "none".
+
+    Raises:
+        InputError: no such name or device, or steps that can't be made.
+        AsegenError: its package is missing.
+    """
+    if relax_steps < 0:
+        raise InputError(f"--relax-steps {relax_steps}: at least 0 is needed")
+    if name in (NONE, ALIGNN):
+        if relax_steps:
+            raise InputError(f"--relax-steps needs forces: --rank {CHGNET} or a calculator, not {name}")
+        return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
+    try:
+        engine = find_engine(name)
+    except InputError as error:
+        raise InputError(f"--rank: {error}; or {ALIGNN}, or {NONE}") from None
+    if name == CHGNET and not relax_steps:
+        return _Chgnet(engine, str(pick_device(device)))
+    return _ByCalculator(engine, relax_steps, keep_symmetry)
+
+
+class _Alignn:
+    """Formation energies of the shipped ALIGNN."""
+
+    name = ALIGNN
+    scale = 0.12
+
+    def __init__(self, predictor: PropertyPredictor) -> None:
+        self.identity = predictor.name
+        self._predictor = predictor
+
+    def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
+        (target,) = self._predictor.targets
+        found = predict(structures, self._predictor)
+        return [
+            Judged(atoms, one.values[target]) if one.values else Judged(atoms, math.nan, one.status)
+            for atoms, one in zip(structures, found, strict=True)
+        ]
+
+
+class _Chgnet:
+    """Energies of CHGNet alone, many crystals at once: several times faster than its calculator one by one."""
+
+    name = CHGNET
+    scale = 0.05
+
+    def __init__(self, engine: Engine, device: str) -> None:
+        self.identity = engine.identity
+        self._engine, self._device = engine, device
+
+    def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
+        graphs, records = [], []
+        for atoms in structures:
+            found = _refusal(self._engine, atoms) or _graph(atoms, self._device)
+            records.append(Judged(atoms, math.nan, found if isinstance(found, str) else ""))
+            graphs += [] if isinstance(found, str) else [found]
+        energies = iter(_energies(graphs, self._device))
+        return [record if record.reason else record._replace(energy=next(energies)) for record in records]
+
+
+def _refusal(engine: Engine, atoms: Atoms) -> str | None:
+    """Why a calculator had better not see a structure; neighbours of what is too dense would fill the memory."""
+    reason = gate(atoms) or engine.refusal(atoms)
+    return None if reason is None else str(reason)
+
+
+def _graph(atoms: Atoms, device: str) -> Any:
+    """CHGNet's graph of a crystal, or why it has none."""
+    plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _chgnet(device).graph_converter(AseAtomsAdaptor.get_structure(plain))
+    except ValueError as error:
+        if "isolated" not in str(error):
+            raise
+        return "isolated atom: CHGNet needs a neighbour within 6 Å of every atom"
+
+
+def _energies(graphs: Sequence[Any], device: str) -> list[float]:
+    import torch
+
+    if not graphs:
+        return []
+    order = sorted(range(len(graphs)), key=lambda k: len(graphs[k].atomic_number))  # batches of like sizes
+    with torch.no_grad():
+        found = _chgnet(device).predict_graph([graphs[k] for k in order], task="e", batch_size=_CHGNET_BATCH)
+    energies = dict(zip(order, [found] if isinstance(found, dict) else found, strict=True))
+    return [float(energies[k]["e"]) for k in range(len(graphs))]
+
+
+@cache
+def _chgnet(device: str) -> Any:
+    from chgnet.model import CHGNet
+
+    with redirect_stdout(None), warnings.catch_warnings():  # it announces itself, silenced or not
+        warnings.simplefilter("ignore")
+        model = CHGNet.load(use_device=device, verbose=False)
+    model.graph_converter.set_isolated_atom_response("error")
+    return model
+
+
+class _ByCalculator:
+    """Energies of an ASE calculator, of the candidates as they are or after some steps of relaxation."""
+
+    scale = 0.05
+
+    def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
+        self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
+        self._engine, self._steps, self._keep_symmetry = engine, steps, keep_symmetry
+        self._calculator = engine.calculator()
+
+    def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
+        return [self._judge_one(atoms) for atoms in structures]
+
+    def _judge_one(self, atoms: Atoms) -> Judged:
+        if (reason := _refusal(self._engine, atoms)) is not None:
+            return Judged(atoms, math.nan, reason)
+        try:
+            return self._relaxed(atoms) if self._steps else Judged(atoms, self._energy(atoms))
+        except Exception as error:  # calculators fail in their own ways, and one candidate must not end the run
+            return Judged(atoms, math.nan, " ".join(f"{type(error).__name__}: {error}".split()))
+
+    def _energy(self, atoms: Atoms) -> float:
+        energy = float(self._calculator.get_potential_energy(atoms.copy())) / len(atoms)
+        if not math.isfinite(energy):
+            raise ValueError("the calculator gives no finite energy")
+        return energy
+
+    def _relaxed(self, atoms: Atoms) -> Judged:
+        found = minimise(atoms, self._calculator, _FMAX, self._steps, self._keep_symmetry)
+        moved = found.atoms
+        moved.info = dict(atoms.info)
+        return Judged(moved, found.energy)

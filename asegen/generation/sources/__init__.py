@@ -1,0 +1,1 @@
+"""Sources of crystals, one file each."""

@@ -1,0 +1,1 @@
+"""Structure files into the array shards that training reads."""

@@ -1,0 +1,176 @@
+"""From files of structures to splits of arrays: every row ends as a crystal or as a rejection with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from asegen.crystals.crystals import Crystals
+from asegen.data.shards import CrystalDataset, Rejected
+from asegen.errors import InputError
+from asegen.ingest.prepare import Prepared, Refused, prepare_all
+from asegen.structures.reading import CIF, POSCAR, Entry, file_format, read_entries, split_name
+
+
+def plan_splits(inputs: Sequence[Path], split: str | None) -> tuple[dict[str, list[Path]], list[Path]]:
+    """Which files go into which split.
+
+    A folder means the files in it. A file makes the split of its own name; CIF and POSCAR files found in a folder, one
+    structure each, make one split of the folder's name. `split` puts everything into one.
+
+    Returns:
+        split name -> files, in the order given, a folder's in alphabetical order; and files of a folder that no format
+        claims.
+
+    Raises:
+        InputError: an input is missing, or a folder holds no file of structures.
+    """
+    splits: dict[str, list[Path]] = {}
+    skipped: list[Path] = []
+    for path in inputs:
+        if not path.exists():
+            raise InputError(f"cannot read {path}: no such file or folder")
+        if not path.is_dir():
+            splits.setdefault(split or split_name(path), []).append(path)
+            continue
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        known = [file for file in files if file_format(file)]
+        if not known:
+            raise InputError(f"the folder {path} holds no file of structures")
+        skipped += [file for file in files if not file_format(file)]
+        for file in known:
+            single = file_format(file) in (CIF, POSCAR)
+            name = split or (path.resolve().name if single else split_name(file))
+            splits.setdefault(name, []).append(file)
+    return splits, skipped
+
+
+def ingest(
+    files: Sequence[Path],
+    *,
+    jobs: int,
+    max_atoms: int | None = None,
+    targets: Sequence[str] | None = None,
+    header: dict[str, Any] | None = None,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_row: Callable[[], None] = lambda: None,
+) -> tuple[CrystalDataset, list[Rejected]]:
+    """Reads files into one dataset.
+
+    Args:
+        files: of any format that `read_entries` knows.
+        jobs: worker processes; the result does not depend on it.
+        max_atoms: reject larger cells.
+        targets: columns to keep, of crystals or of atoms; by default all that hold numbers only.
+        header: entries for the index besides sources and counts.
+        on_start: told the number of rows before the work begins.
+        on_row: called after each row.
+
+    Returns:
+        The crystals, Niggli-reduced and right-handed, in the order of the input, and what was rejected; together they
+        are as many as the rows.
+
+    Raises:
+        InputError: a file cannot be read as a whole, a target is in no file, or nothing was accepted.
+    """
+    entries = [list(read_entries(file)) for file in files]
+    on_start(sum(map(len, entries)))
+    accepted: list[Prepared] = []
+    rejected: list[Rejected] = []
+    owners = (file.name for file, part in zip(files, entries, strict=True) for _ in part)
+    flat: Iterable[Entry] = (entry for part in entries for entry in part)
+    for owner, outcome in zip(owners, prepare_all(flat, max_atoms, jobs), strict=True):
+        reason = outcome.reason if isinstance(outcome, Refused) else _bad_target(outcome, targets)
+        if reason is None:
+            assert isinstance(outcome, Prepared)
+            accepted.append(outcome)
+        else:
+            rejected.append(Rejected(owner, outcome.row, outcome.id, reason))
+        on_row()
+    if not accepted:
+        first = f": {rejected[0].reason}" if rejected else ""
+        raise InputError(f"no crystal of {', '.join(file.name for file in files)[:200]} was accepted{first}")
+    rows = {file.name: len(part) for file, part in zip(files, entries, strict=True)}
+    counts = {
+        "sources": [{"file": file.name, "sha256": _sha256(file), "rows": rows[file.name]} for file in files],
+        "rejected": dict(sorted(count_kinds(rejected).items())),
+        "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
+    }
+    sites = {name for crystal in accepted for name in crystal.site_values}
+    sites &= sites if targets is None else set(targets)
+    names = _target_names(accepted, targets, sites)
+    return _dataset(accepted, names, sorted(sites), {**(header or {}), **counts}), rejected
+
+
+def count_kinds(rejected: Sequence[Rejected]) -> Counter[str]:
+    """How often each kind of reason occurs, the part of the reason before the colon."""
+    return Counter(row.reason.partition(":")[0] for row in rejected)
+
+
+def _bad_target(outcome: Prepared, targets: Sequence[str] | None) -> str | None:
+    for name in outcome.values if targets is None else targets:
+        value = outcome.values.get(name, math.nan)
+        if value is None and targets is not None:
+            return f"bad target: {name} is not a number"
+        if value is not None and math.isinf(value):
+            return f"bad target: {name} is infinite"
+    for name, values in outcome.site_values.items():
+        if (targets is None or name in targets) and np.isinf(values).any():
+            return f"bad target: {name} is infinite"
+    return None
+
+
+def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None, sites: Set[str]) -> list[str]:
+    found: dict[str, bool] = {}  # name -> numbers only, in order of appearance
+    some: set[str] = set()
+    for crystal in accepted:
+        for name, value in crystal.values.items():
+            found[name] = found.get(name, True) and value is not None
+            if value is not None and not math.isnan(value):
+                some.add(name)
+    if targets is None:
+        return sorted(name for name, numeric in found.items() if numeric and name in some)
+    missing = [name for name in targets if name not in found and name not in sites]
+    if missing:
+        raise InputError(f"no column {missing[0]!r} for --targets (there are: {', '.join(sorted(found))[:200]})")
+    return sorted({name for name in targets if name in found})
+
+
+def _dataset(
+    accepted: Sequence[Prepared], names: Sequence[str], sites: Sequence[str], header: dict[str, Any]
+) -> CrystalDataset:
+    crystals = Crystals(
+        cell=torch.from_numpy(np.stack([crystal.cell for crystal in accepted])),
+        scaled_positions=torch.from_numpy(np.concatenate([crystal.scaled_positions for crystal in accepted])),
+        numbers=torch.from_numpy(np.concatenate([crystal.numbers for crystal in accepted]).astype(np.int64)),
+        n_atoms=torch.tensor([len(crystal.numbers) for crystal in accepted]),
+    )
+    targets = {
+        name: torch.tensor([_value(crystal, name) for crystal in accepted], dtype=torch.float64) for name in names
+    }
+    of_atoms = {
+        name: torch.from_numpy(np.concatenate([_site_values(crystal, name) for crystal in accepted])) for name in sites
+    }
+    return CrystalDataset(crystals, targets, [crystal.id for crystal in accepted], header, of_atoms)
+
+
+def _value(crystal: Prepared, name: str) -> float:
+    value = crystal.values.get(name)
+    return math.nan if value is None else value
+
+
+def _site_values(crystal: Prepared, name: str) -> NDArray[np.float64]:
+    return crystal.site_values.get(name, np.full(len(crystal.numbers), math.nan))
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

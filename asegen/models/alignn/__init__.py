@@ -1,0 +1,1 @@
+"""ALIGNN: messages along bonds and along angles between bonds."""

@@ -1,0 +1,114 @@
+"""ALIGNN, the atomistic line graph network: Choudhary and DeCost, npj Comput. Mater. 7 (2021) 185."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from asegen.crystals.crystals import Crystals
+from asegen.errors import InputError
+from asegen.models.alignn.gated_convolution import AngleGatedConvolution, EdgeGatedConvolution
+from asegen.models.alignn.line_graph import LineGraph, line_graph
+from asegen.models.alignn.soft_neighbors import soft_neighbors
+from asegen.nn.element_features import ElementFeatures
+from asegen.nn.gaussians import Gaussians
+from asegen.nn.readouts import Heads, crystal_mean
+
+
+def _layer(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.SiLU())
+
+
+class ALIGNN(nn.Module):
+    """Convolutions over atoms and bonds, alternating with convolutions over bonds and angles.
+
+    As published but for four things: neighbours count with weights that end smoothly (`soft_neighbors`), so that the
+    graph has every symmetry of its crystal and energies are continuous; a bond receives from the other bonds
+    of its receiving atom; layer norms stand for batch norms; and the line graph may reach less far than the crystal
+    graph, since it costs most. Invariant to rotation, translation, the order of atoms and the choice of the cell;
+    the mean over atoms makes it the same for a supercell.
+
+    Args:
+        width: of atoms, bonds and angles (published: 256).
+        alignn_layers: layers with a line graph (published: 4).
+        gcn_layers: layers without, after them (published: 4).
+        neighbors: of an atom in the crystal graph (published: 12).
+        angle_neighbors: of an atom in the line graph (published: as in the crystal graph).
+        bond_basis: Gaussians of the distance, 0 to 8 Å.
+        angle_basis: Gaussians of the angle's cosine.
+        embedding: width between basis and `width` (published: 64).
+        encoding: of elements, see `asegen.nn.element_features`.
+        head_hidden: width of a hidden layer in each head; 0 for linear heads, as published.
+        outputs: numbers per crystal.
+        heads: how many heads give them.
+        per_site: numbers per atom instead, such as moments.
+
+    Raises:
+        InputError: an unknown encoding, or more angle neighbours than neighbours.
+    """
+
+    def __init__(
+        self,
+        width: int = 256,
+        alignn_layers: int = 4,
+        gcn_layers: int = 4,
+        neighbors: int = 12,
+        angle_neighbors: int = 12,
+        bond_basis: int = 80,
+        angle_basis: int = 40,
+        embedding: int = 64,
+        encoding: str = "properties",
+        head_hidden: int = 0,
+        outputs: int = 1,
+        heads: int = 1,
+        per_site: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 1 <= angle_neighbors <= neighbors:
+            raise InputError(f"angle_neighbors = {angle_neighbors} is not from 1 to neighbors = {neighbors}")
+        self.neighbors, self.angle_neighbors, self.per_site = neighbors, angle_neighbors, per_site
+        self.elements = ElementFeatures(encoding)
+        self.atoms = _layer(self.elements.size, width)
+        self.bonds = nn.Sequential(Gaussians(0, 8, bond_basis), _layer(bond_basis, embedding), _layer(embedding, width))
+        self.angles = nn.Sequential(
+            Gaussians(-1, 1, angle_basis), _layer(angle_basis, embedding), _layer(embedding, width)
+        )
+        self.over_bonds = nn.ModuleList(
+            [
+                EdgeGatedConvolution(width, k < alignn_layers + gcn_layers)
+                for k in range(1, alignn_layers + gcn_layers + 1)
+            ]
+        )
+        self.over_angles = nn.ModuleList(
+            [AngleGatedConvolution(width, k < alignn_layers) for k in range(1, alignn_layers + 1)]
+        )
+        hidden = [head_hidden] if head_hidden else []
+        self.heads = Heads([width, *hidden], outputs, heads, nn.SiLU())
+
+    def embed(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, width): the mean over atoms that the heads read."""
+        return crystal_mean(self._sites(crystals), crystals)
+
+    def _sites(self, crystals: Crystals) -> Tensor:
+        """(n_atoms_total, width)."""
+        soft = soft_neighbors(crystals, self.neighbors)
+        graph = line_graph(soft, len(crystals.numbers), self.angle_neighbors)
+        i, j, weight = soft.edges.i, soft.edges.j, soft.weight
+        x = self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
+        y = self.bonds(soft.distance)
+        z: Sequence[Tensor] = [self.angles(cosine) for cosine in graph.cosine]
+        for k, convolution in enumerate(self.over_bonds):
+            x, y = convolution(x, y, i, j, weight)
+            if k < len(self.over_angles):
+                y, z = self._turn(k, y, z, graph)
+        return x
+
+    def _turn(self, k: int, y: Tensor, z: Sequence[Tensor], graph: LineGraph) -> tuple[Tensor, Sequence[Tensor]]:
+        """A convolution over the line graph, whose bonds are some of the edges."""
+        bonds, z = self.over_angles[k](y.index_select(0, graph.bond), z, graph)
+        return y.index_copy(0, graph.bond, bonds), z
+
+    def forward(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
+        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))

@@ -1,0 +1,1 @@
+"""ECN: edges shared by the orbits of a Bravais class."""

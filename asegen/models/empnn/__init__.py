@@ -1,0 +1,1 @@
+"""EMPNN: message passing that acts on the lattice and on the positions."""

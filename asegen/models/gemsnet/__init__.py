@@ -1,0 +1,1 @@
+"""GemsNet: the networks of GemsDiff."""

@@ -1,0 +1,156 @@
+"""A set of known crystals, arranged by what can be made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, permutations, product
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+from pymatgen.core import Element
+
+from asegen.data.shards import CrystalDataset
+from asegen.elements import LAST
+from asegen.errors import InputError
+from asegen.prototypes.types import occupation_of, type_numbers
+from asegen.prototypes.volumes import VolumeRule
+from asegen.structures.atoms import atoms_from_crystals
+from asegen.structures.validity import primitive
+from asegen.symmetry.assignments import Occupation
+from asegen.symmetry.batches import occupations_of
+
+Integers = NDArray[np.int64]
+Counts = tuple[int, ...]
+
+MENDELEEV = np.array([0.0] + [float(Element.from_Z(z).mendeleev_no) for z in range(1, LAST + 1)])
+"""(LAST + 1,): the elements' places in Pettifor's string (J. Phys. C 19, 285 (1986)): neighbours are alike."""
+
+_CENTRINGS = (2, 3, 4)
+"""How many primitive cells a conventional one holds."""
+_MOST_ORDERS = 24
+"""Most ways to assign elements that are tried; where there are more, only the nearest one is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """Crystals with the same numbers of atoms of their elements, whichever these are.
+
+    Attributes:
+        elements: (n_crystals, n_elements), atomic numbers by ascending count, within equal ones by Mendeleev number.
+        index: places in the library.
+        structures: the crystals.
+        orders: (n_orders, n_elements), the permutations of places with equal counts: which place of a composition's
+            elements, arranged alike, each of a crystal's takes. The first leaves all where they are.
+        types: (n_crystals, n_orders), equal numbers for what becomes the same structure type.
+    """
+
+    elements: Integers
+    index: list[int]
+    structures: list[Atoms]
+    orders: Integers
+    types: Integers
+
+
+class TemplateLibrary:
+    """Known crystals, to be asked for those from which a composition may borrow its structure.
+
+    Args:
+        dataset: the crystals, float64.
+        rejected: kinds of reasons why other structures of the source are no templates, and how many there are of each.
+
+    Attributes:
+        crystals: as Atoms.
+        ids: of the crystals.
+        rejected: as given.
+        checksum: of all that decides what is made of them, 8 hexadecimal digits.
+        max_atoms: of the largest cell.
+        volumes: fitted to all of them.
+
+    Raises:
+        InputError: there is no crystal, or one with an element beyond lawrencium.
+    """
+
+    def __init__(self, dataset: CrystalDataset, rejected: Mapping[str, int] | None = None) -> None:
+        if not len(dataset):
+            raise InputError("there is no template: the set of crystals is empty")
+        if dataset.crystals.numbers.max() > LAST:
+            raise InputError(f"templates with elements beyond {chemical_symbols[LAST]} aren't possible")
+        self.ids = dataset.ids
+        self.rejected = dict(rejected or {})
+        self.checksum = _checksum(dataset)
+        self.max_atoms = int(dataset.crystals.n_atoms.max())
+        self.volumes = VolumeRule(dataset.crystals)
+        self.crystals = atoms_from_crystals(dataset.crystals)
+        self._members: defaultdict[Counts, list[int]] = defaultdict(list)
+        for k, atoms in enumerate(self.crystals):
+            self._members[arranged(atoms.numbers)[0]].append(k)
+        self._kinds: dict[Counts, Kind | None] = {}
+        self._occupations = None if dataset.symmetry is None else occupations_of(dataset.symmetry.orbits)
+
+    def __len__(self) -> int:
+        """Number of crystals."""
+        return len(self.ids)
+
+    def kind(self, counts: Counts) -> Kind | None:
+        """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.
+
+        Args:
+            counts: as in `Kind`.
+        """
+        if counts not in self._kinds:
+            self._kinds[counts] = self._gather(counts)
+        return self._kinds[counts]
+
+    def _gather(self, counts: Counts) -> Kind | None:
+        found = [(k, self.crystals[k]) for k in self._members[counts]]
+        for multiple in _CENTRINGS:
+            larger = ((k, primitive(self.crystals[k])) for k in self._members[tuple(multiple * n for n in counts)])
+            found += [(k, atoms) for k, atoms in larger if arranged(atoms.numbers)[0] == counts]
+        if not found:
+            return None
+        elements = [arranged(atoms.numbers)[1] for _, atoms in found]
+        orders = list(_orders(counts))
+        occupations = [self._occupation(k, atoms) for k, atoms in found]
+        roles = [[dict(zip(own, order, strict=True)) for order in orders] for own in elements]
+        types = type_numbers(occupations, roles)
+        index, structures = [k for k, _ in found], [atoms for _, atoms in found]
+        return Kind(np.array(elements), index, structures, np.array(orders), np.array(types))
+
+    def _occupation(self, k: int, atoms: Atoms) -> Occupation | None:
+        return occupation_of(atoms) if self._occupations is None else self._occupations[k]
+
+
+def _orders(counts: Counts) -> Iterator[tuple[int, ...]]:
+    """Permutations of places with equal counts; the first, by Mendeleev number, is the nearest there is."""
+    groups = [[place for place, _ in group] for _, group in groupby(enumerate(counts), key=lambda pair: pair[1])]
+    ways = math.prod(math.factorial(len(group)) for group in groups)
+    if ways > _MOST_ORDERS:
+        yield tuple(range(len(counts)))
+        return
+    for parts in product(*(permutations(group) for group in groups)):
+        yield tuple(place for part in parts for place in part)
+
+
+def _checksum(dataset: CrystalDataset) -> str:
+    crystals = dataset.crystals
+    content = hashlib.sha256(json.dumps(dataset.ids).encode())
+    for array in (crystals.cell, crystals.scaled_positions, crystals.numbers, crystals.n_atoms):
+        content.update(array.numpy().tobytes())
+    return content.hexdigest()[:8]
+
+
+def arranged(numbers: Integers) -> tuple[Counts, list[int]]:
+    """Counts of a composition's elements, ascending, and the elements, in the order of `Kind`.
+
+    Args:
+        numbers: (n_atoms,), atomic numbers.
+    """
+    pairs = sorted((count, MENDELEEV[z], int(z)) for z, count in Counter(numbers.tolist()).items())
+    return tuple(count for count, _, _ in pairs), [z for _, _, z in pairs]

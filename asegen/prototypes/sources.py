@@ -1,0 +1,114 @@
+"""Where templates come from: a catalogue of known crystals, a file, a split of shards, or AFLOW's prototypes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from ase.data import chemical_symbols
+from ase.formula import Formula
+
+from asegen import __version__
+from asegen.crystals.crystals import Crystals
+from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
+from asegen.errors import InputError
+from asegen.ingest.ingest import ingest
+from asegen.prototypes.catalogue import Catalogue
+from asegen.prototypes.library import TemplateLibrary
+from asegen.structures.atoms import crystals_from_atoms
+from asegen.symmetry.batches import make_orbits
+from asegen.trained.weights import shipped_catalogue
+
+KNOWN = "mp"
+"""The name of the catalogue inside the package: the crystals that the shipped models were trained on."""
+AFLOW = "aflow"
+"""The name of the prototypes of the AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017)) in pymatgen."""
+
+
+def open_library(
+    source: str,
+    jobs: int = 1,
+    on_start: Callable[[int], None] = lambda total: None,
+    on_row: Callable[[], None] = lambda: None,
+) -> TemplateLibrary:
+    """A library of templates.
+
+    A file is read once: what came of it is kept in the user's cache folder, by the file's checksum.
+
+    Args:
+        source: "mp"; "aflow"; a split that `asegen ingest` made; a catalogue, as `asegen ingest --symmetry` writes; or
+            any file of structures that `asegen ingest` reads. Disordered structures and what fails the validity gate
+            are no templates.
+        jobs: processes that read a file.
+        on_start: told the number of structures in the file before they are read.
+        on_row: called after each.
+
+    Raises:
+        InputError: the file can't be read, or holds no crystal.
+        CheckpointError: a catalogue that can't be read.
+    """
+    if source == AFLOW:
+        return TemplateLibrary(_aflow())
+    path = shipped_catalogue() if source == KNOWN else Path(source)
+    if (path / "index.json").is_file():
+        return TemplateLibrary(load_split(path.parent, path.name))
+    if not path.is_file():
+        names = f"{KNOWN} or {AFLOW}"
+        raise InputError(f"--templates {source}: no such file, nor a split of `asegen ingest`, nor {names}")
+    cache = _cache_folder()
+    name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
+    if (cache / name / "index.json").is_file():
+        return TemplateLibrary(load_split(cache, name), _kinds(load_rejected(cache, name)))
+    rejected: list[Rejected] = []
+    if path.suffix == ".safetensors":
+        dataset = _catalogued(Catalogue.read(path))
+    else:
+        dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
+    library = TemplateLibrary(dataset, _kinds(rejected))
+    try:
+        write_shards(cache, name, dataset, rejected=rejected, force=True)
+    except InputError:  # a home that can't be written costs time, nothing else
+        return library
+    return library
+
+
+def _catalogued(catalogue: Catalogue) -> CrystalDataset:
+    """The crystals of a catalogue, exactly symmetric; their identifiers are formulas and numbers of space groups."""
+    known = [(occupation.group, example) for occupation, own in catalogue.examples.items() for example in own]
+    orbits = make_orbits([(group, list(zip(e.letters, e.numbers, strict=True))) for group, e in known])
+    places, lattices = np.concatenate([e.u for _, e in known]), np.stack([e.lattice for _, e in known])
+    numbers = Numbers(torch.from_numpy(places).double(), torch.from_numpy(lattices).double())
+    crystals = orbits.crystals(numbers)
+    formulas = [Formula.from_list([chemical_symbols[z] for z in part.tolist()]) for part in _parts(crystals)]
+    ids = [f"{formula.reduce()[0]:metal}-{group}" for formula, (group, _) in zip(formulas, known, strict=True)]
+    return CrystalDataset(crystals, {}, ids, symmetry=SymmetricBatch(orbits, numbers))
+
+
+def _parts(crystals: Crystals) -> Sequence[torch.Tensor]:
+    return crystals.numbers.split(crystals.n_atoms.tolist())
+
+
+def _kinds(rejected: Sequence[Rejected]) -> Counter[str]:
+    return Counter(row.reason.partition(":")[0] for row in rejected)
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asegen" / "templates"
+
+
+def _aflow() -> CrystalDataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # a second to load
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        ordered = [entry for entry in AFLOW_PROTOTYPE_LIBRARY if entry["snl"].structure.is_ordered]
+        structures = [AseAtomsAdaptor.get_atoms(entry["snl"].structure) for entry in ordered]
+    return CrystalDataset(crystals_from_atoms(structures), {}, [entry["tags"]["aflow"] for entry in ordered])

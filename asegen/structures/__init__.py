@@ -1,0 +1,1 @@
+"""Structures as files, text and `ase.Atoms`: read, written, checked, matched."""

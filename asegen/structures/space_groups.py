@@ -1,0 +1,47 @@
+"""Space groups of candidates, and cells that have them exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import spglib
+from ase import Atoms
+
+from asegen.structures.validity import check_atoms, found_by_spglib, standardised
+
+
+def space_group(atoms: Atoms, symprec: float) -> str:
+    """International symbol and number, such as "Fm-3m (225)"; empty where spglib finds none.
+
+    Args:
+        atoms: passes the validity gate: spglib ends the process on NaN.
+        symprec: Å.
+    """
+    found = found_by_spglib(spglib.get_spacegroup, _cell(atoms), symprec=symprec)
+    return "" if found is None else found
+
+
+def refined(atoms: Atoms, symprec: float) -> Atoms | None:
+    """The standardised primitive cell, its lattice and positions made to have the space group exactly.
+
+    Args:
+        atoms: passes the validity gate.
+        symprec: Å, how far an atom may be from where symmetry wants it.
+
+    Returns:
+        None where spglib finds no such cell, or one of another composition or that the gate refuses.
+    """
+    crystal = standardised(atoms, symprec, idealise=True)
+    if crystal is None or check_atoms(crystal) is not None or not _same_composition(atoms, crystal):
+        return None
+    return crystal
+
+
+def _cell(atoms: Atoms) -> Any:
+    return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
+
+
+def _same_composition(a: Atoms, b: Atoms) -> bool:
+    counts = [np.bincount(atoms.numbers, minlength=119) for atoms in (a, b)]
+    return bool((counts[0] * len(b) == counts[1] * len(a)).all())

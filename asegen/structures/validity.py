@@ -1,0 +1,221 @@
+"""Plain geometry of one crystal in numpy: Niggli reduction, shortest distance, and the validity gate.
+
+Nothing here imports torch, so that the processes that read files start quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import spglib
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols
+from numpy.typing import NDArray
+
+from asegen.errors import Reason
+
+Floats = NDArray[np.float64]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SHORTEST_PAIR = 0.5
+"""Å. The published validity rule (Xie et al., ICLR 2022): no two atoms, periodic images included, nearer than this."""
+MIN_VOLUME_PER_ATOM = 1.0
+"""Å³. The densest crystals known (diamond, hydrides under pressure) hold more than 2; a 0.8 Å cell costs gigabytes
+in every neighbour list."""
+MAX_VOLUME_PER_ATOM = 1000.0
+"""Å³. Molecular crystals in the Materials Project reach about 600; beyond this the cell has exploded."""
+MAX_DENSITY = 30.0
+"""g/cm³. Osmium, the densest element, has 22.6."""
+MIN_NORMALISED_VOLUME = 1e-4
+"""Volume over the product of the three lengths of the cell as given. Real primitive cells go down to 0.01; below this
+the three vectors are flat to the precision with which files are written."""
+MAX_ASPECT = 60.0
+"""Longest over shortest vector of the reduced cell. Long polytypes reach about 40; beyond this it is a needle."""
+
+_AMU_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm³
+_IMAGES = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+_WRAPS = 1 - 2**-25  # what rounds to 1 in float32 is 0 on the torus
+_PAIRS_AT_ONCE = 200_000
+
+
+def found_by_spglib(search: Callable[P, T | None], *args: P.args, **settings: P.kwargs) -> T | None:
+    """What a function of spglib finds; None where it finds nothing.
+
+    Without this, whether a failure is None or an exception depends on a switch that other libraries set.
+
+    Args:
+        search: the function.
+        args: its arguments; nothing that isn't finite, which ends the process.
+        settings: its other arguments.
+    """
+    try:
+        return search(*args, **settings)
+    except spglib.SpglibError:
+        return None
+
+
+def niggli_reduce(cell: Floats, scaled_positions: Floats) -> tuple[Floats, Floats]:
+    """The Niggli-reduced, right-handed cell of the same lattice, without rotating the crystal.
+
+    Args:
+        cell: (3, 3), rows are lattice vectors, Å, finite and with a volume. A left-handed one is accepted: changing the
+            sign of all three vectors describes the same lattice and turns it right-handed.
+        scaled_positions: (n_atoms, 3), fractional.
+
+    Returns:
+        The cell (3, 3), Å, and the positions (n_atoms, 3) in it, in [0, 1).
+
+    Raises:
+        ValueError: the cell is not finite or cannot be reduced.
+    """
+    if not np.isfinite(cell).all():  # spglib would take the whole process down
+        raise ValueError("the cell is not finite")
+    length = abs(np.linalg.det(cell)) ** (1 / 3)
+    reduced = found_by_spglib(spglib.niggli_reduce, cell / length) if length > 0 else None
+    if reduced is None:
+        raise ValueError("the cell cannot be reduced")
+    transform = np.rint(reduced @ np.linalg.inv(cell / length))
+    if round(abs(np.linalg.det(transform))) != 1:
+        raise ValueError("the cell cannot be reduced")
+    new_cell = transform @ cell
+    if np.linalg.det(new_cell) < 0:
+        transform, new_cell = -transform, -new_cell
+    new_positions = scaled_positions @ np.rint(np.linalg.inv(transform))
+    new_positions = new_positions - np.floor(new_positions)
+    return new_cell, np.where(new_positions >= _WRAPS, 0.0, new_positions)
+
+
+def shortest_distance(atoms: Atoms) -> float:
+    """The shortest distance in Å between two atoms of a crystal, every atom's own periodic images included.
+
+    Args:
+        atoms: periodic in all directions, with finite positions and a cell that has a volume.
+
+    Raises:
+        ValueError: the cell is not finite or cannot be reduced.
+    """
+    return _nearest_pair(*niggli_reduce(atoms.cell.array, _scaled_positions(atoms)))[0]
+
+
+def density(atoms: Atoms) -> float:
+    """The mass density of a crystal in g/cm³, by the elements' standard atomic masses.
+
+    Args:
+        atoms: periodic in all directions, with a cell that has a volume.
+    """
+    return float(atomic_masses[atoms.numbers].sum()) / atoms.get_volume() * _AMU_PER_CUBIC_ANGSTROM
+
+
+def primitive(atoms: Atoms, symprec: float = 1e-3) -> Atoms:
+    """The primitive cell of a crystal, not rotated; the crystal as it is where spglib finds none.
+
+    Args:
+        atoms: what passes `check_atoms`.
+        symprec: Å, within which translations count; the default is about the precision of files.
+    """
+    return standardised(atoms, symprec, idealise=False) or atoms
+
+
+def standardised(atoms: Atoms, symprec: float, idealise: bool, to_primitive: bool = True) -> Atoms | None:
+    """The standardised cell of a crystal; None where spglib finds none.
+
+    Args:
+        atoms: finite, with a cell that has a volume.
+        symprec: Å, tolerance of the space group.
+        idealise: make the space group exact, in the standard orientation.
+        to_primitive: the primitive cell, else the conventional one.
+    """
+    structure = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    found = found_by_spglib(
+        spglib.standardize_cell, structure, to_primitive=to_primitive, no_idealize=not idealise, symprec=symprec
+    )
+    if found is None:
+        return None
+    cell, positions, numbers = found
+    return Atoms(numbers=numbers, scaled_positions=positions, cell=cell, pbc=True)
+
+
+def check_atoms(atoms: Atoms) -> Reason | None:
+    """The validity gate: why a crystal is not fit for use, or None.
+
+    Stricter than the published rule (no pair under `SHORTEST_PAIR`): the limits are this module's constants. NaN never
+    reaches native code.
+
+    Args:
+        atoms: any Atoms object.
+
+    Returns:
+        None, or the reason; its kind is one of `no atoms`, `not periodic`, `non-finite`,
+        `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
+    """
+    if len(atoms) == 0:
+        return Reason("no atoms", "the structure is empty")
+    if not atoms.pbc.all():
+        return Reason("not periodic", "a crystal needs periodic boundaries along all three axes")
+    cell = atoms.cell.array
+    if not (np.isfinite(cell).all() and np.isfinite(atoms.positions).all()):
+        return Reason("non-finite", "the cell or a position is NaN or infinite")
+    unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
+    if unknown.any():
+        return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
+    return _check_cell(atoms) or _check_pairs(cell, atoms)
+
+
+def _check_cell(atoms: Atoms) -> Reason | None:
+    cell = atoms.cell.array
+    lengths = np.linalg.norm(cell, axis=1)
+    volume = abs(float(np.linalg.det(cell)))
+    if volume <= MIN_NORMALISED_VOLUME * lengths.prod():
+        return Reason("bad cell", "the lattice vectors span no volume")
+    per_atom = volume / len(atoms)
+    if not MIN_VOLUME_PER_ATOM <= per_atom <= MAX_VOLUME_PER_ATOM:
+        return Reason(
+            "bad volume", f"{per_atom:.4g} Å³ per atom, not {MIN_VOLUME_PER_ATOM:g} to {MAX_VOLUME_PER_ATOM:g}"
+        )
+    if density(atoms) > MAX_DENSITY:
+        return Reason("bad density", f"{density(atoms):.1f} g/cm³, above {MAX_DENSITY:g}")
+    return None
+
+
+def _check_pairs(cell: Floats, atoms: Atoms) -> Reason | None:
+    try:
+        reduced, positions = niggli_reduce(cell, _scaled_positions(atoms))
+    except ValueError as error:
+        return Reason("bad cell", f"{error}")
+    lengths = np.linalg.norm(reduced, axis=1)
+    if lengths.max() > MAX_ASPECT * lengths.min():
+        return Reason("needle cell", f"{lengths.max():.1f} Å long and {lengths.min():.2f} Å wide when reduced")
+    distance, i, j = _nearest_pair(reduced, positions)
+    if distance >= SHORTEST_PAIR:
+        return None
+    names = f"{atoms.symbols[i]}{i} and {'its own image' if i == j else f'{atoms.symbols[j]}{j}'}"
+    return Reason("overlapping atoms", f"{names} are {distance:.3f} Å apart")
+
+
+def _scaled_positions(atoms: Atoms) -> Floats:
+    return np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T
+
+
+def _nearest_pair(cell: Floats, x: Floats) -> tuple[float, int, int]:
+    """Distance in Å and indices of the nearest pair of a Niggli-reduced cell; equal indices: an atom's own image.
+
+    In such a cell the shortest image of a displacement wrapped into [-1/2, 1/2] lies within one cell of it, and the
+    shortest lattice vector is the shortest of the three.
+    """
+    best = (float(np.linalg.norm(cell, axis=1).min()), 0, 0)
+    rows = max(1, _PAIRS_AT_ONCE // (len(x) * len(_IMAGES)))
+    shifts = _IMAGES @ cell
+    for start in range(0, len(x), rows):
+        chunk = np.arange(start, min(start + rows, len(x)))
+        dx = x[None, :, :] - x[chunk, None, :]
+        vectors = (dx - np.rint(dx)) @ cell
+        # |v + s|² = |v|² + (2 v·s + |s|²), the second part smallest at the nearest image
+        squared = (vectors**2).sum(-1) + (2 * vectors @ shifts.T + (shifts**2).sum(-1)).min(-1)
+        squared[np.arange(len(chunk)), chunk] = np.inf
+        i, j = divmod(int(squared.argmin()), len(x))
+        if squared[i, j] < best[0] ** 2:
+            best = (float(np.sqrt(max(squared[i, j], 0.0))), int(chunk[i]), j)
+    return best

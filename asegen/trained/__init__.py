@@ -1,0 +1,1 @@
+"""Trained weights by name, ready to be used: samplers, the relaxer, predictors."""

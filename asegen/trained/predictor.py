@@ -1,0 +1,171 @@
+"""A trained property network and its task, ready to predict: what training made, as predictions use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asegen.crystals.crystals import Crystals
+from asegen.data.shards import CrystalDataset
+from asegen.errors import InputError
+from asegen.properties.classification import Classification
+from asegen.properties.figures import class_figures, number_figures
+from asegen.properties.moments import SiteMoments, alignment
+from asegen.properties.regression import Prediction, Regression, calibration
+from asegen.trained.weights import find_weights, load_trained, pick_device
+from asegen.training.recipe import DataOptions
+from asegen.training.registry import PREDICTORS
+from asegen.training.splits import Split, fitting_split
+
+MAX_ATOMS_AT_ONCE = 2000
+
+Task = Regression | Classification | SiteMoments
+
+
+class PropertyPredictor:
+    """Predicts properties of batches of crystals.
+
+    Args:
+        header: of a checkpoint.
+        model: its network.
+        task: its task.
+        device: where both compute.
+
+    Attributes:
+        name: the model's name.
+        columns: what it predicts, the names of the training data's columns; "probability" of a classification.
+        elements: atomic numbers that occur in the training data.
+        max_atoms: atoms of the largest training crystal.
+        needs_primitive: whether cells have to be primitive. Never of a model of atoms: the given ones are asked for.
+        per_site: whether it predicts numbers of atoms.
+        is_classifier: whether it predicts the probability that the column is at most `threshold`.
+        threshold: of a classifier, in the column's unit; 0 otherwise.
+    """
+
+    def __init__(
+        self,
+        header: dict[str, Any],
+        model: nn.Module,
+        task: Regression | Classification | SiteMoments,
+        device: torch.device,
+    ) -> None:
+        self.name: str = header["name"]
+        self.targets: tuple[str, ...] = tuple(header["recipe"]["data"]["targets"])
+        self.elements = frozenset(header["elements"])
+        self.max_atoms: int = header["max_atoms"]
+        self.per_site = isinstance(task, SiteMoments)
+        self.needs_primitive = bool(getattr(model, "needs_primitive", False)) and not self.per_site
+        self.is_classifier = isinstance(task, Classification)
+        self.threshold = task.threshold if isinstance(task, Classification) else 0.0
+        self.columns = ("probability",) if self.is_classifier else self.targets
+        factors = [calibration(header["metrics"], k, len(self.targets)) for k in range(len(self.targets))]
+        self._factors = None if None in factors else torch.tensor(factors)
+        self._model, self._task, self._device = model, task, device
+
+    def predict(self, crystals: Crystals) -> Prediction:
+        """Values and their uncertainties.
+
+        Args:
+            crystals: any number, on any device; they are taken a few at a time.
+
+        Returns:
+            On the CPU, float32: values (n_crystals, n_columns), or (n_atoms_total, n_columns) of a model of atoms, in
+            the units of the training data, and standard deviations of the same shape, scaled on the validation split;
+            NaN where the network has a single head.
+        """
+        parts = [self._task.predict(self._model, self._ready(crystals[index])) for index in _pieces(crystals)]
+        value = torch.cat([part.value.cpu() for part in parts])
+        spread = torch.cat([part.spread.cpu() for part in parts])
+        if self.is_classifier:
+            return Prediction(value, spread)
+        return Prediction(value, torch.full_like(value, torch.nan) if self._factors is None else spread * self._factors)
+
+    @torch.no_grad()
+    def embed(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, d), float32, on the CPU: what the network's heads read."""
+        embed: Any = self._model.embed
+        return torch.cat([embed(self._ready(crystals[index])).cpu() for index in _pieces(crystals)])
+
+    def differentiable(self, crystals: Crystals) -> Tensor:
+        """(n_crystals, n_targets) in float64, differentiable with respect to cells and positions.
+
+        Args:
+            crystals: in float64, on the predictor's device.
+
+        Raises:
+            InputError: a classifier.
+        """
+        if not isinstance(self._task, Regression):
+            raise InputError(f"{self.name} predicts a class, which has no gradient to follow")
+        return self._task.value(self._model.double(), crystals)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return self._device
+
+    def _ready(self, crystals: Crystals) -> Crystals:
+        dtype = next(self._model.parameters()).dtype
+        return crystals.to(self._device, dtype)
+
+
+def _pieces(crystals: Crystals) -> list[Tensor]:
+    """Indices of consecutive crystals, a bounded number of atoms at once."""
+    step = max(1, MAX_ATOMS_AT_ONCE // max(1, int(crystals.n_atoms.max()))) if len(crystals) else 1
+    return list(torch.arange(len(crystals), device=crystals.device).split(step))
+
+
+def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor:
+    """Loads trained weights.
+
+    Args:
+        name_or_path: a shipped model's name or a file.
+        device: see `asegen.trained.weights.pick_device`.
+
+    Raises:
+        InputError: no such model or device, or weights of another task.
+        CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
+    """
+    path = find_weights(name_or_path, *PREDICTORS)
+    return PropertyPredictor(*load_trained(path, pick_device(device), *PREDICTORS))
+
+
+def measure(predictor: PropertyPredictor, dataset: CrystalDataset) -> dict[str, float]:
+    """The figures of a model on a split.
+
+    Args:
+        predictor: the model.
+        dataset: crystals with the model's columns; those larger than in training, with an element that training lacks,
+            or without a value are left out.
+
+    Returns:
+        `crystals`, how many were judged, and what `asegen.properties.figures` gives for them.
+
+    Raises:
+        InputError: the split lacks a column, or no crystal is left.
+    """
+    foreign = ~torch.isin(dataset.crystals.numbers, torch.tensor(sorted(predictor.elements)))
+    strange = torch.zeros(len(dataset), dtype=torch.int64).index_add(0, dataset.crystals.batch, foreign.long())
+    if bool(strange.all()):
+        raise InputError(f"the split has no crystal that {predictor.name} can judge")
+    options = DataOptions(max_atoms=predictor.max_atoms, targets=predictor.targets)
+    split = fitting_split(dataset[strange == 0], options, "test", predictor.per_site)
+    found = predictor.predict(split.crystals)
+    figures: dict[str, float] = {"crystals": len(split.crystals)}
+    if predictor.is_classifier:
+        return figures | class_figures(found.value[:, 0], split.targets[:, 0] <= predictor.threshold)
+    return figures | _number_figures(predictor, split, found)
+
+
+def _number_figures(predictor: PropertyPredictor, split: Split, found: Prediction) -> dict[str, float]:
+    value = found.value
+    if predictor.per_site:
+        value = value * alignment(value, split.targets, split.crystals)
+    figures: dict[str, float] = {}
+    for k, name in enumerate(predictor.targets):
+        known = torch.isfinite(split.targets[:, k])
+        columns = (value[known, k], found.spread[known, k], split.targets[known, k])
+        figures |= number_figures(name, *columns)
+    return figures

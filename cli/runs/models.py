@@ -1,0 +1,78 @@
+"""What `asegen models` does once its arguments are read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from asegen.data.shards import load_split
+from asegen.models.checkpoint import read_header, read_tensors, write_tensors
+from asegen.trained.predictor import load_predictor, measure
+from asegen.trained.weights import find_weights, shipped_weights
+
+_NAME_WIDTH = 30  # characters; the path of a file of weights may be long
+_PLAIN_WIDTH = 120  # characters, where there is no terminal to fill
+
+
+def list_models(names: Sequence[str], test: Path | None, record: bool, as_json: bool) -> None:
+    """Prints models and their figures.
+
+    Raises:
+        InputError: no such model or split, or a model that predicts no properties is to be measured.
+        CheckpointError: weights that can't be read.
+    """
+    rows = []
+    for name in names or shipped_weights():
+        path = find_weights(name)
+        figures = None
+        if test is not None:
+            figures = measure(load_predictor(name, "cpu"), load_split(test, "test"))
+            if record:
+                header, tensors = read_tensors(path)
+                write_tensors(path, tensors, {**header, "test": figures})
+        rows.append(_described(name, path, figures))
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("name", overflow="fold", max_width=_NAME_WIDTH)
+    for column in ("network", "columns", "atoms ≤", "test"):
+        table.add_column(column)
+    for row in rows:
+        values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
+        measured = _figures(row["test"], row["columns"]) or row["card"]
+        table.add_row(*(escape(str(value)) for value in (*values, measured)))
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+
+
+def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:
+    """In one line; a single column isn't named again, nor what the card tells about its standard deviation."""
+    prefix = f"{columns[0]} " if len(columns) == 1 else ""
+    kept = {key.removeprefix(prefix): v for key, v in figures.items() if not key.endswith((" std", " correlation"))}
+    crystals = f"{kept.pop('crystals'):.0f} crystals" if kept else ""
+    return ", ".join([*(f"{key} {value:.3g}" for key, value in kept.items()), crystals])
+
+
+def _described(name: str, path: Path, figures: dict[str, float] | None) -> dict[str, Any]:
+    header = read_header(path)
+    card = path.with_suffix(".md")
+    return {
+        "name": name,
+        "network": header["model"]["class"],
+        "task": header["process"]["class"],
+        "columns": list(header["recipe"]["data"].get("targets", [])),
+        "max_atoms": header["max_atoms"],
+        "elements": len(header["elements"]),
+        "steps": header["steps"],
+        "MiB": round(path.stat().st_size / 2**20, 1),
+        "test": header.get("test", {}) if figures is None else figures,
+        "card": f"see {card.name}" if card.exists() else "",
+    }

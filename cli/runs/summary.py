@@ -1,0 +1,104 @@
+"""The table that ends a run of `asegen generate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import spglib
+from ase import Atoms
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from asegen.structures.validity import density, found_by_spglib
+
+ROWS = 20
+PICTURES = 24
+SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
+_PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
+
+
+def space_group(atoms: Atoms) -> tuple[str, int] | None:
+    """International symbol and number at `SYMPREC`; None for what failed the validity gate or has none."""
+    if not atoms.info.get("valid", False):  # spglib must never see what isn't finite
+        return None
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
+    return None if data is None else (data.international, data.number)
+
+
+class Summary:
+    """Counts all structures of a run and remembers a few, for the table and for the contact sheet."""
+
+    def __init__(self) -> None:
+        self.valid = self.invalid = 0
+        self.left_out: list[int] = []
+        self._rows: list[Atoms] = []
+        self._pictures: list[Atoms] = []
+        self._every = 1
+
+    def add(self, atoms: Atoms) -> None:
+        """Takes note of a structure in the output."""
+        if len(self._rows) < ROWS:
+            self._rows.append(atoms)
+        if not atoms.info["valid"]:
+            self.invalid += 1
+            return
+        if self.valid % self._every == 0:
+            self._pictures.append(atoms)
+        self.valid += 1
+        if len(self._pictures) > 4 * PICTURES:  # what is kept stays evenly spread, however many come
+            self._pictures, self._every = self._pictures[::2], 2 * self._every
+
+    def leave_out(self, index: int) -> None:
+        """Takes note of a sample that isn't in the output."""
+        self.left_out.append(index)
+
+    def pictures(self) -> list[Atoms]:
+        """Up to `PICTURES` valid structures, evenly spread over the output."""
+        places = np.linspace(0, len(self._pictures) - 1, min(PICTURES, len(self._pictures)))
+        return [self._pictures[round(place)] for place in places]
+
+    def show(self, out: Path) -> None:
+        """Prints the first structures and the totals on stdout."""
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+        written = self.valid + self.invalid
+        if self._rows:
+            console.print(_table(self._rows))
+        if written > len(self._rows):
+            console.print(f"… and {written - len(self._rows)} more")
+        line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
+        if self.left_out:
+            line += f"; {len(self.left_out)} left out (samples {_listed(self.left_out)})"
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _listed(indices: Sequence[int]) -> str:
+    shown = ", ".join(str(index) for index in sorted(indices)[:ROWS])
+    return shown + (" …" if len(indices) > ROWS else "")
+
+
+def _table(structures: Sequence[Atoms]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    ranked = any("rank" in atoms.info for atoms in structures)
+    sources = any("source" in atoms.info for atoms in structures)
+    own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
+    for name in ("sample", "formula", *own, "space group", "g/cm³", "Å³/atom", "nearest Å", "valid"):
+        left = name in ("formula", "source", "space group", "valid")
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "formula")
+    for atoms in structures:
+        info, group = atoms.info, space_group(atoms)
+        energy = info.get("energy_per_atom")
+        words = {"rank": str(info.get("rank", "")), "source": str(info.get("source", ""))}
+        words["eV/atom"] = "" if energy is None else f"{energy:.3f}"
+        cells = [str(info["sample_index"]), str(info["formula"]), *(words[name] for name in own)]
+        cells += [f"{group[0]} ({group[1]})" if group else ""]
+        cells += [f"{density(atoms):.2f}", f"{atoms.get_volume() / len(atoms):.1f}"] if info["valid"] else ["", ""]
+        cells += [f"{info['shortest_distance']:.2f}" if "shortest_distance" in info else ""]
+        cells += ["yes" if info["valid"] else str(info["reason"]).split(":")[0]]
+        table.add_row(*(escape(cell) for cell in cells))
+    return table

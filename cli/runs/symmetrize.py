@@ -1,0 +1,71 @@
+"""What `asegen symmetrize` does once its arguments are read."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from ase import Atoms
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from asegen.errors import InputError
+from asegen.structures.frames import Frame, read_frames, write_whole
+from asegen.structures.writing import output_format
+from asegen.symmetry.refine import Refined, refine
+
+_SHOWN = 8  # groups in the last line
+
+
+def run_symmetrize(args: argparse.Namespace) -> None:
+    """Refines as the command line asks.
+
+    Raises:
+        InputError: a bad tolerance, nothing could be refined, or the output can't be written.
+    """
+    kind, out = output_format(args.output), Path(args.output)
+    if out.exists() and not args.overwrite:
+        raise InputError(f"{out} exists; --overwrite replaces it")
+    if not 0 < args.symprec <= 1:
+        raise InputError(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    done: list[Atoms] = []
+    groups: Counter[str] = Counter()
+    total = 0
+    columns = TextColumn("refined"), BarColumn(), TextColumn("{task.fields[status]}")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, status="")
+        for total, frame in enumerate(read_frames(args.inputs), 1):
+            refined = _refined(frame, args)
+            if isinstance(refined, str):
+                console.print(f"{frame}: {refined}", markup=False)
+            else:
+                groups[f"{refined.symbol} ({refined.group})"] += 1
+                done.append(_marked(refined, frame, len(done), args.symprec))
+            bar.update(task, status=str(total))
+    if not done:
+        raise InputError(f"none of {total} structures could be refined; nothing is written")
+    write_whole(done, out, kind)
+    shown = ", ".join(f"{count} {group}" for group, count in groups.most_common(_SHOWN))
+    more = " …" if len(groups) > _SHOWN else ""
+    console.print(f"{len(done)} of {total} structures in {out}: {shown}{more}", markup=False)
+
+
+def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:
+    """The refined structure, or why there is none."""
+    if isinstance(frame.atoms, str):
+        return frame.atoms
+    try:
+        return refine(frame.atoms, args.symprec, args.cell)
+    except InputError as error:
+        return str(error)
+
+
+def _marked(refined: Refined, frame: Frame, index: int, symprec: float) -> Atoms:
+    atoms = refined.atoms
+    # Names of files in a folder and of blocks in a CIF are made of the first two.
+    atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
+    atoms.info |= {"spacegroup": refined.group, "spacegroup_symbol": refined.symbol, "wyckoff": refined.wyckoff}
+    atoms.info |= {"symprec": symprec, "symmetrize_source": frame.source, "symmetrize_row": frame.row}
+    return atoms

@@ -1,0 +1,86 @@
+"""What `asegen train` does once its arguments are read: Fabric, a progress bar, the loop."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lightning.fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from asegen.errors import InputError
+from asegen.trained.weights import find_weights
+from asegen.training.loop import WEIGHTS, train
+from asegen.training.machine import has_bfloat16, keep_freed_memory
+from asegen.training.recipe import load_recipe
+
+
+def run_training(args: argparse.Namespace) -> None:
+    """Trains as the command line asks.
+
+    Raises:
+        InputError: a bad recipe, data folder or device.
+        SystemExit: with code 143 after SIGTERM.
+    """
+    keep_freed_memory()
+    recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
+    init = find_weights(args.init) if args.init else None
+    try:
+        fabric = Fabric(
+            accelerator=args.accelerator,
+            devices=args.devices,
+            num_nodes=args.num_nodes,
+            strategy=args.strategy,
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"the device can't be used: {error}") from None
+    warnings.filterwarnings("ignore", module="lightning")
+    console = Console(stderr=True)
+    if args.precision is None and recipe.precision == "bf16-mixed" and not has_bfloat16(fabric.device):
+        recipe = dataclasses.replace(recipe, precision="32-true")
+        console.print("in float32: the processor has no bfloat16")
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
+    )  # fmt: skip
+    with _asked_to_stop() as stop, Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
+        task = progress.add_task("training", total=recipe.optimizer.steps, speed="")
+
+        def report(step: int, metrics: dict[str, float]) -> None:
+            progress.update(task, completed=step)
+            if "val_loss" in metrics:
+                text = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val"))
+                console.print(f"step {step}: {text}")
+            else:
+                progress.update(task, speed=f"loss {metrics['loss']:.3f}")
+
+        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop)
+        stopped = stop()
+    if fabric.is_global_zero:
+        console.print(f"weights: {Path(args.out) / WEIGHTS}")
+    if stopped:
+        console.print("asegen: terminated; go on with --resume")
+        raise SystemExit(143)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM has come; the second one ends the program at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGTERM, before)
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, before)

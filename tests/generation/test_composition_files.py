@@ -1,0 +1,95 @@
+"""Compositions of files: rows against what they say, and any text refused in one line that names the row."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.io import write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.io.cif import CifWriter
+
+from asegen.errors import InputError
+from asegen.generation.composition_files import from_file
+
+CIF = str(CifWriter(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])))
+
+
+def write_table(path: Path, rows: list[list[str]]) -> Path:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([["material_id", "formula", "n_atoms"], ["m-1", "SrTiO3", "10"]], [("m-1", "Sr2Ti2O6")]),
+        ([["formula"], ["NaCl"], [" Fe2O3 "]], [("0", "NaCl"), ("1", "Fe2O3")]),
+        ([["id", "cif"], ["x", CIF]], [("x", "Na4Cl4")]),
+        ([["formula", "cif"], ["NaCl3", CIF]], [("0", "Na4Cl4")]),  # the cell that there is, not its reduced formula
+        ([["id", "formula", "n_atoms"], ["", "Ca(OH)2", ""]], [("0", "CaO2H2")]),
+    ],
+)
+def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tuple[str, str]]) -> None:
+    found = from_file(write_table(tmp_path / "t.csv", rows), (1, 2))
+    doubled = [(name, Composition(formula) * k) for name, formula in expected for k in (1, 2)]
+    assert [(c.material_id, Composition(c.formula)) for c in found] == doubled
+    assert [len(c.numbers) for c in found] == [composition.num_atoms for _, composition in doubled]
+
+
+def test_frames_of_structures(tmp_path: Path) -> None:
+    write(tmp_path / "a.traj", [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu") * 2])
+    assert [c.formula for c in from_file(tmp_path / "a.traj")] == ["NaCl", "Cu8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("formula\nNaCl\nXx2\n", r"t\.csv, row 1 \(1\): 'Xx' in 'Xx2' is not an element"),
+        ("material_id,formula\nmp-7,SrTiO-3\n", r"row 0 \(mp-7\): .*SrTiO-3"),
+        ("material_id,formula\na,\n", "neither a formula nor a cif"),
+        ("material_id,gap\na,1\n", "neither a formula nor a cif"),
+        ("formula,n_atoms\nNaCl,3\n", "3 atoms"),
+        ("formula,n_atoms\nNaCl,0\n", "0 atoms"),
+        ("formula,n_atoms\nNaCl,5000\n", "5000 atoms"),
+        ("formula,n_atoms\nNaCl,\u00b2\n", "no number of atoms"),
+        ("formula,n_atoms\nNaCl," + "9" * 5000 + "\n", "no number of atoms"),
+        ("formula\nC99999999999\n", "99999999999 atoms"),
+        ("material_id,cif\na,text\n", r"row 0 \(a\): unreadable"),
+        ("formula\n", "holds no compositions"),
+        ("", "is empty"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as error:
+        from_file(tmp_path / "t.csv")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_frames_that_are_no_crystals_are_named(tmp_path: Path) -> None:
+    for atoms in (Atoms("X", cell=[3, 3, 3], pbc=True), bulk("Cu") * 11):
+        write(tmp_path / "a.extxyz", [bulk("Cu"), atoms])
+        with pytest.raises(InputError, match="row 1"):
+            from_file(tmp_path / "a.extxyz")
+
+
+CELLS = st.text(max_size=8) | st.sampled_from(["NaCl", "Fe2O3", "2", "10", "-1", "1e3", CIF, CIF[:300]])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(CELLS, max_size=4), max_size=4), st.binary(max_size=20))
+def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[list[str]], rubbish: bytes) -> None:
+    write_table(tmp_path / "t.csv", [["id", "formula", "n_atoms", "cif"], *rows])
+    with open(tmp_path / "t.csv", "ab") as file:
+        file.write(rubbish)
+    try:
+        found = from_file(tmp_path / "t.csv")
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert all(Composition(c.formula).num_atoms == len(c.numbers) for c in found)

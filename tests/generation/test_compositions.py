@@ -1,0 +1,132 @@
+"""Compositions against pymatgen, and what is refused."""
+
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from ase.data import chemical_symbols
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymatgen.core import Composition as PymatgenComposition
+
+from asegen.errors import InputError
+from asegen.generation.compositions import from_formula, from_numbers, from_system, parse_formula
+
+FORMULAS = st.lists(
+    st.tuples(st.sampled_from(["H", "Li", "C", "O", "Cl", "Ti", "Fe", "Sr", "U"]), st.integers(1, 9)),
+    min_size=1, max_size=4,
+).map(lambda parts: "".join(f"{s}{k}" for s, k in parts))  # fmt: skip
+
+
+@given(FORMULAS, st.integers(1, 4))
+def test_counts_are_pymatgen_s(formula: str, multiple: int) -> None:
+    (found,) = from_formula(formula, (multiple,))
+    expected = PymatgenComposition(formula) * multiple
+    assert PymatgenComposition(found.formula) == expected
+    assert len(found.numbers) == expected.num_atoms
+    assert {e.Z: int(n) for e, n in expected.items()} == {z: found.numbers.count(z) for z in set(found.numbers)}
+
+
+@settings(max_examples=300)
+@given(
+    st.text(max_size=12)
+    | st.text("NaClSrTO()[]0123456789-.+ ", max_size=12)
+    | st.lists(st.sampled_from(["Na", "Cl", "O2", "(", ")3", "[", "]2", "H", "0", "1", "X", "D"]), max_size=8).map(
+        "".join
+    )
+)
+def test_any_text_is_what_pymatgen_reads_or_refused_in_one_line(text: str) -> None:
+    try:
+        counts = parse_formula(text)
+    except InputError as error:
+        assert len(str(error)) < 200 and len(str(error).splitlines()) == 1
+    else:
+        units, formula = re.fullmatch(r"(\d*)(.*)", text).groups()  # "2NaCl" is two formula units, as ASE reads it
+        assert PymatgenComposition(counts) == PymatgenComposition(formula) * int(units or 1)
+
+
+def test_parentheses_atoms_and_multiples() -> None:
+    assert parse_formula("Ca(OH)2") == {"Ca": 1, "O": 2, "H": 2}
+    assert from_formula("SrTiO3", atoms=10)[0].formula == "Sr2Ti2O6"
+    assert [len(c.numbers) for c in from_formula("NaCl", (1, 2, 4))] == [2, 4, 8]
+    assert [c.formula for c in from_numbers([8, 22, 8], (1, 2), "mp-1")] == ["O2Ti", "O4Ti2"]
+    assert {c.material_id for c in from_numbers([8, 22, 8], (1, 2), "mp-1")} == {"mp-1"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "Xx2", "SrTiO-3", "NaCl0", "0", "na", "Na Cl", "Sr1.5TiO3", "Na(Cl", "Na()Cl", "D2O", "X"]
+)
+def test_bad_formulas_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_formula(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "atoms"), [("SrTiO3", 0), ("SrTiO3", 7), ("SrTiO3", 5000)])
+def test_bad_numbers_of_atoms(text: str, atoms: int) -> None:
+    with pytest.raises(InputError, match=str(atoms)):
+        from_formula(text, atoms=atoms)
+    with pytest.raises(InputError):
+        from_formula(text, (0,))
+    with pytest.raises(InputError):
+        from_numbers([8], (1, 0))
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "C" + "9" * 5000, "C999999999999999999", "Sr" * 100_000, "Xx" * 5000])
+def test_endless_formulas_are_refused_in_a_short_line(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        from_formula(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_system_holds_elements_binaries_and_all_proportions() -> None:
+    found = from_system("Li-Fe-O", 6, 400)
+    reduced = {PymatgenComposition(c.formula).reduced_formula for c in found}
+    assert {"Li", "Fe", "O2", "LiFe", "LiFeO2", "Fe2O3", "Li3FeO2", "LiO5"} <= reduced
+    assert max(len(c.numbers) for c in found) <= 6
+    once = from_system("Li-Fe-O", 6, len({c.formula for c in found}))
+    assert len({c.formula for c in once}) == len(once)  # nothing twice before everything once
+    few = from_system("Li-Fe-O", 6, 7)
+    assert {frozenset(PymatgenComposition(c.formula).elements) for c in few} == {
+        frozenset(PymatgenComposition(f).elements) for f in ("Li", "Fe", "O", "LiFe", "LiO", "FeO", "LiFeO")
+    }
+    for c in found:
+        parts = list(PymatgenComposition(c.formula).values())
+        assert math.gcd(*(int(p) for p in parts)) in (1, 2, 3, 4)
+
+
+def test_a_long_list_of_elements_is_not_enumerated() -> None:
+    elements = "-".join(chemical_symbols[1:60])  # 6e17 subsets
+    assert [c.formula for c in from_system(elements, 20, 3)] == ["H", "He", "Li"]
+
+
+def test_a_system_is_covered_evenly() -> None:
+    found = from_system("Li-Fe-O", 12, 41)
+    subsets = Counter(frozenset(c.numbers) for c in found)
+    # Four multiples of each element, and what is left evenly over three binaries and the ternary.
+    assert sorted(subsets.values()) == [4, 4, 4, 7, 7, 7, 8]
+    for subset in subsets:
+        sizes = Counter(len(c.numbers) for c in found if set(c.numbers) == subset)
+        assert set(sizes.values()) == {1}
+
+
+@pytest.mark.parametrize("n", [100, 500])
+def test_proportions_vary_without_bias(n: int) -> None:
+    for elements in (2, 3):
+        subsets: dict[tuple[int, ...], list[list[float]]] = {}
+        for c in from_system("Li-Fe-O", 20, n):
+            kinds = tuple(sorted(set(c.numbers)))
+            if len(kinds) == elements:
+                subsets.setdefault(kinds, []).append([c.numbers.count(z) / len(c.numbers) for z in kinds])
+        for shares in map(np.array, subsets.values()):
+            assert np.abs(shares.mean(0) - 1 / elements).max() < 0.05
+            # Half of the spread of shares that are uniform over the simplex: cells hold 20 atoms at most.
+            assert shares.std(0).min() > math.sqrt((elements - 1) / (elements + 1)) / elements / 2
+
+
+@pytest.mark.parametrize(("system", "most"), [("Li-Xx", 5), ("Li-Li", 5), ("", 5), ("Li-O", 0)])
+def test_bad_systems(system: str, most: int) -> None:
+    with pytest.raises(InputError):
+        from_system(system, most, 3)

@@ -1,0 +1,162 @@
+"""Ranking: candidates in the order of energies that others compute, all different, whatever they are drawn with."""
+
+from itertools import combinations
+from math import isnan, log
+
+import numpy as np
+import pytest
+import spglib
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.calculators import Generator, RankedGenerator, TemplateGenerator
+from asegen.errors import AsegenError, InputError
+from asegen.generation.rankers import find_ranker
+
+
+class Shelf(Generator):
+    """Gives fixed structures in turn, of any formula."""
+
+    def __init__(self, structures: list[Atoms]) -> None:
+        super().__init__(device="cpu", quick=True)
+        self.structures, self.asked = structures, 0
+
+    def sample(self, batch, seeds, steps):  # noqa: ANN001, ANN202
+        self.asked += len(batch)
+        return [self.structures[sample.repeat % len(self.structures)].copy() for sample in batch]
+
+
+COPPER = [bulk("Cu", kind, a=a) for kind, a in [("sc", 2.4), ("fcc", 3.61), ("bcc", 2.87)]]
+
+
+def test_order_and_energies_are_those_of_the_calculator() -> None:
+    found = RankedGenerator(Shelf(COPPER), "emt", 3, device="cpu").generate("Cu", n=3)
+    energies = []
+    for atoms in found:
+        atoms.calc = EMT()
+        energies.append(atoms.get_potential_energy() / len(atoms))
+    np.testing.assert_allclose([atoms.info["energy_per_atom"] for atoms in found], energies, atol=1e-5)
+    assert energies == sorted(energies)
+    assert [atoms.info["rank"] for atoms in found] == [1, 2, 3]
+    assert {atoms.info["ranked_by"] for atoms in found} == {"emt"}
+
+
+def test_copies_are_left_out_and_the_next_follow() -> None:
+    copies = [COPPER[1], COPPER[1].repeat(1), COPPER[0], COPPER[1]]
+    found = RankedGenerator(Shelf(copies), "emt", 4, device="cpu").generate("Cu", n=4)
+    assert len(found) == 2 and [atoms.info["sample_index"] for atoms in found] == [0, 1]
+    for pair in combinations(found, 2):
+        assert not StructureMatcher().fit(*map(AseAtomsAdaptor.get_structure, pair))
+
+
+def test_what_keeps_less_keeps_the_first() -> None:
+    generator = RankedGenerator(Shelf(COPPER), "emt", 3, device="cpu")
+    whole, best = generator.generate("Cu", n=3), generator.generate("Cu", n=1)
+    assert len(best) == 1
+    np.testing.assert_array_equal(best[0].positions, whole[0].positions)
+
+
+def test_a_formula_asked_for_twice_is_drawn_once() -> None:
+    shelf = Shelf(COPPER)
+    first, second = RankedGenerator(shelf, "emt", 3, device="cpu").generate(["Cu", "Cu"])
+    assert shelf.asked == 3
+    assert (first.positions == second.positions).all()
+    assert (first.info["sample_index"], second.info["sample_index"]) == (0, 1)
+
+
+def test_what_is_invalid_comes_last_and_is_marked() -> None:
+    overlapping = Atoms("Cu2", cell=[2.5, 2.5, 2.5], scaled_positions=[(0, 0, 0), (0.1, 0, 0)], pbc=True)
+    found = RankedGenerator(Shelf([overlapping, COPPER[1]]), "emt", 2, device="cpu").generate("Cu", n=2)
+    assert [atoms.info["valid"] for atoms in found] == [True, False]
+    assert found[1].info["reason"].startswith("overlapping")
+    assert "energy_per_atom" not in found[1].info
+
+
+def test_score_weighs_promise_energy_and_symmetry() -> None:
+    hidden = [COPPER[0].copy(), bulk("Cu", "fcc", a=3.61, orthorhombic=True)]
+    hidden[0].info["promise"] = -2.0
+    found = RankedGenerator(Shelf(hidden), "emt", 2, device="cpu").generate("Cu", n=2)
+    for atoms in found:
+        group = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), 0.1)
+        operations = {"m-3m": 48, "4/mmm": 16}[group.pointgroup]
+        promise = -2.0 if len(atoms) == 1 else 0.0
+        expected = promise + 1.4 * log(operations) - atoms.info["energy_per_atom"] / 0.05
+        assert atoms.info["score"] == pytest.approx(expected)
+
+
+def test_without_an_energy_the_promise_decides() -> None:
+    promising = [atoms.copy() for atoms in COPPER]
+    for atoms, promise in zip(promising, (-1.0, -3.0, -2.0), strict=True):
+        atoms.info["promise"] = promise
+    found = RankedGenerator(Shelf(promising), "none", 3, device="cpu").generate("Cu", n=3)
+    assert [atoms.info["promise"] for atoms in found] == [-1.0, -2.0, -3.0]
+    assert all("energy_per_atom" not in atoms.info for atoms in found)
+
+
+def test_batches_change_nothing() -> None:
+    formulas = ["KCl", "MgO", "CaTiO3", "NaBr"]
+    large = RankedGenerator(TemplateGenerator("aflow", device="cpu", quick=True), "none", 3, device="cpu")
+    small = RankedGenerator(TemplateGenerator("aflow", device="cpu", quick=True, batch_size=1), "none", 3, device="cpu")
+    pairs = list(zip(large.generate(formulas, n=2), small.generate(formulas, n=2), strict=True))
+    assert pairs
+    for a, b in pairs:
+        assert a.info["template"] == b.info["template"]
+        np.testing.assert_allclose(a.positions, b.positions, atol=1e-3)
+
+
+def test_a_structure_that_the_calculator_cannot_judge_does_not_end_the_run() -> None:
+    found = RankedGenerator(Shelf([bulk("Si")]), "emt", 1, device="cpu").generate("Si2")
+    assert "Si" in found[0].info["energy_missing"] and "energy_per_atom" not in found[0].info
+
+
+def test_relaxation_by_the_calculator_lowers_its_energy() -> None:
+    (single,) = find_ranker("emt").judge([COPPER[1]])
+    (relaxed,) = find_ranker("emt", relax_steps=20).judge([COPPER[1]])
+    assert relaxed.energy < single.energy
+    assert relaxed.atoms.cell.volume != pytest.approx(COPPER[1].cell.volume)
+
+
+def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
+    pytest.importorskip("chgnet")
+    from chgnet.model.dynamics import CHGNetCalculator
+
+    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Cu", a=15)]
+    structures.append(bulk("Cu", "sc", a=0.8))
+    found = find_ranker("chgnet", "cpu").judge(structures)
+    assert isnan(found[3].energy) and found[3].reason.startswith("isolated atom")
+    assert isnan(found[4].energy) and found[4].reason.startswith("bad volume")
+    for atoms, one in zip(structures[:3], found, strict=False):
+        atoms.calc = CHGNetCalculator(use_device="cpu", verbose=False)
+        assert one.energy == pytest.approx(atoms.get_potential_energy() / len(atoms), abs=1e-5)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
+    with pytest.raises(AsegenError, match="chgnet is not installed"):
+        find_ranker("chgnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "message"),
+    [
+        ("energy", 0, "no calculator 'energy'.*alignn"),
+        ("alignn", 5, "needs forces"),
+        ("none", 5, "needs forces"),
+        ("emt", -1, "at least 0"),
+        ("no.such:thing", 0, "no calculator"),
+    ],
+)
+def test_rankings_that_are_not_there(name: str, steps: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        find_ranker(name, "cpu", steps)
+
+
+def test_no_more_can_be_kept_than_there_are() -> None:
+    generator = RankedGenerator(Shelf(COPPER), "none", 3, device="cpu")
+    with pytest.raises(InputError, match="1 to 3"):
+        generator.generate("Cu", n=4)
+    with pytest.raises(InputError, match="at least 1 candidate"):
+        RankedGenerator(Shelf(COPPER), "none", 0, device="cpu")

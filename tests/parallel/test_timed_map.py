@@ -1,0 +1,69 @@
+"""Worker processes: order, time limits, failures, and deaths."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from asegen.errors import AsegenError
+from asegen.parallel import timed_map as parallel
+from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
+
+
+def work(item: int) -> float:
+    while item == 3:
+        pass
+    if item == 5:
+        raise ValueError("odd")
+    return item / 2
+
+
+def rows(item: int) -> np.ndarray:
+    if item == 1:
+        os._exit(1)
+    return np.arange(item + 2.0)
+
+
+def die(item: int) -> int:
+    if item in (20, 22):
+        os._exit(1)
+    return item
+
+
+def hang(item: int) -> int:
+    """Item 1 is deaf to the timer, as native code is."""
+    if item == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
+        time.sleep(600)
+    return item
+
+
+def test_one_bad_item_costs_no_other_its_result() -> None:
+    expected = [k / 2 for k in range(40)]
+    expected[3], expected[5] = TOO_LONG, Failed("ValueError: odd")  # type: ignore[call-overload]
+    assert list(timed_map(work, range(40), 2, 0.5)) == expected
+    assert list(timed_map(work, [], 2, 0.5)) == []
+
+
+@pytest.mark.slow
+def test_dead_workers_cost_no_other_its_result() -> None:
+    expected = [DIED if k in (20, 22) else k for k in range(60)]
+    assert list(timed_map(die, range(60), 2, 5)) == expected
+
+
+@pytest.mark.slow
+def test_what_hangs_in_native_code_ends() -> None:
+    assert list(timed_map(hang, range(3), 1, 0.1)) == [0, DIED, 2]
+
+
+def test_arrays_beside_the_dead() -> None:
+    found = list(timed_map(rows, range(3), 1, 5))
+    assert found[1] is DIED and [len(found[0]), len(found[2])] == [2, 4]  # type: ignore[arg-type]
+
+
+def test_a_machine_where_all_die_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_DEATHS", 0)
+    with pytest.raises(AsegenError, match="again and again"):
+        list(timed_map(die, [20], 1, 5))

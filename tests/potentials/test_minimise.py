@@ -1,0 +1,73 @@
+"""Minimisation: the known minimum of EMT, symmetry kept, and each way to fail told apart."""
+
+import numpy as np
+import pytest
+import spglib
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from asegen.potentials.minimise import minimise
+
+
+class TurnsNan(EMT):
+    """EMT whose forces become NaN at some call."""
+
+    def __init__(self, call: int) -> None:
+        super().__init__()
+        self.left = call
+
+    def calculate(self, *args, **kwargs) -> None:
+        super().calculate(*args, **kwargs)
+        self.left -= 1
+        if self.left <= 0:
+            self.results["forces"] = np.full_like(self.results["forces"], np.nan)
+
+
+def disturbed() -> Atoms:
+    atoms = bulk("Cu", a=3.7, cubic=True)
+    atoms.rattle(0.05, seed=3)
+    atoms.set_cell(atoms.cell * [[1.02], [0.99], [1.0]], scale_atoms=True)
+    return atoms
+
+
+def test_it_finds_the_minimum_of_a_scan_over_lattice_constants() -> None:
+    lengths = np.linspace(3.5, 3.7, 41)
+    energies = []
+    for a in lengths:
+        atoms = bulk("Cu", a=a)
+        atoms.calc = EMT()
+        energies.append(atoms.get_potential_energy())
+    fit = np.polynomial.Polynomial.fit(lengths, energies, 5)
+    best = next(r.real for r in fit.deriv().roots() if abs(r.imag) < 1e-9 and 3.55 < r.real < 3.65)
+    start = disturbed()
+    end = minimise(start, EMT(), fmax=1e-3)
+    assert end.converged and end.reason == "" and end.fmax <= 1e-3
+    assert end.atoms.cell.lengths() == pytest.approx(best, abs=1e-3)
+    assert end.energy == pytest.approx(fit(best), abs=1e-5)
+    assert end.atoms.calc is None and start.calc is None
+    assert start.positions == pytest.approx(disturbed().positions)
+
+
+def test_the_space_group_stays() -> None:
+    atoms = bulk("Cu", a=3.7, cubic=True)
+    atoms.set_cell(atoms.cell * [[1.05], [1.05], [0.97]], scale_atoms=True)
+    end = minimise(atoms, EMT(), fmax=0.005, keep_symmetry=True, symprec=1e-4)
+    found = spglib.get_spacegroup((end.atoms.cell, end.atoms.get_scaled_positions(), end.atoms.numbers), symprec=1e-6)
+    assert found is not None and int(found.split("(")[1].rstrip(")")) in (139, 225)
+
+
+def test_out_of_steps() -> None:
+    end = minimise(disturbed(), EMT(), fmax=1e-6, steps=3)
+    assert not end.converged and end.steps == 3 and end.reason.startswith("unconverged: ")
+
+
+def test_nan_midway_keeps_the_last_finite_state() -> None:
+    end = minimise(disturbed(), TurnsNan(4), fmax=1e-6)
+    assert not end.converged and end.reason.startswith("non-finite")
+    assert 2 <= end.steps <= 4 and np.isfinite(end.energy) and np.isfinite(end.atoms.positions).all()
+
+
+def test_nan_at_once() -> None:
+    with pytest.raises(ValueError, match="non-finite"):
+        minimise(disturbed(), TurnsNan(1))

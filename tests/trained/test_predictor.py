@@ -1,0 +1,76 @@
+"""Trained property networks as predictors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from asegen.data.shards import CrystalDataset, load_split
+from asegen.errors import CheckpointError, InputError
+from asegen.models.checkpoint import read_tensors, write_tensors
+from asegen.properties.regression import calibration
+from asegen.trained.predictor import load_predictor, measure
+
+Weights = dict[str, Path]
+
+
+def test_predictions_are_the_same_in_any_company(property_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = load_predictor(str(property_weights["alignn"]), "cpu")
+    crystals = load_split(property_weights["shards"], "test").crystals
+    whole = predictor.predict(crystals)
+    monkeypatch.setattr("asegen.trained.predictor.MAX_ATOMS_AT_ONCE", 7)
+    pieces = predictor.predict(crystals)
+    torch.testing.assert_close(pieces.value, whole.value, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(pieces.spread, whole.spread, atol=1e-5, rtol=1e-4)
+    assert whole.value.shape == (40, 1) and bool((whole.spread > 0).all())
+    assert predictor.embed(crystals).shape == (40, 8)
+    assert predictor.elements == {11, 17, 29} and predictor.columns == ("formation_energy_per_atom",)
+
+
+def test_spread_is_scaled_so_that_it_fits_the_validation_split(property_weights: Weights) -> None:
+    header, _ = read_tensors(property_weights["alignn"])
+    factor = calibration(header["metrics"], 0, 1)
+    val = load_split(property_weights["shards"], "val")
+    predictor = load_predictor(str(property_weights["alignn"]), "cpu")
+    found = predictor.predict(val.crystals)
+    error = (found.value[:, 0] - val.targets["formation_energy_per_atom"]).abs().mean()
+    assert factor is not None and factor > 0
+    # Weights are kept in half precision, and the batches of validation differ.
+    assert float(error / found.spread.mean()) == pytest.approx((2 / torch.pi) ** 0.5, rel=0.05)
+
+
+def test_a_single_head_claims_no_uncertainty(property_weights: Weights) -> None:
+    predictor = load_predictor(str(property_weights["ecn"]), "cpu")
+    found = predictor.predict(load_split(property_weights["shards"], "test").crystals)
+    assert bool(found.spread.isnan().all()) and predictor.needs_primitive
+
+
+def test_figures_of_a_split(property_weights: Weights) -> None:
+    test = load_split(property_weights["shards"], "test")
+    numbers = measure(load_predictor(str(property_weights["both"]), "cpu"), test)
+    assert numbers["crystals"] == 40 and {"formation_energy_per_atom MAE", "band_gap MAE"} < set(numbers)
+    classes = measure(load_predictor(str(property_weights["metal"]), "cpu"), test)
+    assert 0 <= classes["accuracy"] <= 1 and "F1" in classes
+    gaps = test.targets["band_gap"].clone()
+    gaps[:15] = torch.nan
+    fewer = CrystalDataset(test.crystals, {**test.targets, "band_gap": gaps}, test.ids)
+    assert measure(load_predictor(str(property_weights["metal"]), "cpu"), fewer)["crystals"] == 25
+    with pytest.raises(InputError, match="no column 'band_gap'"):
+        measure(load_predictor(str(property_weights["metal"]), "cpu"), CrystalDataset(test.crystals, {}, test.ids))
+    foreign = test.crystals.replace(numbers=torch.full_like(test.crystals.numbers, 92))
+    with pytest.raises(InputError, match="no crystal that"):
+        measure(load_predictor(str(property_weights["metal"]), "cpu"), CrystalDataset(foreign, test.targets, test.ids))
+
+
+def test_weights_of_other_kinds_are_refused(property_weights: Weights, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="weights for TorusFlow"):
+        load_predictor("torusflow-mp", "cpu")
+    with pytest.raises(InputError, match="no model 'absent'"):
+        load_predictor("absent", "cpu")
+    header, tensors = read_tensors(property_weights["alignn"])
+    write_tensors(tmp_path / "a.safetensors", tensors, {**header, "model": {"class": "ALIGNN", "colour": 1}})
+    with pytest.raises(CheckpointError, match="of this version"):
+        load_predictor(str(tmp_path / "a.safetensors"), "cpu")
+    with pytest.raises(InputError, match="a class"):
+        predictor = load_predictor(str(property_weights["metal"]), "cpu")
+        predictor.differentiable(load_split(property_weights["shards"], "test").crystals)

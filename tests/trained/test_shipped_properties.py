@@ -1,0 +1,92 @@
+"""The shipped property networks against known values."""
+
+from importlib import resources
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.spacegroup import crystal
+
+from asegen.calculators.property import predict
+from asegen.models.checkpoint import read_header
+from asegen.trained.weights import find_weights, shipped_weights
+from asegen.training.registry import PREDICTORS
+
+SHIPPED = shipped_weights(*PREDICTORS)
+
+
+def rutile() -> Atoms:
+    return crystal(["Ti", "O"], [(0, 0, 0), (0.305, 0.305, 0)], spacegroup=136, cellpar=[4.65, 4.65, 2.97, 90, 90, 90])
+
+
+def perovskite(formula: str, a: float) -> Atoms:
+    """Cubic ABX3, X on the faces around B."""
+    sites = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
+    return Atoms(formula, scaled_positions=sites, cell=[a, a, a], pbc=True)
+
+
+def values(structures: list[Atoms], model: str, column: str) -> list[float]:
+    return [result.values[column] for result in predict(structures, model, "cpu")]
+
+
+def test_what_the_documentation_names_is_shipped() -> None:
+    assert set(SHIPPED) == {
+        "alignn-band-gap",
+        "alignn-formation-energy",
+        "alignn-metal",
+        "cgcnn-formation-energy",
+        "ecn-formation-energy",
+        "ecn-perov5-heat",
+    }
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_model_has_a_card_and_figures_on_a_test_split(name: str) -> None:
+    assert (resources.files("asegen") / "weights" / f"{name}.md").is_file()
+    header = read_header(find_weights(name))
+    assert header["test"]["crystals"] > 1000 and header["name"] == name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_supercells_and_images_do_not_matter(name: str) -> None:
+    atoms = rutile()
+    moved = atoms.copy()
+    moved.positions += [0.4, 1.3, -2.0]
+    moved.wrap()
+    (column,) = (c for c in predict([atoms], name, "cpu")[0].values if not c.endswith("_std"))
+    found = values([atoms, atoms * (1, 1, 2), moved, atoms[[2, 0, 5, 1, 3, 4]]], name, column)
+    assert found == pytest.approx([found[0]] * 4, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [("alignn-formation-energy", 0.25), ("cgcnn-formation-energy", 0.35), ("ecn-formation-energy", 0.35)],
+)
+def test_formation_energies_of_textbook_crystals(name: str, tolerance: float) -> None:
+    """Materials Project: NaCl -2.1, MgO -3.0, TiO2 (rutile) -3.4 eV/atom; a metal has none."""
+    structures = [bulk("NaCl", "rocksalt", a=5.69), bulk("MgO", "rocksalt", a=4.26), rutile(), bulk("Cu", a=3.62)]
+    found = values(structures, name, "formation_energy_per_atom")
+    assert found == pytest.approx([-2.1, -3.0, -3.4, 0.0], abs=tolerance)
+
+
+def test_gaps_of_textbook_crystals() -> None:
+    """Materials Project: NaCl 5.0, MgO 4.4, GaAs 0.2 eV; metals have none."""
+    structures = [
+        bulk("NaCl", "rocksalt", a=5.69), bulk("MgO", "rocksalt", a=4.26), bulk("GaAs", "zincblende", a=5.75),
+        bulk("Cu", a=3.62), bulk("Al", a=4.04),
+    ]  # fmt: skip
+    found = values(structures, "alignn-band-gap", "band_gap")
+    assert found == pytest.approx([5.0, 4.4, 0.2, 0.0, 0.0], abs=0.7) and min(found) >= 0
+
+
+def test_metals_are_told_from_insulators() -> None:
+    insulators = [bulk("NaCl", "rocksalt", a=5.69), bulk("MgO", "rocksalt", a=4.26), bulk("C", "diamond", a=3.57)]
+    metals = [bulk("Cu", a=3.62), bulk("Al", a=4.04), bulk("W", a=3.18)]
+    found = values([*insulators, *metals], "alignn-metal", "probability")
+    assert max(found[:3]) < 0.5 < min(found[3:])
+
+
+def test_heats_of_perovskites() -> None:
+    """Three of Perov-5's test split."""
+    structures = [perovskite("CaZrO3", 4.156), perovskite("KSbO3", 4.002), perovskite("HgSbO3", 4.079)]
+    assert values(structures, "ecn-perov5-heat", "heat_all") == pytest.approx([0.02, 0.16, 0.80], abs=0.2)
