@@ -12,16 +12,23 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
 from ase.spacegroup import crystal
 from ase.spacegroup.symmetrize import prep_symmetry, symmetrize_rank1, symmetrize_rank2
 from ase.stress import voigt_6_to_full_3x3_stress
 from torch import nn
 
+from asegen.calculators import PropertyCalculator
+from asegen.calculators.constraints import RelaxationConstraints, constraints_of, freedom_of
 from asegen.calculators.property import _gradients
 from asegen.models.alignn.network import ALIGNN
 from asegen.models.cgcnn import CGCNN
 from asegen.models.megnet import MEGNet
+from asegen.relaxation.motion import Freedom
+from asegen.structures.atoms import crystals_from_atoms
 from asegen.trained.predictor import load_predictor
+from asegen.trained.relaxer import load_relaxer
 
 
 class Energies(Calculator):
@@ -124,3 +131,24 @@ def test_gradients_are_central_differences(predictor: Any, name: str) -> None:
     atoms.calc = Energies(predictor)
     np.testing.assert_allclose(found["stress"], calculate_numerical_stress(atoms, 1e-5), atol=1e-6)
     np.testing.assert_allclose(found["forces"], calculate_numerical_forces(atoms, 1e-4), atol=2e-6)
+
+
+def test_a_relaxation_by_alignn_keeps_the_symmetry() -> None:
+    """From a perfect crystal, without a constraint; it used to end in P1."""
+    atoms = bulk("MgO", "rocksalt", a=4.25)
+    atoms.calc = PropertyCalculator("alignn-formation-energy", "cpu", forces=True)
+    assert BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.01, steps=50)
+    assert len(prep_symmetry(atoms, 1e-4)[0]) == 48
+    np.testing.assert_allclose(atoms.cell.angles(), 60, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(PERFECT))
+def test_the_learned_relaxer_s_motion_has_the_crystal_s_symmetry(name: str) -> None:
+    atoms = PERFECT[name]()
+    crystals = crystals_from_atoms([atoms])
+    kept = RelaxationConstraints(keep_symmetry=True, symprec=1e-5)
+    symmetric = freedom_of([constraints_of(atoms, kept)], kept)
+    motion = load_relaxer(device="cpu").propose(crystals, Freedom())
+    wanted = symmetric.project(crystals, motion)
+    torch.testing.assert_close(motion.displacement, wanted.displacement, atol=2e-6, rtol=0)
+    torch.testing.assert_close(motion.strain, wanted.strain, atol=5e-6, rtol=0)  # the network's single precision
