@@ -97,6 +97,8 @@ class LearnedRelaxer(Optimizer):
         maxstep: float | None = None,
         comm: Any = world,
     ) -> None:
+        if maxstep is not None and not maxstep > 0:
+            raise InputError(f"maxstep = {maxstep}: a positive length in Å is needed")
         given = unwrap(atoms)
         moves_cell, fix_positions = cell or given.cell, fix_positions or not given.positions
         constraints = RelaxationConstraints(not moves_cell, fix_positions, keep_symmetry, symprec)

@@ -333,6 +333,8 @@ def test_nonsense_is_refused() -> None:
         LearnedRelaxer(bulk("Cu"), model=known(), fix_positions=True)
     with pytest.raises(InputError, match="symprec"):
         relax_structures([], known(), symprec=0.0)
+    with pytest.raises(InputError, match="maxstep"):
+        LearnedRelaxer(bulk("Cu"), model=known(), maxstep=0.0)
     with pytest.raises(InputError, match="no model"):
         LearnedRelaxer(bulk("Cu"), model="no such model")
     with pytest.raises(InputError, match="not for Denoising or Reconstruction"):
