@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= auto
 
-.PHONY: demo test slow bench format lint types check wheel clean
+.PHONY: demo test slow bench docs format lint types check wheel clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,10 +18,18 @@ test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS)
 
 slow: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'slow or hypothesis' --hypothesis-profile=thorough
 
 bench: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/benchmarks --override-ini addopts=
+
+# Sphinx and its company are installed when they are needed first.
+.venv/docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	touch $@
+
+docs: .venv/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir docs/_build/doctrees docs docs/_build/html
 
 format: .venv/installed
 	$(BIN)/ruff format .
@@ -43,4 +51,4 @@ wheel: .venv/installed
 check: lint types test
 
 clean:
-	rm -rf .venv build dist demo *.egg-info
+	rm -rf .venv build dist demo docs/_build *.egg-info

@@ -1,3 +1,83 @@
-"""asegen: new crystals for ASE. This module stays light: importing it loads neither torch nor ASE."""
+"""New inorganic crystals for ASE: generate them, relax them, predict their properties, find the few worth computing.
+
+    from asegen import Generator, PropertyCalculator, evaluate, predict, relax_structures, screen
+
+    crystals = Generator().generate("SrTiO3", n=8)                 # list of ase.Atoms
+    relaxed = [found.atoms for found in relax_structures(crystals)]  # without energies or forces
+    gaps = predict(relaxed, "alignn-band-gap")                     # eV, with standard deviations
+    relaxed[0].calc = PropertyCalculator("alignn-formation-energy")
+    relaxed[0].get_potential_energy()                              # eV
+    best = screen(relaxed, "screening", "chgnet")                  # by energy above the hull
+    print(evaluate(relaxed, reference="test.csv.gz"))              # validity, coverage, match rate ...
+
+What to begin with:
+
+    Generator            crystals of a formula, a chemical system or a space group, from any source
+    Request              what is asked for, where a formula alone doesn't say it
+    Ranking              by what energy candidates are ordered, and how many are drawn
+    open_source          a source of structures by name, with a model or templates of your own
+    LearnedRelaxer       pulls a rough crystal to a sensible cell and positions; used like an optimiser of ASE
+    relax_structures     the same for many crystals at once
+    PropertyCalculator   a predicted energy as a calculator of ASE
+    predict              properties of many crystals, with uncertainties
+    screen               from many candidates to the few that deserve DFT
+    evaluate             how good generated crystals are
+
+Everything works offline with the weights inside the package, on a CPU or a GPU. The command `asegen` does the same from
+a shell. Importing `asegen` loads neither torch nor ASE: each name loads what it needs when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asegen.calculators.property import PropertyCalculator as PropertyCalculator
+    from asegen.calculators.property import predict as predict
+    from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
+    from asegen.calculators.relaxer import relax_structures as relax_structures
+    from asegen.generation.generator import Generator as Generator
+    from asegen.generation.ranking import Ranking as Ranking
+    from asegen.generation.request import Request as Request
+    from asegen.generation.sources.registry import open_source as open_source
+    from asegen.metrics.evaluation import evaluate as evaluate
+    from asegen.screening import screen as screen
 
 __version__ = "0.1.0"
+
+_DOORS = {
+    "Generator": "asegen.generation.generator",
+    "LearnedRelaxer": "asegen.calculators.relaxer",
+    "PropertyCalculator": "asegen.calculators.property",
+    "Ranking": "asegen.generation.ranking",
+    "Request": "asegen.generation.request",
+    "evaluate": "asegen.metrics.evaluation",
+    "open_source": "asegen.generation.sources.registry",
+    "predict": "asegen.calculators.property",
+    "relax_structures": "asegen.calculators.relaxer",
+    "screen": "asegen.screening",
+}
+"""Names that are loaded when they are first used, and the module of each."""
+
+__all__ = [
+    "Generator",
+    "LearnedRelaxer",
+    "PropertyCalculator",
+    "Ranking",
+    "Request",
+    "evaluate",
+    "open_source",
+    "predict",
+    "relax_structures",
+    "screen",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_DOORS[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

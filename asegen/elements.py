@@ -47,6 +47,28 @@ IONISATION_ENERGY: tuple[float, ...] = (
     5.89, 6.19, 6.27, 6.03, 5.97, 5.99, 6.20, 6.28, 6.37, 6.50, 6.58, 6.63, 4.96,
 )  # fmt: skip
 """eV, of the first electron (NIST Atomic Spectra Database)."""
+MENDELEEV: tuple[int, ...] = (
+    0,
+    103, 1, 12, 77, 86, 95, 100, 101, 102, 2, 11, 73, 80, 85, 90, 94, 99, 3, 10, 16, 19, 51, 54, 57, 60, 61, 64, 67,
+    72, 76, 81, 84, 89, 93, 98, 4, 9, 15, 25, 49, 53, 56, 59, 62, 65, 69, 71, 75, 79, 83, 88, 92, 97, 5, 8, 14, 33,
+    32, 31, 30, 29, 28, 18, 27, 26, 24, 23, 22, 21, 17, 20, 50, 52, 55, 58, 63, 66, 68, 70, 74, 78, 82, 87, 91, 96,
+    6, 7, 13, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34,
+)  # fmt: skip
+"""Places in the string of elements that Pettifor drew through the table (J. Phys. C 19, 285 (1986)): neighbours are
+alike in compounds."""
+
+TYPICAL_VOLUME: tuple[float, ...] = (
+    0.0,
+    7.4, 13.1, 14.1, 7.8, 6.7, 13.6, 10.8, 8.2, 10.7, 13.6, 24.7, 23.0, 17.3, 15.9, 19.5, 23.1, 30.7, 45.0,
+    52.4, 29.6, 19.8, 14.5, 16.2, 10.2, 11.6, 10.0, 9.2, 8.8, 16.5, 16.0, 18.2, 19.3, 21.7, 27.7, 37.6, 47.0,
+    67.7, 35.4, 27.5, 20.0, 16.0, 18.1, 14.8, 12.0, 11.9, 14.3, 19.3, 24.3, 26.4, 27.8, 29.1, 36.2, 50.4, 68.2,
+    63.7, 44.9, 32.3, 28.1, 31.3, 30.4, 32.5, 28.9, 33.2, 26.0, 27.1, 26.2, 27.9, 25.6, 25.5, 28.3, 24.2, 18.6,
+    16.5, 19.8, 17.5, 13.0, 12.8, 14.7, 18.6, 29.0, 33.4, 33.4, 34.5, 20.1, 21.7, 21.7, 58.0, 40.6, 44.5, 31.0,
+    22.9, 22.1, 21.2, 23.0, 28.0, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4, 25.4,
+)  # fmt: skip
+"""Å³ per atom in crystals: the fit of `asegen.prototypes.volumes.VolumeRule` to 17,629 crystals of the training
+splits of the Materials Project (MP-20 and MPTS-52). The 16 elements that don't occur there follow a straight line in
+the cube of the covalent radius, through the others."""
 
 
 def period(z: int) -> int:

@@ -32,7 +32,16 @@ class AsegenError(Exception):
 
 
 class InputError(AsegenError):
-    """What was asked for can't be done: a bad file, formula, option or device."""
+    """What was asked for can't be done: a bad file, formula, option or device.
+
+    Args:
+        message: one line that calls parameters by their names in Python, such as "n = 0: at least 1 is needed".
+        parameters: those names in it for which the command line puts its flags: "-n 0: at least 1 is needed".
+    """
+
+    def __init__(self, message: str = "", *parameters: str) -> None:
+        super().__init__(message)
+        self.parameters = parameters
 
 
 class CheckpointError(AsegenError):

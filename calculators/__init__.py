@@ -4,16 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _DOORS = {
-    "AnalogyGenerator": "asegen.generation.sources.analogy",
     "Generator": "asegen.generation.generator",
-    "HybridCandidates": "asegen.generation.sources.hybrid",
-    "HybridGenerator": "asegen.generation.sources.hybrid",
     "LearnedRelaxer": "asegen.calculators.relaxer",
     "PropertyCalculator": "asegen.calculators.property",
-    "RankedGenerator": "asegen.generation.ranked",
-    "ScoreGenerator": "asegen.generation.sources.score",
-    "SymmetricGenerator": "asegen.generation.sources.symmetric",
-    "TemplateGenerator": "asegen.generation.sources.template",
+    "Ranking": "asegen.generation.ranking",
+    "Request": "asegen.generation.request",
+    "open_source": "asegen.generation.sources.registry",
     "relax_structures": "asegen.calculators.relaxer",
 }
 __all__ = sorted(_DOORS)

@@ -20,8 +20,10 @@ from asegen.structures.atoms import check_atoms, crystals_from_atoms
 from asegen.structures.validity import primitive
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
-DEFAULT_FAMILY = "alignn"
-BATCH = 256
+OK = "ok"
+"""The status of a structure with a prediction."""
+
+_BATCH = 256
 
 
 class Predicted(NamedTuple):
@@ -39,13 +41,17 @@ class Predicted(NamedTuple):
     site_values: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
 
 
-def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device: str = "auto") -> list[Predicted]:
-    """Properties of many structures.
+def predict(
+    structures: Atoms | Sequence[Atoms],
+    model: str | PropertyPredictor = "alignn-formation-energy",
+    device: str = "auto",
+) -> list[Predicted]:
+    """Predicts a property of many structures.
 
     Args:
-        structures: any Atoms; what is no crystal, or holds an element that the model never saw, gets a status.
+        structures: any Atoms, or one; what is no crystal, or holds an element that the model never saw, gets a status.
         model: a shipped model's name, the path of weights, or a loaded predictor.
-        device: see `asegen.trained.weights.pick_device`.
+        device: see `asegen.trained.loading.pick_device`.
 
     Returns:
         One result for each structure, in order.
@@ -55,10 +61,11 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
         CheckpointError: weights that can't be read.
     """
     predictor = load_predictor(model, device) if isinstance(model, str) else model
+    structures = [structures] if isinstance(structures, Atoms) else structures
     results: list[Predicted | None] = [None] * len(structures)
     fit: list[tuple[int, Atoms]] = []
     for k, atoms in enumerate(structures):
-        reason = judge(atoms, predictor)
+        reason = refusal(atoms, predictor)
         if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
         else:
@@ -71,7 +78,7 @@ def predict(structures: Sequence[Atoms], model: str | PropertyPredictor, device:
 def _predict_fit(fit: list[tuple[int, Atoms]], predictor: PropertyPredictor) -> Iterator[tuple[int, Predicted]]:
     # Similar sizes side by side: a batch's size is bounded by its largest crystal.
     fit = sorted(fit, key=lambda pair: len(pair[1]))
-    edges = [*range(0, len(fit), BATCH), len(fit)]
+    edges = [*range(0, len(fit), _BATCH), len(fit)]
     for start, stop in pairwise(edges):
         part = fit[start:stop]
         found = predictor.predict(crystals_from_atoms([atoms for _, atoms in part]))
@@ -90,11 +97,11 @@ def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predi
         if np.isfinite(spread).all():
             columns[f"{name}_std"] = spread
     if predictor.per_site:
-        return Predicted("ok", {}, columns)
-    return Predicted("ok", {name: float(row[0]) for name, row in columns.items()})
+        return Predicted(OK, {}, columns)
+    return Predicted(OK, {name: float(row[0]) for name, row in columns.items()})
 
 
-def judge(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
+def refusal(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:
     """Why a model can't say anything of a structure, or None."""
     if (reason := check_atoms(atoms)) is not None:
         return reason
@@ -115,7 +122,7 @@ class PropertyCalculator(Calculator):
 
     Args:
         model: a shipped model's name or the path of weights.
-        device: see `asegen.trained.weights.pick_device`.
+        device: see `asegen.trained.loading.pick_device`.
         forces: offer forces and stress too.
 
     Raises:

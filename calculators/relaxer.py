@@ -17,12 +17,19 @@ from ase.filters import Filter
 from ase.optimize.optimize import BaseDynamics
 from ase.parallel import world
 
-from asegen.calculators.freedom import Held, Wishes, freedom_of, unwrap, what_holds
+from asegen.calculators.constraints import (
+    CrystalConstraints,
+    RelaxationConstraints,
+    constraints_of,
+    freedom_of,
+    unwrap_filter,
+)
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError, Reason
 from asegen.geometry.torus import shortest
+from asegen.parallel.files import write_text
 from asegen.relaxation.motion import size_of
-from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits
+from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits, Relaxed
 from asegen.structures.atoms import check_atoms, crystals_from_atoms
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
@@ -81,12 +88,12 @@ class LearnedRelaxer(BaseDynamics):
         volume_factor: float = Limits.volume_factor,
         comm: Any = world,
     ) -> None:
-        wishes = Wishes(fix_cell, fix_positions, keep_symmetry, symprec)
-        crystal, wishes, self._strains = unwrap(atoms, wishes)
+        asked_for = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
+        crystal, constraints, self._strains = unwrap_filter(atoms, asked_for)
         self.relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
         if (reason := refusal(crystal, self.relaxer)) is not None:
             raise InputError(str(reason))
-        self._freedom = freedom_of([what_holds(crystal, wishes)], wishes)
+        self._freedom = freedom_of([constraints_of(crystal, constraints)], constraints)
         super().__init__(crystal, logfile, trajectory, append_trajectory, comm=comm)
         if self._freedom.symmetry is not None:
             write_into(crystal, self._freedom.symmetry.symmetrised(crystals_from_atoms([crystal])))
@@ -142,7 +149,7 @@ class LearnedRelaxer(BaseDynamics):
             self.log()
             self.call_observers()
         while True:
-            arrived = self._judge()
+            arrived = self._has_arrived()
             yield arrived
             if self.status or not self.step():
                 return
@@ -192,7 +199,7 @@ class LearnedRelaxer(BaseDynamics):
             "max_steps": self.max_steps,
         }
 
-    def _judge(self) -> bool:
+    def _has_arrived(self) -> bool:
         arrived = self.converged()
         if arrived:
             self.status = CONVERGED
@@ -222,7 +229,7 @@ class LearnedRelaxer(BaseDynamics):
     def _write_state(self) -> None:
         if self.restart is not None and self.comm.rank == 0:
             state = {"nsteps": self.nsteps, "first_volume": self._first_volume}
-            Path(self.restart).write_text(json.dumps(state), encoding="utf-8")
+            write_text(Path(self.restart), json.dumps(state))
 
 
 def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
@@ -285,7 +292,7 @@ class Relaxation:
 
 
 def relax_structures(
-    structures: Sequence[Atoms],
+    structures: Atoms | Sequence[Atoms],
     model: str | Relaxer | None = None,
     device: str = "auto",
     *,
@@ -299,7 +306,7 @@ def relax_structures(
     """The batch form of `LearnedRelaxer`: any number of crystals at once, each stopping on its own.
 
     Args:
-        structures: any Atoms; what can't be relaxed is refused with a reason and harms nobody. They aren't changed.
+        structures: any Atoms, or one; they aren't changed. What can't be relaxed gets a status and a reason.
         model: a shipped model's name, a path of weights, or a loaded `Relaxer`.
         device: "auto", "cpu", "cuda" …
         fix_cell: cells stay.
@@ -316,35 +323,47 @@ def relax_structures(
         InputError: no such model or device, or nothing may move.
         CheckpointError: weights that can't be read.
     """
-    wishes = Wishes(fix_cell, fix_positions, keep_symmetry, symprec)
+    constraints = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
     relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
-    records: dict[int, Relaxation] = {}
-    held: dict[int, Held] = {}
+    structures = [structures] if isinstance(structures, Atoms) else structures
+    refused: dict[int, Relaxation] = {}
+    fit: dict[int, CrystalConstraints] = {}
     for k, atoms in enumerate(structures):
-        try:
-            if (refused := refusal(atoms, relaxer)) is not None:
-                raise InputError(str(refused))
-            held[k] = what_holds(atoms, wishes)
-        except InputError as error:
-            records[k] = Relaxation(atoms.copy(), REFUSED, str(error))
-    report(len(records))
-    order = list(held)
-    crystals = crystals_from_atoms([structures[k] for k in order])
-    freedom = freedom_of(list(held.values()), wishes)
-    found = relaxer.relax(crystals, limits or Limits(), freedom, report)
-    for row, k in enumerate(order):
-        atoms = structures[k].copy()
-        write_into(atoms, found.crystals[row])
-        status, reason = found.status[row], found.reason[row]
-        invalid = check_atoms(atoms) if status in (CONVERGED, OUT_OF_STEPS) else None
-        if invalid is not None:
-            status, reason = INVALID, str(invalid)
-        records[k] = Relaxation(
-            atoms, status, reason, int(found.steps[row]), float(found.farthest[row]), float(found.strain[row])
-        )
+        found = _constraints_or_refusal(atoms, relaxer, constraints)
+        if isinstance(found, str):
+            refused[k] = Relaxation(atoms.copy(), REFUSED, found)
+        else:
+            fit[k] = found
+    report(len(refused))
+    freedom = freedom_of(list(fit.values()), constraints)
+    moved = relaxer.relax(crystals_from_atoms([structures[k] for k in fit]), limits or Limits(), freedom, report)
+    records = refused | {k: _relaxation(structures[k], moved, row) for row, k in enumerate(fit)}
     for record in records.values():
         _note(record, relaxer)
     return [records[k] for k in range(len(structures))]
+
+
+def _constraints_or_refusal(
+    atoms: Atoms, relaxer: Relaxer, constraints: RelaxationConstraints
+) -> CrystalConstraints | str:
+    if (reason := refusal(atoms, relaxer)) is not None:
+        return str(reason)
+    try:
+        return constraints_of(atoms, constraints)
+    except InputError as error:
+        return str(error)
+
+
+def _relaxation(before: Atoms, moved: Relaxed, row: int) -> Relaxation:
+    """The record of a crystal, that of a row of a batch."""
+    atoms = before.copy()
+    write_into(atoms, moved.crystals[row])
+    status, reason = moved.status[row], moved.reason[row]
+    invalid = check_atoms(atoms) if status in (CONVERGED, OUT_OF_STEPS) else None
+    if invalid is not None:
+        status, reason = INVALID, str(invalid)
+    fmax, strain = float(moved.farthest[row]), float(moved.strain[row])
+    return Relaxation(atoms, status, reason, int(moved.steps[row]), fmax, strain)
 
 
 def _note(record: Relaxation, relaxer: Relaxer) -> None:

@@ -18,16 +18,22 @@ class CLICommand:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("generated", type=Path, metavar="GENERATED", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("generated", type=Path, metavar="GENERATED", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
         add("--reference", type=Path, metavar="TEST", help="real crystals that they should resemble")
         add("--train", type=Path, metavar="TRAIN", help="real crystals that the generator has seen")
         add("--metrics", metavar="NAME,…", help="only these; an unknown name lists all")
         add(
             "--embedder",
+            default="alignn-formation-energy",
             metavar="NAME|PATH|FILE.py:NAME",
             help="network behind energy and fad (default: alignn-formation-energy), or Python code that gives another",
         )
-        add("--cgcnn", metavar="NAME|PATH", help="network behind fd-cgcnn (default: cgcnn-formation-energy)")
+        add(
+            "--cgcnn",
+            default="cgcnn-formation-energy",
+            metavar="NAME|PATH",
+            help="network behind fd-cgcnn (default: cgcnn-formation-energy)",
+        )
         add("--energy", metavar="BY", default="embedder", help="energies by the embedder (default) or by chgnet")
         add(
             "--cov-cutoffs",
@@ -43,6 +49,32 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.evaluate import run_evaluation
+        from asegen.cli.checks import check_inputs, check_output, check_weights
+        from asegen.metrics.registry import check_energy, choose
+        from asegen.training.registry import PREDICTORS
 
-        run_evaluation(args)
+        if args.jobs < 1:
+            parser.error(f"--jobs {args.jobs}: at least one process is needed")
+        if args.json is not None:
+            check_output(args.json, args.overwrite)
+        cutoffs = _cutoffs(args.cov_cutoffs, parser)
+        for path in (args.generated, args.reference, args.train):
+            if path is not None:
+                check_inputs([path])
+        check_energy(args.energy)
+        metrics = choose(args.metrics.split(",") if args.metrics else None, args.reference is not None)
+        if "fd-cgcnn" in metrics:
+            check_weights(args.cgcnn, PREDICTORS)
+        if {"energy", "fad"} & set(metrics) and ":" not in args.embedder:
+            check_weights(args.embedder, PREDICTORS)
+        from asegen.cli.runs.evaluate import run_evaluation  # loads torch and ASE
+
+        run_evaluation(args, metrics, cutoffs)
+
+
+def _cutoffs(text: str, parser: argparse.ArgumentParser) -> tuple[float, float]:
+    try:
+        structure, composition = (float(part) for part in text.split(","))
+    except ValueError:
+        parser.error(f"--cov-cutoffs {text}: two numbers are needed, such as 0.4,10")
+    return structure, composition

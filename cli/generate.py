@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import ClassVar
+
+from asegen.generation.sources.registry import SOURCES
 
 
 class CLICommand:
@@ -20,6 +23,16 @@ class CLICommand:
     With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
     primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
     """
+
+    FLAGS: ClassVar = {
+        "n": "-n",
+        "n_atoms": "--atoms",
+        "file": "--from",
+        "file_spacegroups": "--spacegroups file",
+        "formulas": "formulas",
+        "batch_size": "--batch",
+    }
+    """Of parameters that the library calls otherwise."""
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,11 +71,12 @@ class CLICommand:
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add(
             "--method",
-            choices=("diffusion", "template", "hybrid"),
-            help="diffusion: the model alone; template: elements are substituted in known crystals, the nearest first; "
-            "hybrid: these, both diffusion models, and diffusion that begins with templates, ranked (default: these in "
-            "turn, not ranked; with a space group, known crystals of that group and diffusion in turn; with --model, "
-            "diffusion)",
+            choices=sorted(SOURCES),
+            help="diffusion: the model alone; template: elements are substituted in known crystals, the likeliest "
+            "structure types first; hybrid: these, both diffusion models, and diffusion that begins with templates, "
+            "ranked; symmetric, analogy, score: with a space group, the model alone, known crystals of that group and "
+            "the model in turn, the published score model (default: those of hybrid in turn, not ranked; with a space "
+            "group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
@@ -79,7 +93,7 @@ class CLICommand:
         add("--keep", type=int, metavar="K", help="write the K best of each formula only (default: all, best first)")
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
-        add("--quick", action="store_true", help="one rough trajectory per structure, no choice among candidates")
+        add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
         add("--batch", type=int, default=64, metavar="N", help="structures drawn at once (default: 64)")
         add(
@@ -97,6 +111,9 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.generate import run_generation
+        from asegen.cli.runs.generate_arguments import read_arguments
 
-        run_generation(args)
+        order = read_arguments(args)
+        from asegen.cli.runs.generate import run_generation  # loads torch
+
+        run_generation(args, order)

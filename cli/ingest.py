@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    from asegen.data.shards import CrystalDataset, Rejected
 
 
 class CLICommand:
@@ -57,108 +48,12 @@ class CLICommand:
             parser.error(f"--symmetry {args.symmetry:g}: a tolerance in Å, above 0 and at most 1, is needed")
         if args.general and args.symmetry is None:
             parser.error("--general goes with --symmetry only")
-        targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
-        _ingest(args, targets)
+        from asegen.data.index import check_writable
+        from asegen.ingest.plan import plan_splits
 
+        splits, skipped = plan_splits(args.input, args.split)
+        for split in splits:
+            check_writable(args.output, split, args.force)
+        from asegen.cli.runs.ingest import run_ingest  # loads torch and ASE
 
-def _ingest(args: argparse.Namespace, targets: Sequence[str] | None) -> None:
-    from rich.console import Console
-
-    from asegen import __version__
-    from asegen.data.shards import check_writable, write_shards
-    from asegen.ingest.ingest import ingest, plan_splits
-    from asegen.parallel.pool import free_cores
-
-    splits, skipped = plan_splits(args.input, args.split)
-    for split in splits:
-        check_writable(args.output, split, args.force)
-    console = Console(stderr=True, highlight=False)
-    for file in skipped:
-        console.print(f"skipped {file.name}: not a file of structures", markup=False)
-    header = {"asegen": __version__, "max_atoms": args.max_atoms}
-    jobs = args.jobs or free_cores()
-    results = {}
-    for split, files in splits.items():
-        with _progress(console) as progress:
-            task = progress.add_task(split, total=None)
-            dataset, rejected = ingest(
-                files,
-                jobs=jobs,
-                max_atoms=args.max_atoms,
-                targets=targets,
-                header=header,
-                on_start=partial(_set_total, progress, task),
-                on_row=partial(progress.advance, task),
-            )
-        if args.symmetry is not None:
-            dataset, without = _with_symmetry(dataset, args.symmetry, jobs, console)
-            rejected = rejected + without
-        kept = _with_general_sites(dataset) if args.general else dataset
-        place = write_shards(args.output, split, kept, rejected=rejected, force=args.force)
-        if dataset.symmetry is not None:
-            _write_catalogue(place, dataset)
-        results[split] = (dataset, rejected)
-    _print_summary(results)
-
-
-def _with_symmetry(
-    dataset: CrystalDataset, symprec: float, jobs: int, console: Console
-) -> tuple[CrystalDataset, list[Rejected]]:
-    from asegen.ingest.symmetric import symmetrise
-
-    with _progress(console) as progress:
-        task = progress.add_task("space groups", total=len(dataset))
-        return symmetrise(dataset, symprec, jobs, partial(progress.advance, task))
-
-
-def _with_general_sites(dataset: CrystalDataset) -> CrystalDataset:
-    from asegen.ingest.symmetric import in_general_positions
-
-    return in_general_positions(dataset)
-
-
-def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
-    """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
-    from asegen.prototypes.catalogue import FILE, Catalogue
-
-    assert dataset.symmetry is not None
-    header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
-    Catalogue.of(dataset.symmetry).write(place / FILE, header)
-
-
-def _set_total(progress: Progress, task: TaskID, total: int) -> None:
-    progress.update(task, total=total)
-
-
-def _progress(console: Console) -> Progress:
-    from rich import progress as bar
-
-    class Rate(bar.ProgressColumn):
-        def render(self, task: bar.Task) -> str:
-            speed = task.finished_speed or task.speed
-            return f"{speed:.0f}/s" if speed else ""
-
-    return bar.Progress(
-        bar.TextColumn("{task.description}"),
-        bar.BarColumn(),
-        bar.MofNCompleteColumn(),
-        Rate(),
-        bar.TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-    )
-
-
-def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from asegen.ingest.ingest import count_kinds
-
-    table = Table("split", "rows", "crystals", "rejected", "remarks", "targets")
-    for split, (dataset, rejected) in results.items():
-        remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
-        why = "\n".join(f"{count} {remark}" for remark, count in remarks)
-        rows = len(dataset) + len(rejected)
-        targets = [*dataset.targets, *(f"{name} (per atom)" for name in dataset.site_targets)]
-        table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(targets))
-    Console().print(table)
+        run_ingest(args, splits, skipped)

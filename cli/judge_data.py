@@ -1,13 +1,15 @@
-"""The command `asegen candidates`."""
+"""The command `asegen judge-data`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+SPLITS = ("train", "val")
+
 
 class CLICommand:
-    """Make training data for a judge: a generator's samples beside the crystals that they should be.
+    """Make training data of the judge: a generator's samples beside the crystals that they should be.
 
     Reads the splits train and val of DATA, draws samples of the same compositions, compares each with the real crystal,
     and writes splits of the same names into OUT, with the target "quality" (1 is perfect, 0 is no match). Then:
@@ -36,10 +38,21 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.judge_data import run_candidates
+        from asegen.cli.checks import check_weights
+        from asegen.data.index import check_writable
+        from asegen.errors import InputError
+        from asegen.training.registry import GENERATORS
 
         for name in ("copies", "steps", "limit", "max_atoms", "jobs"):
             value = getattr(args, name)
             if value is not None and value < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-        run_candidates(args)
+        if args.model is not None:
+            check_weights(args.model, GENERATORS)
+        for split in SPLITS:
+            check_writable(args.output, split, args.force)
+            if not (args.data / split).is_dir():
+                raise InputError(f"no split {split} in {args.data}: make it with `asegen ingest`")
+        from asegen.cli.runs.judge_data import run_judge_data  # loads torch
+
+        run_judge_data(args, SPLITS)

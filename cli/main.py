@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,13 +15,13 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from asegen import __version__
-from asegen.errors import AsegenError
+from asegen.errors import AsegenError, InputError
 
 COMMANDS = {
-    "candidates": "asegen.cli.judge_data",
     "evaluate": "asegen.cli.evaluate",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",
+    "judge-data": "asegen.cli.judge_data",
     "relax": "asegen.cli.relax",
     "models": "asegen.cli.models",
     "predict": "asegen.cli.predict",
@@ -98,9 +99,25 @@ def _run(command: Any, args: argparse.Namespace, parser: _Parser, subparser: _Pa
     except (AsegenError, OSError, MemoryError) as error:
         if args.traceback:
             raise
-        parser.error(" ".join(str(error).split()) or type(error).__name__)
+        parser.error(" ".join(_with_flags(error, command).split()) or type(error).__name__)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _with_flags(error: BaseException, command: Any) -> str:
+    """An error's message with flags for the names of parameters: `--some-name`, or what the command's `FLAGS` says."""
+    message, names = str(error), list(error.parameters) if isinstance(error, InputError) else []
+    if not names:
+        return message
+    flags = {name: f"--{name.replace('_', '-')}" for name in names} | getattr(command, "FLAGS", {})
+
+    def flag(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            return found[0]
+        names.remove(found[1])  # later on it is an ordinary word
+        return flags[found[1]] + (" " if found[2] else "")
+
+    return re.sub(rf"\b({'|'.join(names)})\b( = )?", flag, message)
 
 
 def _close_output() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+DEFAULT_PROPERTY = "formation_energy"
+FORMATS = (".csv", ".json", ".extxyz")
+
 
 class CLICommand:
     """Predict a property of crystals.
@@ -18,7 +21,7 @@ class CLICommand:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with a cif column, extxyz …")
+        add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
         add("--property", metavar="NAME", help="such as formation_energy, band_gap, metal (default: formation_energy)")
         add(
             "--model",
@@ -33,6 +36,33 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.predict import run_prediction
+        from asegen.cli.checks import check_inputs, check_output, check_weights
+        from asegen.training.registry import PREDICTORS
 
-        run_prediction(args)
+        if args.output is not None and args.output.suffix not in FORMATS:
+            parser.error(f"{args.output}: unknown format {args.output.suffix!r}; use .csv, .json or .extxyz")
+        if args.output is not None:
+            check_output(args.output, args.overwrite)
+        check_inputs(args.input)
+        model = find_model(args.model, args.property)
+        check_weights(model, PREDICTORS)
+        from asegen.cli.runs.predict import run_prediction  # loads torch and ASE
+
+        run_prediction(args.input, model, args.device, args.output)
+
+
+def find_model(model: str, wanted: str | None) -> str:
+    """The name or path of weights: `model` itself, or `<model>-<property>`.
+
+    Raises:
+        InputError: there are none of that name.
+    """
+    from asegen.errors import InputError
+    from asegen.trained.weights import shipped_weights
+
+    if model in shipped_weights() or Path(model).is_file():
+        return model
+    name = f"{model}-{(wanted or DEFAULT_PROPERTY).replace('_', '-')}"
+    if name not in shipped_weights():
+        raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -36,6 +37,22 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.relax import run_relaxation
+        from asegen.cli.checks import check_inputs, check_output, check_weights
+        from asegen.structures.formats import output_format
+        from asegen.training.registry import RELAXERS
+
+        output_format(args.output)
+        for place in (Path(args.output), args.status):
+            if place is not None:
+                check_output(place, args.overwrite)
+        for flag, value in (("fmax", args.fmax), ("cell-max", args.cell_max), ("steps", args.steps)):
+            if value is not None and not 0 <= value < math.inf:
+                parser.error(f"--{flag} {value:g}: a number that isn't negative is needed")
+        if not 0 < args.symprec < math.inf:
+            parser.error(f"--symprec {args.symprec:g}: a positive length in Å is needed")
+        check_inputs(args.inputs)
+        if args.model is not None:
+            check_weights(args.model, RELAXERS)
+        from asegen.cli.runs.relax import run_relaxation  # loads torch and ASE
 
         run_relaxation(args)

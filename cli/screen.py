@@ -65,6 +65,9 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
+        from asegen.cli.runs.screen_options import options_of
+
+        options = options_of(args)  # refuses what can't be done before anything heavy is loaded
         from asegen.cli.runs.screen import run_screening
 
-        run_screening(args)
+        run_screening(args, options)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
+from typing import ClassVar
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -31,6 +33,9 @@ class CLICommand:
     best on val), metrics.csv and a checkpoint from which --resume goes on exactly. SIGTERM ends a run with a
     validation and a checkpoint.
     """
+
+    FLAGS: ClassVar[dict[str, str]] = {"targets": "--target"}
+    """Flags that aren't named as the library's parameters."""
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +70,14 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.runs.train import run_training
+        from asegen.data.index import read_index
+        from asegen.trained.weights import find_weights
+        from asegen.training.recipe import read_table
 
-        run_training(args)
+        read_table(args.recipe)
+        init = find_weights(args.init) if args.init else None
+        for split in ("train", "val"):
+            read_index(Path(args.data), split)
+        from asegen.cli.runs.train import run_training  # loads torch and Lightning
+
+        run_training(args, init)

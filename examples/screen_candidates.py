@@ -16,7 +16,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from asegen.screening import recipe, screen
+from asegen.screening import screen
 
 
 def alloys(path: Path) -> Path:
@@ -34,10 +34,10 @@ def alloys(path: Path) -> Path:
 
 def shortlist(inputs: list[Path], workdir: Path, calculator: str, relaxer: str | None, jobs: int) -> None:
     """Screens, and prints the ranked candidates."""
-    stages = recipe(calculator, relaxer=relaxer, best=1)
-    for found in screen(inputs, workdir, stages, jobs=jobs):
-        above = "" if found.e_hull is None else f"{found.e_hull:.3f} eV/atom above the hull"
-        print(found.rank or "-", found.formula, found.space_group, above, found.phonons, found.status, found.reason)
+    for found in screen(inputs, workdir, calculator, relaxer=relaxer, best=1, jobs=jobs):
+        above = "" if found["e_hull"] is None else f"{found['e_hull']:.3f} eV/atom above the hull"
+        words = (found.rank or "-", found["formula"], found["space_group"], above, found["phonons"] or "")
+        print(*words, found.status, found["reason"])
 
 
 def main() -> None:

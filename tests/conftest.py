@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import faulthandler
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,41 @@ import pytest
 import torch
 from hypothesis import settings
 
-torch.set_num_threads(1)
+from asegen.parallel.processes import Processes
+
 if TYPE_CHECKING:
+    from asegen.data.shards import CrystalDataset
     from asegen.symmetry.analysis import SymmetricCrystal
 
-settings.register_profile("asegen", deadline=None, max_examples=30)
-settings.load_profile("asegen")
+torch.set_num_threads(1)
+os.register_at_fork(after_in_child=faulthandler.disable)  # a worker that a test kills says nothing on the terminal
+
+# The same few examples in every run; `make slow` draws many new ones (--hypothesis-profile=thorough).
+settings.register_profile("fast", deadline=None, max_examples=10, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=100)
+settings.load_profile("fast")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n alone, a file's tests go to one worker, in the files' order: what its fixtures make is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.option.dist != "load":  # somebody asked for another
+        return None
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All workers of a run share one cache, which isn't the user's."""
+    place = tmp_path_factory.getbasetemp()
+    if place.name.startswith("popen-"):  # a worker's own, within the run's
+        place = place.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +57,29 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real data is not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def lasting_workers() -> Iterator[Callable[[int], Processes]]:
+    """Gives a pool of so many worker processes that serves many tests, since each start takes seconds.
+
+    Whoever closes it finds it open again. How pools really end is tested in tests/parallel.
+    """
+    pools: dict[int, Lasting] = {}
+    yield lambda jobs: pools.setdefault(jobs, Lasting(jobs))
+    for pool in pools.values():
+        Processes.kill(pool)
+        Processes.shutdown(pool)
+
+
+class Lasting(Processes):
+    """Worker processes that outlive whoever is done with them."""
+
+    def kill(self) -> None:
+        pass
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -53,26 +107,33 @@ def random_crystal() -> Callable[..., SymmetricCrystal]:
     return make
 
 
+def noisy_energies(n: int, seed: int) -> CrystalDataset:
+    """Rock salts and metals in turn; energies are constants with normal noise of 0.3 eV/atom."""
+    from asegen.crystals.crystals import Crystals
+    from asegen.data.shards import CrystalDataset
+
+    generator = torch.Generator().manual_seed(seed)
+    n_atoms = torch.tensor([2, 1] * (n // 2))
+    cell = (2.6 + torch.rand(n, 1, 1, generator=generator)) * torch.eye(3).double()
+    positions = torch.tensor([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0, 0]] * (n // 2)).double()
+    crystals = Crystals(cell, positions, torch.tensor([11, 17, 29] * (n // 2)), n_atoms)
+    energy = torch.where(n_atoms == 2, -2.0, 0.1) + 0.3 * torch.randn(n, generator=generator)
+    targets = {"formation_energy_per_atom": energy.double(), "band_gap": 5.0 * (n_atoms == 2).double()}
+    return CrystalDataset(crystals, targets, [str(k) for k in range(n)])
+
+
 @pytest.fixture(scope="session")
 def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Property networks of a few training steps, by task, and under "shards" the data: rock salts and metals."""
+    """Property networks of a few training steps, by task, and under "shards" the data, no crystal in two splits."""
     from lightning.fabric import Fabric
 
-    from asegen.crystals.crystals import Crystals
-    from asegen.data.shards import CrystalDataset, write_shards
+    from asegen.data.shards import write_shards
     from asegen.training.loop import WEIGHTS, train
     from asegen.training.recipe import recipe_from_table
 
     folder = tmp_path_factory.mktemp("properties")
-    generator = torch.Generator().manual_seed(0)
-    n_atoms = torch.tensor([2, 1] * 20)
-    cell = (2.6 + torch.rand(40, 1, 1, generator=generator)) * torch.eye(3).double()
-    positions = torch.tensor([[0, 0, 0], [0.5, 0.5, 0.5], [0, 0, 0]] * 20).double()
-    crystals = Crystals(cell, positions, torch.tensor([11, 17, 29] * 20), n_atoms)
-    energy = torch.where(n_atoms == 2, -2.0, 0.1) + 0.3 * torch.randn(40, generator=generator)
-    targets = {"formation_energy_per_atom": energy.double(), "band_gap": 5.0 * (n_atoms == 2).double()}
-    for split in ("train", "val", "test"):
-        write_shards(folder / "shards", split, CrystalDataset(crystals, targets, [str(k) for k in range(40)]))
+    for seed, (split, size) in enumerate({"train": 40, "val": 200, "test": 40, "unseen": 400}.items()):
+        write_shards(folder / "shards", split, noisy_energies(size, seed))
     alignn = {"class": "ALIGNN", "width": 8, "alignn_layers": 1, "gcn_layers": 1, "angle_neighbors": 4, "heads": 3}
     ecn = {"class": "ECN", "width": 8, "layers": 1, "cells": "free", "graph": "radius"}
     runs = {
@@ -82,11 +143,11 @@ def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         "both": ({**alignn, "outputs": 2}, "Regression", ["formation_energy_per_atom", "band_gap"]),
     }
     found = {"shards": folder / "shards"}
-    for name, (model, process, columns) in runs.items():
+    for name, (model, task, columns) in runs.items():
         table = {
             "model": model,
-            "process": {"class": process},
-            "data": {"atom_budget": 20, "targets": columns},
+            "task": {"class": task},
+            "data": {"atom_budget": 100, "targets": columns},
             "optimizer": {"steps": 6, "warmup_steps": 1, "ema": 0.5},
         }
         train(recipe_from_table(name, table), folder / "shards", folder / name, Fabric(accelerator="cpu", devices=1))

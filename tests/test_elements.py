@@ -12,6 +12,7 @@ from asegen.elements import (
     ELECTRONEGATIVITY,
     IONISATION_ENERGY,
     LAST,
+    MENDELEEV,
     column,
     period,
     wide_group,
@@ -23,6 +24,7 @@ def test_tables_are_those_of_ase_and_pymatgen() -> None:
     for z in range(1, LAST + 1):
         element = Element.from_Z(z)
         assert IONISATION_ENERGY[z] == pytest.approx(element.ionization_energy, abs=0.006)
+        assert MENDELEEV[z] == element.mendeleev_no
         x = element.X
         assert ELECTRONEGATIVITY[z] == (0 if math.isnan(x) else pytest.approx(x, abs=0.006))
         if z <= 96:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
-from asegen.geometry.neighbors import nearest_neighbors, neighbors_within
+from asegen.geometry.neighbors import nearest_neighbors
 
 # Keys of several columns stay below this, so that they fit in int64.
 _LARGEST_KEY = 2**62
@@ -57,36 +57,6 @@ class Edges:
         return torch.linalg.vector_norm(self.vectors(crystals), dim=-1)
 
 
-@dataclass(frozen=True, eq=False)
-class Triplets:
-    """Ordered pairs of different edges that end at the same atom.
-
-    Attributes:
-        edge_a: (n_triplets,), int64, index of an edge.
-        edge_b: (n_triplets,), int64, index of another edge with the same i.
-    """
-
-    edge_a: Tensor
-    edge_b: Tensor
-
-
-def radius_graph(crystals: Crystals, cutoff: float) -> Edges:
-    """Every pair of atoms, images included, at a distance of at most the cutoff; with each edge its reverse.
-
-    Args:
-        crystals: a batch of crystals.
-        cutoff: Å.
-
-    Returns:
-        Edges in the order of (i, distance), ties as `asegen.geometry.neighbors` settles them.
-
-    Raises:
-        InputError: a cell is singular, anything isn't finite, the cutoff isn't positive, or memory doesn't suffice.
-    """
-    found = neighbors_within(crystals.cell, crystals.scaled_positions, crystals.n_atoms, cutoff)
-    return Edges(found.i, found.j, found.shift)
-
-
 def knn_graph(crystals: Crystals, k: int, symmetric: bool = True) -> Edges:
     """Edges from each atom's k nearest images.
 
@@ -116,7 +86,7 @@ def reverse_edges(edges: Edges) -> Tensor:
     """The index of the edge (j, i, -shift) of each edge (i, j, shift).
 
     Args:
-        edges: unique edges, each with its reverse, as `radius_graph` and the symmetric `knn_graph` make them.
+        edges: unique edges, each with its reverse, as the symmetric `knn_graph` makes them.
 
     Returns:
         (n_edges,), int64; its own inverse.
@@ -136,27 +106,6 @@ def reverse_edges(edges: Edges) -> Tensor:
     reverse = torch.empty_like(order)
     reverse[reverse_order] = order
     return reverse
-
-
-def triplets(edges: Edges) -> Triplets:
-    """All ordered pairs of different edges that have the same receiver i.
-
-    Args:
-        edges: any edges, in any order.
-
-    Returns:
-        Σ d (d - 1) pairs with d the number of edges of an atom, in the order of (i, edge_a, edge_b).
-    """
-    by_receiver = torch.argsort(edges.i, stable=True)
-    degree = torch.bincount(edges.i)
-    receiver = edges.i[by_receiver]
-    others = degree[receiver] - 1
-    a = torch.repeat_interleave(others)
-    first = torch.cumsum(degree, 0) - degree
-    offset = first[receiver] - (torch.cumsum(others, 0) - others)
-    b = torch.arange(len(a), device=a.device) + offset.index_select(0, a)
-    b += b >= a  # steps over the edge itself
-    return Triplets(by_receiver.index_select(0, a), by_receiver.index_select(0, b))
 
 
 def _with_reverse(i: Tensor, j: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:

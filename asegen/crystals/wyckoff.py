@@ -228,7 +228,7 @@ class Orbits:
         normal = jacobian.mT @ jacobian + torch.diag_embed((~self.free).to(displacement))
         return torch.linalg.solve(normal, (jacobian.mT @ displacement[:, :, None])[:, :, 0])
 
-    def shortest_way(self, start: Numbers, goal: Numbers) -> Tensor:
+    def shortest_motion(self, start: Numbers, goal: Numbers) -> Tensor:
         """How the free parameters move so that every site comes to where a goal has it, by the shortest way.
 
         Every atom of a site at the goal that can be reached within the site's freedom may become its first, from any

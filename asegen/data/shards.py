@@ -14,11 +14,11 @@ A split appears whole or not at all: it is written into a temporary folder besid
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,9 +30,10 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.data.index import FORMAT, INDEX, check_writable, read_index
 from asegen.errors import InputError
+from asegen.parallel.files import replacing
 
-FORMAT = 1
 CRYSTALS_PER_SHARD = 10_000
 _TARGET, _SITE = "target/", "site/"
 _SYMMETRY = "symmetry.safetensors"
@@ -115,64 +116,45 @@ def write_shards(
         InputError: the split exists, its name is no plain name, or the place cannot be written.
     """
     check_writable(folder, split, force)
+    place, old = folder / split, folder / f".{split}.{os.getpid()}.old"
     try:
-        with _appearing(folder / split) as temporary:
-            shards = _write_arrays(temporary, dataset, crystals_per_shard)
-            index = {
-                "format": FORMAT,
-                **dataset.header,
-                "crystals": len(dataset),
-                "atoms": int(dataset.crystals.n_atoms.sum()),
-                "targets": sorted(dataset.targets),
-                "site_targets": sorted(dataset.site_targets),
-                "shards": shards,
-                "ids": dataset.ids,
-            }
-            if dataset.symmetry is not None:
-                (temporary / _SYMMETRY).write_bytes(save(dataset.symmetry.tensors()))
-            (temporary / "index.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-            with open(temporary / _REJECTED, "w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(Rejected._fields)
-                writer.writerows(rejected)
+        _remove_leftovers(folder, split)
+        with replacing(place) as beside:
+            beside.mkdir()
+            _write_split(beside, dataset, rejected, crystals_per_shard)
+            if place.exists():
+                place.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"cannot write {folder / split}: {error.strerror or error}") from None
-    return folder / split
+        raise InputError(f"cannot write {place}: {error.strerror or error}") from None
+    return place
 
 
-def check_writable(folder: Path, split: str, force: bool) -> None:
-    """Fails early where `write_shards` would fail late.
-
-    Raises:
-        InputError: the split exists and `force` is false, its name is no plain name, or the folder cannot be written.
-    """
-    if not split or split.startswith(".") or Path(split).name != split:
-        raise InputError(f"{split!r} cannot be the name of a split")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"cannot write into the folder {folder}")
-    if (folder / split).exists() and not force:
-        raise InputError(f"{folder / split} exists (--force replaces it)")
+def _remove_leftovers(folder: Path, split: str) -> None:
+    """Removes what killed runs left beside a split."""
+    for kind in ("partial", "old"):
+        for path in folder.glob(f".{glob.escape(split)}.*.{kind}"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def _appearing(place: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `place` at the end, or leaves no trace; what a killed run left is removed."""
-    temporary, replaced = place.with_name(f".{place.name}.tmp"), place.with_name(f".{place.name}.old")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        yield temporary
-        if place.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            place.rename(replaced)
-        temporary.rename(place)
-        shutil.rmtree(replaced, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def _write_split(folder: Path, dataset: CrystalDataset, rejected: Sequence[Rejected], crystals_per_shard: int) -> None:
+    index = {
+        "format": FORMAT,
+        **dataset.header,
+        "crystals": len(dataset),
+        "atoms": int(dataset.crystals.n_atoms.sum()),
+        "targets": sorted(dataset.targets),
+        "site_targets": sorted(dataset.site_targets),
+        "shards": _write_arrays(folder, dataset, crystals_per_shard),
+        "ids": dataset.ids,
+    }
+    if dataset.symmetry is not None:
+        (folder / _SYMMETRY).write_bytes(save(dataset.symmetry.tensors()))
+    (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    with open(folder / _REJECTED, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Rejected._fields)
+        writer.writerows(rejected)
 
 
 def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int) -> list[dict[str, Any]]:
@@ -228,15 +210,7 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
     Raises:
         InputError: there is no such split, or it is damaged, or of another format.
     """
-    place = folder / split
-    try:
-        header = json.loads((place / "index.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{place} holds no crystals: make it with `asegen ingest`{_others(folder)}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {place / 'index.json'}: {str(error).splitlines()[0]}") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InputError(f"{place} is not in format {FORMAT}: make it again with `asegen ingest`")
+    place, header = folder / split, read_index(folder, split)
     try:
         ids, names = [str(i) for i in header.pop("ids")], header.pop("targets")
         sites = header.pop("site_targets", [])  # older splits hold none
@@ -265,11 +239,6 @@ def _read_symmetry(file: Path, crystals: Crystals) -> SymmetricBatch | None:
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}") from None
     return symmetry
-
-
-def _others(folder: Path) -> str:
-    names = sorted(path.parent.name for path in folder.glob("[!.]*/index.json"))
-    return f" (splits here: {', '.join(names)})" if names else ""
 
 
 def _read_arrays(

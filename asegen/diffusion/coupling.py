@@ -1,9 +1,9 @@
-"""Pairs noise with data so that the way between them is short, without changing either distribution.
+"""Pairs noise with data so that the displacement between them is short, without changing either distribution.
 
 Uniform noise on the torus is invariant under a common translation and under exchanging atoms of one element, and so
-is a network of `Crystals`; choosing the translation and the exchange that shorten the way therefore leaves the sampled
-distribution as it is and makes the flow straighter (equivariant optimal transport: Klein, Krämer and Noé, NeurIPS 2023;
-Song et al., NeurIPS 2023).
+is a network of `Crystals`; choosing the translation and the exchange that shorten the displacement therefore leaves the
+sampled distribution as it is and makes the flow straighter (equivariant optimal transport: Klein, Krämer and Noé,
+NeurIPS 2023; Song et al., NeurIPS 2023).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asegen.geometry.torus import shortest
 _FORBIDDEN = 1e6  # cost of giving an atom another element's noise; above any sum of squared torus distances
 
 
-def short_way(crystals: Crystals, noise: Tensor, rounds: int = 2, swaps: int = 12) -> Tensor:
+def aligned_displacement(crystals: Crystals, noise: Tensor, rounds: int = 2, swaps: int = 12) -> Tensor:
     """Displacements from noise to the crystals' positions after aligning the noise.
 
     In turn, the common translation is removed and the best exchange of two atoms of one element per crystal is made
@@ -41,12 +41,12 @@ def short_way(crystals: Crystals, noise: Tensor, rounds: int = 2, swaps: int = 1
     weight = (kind > 0).to(start.dtype)[..., None]
     forbidden = (kind[:, :, None] != kind[:, None, :]).to(start.dtype) * _FORBIDDEN
     for _ in range(rounds):
-        way = shortest(goal - start)
-        start = start + (way * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        displacement = shortest(goal - start)
+        start = start + (displacement * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
         start = _exchange(start, goal, forbidden, swaps)
-    way = shortest(goal - start) * weight
-    way = way - (way.sum(1, keepdim=True) / weight.sum(1, keepdim=True)) * weight
-    return way.flatten(0, 1)[slot]
+    displacement = shortest(goal - start) * weight
+    displacement = displacement - (displacement.sum(1, keepdim=True) / weight.sum(1, keepdim=True)) * weight
+    return displacement.flatten(0, 1)[slot]
 
 
 def _dense(values: Tensor, slot: Tensor, n_crystals: int, n_max: int) -> Tensor:
@@ -56,7 +56,7 @@ def _dense(values: Tensor, slot: Tensor, n_crystals: int, n_max: int) -> Tensor:
 
 
 def _exchange(start: Tensor, goal: Tensor, forbidden: Tensor, swaps: int) -> Tensor:
-    """Per crystal, `swaps` times, exchanges the two noise atoms whose exchange shortens the way most."""
+    """Per crystal, `swaps` times, exchanges the two noise atoms whose exchange shortens the displacement most."""
     cost = shortest(goal[:, :, None, :] - start[:, None, :, :]).square().sum(-1) + forbidden  # (B, goal, noise)
     n_crystals, n_max = cost.shape[:2]
     crystal = torch.arange(n_crystals, device=cost.device)

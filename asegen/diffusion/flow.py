@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.diffusion.augmentation import mirrored
-from asegen.diffusion.coupling import short_way
+from asegen.diffusion.coupling import aligned_displacement
 from asegen.diffusion.lattice_scale import LatticeScale
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_candidates
@@ -44,7 +45,7 @@ class TorusFlow:
         lattice_mean: six means of the (volume per atom corrected) log-coordinates of training cells.
         lattice_std: their six standard deviations.
         position_weight: weight of the positions' loss (its scale is that of fractional coordinates squared).
-        coupled: pair noise and data by `short_way`; without it noise is independent.
+        coupled: pair noise and data by `aligned_displacement`; without it noise is independent.
         acceleration: the positions' velocity is multiplied by `1 + acceleration · t` when sampling, which makes
             late steps commit (the velocity annealing of FlowMM, Miller et al., ICML 2024).
         candidates: trajectories per sample, of which the best is kept.
@@ -58,6 +59,8 @@ class TorusFlow:
         judge: `crystals -> (n_crystals,)`, logits of a sample's quality (`diffusion.judge.Judge`); set by whoever loads
             the weights and has one.
     """
+
+    labels: ClassVar[Labels] = "none"
 
     def __init__(
         self,
@@ -102,12 +105,12 @@ class TorusFlow:
         noise = torch.empty_like(crystals.scaled_positions).uniform_(generator=generator)
         start = torch.empty_like(goal).normal_(generator=generator)
         rounds = 2 if self.coupled else 0
-        way = short_way(crystals, noise, rounds=rounds)
+        displacement = aligned_displacement(crystals, noise, rounds=rounds)
         here = goal + (1 - time)[:, None] * (start - goal)
-        positions = crystals.scaled_positions - (1 - time)[crystals.batch, None] * way
+        positions = crystals.scaled_positions - (1 - time)[crystals.batch, None] * displacement
         noisy = crystals.replace(cell=self.cell(here, crystals.n_atoms), scaled_positions=positions)
         velocity, lattice_velocity = model(noisy, here, time)
-        position_loss = (velocity - way).square().mean()
+        position_loss = (velocity - displacement).square().mean()
         lattice_loss = (lattice_velocity - (goal - start)).square().mean()
         loss = self.position_weight * position_loss + lattice_loss
         return {"loss": loss, "position": position_loss, "lattice": lattice_loss}
@@ -215,12 +218,12 @@ class TorusFlow:
             bring them back.
         """
         goal = self.lattice_coordinates(crystals)
-        way = short_way(crystals, torch.cat([noise.atom_uniform(stream) for stream in streams]))
-        lattice_way = goal - torch.cat([noise.crystal_normal(stream, 6) for stream in streams])
-        here = goal - (1 - time) * lattice_way
-        positions = wrap(crystals.scaled_positions - (1 - time) * way)
+        displacement = aligned_displacement(crystals, torch.cat([noise.atom_uniform(stream) for stream in streams]))
+        lattice_displacement = goal - torch.cat([noise.crystal_normal(stream, 6) for stream in streams])
+        here = goal - (1 - time) * lattice_displacement
+        positions = wrap(crystals.scaled_positions - (1 - time) * displacement)
         noisy = crystals.replace(cell=self.cell(here, crystals.n_atoms), scaled_positions=positions)
-        return noisy, here, way, lattice_way
+        return noisy, here, displacement, lattice_displacement
 
     def _quality(self, model: Velocity, drawn: Crystals, noise: SampleNoise) -> Tensor:
         return -self.self_consistency(model, drawn, noise) if self.judge is None else self.judge(drawn)
@@ -242,11 +245,12 @@ class TorusFlow:
         copies = len(drawn) // len(noise)
         misfit = torch.zeros_like(drawn.cell[:, 0, 0])
         for stream, time in enumerate(_JUDGING_TIMES):
-            noisy, here, way, lattice_way = self._noised(drawn, noise, [stream] * copies, time)
+            noisy, here, displacement, lattice_displacement = self._noised(drawn, noise, [stream] * copies, time)
             velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, time))
-            per_atom = (velocity - way).square().mean(-1)
+            per_atom = (velocity - displacement).square().mean(-1)
             per_crystal = torch.zeros_like(misfit).index_add_(0, drawn.batch, per_atom) / drawn.n_atoms
-            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + (lattice_velocity - lattice_way).square().mean(-1)
+            lattice = (lattice_velocity - lattice_displacement).square().mean(-1)
+            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + lattice
         return misfit / len(_JUDGING_TIMES)
 
     def integrate(

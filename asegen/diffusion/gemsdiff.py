@@ -25,11 +25,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError
@@ -90,6 +92,7 @@ class _Torus:
     """
 
     default_steps = STEPS
+    labels: ClassVar[Labels] = "none"
 
     def __init__(
         self,

@@ -7,12 +7,14 @@ mean square distance to that crystal (pymatgen's, normalised), and 0 where the t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.diffusion.augmentation import mirrored
 from asegen.diffusion.lattice_scale import LatticeScale
 
@@ -26,6 +28,8 @@ class Judge:
         lattice_mean: see `LatticeScale`.
         lattice_std: see `LatticeScale`.
     """
+
+    labels: ClassVar[Labels] = "targets"
 
     def __init__(self, lattice_mean: Sequence[float], lattice_std: Sequence[float]) -> None:
         self._scale = LatticeScale(lattice_mean, lattice_std)

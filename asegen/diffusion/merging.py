@@ -21,11 +21,11 @@ class Merged(NamedTuple):
 
     Attributes:
         orbits: the same sites in the same order, with fewer images, and without freedom: they are where they are.
-        way: (n_sites_total, 3), fractional, from each site's first atom to where it is now.
+        displacement: (n_sites_total, 3), fractional, from each site's first atom to where it is now.
     """
 
     orbits: Orbits
-    way: Tensor
+    displacement: Tensor
 
 
 @torch.no_grad()
@@ -45,33 +45,33 @@ def merge_images(orbits: Orbits, numbers: Numbers, distance: float) -> Merged:
     rotation = orbits.rotation.double()
     first = torch.cumsum(orbits.n_images, 0) - orbits.n_images
     columns = cell[orbits.site_crystal][orbits.site]
-    base, way = x - x[first][orbits.site], torch.zeros_like(numbers.u, dtype=torch.float64)
+    base, displacement = x - x[first][orbits.site], torch.zeros_like(numbers.u, dtype=torch.float64)
     for _ in range(_ROUNDS):
-        off, length = _offsets(rotation, base, way[orbits.site], columns)
+        off, length = _offsets(rotation, base, displacement[orbits.site], columns)
         near = length < distance
-        total = torch.zeros_like(way).index_add_(0, orbits.site, off * near[:, None])
-        count = torch.zeros_like(way[:, 0]).index_add_(0, orbits.site, near.double())
-        way = way + total / count[:, None]
-    _, length = _offsets(rotation, base, way[orbits.site], columns)
+        total = torch.zeros_like(displacement).index_add_(0, orbits.site, off * near[:, None])
+        count = torch.zeros_like(displacement[:, 0]).index_add_(0, orbits.site, near.double())
+        displacement = displacement + total / count[:, None]
+    _, length = _offsets(rotation, base, displacement[orbits.site], columns)
     restless = torch.where(near, length, 0.0)
     at_rest = torch.zeros_like(count).scatter_reduce(0, orbits.site, restless, "amax") < _FIXED
-    way = torch.where((at_rest & (count > 1))[:, None], way, 0.0)
-    kept = ~_repeated(orbits, x + (rotation @ way[orbits.site][:, :, None])[:, :, 0])
+    displacement = torch.where((at_rest & (count > 1))[:, None], displacement, 0.0)
+    kept = ~_repeated(orbits, x + (rotation @ displacement[orbits.site][:, :, None])[:, :, 0])
     own = (orbits.matrix.double() @ numbers.u.double()[:, :, None])[:, :, 0] + orbits.shift
     merged = dataclasses.replace(
         orbits,
         matrix=torch.zeros_like(orbits.matrix),
-        shift=own + way,
+        shift=own + displacement,
         n_images=torch.zeros_like(orbits.n_images).index_add_(0, orbits.site, kept.long()),
         rotation=orbits.rotation[kept],
         translation=orbits.translation[kept],
     )
-    return Merged(merged, way)
+    return Merged(merged, displacement)
 
 
-def _offsets(rotation: Tensor, base: Tensor, way: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+def _offsets(rotation: Tensor, base: Tensor, displacement: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     """From a site's place to each of its images, fractional, and its length in Å."""
-    off = base + (rotation @ way[:, :, None])[:, :, 0] - way
+    off = base + (rotation @ displacement[:, :, None])[:, :, 0] - displacement
     off = off - off.round()
     return off, torch.linalg.vector_norm((off[:, None] @ columns)[:, 0], dim=-1)
 

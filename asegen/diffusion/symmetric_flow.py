@@ -13,12 +13,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.data.labels import Labels
 from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_of
@@ -52,7 +54,7 @@ class SymmetricFlow:
         flow: the flow without symmetry that has the same lattice coordinates and the same search.
     """
 
-    symmetric = True
+    labels: ClassVar[Labels] = "symmetry"
 
     def __init__(
         self,
@@ -131,13 +133,13 @@ class SymmetricFlow:
         u = torch.empty_like(numbers.u).uniform_(generator=generator)
         normal = torch.empty_like(numbers.lattice).normal_(generator=generator)
         start = Numbers(u, self._lattice_noise(orbits, normal))
-        way = orbits.shortest_way(start, numbers)
+        motion = orbits.shortest_motion(start, numbers)
         lattice = numbers.lattice + left[:, None] * (start.lattice - numbers.lattice)
-        noisy = orbits.crystals(Numbers(numbers.u - left[orbits.site_crystal, None] * way, lattice))
+        noisy = orbits.crystals(Numbers(numbers.u - left[orbits.site_crystal, None] * motion, lattice))
         here, goal = self.flow.lattice_coordinates(noisy), self.flow.lattice_coordinates(orbits.crystals(numbers))
         velocity, lattice_velocity = model(noisy.to(dtype=like.dtype), here.to(like), time)
         projected = orbits.project(noisy, velocity.double())
-        miss = (orbits.image_matrix @ (projected - way)[orbits.site][:, :, None])[:, :, 0]
+        miss = (orbits.image_matrix @ (projected - motion)[orbits.site][:, :, None])[:, :, 0]
         miss = miss - crystal_mean(miss, crystals)[crystals.batch]  # a common translation changes nothing
         freedom = orbits.free.any(1)[orbits.site].sum().clamp_min(1)
         position_loss = (miss.square().sum() / (3 * freedom)).to(like.dtype)
@@ -243,8 +245,8 @@ class SymmetricFlow:
 
     def _vary(self, model: Velocity, orbits: Orbits, numbers: Numbers, noise: Numbers, how: Refinement) -> Numbers:
         """Noise back to a time, and from there to the data again."""
-        way = _seen(orbits, numbers.lattice).shortest_way(noise, numbers)
-        u = wrap(numbers.u - (1 - how.time) * way)
+        motion = _seen(orbits, numbers.lattice).shortest_motion(noise, numbers)
+        u = wrap(numbers.u - (1 - how.time) * motion)
         lattice = numbers.lattice + (1 - how.time) * (noise.lattice - numbers.lattice)
         return self._integrate(model, orbits, Numbers(u, lattice), how.steps, how.time)
 

@@ -14,6 +14,7 @@ equivalents, not the one from which the noise led away.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
 from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.data.labels import Labels
 from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.noise import SampleNoise
@@ -56,7 +58,7 @@ class SymmetricScore:
             before they are merged.
     """
 
-    symmetric = True
+    labels: ClassVar[Labels] = "symmetry"
 
     def __init__(
         self, cutoff: float = 6.0, default_steps: int = 60, nearest: int = 0, merged: float = 0.0, general: bool = False
@@ -70,7 +72,13 @@ class SymmetricScore:
 
     @staticmethod
     def statistics(crystals: Crystals, orbits: Orbits, numbers: Numbers) -> dict[str, list]:
-        """None are needed."""
+        """No argument follows from the data.
+
+        Args:
+            crystals: all of them.
+            orbits: theirs.
+            numbers: theirs.
+        """
         return {}
 
     def loss(
@@ -91,7 +99,7 @@ class SymmetricScore:
         cell = orbits.cell(numbers.lattice)
         sigma = self.position_sigma.to(like)[level][orbits.site_crystal, None]
         noisy = numbers._replace(u=numbers.u + sigma * orbits.free_motion(cell, draw))
-        epsilon = -_first_atoms(orbits, cell, orbits.shortest_way(noisy, numbers)) / sigma
+        epsilon = -_first_atoms(orbits, cell, orbits.shortest_motion(noisy, numbers)) / sigma
         score, _ = self._scores(model, orbits, noisy, level)
         position_loss = (score - epsilon).square().sum() / orbits.free.sum().clamp_min(1)
 
@@ -156,8 +164,8 @@ class SymmetricScore:
                 stream += 1
         found = Numbers(u, _of_lengths(soft, ties))
         if self.merged:
-            way = _cartesian(orbits, found, merge_images(orbits, found, self.merged).way)
-            found = found._replace(u=wrap(u + orbits.free_motion(orbits.cell(found.lattice), way)))
+            displacement = _cartesian(orbits, found, merge_images(orbits, found, self.merged).displacement)
+            found = found._replace(u=wrap(u + orbits.free_motion(orbits.cell(found.lattice), displacement)))
         return found, failed
 
     @staticmethod
@@ -175,9 +183,9 @@ class SymmetricScore:
         """ε of the sites' first atoms (n_sites_total, 3), Cartesian, and of the free lengths (n_crystals, 3)."""
         graph, known = orbits, torch.zeros_like(numbers.u)
         if self.merged:
-            graph, way = merge_images(orbits, numbers, self.merged)
+            graph, displacement = merge_images(orbits, numbers, self.merged)
             sigma = self.position_sigma.to(numbers.u)[level][orbits.site_crystal, None]
-            known = -_cartesian(orbits, numbers, way.to(numbers.u)) / sigma
+            known = -_cartesian(orbits, numbers, displacement.to(numbers.u)) / sigma
         edges = symmetric_edges(graph, numbers, self.cutoff, self.nearest)
         w_pos, w_lat = model(orbits.numbers, edges, level[orbits.site_crystal])
         cell = _conventional(orbits, numbers.lattice)
@@ -186,9 +194,9 @@ class SymmetricScore:
         return position, lattice_score(edges, w_lat.to(cell), cell, ties, orbits.site_crystal)
 
 
-def _cartesian(orbits: Orbits, numbers: Numbers, way: Tensor) -> Tensor:
+def _cartesian(orbits: Orbits, numbers: Numbers, displacement: Tensor) -> Tensor:
     """(n_sites_total, 3), Å, of fractional displacements of sites."""
-    return (way[:, None] @ orbits.cell(numbers.lattice)[orbits.site_crystal])[:, 0]
+    return (displacement[:, None] @ orbits.cell(numbers.lattice)[orbits.site_crystal])[:, 0]
 
 
 def _of_lengths(soft: Tensor, ties: Tensor) -> Tensor:
@@ -196,9 +204,9 @@ def _of_lengths(soft: Tensor, ties: Tensor) -> Tensor:
     return _with_lengths(torch.zeros_like(soft).repeat(1, 2), lengths(soft), ties)
 
 
-def _first_atoms(orbits: Orbits, cell: Tensor, way: Tensor) -> Tensor:
+def _first_atoms(orbits: Orbits, cell: Tensor, displacement: Tensor) -> Tensor:
     """(n_sites_total, 3): Cartesian displacements of the first atoms, Å, for motions of u."""
-    return (cell[orbits.site_crystal].mT @ orbits.matrix @ way[:, :, None])[:, :, 0]
+    return (cell[orbits.site_crystal].mT @ orbits.matrix @ displacement[:, :, None])[:, :, 0]
 
 
 def _ties(orbits: Orbits) -> Tensor:

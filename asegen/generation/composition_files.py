@@ -10,16 +10,18 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition, from_formula, from_numbers
+from asegen.generation.compositions import from_formula, from_numbers
+from asegen.generation.target import Target
 from asegen.structures.atoms import StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
-from asegen.structures.reading import TABLE, file_format, read_table, row_id
-from asegen.symmetry.groups import parse_group
+from asegen.structures.formats import TABLE, file_format
+from asegen.structures.reading import read_table, row_id
+from asegen.symmetry.symbols import parse_group
 
 _GROUP = "spacegroup"
 
 
-def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> list[Composition]:
+def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> list[Target]:
     """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
 
     A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
@@ -34,7 +36,7 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
         InputError: the file can't be read or holds nothing, or a row has no composition, too many atoms, or no space
             group if those are asked for; the message names the row.
     """
-    found: list[Composition] = []
+    found: list[Target] = []
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):
             name = row_id(row, index)
@@ -50,11 +52,9 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     return found
 
 
-def _grouped(
-    compositions: list[Composition], values: Mapping[str, object], place: str, groups: bool
-) -> list[Composition]:
+def _grouped(targets: list[Target], values: Mapping[str, object], place: str, groups: bool) -> list[Target]:
     if not groups:
-        return compositions
+        return targets
     text = str(values.get(_GROUP, "")).strip()
     if not text:
         raise InputError(f"{place}: no {_GROUP} (there are: {', '.join(map(str, values))[:200]})")
@@ -62,19 +62,19 @@ def _grouped(
         group = parse_group(text.removesuffix(".0"))  # a column of numbers with gaps holds 225.0
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
-    return [replace(composition, group=group) for composition in compositions]
+    return [replace(target, spacegroup=group) for target in targets]
 
 
 def _place(path: Path, row: int, name: str) -> str:
     return f"{path}, row {row} ({' '.join(name.split())[:40]})"
 
 
-def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Target]:
     formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
     if formula and (n_atoms or not cif):
         try:
-            (cell,) = from_formula(formula, atoms=_whole_number(n_atoms) if n_atoms else None)
-            return from_numbers(cell.numbers, multiples, name)
+            (cell,) = from_formula(formula, n_atoms=_whole_number(n_atoms) if n_atoms else None)
+            return _targets(cell.numbers, multiples, name)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
     if not cif:
@@ -91,12 +91,16 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Composition]:
+def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Target]:
     if isinstance(atoms, StructureError):
         raise InputError(f"{place}: {atoms}")
     if len(atoms) == 0 or not all(1 <= z < len(chemical_symbols) for z in atoms.numbers):
         raise InputError(f"{place}: no composition, or atoms that are no elements")
     try:
-        return from_numbers(atoms.numbers, multiples, name)
+        return _targets(atoms.numbers, multiples, name)
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
+
+
+def _targets(numbers: Sequence[int], multiples: Sequence[int], name: str) -> list[Target]:
+    return [Target(cell, material_id=name) for cell in from_numbers(numbers, multiples)]

@@ -28,15 +28,11 @@ class Composition:
 
     Attributes:
         formula: the full cell's, elements in the order in which the user wrote them, e.g. "Sr2Ti2O6".
-        numbers: atomic number of every atom, in the formula's order.
-        material_id: where it came from, if a file names it.
-        group: number of the space group that it is to have, if one is asked for.
+        numbers: (n_atoms,), atomic number of every atom, in the formula's order.
     """
 
     formula: str
     numbers: tuple[int, ...]
-    material_id: str | None = None
-    group: int | None = None
 
 
 def parse_formula(text: str) -> dict[str, int]:
@@ -63,7 +59,7 @@ def parse_formula(text: str) -> dict[str, int]:
     return counts
 
 
-def composition(counts: Mapping[str, int], multiple: int = 1, material_id: str | None = None) -> Composition:
+def composition(counts: Mapping[str, int], multiple: int = 1) -> Composition:
     """A composition of a multiple of some counts.
 
     Raises:
@@ -75,46 +71,45 @@ def composition(counts: Mapping[str, int], multiple: int = 1, material_id: str |
     if total > MAX_ATOMS:
         raise InputError(f"{formula} has {total} atoms in the cell; at most {MAX_ATOMS} are possible")
     numbers = tuple(atomic_numbers[symbol] for symbol, count in scaled.items() for _ in range(count))
-    return Composition(formula, numbers, material_id)
+    return Composition(formula, numbers)
 
 
-def from_formula(text: str, multiples: Sequence[int] = (1,), atoms: int | None = None) -> list[Composition]:
+def from_formula(text: str, multiples: Sequence[int] = (1,), n_atoms: int | None = None) -> list[Composition]:
     """The compositions of a formula: its multiples, or the one multiple that has a number of atoms.
 
     Args:
         text: a formula.
         multiples: how many formula units, each gives a composition.
-        atoms: number of atoms in the cell, instead of multiples.
+        n_atoms: atoms in the cell, instead of multiples.
 
     Raises:
         InputError: not a formula, a multiple under 1, or no multiple with that number of atoms.
     """
     counts = parse_formula(text)
     unit = sum(counts.values())
-    if atoms is not None:
-        if atoms < 1:
-            raise InputError(f"{atoms} atoms in the cell: at least 1 is needed")
-        if atoms % unit:
-            raise InputError(f"no multiple of {text} has {atoms} atoms: it has {unit} per formula unit")
-        multiples = (atoms // unit,)
+    if n_atoms is not None:
+        if n_atoms < 1:
+            raise InputError(f"{n_atoms} atoms in the cell: at least 1 is needed")
+        if n_atoms % unit:
+            raise InputError(f"no multiple of {text} has {n_atoms} atoms: it has {unit} per formula unit")
+        multiples = (n_atoms // unit,)
     _check_multiples(multiples)
     return [composition(counts, multiple) for multiple in multiples]
 
 
-def from_numbers(numbers: Sequence[int], multiples: Sequence[int] = (1,), name: str | None = None) -> list[Composition]:
+def from_numbers(numbers: Sequence[int], multiples: Sequence[int] = (1,)) -> list[Composition]:
     """The compositions of a list of atomic numbers, elements in order of first appearance.
 
     Args:
         numbers: of every atom of a cell, at least one.
         multiples: how many such cells, each gives a composition.
-        name: becomes `material_id`.
 
     Raises:
         InputError: a multiple under 1, or too many atoms.
     """
     symbols = [chemical_symbols[z] for z in numbers]
     _check_multiples(multiples)
-    return [composition(Counter(symbols), multiple, name) for multiple in multiples]
+    return [composition(Counter(symbols), multiple) for multiple in multiples]
 
 
 def _check_multiples(multiples: Sequence[int]) -> None:
@@ -132,7 +127,7 @@ def from_system(text: str, max_atoms: int, n: int) -> list[Composition]:
     Args:
         text: elements joined by hyphens, such as "Li-Fe-O".
         max_atoms: most atoms in a cell.
-        n: number of samples wanted; where there are fewer cells, they are repeated.
+        n: compositions wanted; where there are fewer cells, they are repeated.
 
     Raises:
         InputError: not a system of elements, or `max_atoms` under 1.
@@ -144,7 +139,7 @@ def from_system(text: str, max_atoms: int, n: int) -> list[Composition]:
         if atomic_numbers.get(symbol, 0) < 1:
             raise InputError(f"{symbol!r} in {text!r} is not an element")
     if not 1 <= max_atoms <= MAX_ATOMS:
-        raise InputError(f"--max-atoms {max_atoms}: between 1 and {MAX_ATOMS} are possible")
+        raise InputError(f"max_atoms = {max_atoms}: between 1 and {MAX_ATOMS} are possible", "max_atoms")
     subsets = (c for size in range(1, min(len(symbols), max_atoms) + 1) for c in combinations(symbols, size))
     some = islice(subsets, n)  # each has a cell, and 30 elements have a billion of them
     found = list(islice(_in_turn([_cells_of(subset, max_atoms) for subset in some]), n))

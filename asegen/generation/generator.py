@@ -1,97 +1,104 @@
-"""`Generator`: crystals of given compositions as `ase.Atoms`."""
+"""`Generator`: crystals as `ase.Atoms`, from any source, ranked or not, in memory or into a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import final
 
-import torch
 from ase import Atoms
-from ase.data import chemical_symbols
 
-from asegen import __version__
-from asegen.errors import InputError
-from asegen.generation.compositions import Composition, from_formula
-from asegen.generation.plan import Sample, cut_batches, make_plan, sample_seed
-from asegen.structures.atoms import atoms_from_crystals, check_atoms, shortest_distance
-from asegen.trained.samplers import load_generator
+from asegen.generation.compositions import Composition
+from asegen.generation.drawing import Drawer, Plain
+from asegen.generation.plan import check_settings
+from asegen.generation.ranking import Ranking
+from asegen.generation.request import Request
+from asegen.generation.run import Finished, Job, Progress, plan_job, run
+from asegen.generation.source import Source
+from asegen.generation.sources.registry import DEFAULT, find_entry, open_source
 
-MAX_ATTEMPTS = 20
-"""How often a structure that fails the validity gate is drawn again with `valid_only`."""
-
-
-class Source(Protocol):
-    """What structures come from: the attributes of `asegen.trained.samplers.Sampler`."""
-
-    name: str
-    version: str
-    elements: frozenset[int]
-    max_atoms: int
-    default_steps: int
+Wanted = Request | str | Composition | Sequence[str | Composition]
+"""A request, or formulas for one."""
 
 
+@final
 class Generator:
-    """Draws crystals with a trained model.
+    """Draws crystals.
+
+    `Generator()` lets known structure types and models take turns, the likeliest type first. `Generator("diffusion")`
+    is the model alone, `Generator("analogy")` and `Generator("symmetric")` keep a space group exactly,
+    `Generator("hybrid", rank="chgnet")` ranks many candidates by energy.
 
     Each structure's `info` names formula, model, model_version, asegen_version, seed, sample_index, sample_seed,
-    attempt, steps, shortest_distance (Å), valid, and, where they apply, reason (why not valid) and material_id.
+    attempt, steps, shortest_distance (Å), valid, and, where they apply, reason (why not valid) and material_id; besides
+    what the source and the ranking say, see there.
 
     Args:
-        model: a shipped model's name or the path of weights; the default model without it.
-        device: "auto", "cpu", "cuda", "cuda:1" …
+        source: a name of `asegen.generation.sources.registry.SOURCES`, or a source that is open, such as
+            `open_source("template", templates="aflow", device="cuda")`.
+        rank: order candidates by energy and give the best: the `Ranking`, or its `by`, such as "alignn" or "chgnet".
         batch_size: structures drawn at once. Another size may change results by rounding, nothing else does.
-        quick: one rough trajectory per structure, without choice among candidates: over ten times faster.
 
     Raises:
-        InputError: no such model or device.
+        InputError: no such source, model, ranking or device.
         CheckpointError: weights that can't be read.
+        AsegenError: a calculator's package is missing.
     """
 
     def __init__(
-        self, model: str | None = None, device: str = "auto", batch_size: int = 64, quick: bool = False
+        self, source: str | Source = DEFAULT, *, rank: str | Ranking | None = None, batch_size: int = 64
     ) -> None:
-        self._structures = load_generator(model, device, search=not quick)
-        self.sampler: Source = self._structures
-        self.batch_size = batch_size
+        check_settings(1, batch_size=batch_size)
+        if isinstance(source, str):
+            source = open_source(source, quick=rank is not None and find_entry(source).quick_if_ranked)
+        self._drawer = _drawer(source, rank, batch_size)
+
+    def __repr__(self) -> str:
+        """Name and version of what draws."""
+        return f"<Generator: {self.source.identity.name} {self.source.identity.version}>"
+
+    @property
+    def source(self) -> Source:
+        """Where structures come from."""
+        return self._drawer.source
 
     def generate(
         self,
-        formulas: str | Composition | Sequence[str | Composition],
+        request: Wanted,
         n: int = 1,
         seed: int = 0,
-        multiples: Sequence[int] = (1,),
+        *,
         steps: int | None = None,
         valid_only: bool = False,
         force: bool = False,
     ) -> list[Atoms]:
-        """Draws `n` structures of every formula and multiple, in that order.
+        """Draws `n` structures of every composition, in the request's order.
 
         Args:
-            formulas: one or several, such as "SrTiO3"; or compositions, as the functions of
-                `asegen.generation.compositions` give them, whose cells are taken as they are.
-            n: structures of each.
+            request: formulas, such as "SrTiO3" or ["NaCl", "KCl"], or a `Request` for all else: multiples, chemical
+                systems, space groups, files.
+            n: structures of each composition; with a ranking, the best of its candidates, of which there may be fewer.
             seed: the same seed gives the same structures on the same kind of device.
-            multiples: formula units in the cell.
-            steps: steps of the sampler; the model's default without it.
+            steps: of the sampler; the source's default without it.
             valid_only: draw again what fails the validity gate, until it passes or was drawn `MAX_ATTEMPTS` times; what
                 still fails is returned, marked.
-            force: allow elements that the model wasn't trained on.
+            force: allow elements that the source doesn't know.
 
         Returns:
             Periodic Atoms without a calculator.
 
         Raises:
-            InputError: a bad formula, count or number of steps, or an element without training data.
+            InputError: a bad formula or number, or something that the source can't draw.
         """
-        drawn = self.iterate(formulas, n, seed, multiples, steps, valid_only, force)
+        drawn = self.iterate(request, n, seed, steps=steps, valid_only=valid_only, force=force)
         return sorted(drawn, key=lambda atoms: atoms.info["sample_index"])
 
     def iterate(
         self,
-        formulas: str | Composition | Sequence[str | Composition],
+        request: Wanted,
         n: int = 1,
         seed: int = 0,
-        multiples: Sequence[int] = (1,),
+        *,
         steps: int | None = None,
         valid_only: bool = False,
         force: bool = False,
@@ -99,13 +106,12 @@ class Generator:
         """The same structures as `generate`, one by one as they are drawn, for long runs.
 
         Args:
-            formulas: as in `generate`, like all other arguments.
-            n: structures of each.
+            request: as in `generate`, like all other arguments.
+            n: structures of each composition.
             seed: the run's.
-            multiples: formula units in the cell.
-            steps: steps of the sampler.
+            steps: of the sampler.
             valid_only: draw again what fails the validity gate.
-            force: allow elements that the model wasn't trained on.
+            force: allow elements that the source doesn't know.
 
         Returns:
             Iterator over Atoms, batch by batch, large cells first; `info["sample_index"]` is the place in the request.
@@ -113,123 +119,71 @@ class Generator:
         Raises:
             InputError: as in `generate`, before anything is drawn.
         """
-        wanted = [formulas] if isinstance(formulas, str | Composition) else formulas
-        compositions: list[Composition] = []
-        for item in wanted:
-            compositions += [item] if isinstance(item, Composition) else from_formula(item, multiples)
-        batches = self.batches(compositions, n)
-        self.check([sample.composition for batch in batches for sample in batch], steps, force)
-        return (atoms for batch in batches for atoms in self.draw(batch, seed, steps, valid_only))
+        job = self.plan(request, n, seed, steps=steps, valid_only=valid_only, force=force)
+        return (atoms for batch in job.iterate() for atoms in batch)
 
-    def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
-        """The plan of `n` structures of every composition, in the batches in which they are drawn.
-
-        Raises:
-            InputError: `n` or the batches' size is under 1, or too much is asked for.
-        """
-        return cut_batches(make_plan(compositions, n), self.batch_size)
-
-    def settings(self) -> dict[str, object]:
-        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
-        return {}
-
-    def origin(self, sample: Sample, info: Mapping[str, object]) -> Sample:
-        """The sample by which a structure in a run's output was drawn: that of the plan.
+    def run(
+        self,
+        request: Wanted,
+        output: str | Path,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        steps: int | None = None,
+        valid_only: bool = False,
+        force: bool = False,
+        shard: str | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        report: Callable[[Progress], None] = lambda progress: None,
+        found: Callable[[Atoms], None] = lambda atoms: None,
+    ) -> Finished:
+        """The same structures as `generate`, into a file, so that a killed run can be resumed to the same result.
 
         Args:
-            sample: of the plan.
-            info: of the structure that it became.
-        """
-        return sample
-
-    def is_sensible(self, sample: Sample) -> bool:
-        """Whether a sample is worth drawing as one of several candidates, all of which passed `check` together."""
-        return True
-
-    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
-        """Refuses early what can't be drawn.
+            request: as in `generate`, like all arguments that are named there.
+            output: its name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are
+                written to `output`.part.extxyz as they are drawn.
+            n: structures of each composition.
+            seed: the run's.
+            steps: of the sampler.
+            valid_only: draw again what fails the validity gate, and leave out what still does.
+            force: allow elements that the source doesn't know.
+            shard: "K/N" does the K-th of N parts of the run, for job arrays.
+            resume: go on with a killed run.
+            overwrite: replace `output` if it exists.
+            report: told how far the run is, before the first batch and after each.
+            found: given every structure of the finished output, in the request's order.
 
         Raises:
-            InputError: an element without training data (named) unless forced, or a number of steps under 1.
+            InputError: as in `generate`; or the output is there already, is another run's, or can't be written.
         """
-        if steps is not None and steps < 1:
-            raise InputError(f"--steps {steps}: at least 1 is needed")
-        foreign: dict[str, str] = {}
-        for composition in compositions:
-            for z in set(composition.numbers) - self.sampler.elements:
-                foreign.setdefault(chemical_symbols[z], composition.formula)
-        if foreign and not force:
-            named = ", ".join(f"{symbol} (in {formula})" for symbol, formula in sorted(foreign.items()))
-            raise InputError(f"{self.sampler.name} has no training data with {named}; --force draws all the same")
+        job = self.plan(request, n, seed, steps=steps, valid_only=valid_only, force=force, shard=shard)
+        return run(job, str(output), resume, overwrite, report, found)
 
-    def draw(
-        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
-    ) -> list[Atoms]:
-        """Draws one batch of a plan.
+    def plan(
+        self,
+        request: Wanted,
+        n: int = 1,
+        seed: int = 0,
+        *,
+        steps: int | None = None,
+        valid_only: bool = False,
+        force: bool = False,
+        shard: str | None = None,
+    ) -> Job:
+        """What `generate`, `iterate` and `run` do, planned and checked; arguments as there.
 
-        Returns:
-            Structures in the batch's order, marked with the outcome of the validity gate.
+        Raises:
+            InputError: as in `generate`.
         """
-        drawn = self._draw_once(batch, seed, steps, 0)
-        for attempt in range(1, MAX_ATTEMPTS if valid_only else 1):
-            wrong = [k for k, atoms in enumerate(drawn) if not atoms.info["valid"]]
-            if not wrong:
-                break
-            for k, atoms in zip(wrong, self._draw_once([batch[k] for k in wrong], seed, steps, attempt), strict=True):
-                drawn[k] = atoms
-        return drawn
-
-    def _draw_once(self, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
-        seeds = [sample_seed(seed, sample, attempt) for sample in batch]
-        try:
-            structures = self.sample(batch, seeds, steps)
-        except (MemoryError, RuntimeError) as error:  # torch has no class of its own for a CPU's memory
-            if not isinstance(error, MemoryError) and "memory" not in str(error):
-                raise
-            largest = max(len(sample.composition.numbers) for sample in batch)
-            size = f"{len(batch)} structures of up to {largest} atoms"
-            raise InputError(f"out of memory with {size} at once: use a smaller --batch") from None
-        for atoms, sample, own_seed in zip(structures, batch, seeds, strict=True):
-            atoms.info = {
-                "formula": sample.composition.formula,
-                "model": self.sampler.name,
-                "model_version": self.sampler.version,
-                "asegen_version": __version__,
-                "seed": seed,
-                "sample_index": sample.index,
-                "sample_seed": own_seed,
-                "attempt": attempt,
-                "steps": steps or self.sampler.default_steps,
-                **judged(atoms),
-            }
-            if sample.composition.material_id is not None:
-                atoms.info["material_id"] = sample.composition.material_id
-        return structures
-
-    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        """One structure for each sample of a batch, with what else is known of it in `info`; `draw` without the gate.
-
-        Args:
-            batch: samples of a plan.
-            seeds: of each.
-            steps: of the sampler; the model's default without it.
-        """
-        n_atoms = torch.tensor([len(sample.composition.numbers) for sample in batch])
-        numbers = torch.tensor([z for sample in batch for z in sample.composition.numbers])
-        return atoms_from_crystals(self._structures.sample(numbers, n_atoms, torch.tensor(seeds), steps))
+        wanted = request if isinstance(request, Request) else Request(request)
+        return plan_job(self._drawer, wanted, n, seed, steps, valid_only, force, shard)
 
 
-def judged(atoms: Atoms) -> dict[str, object]:
-    """A structure's `info` with the verdict of the validity gate: valid, reason, shortest_distance.
+def _drawer(source: Source, rank: str | Ranking | None, batch_size: int) -> Drawer:
+    if rank is None:
+        return Plain(source, batch_size)
+    from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
 
-    Args:
-        atoms: a structure; a reason in its `info`, of whoever made it, counts too.
-    """
-    found = check_atoms(atoms)
-    reason = str(found) if found else atoms.info.get("reason")
-    info: dict[str, object] = {**atoms.info, "valid": reason is None}
-    if reason is not None:
-        info["reason"] = reason
-    if found is None or found.kind == "overlapping atoms":  # otherwise the cell may be one that has no distances
-        info["shortest_distance"] = round(shortest_distance(atoms), 4)
-    return info
+    return Ranked(source, Ranking(rank) if isinstance(rank, str) else rank, batch_size)

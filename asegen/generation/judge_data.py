@@ -1,4 +1,4 @@
-"""Training data of a judge: a generator's samples for known crystals, each with its closeness to the real one."""
+"""Training data of the judge: a generator's samples for known crystals, each with its closeness to the real one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset
 from asegen.metrics.matching import rms_distances
+from asegen.parallel.files import replacing, write_text
 from asegen.structures.atoms import atoms_from_crystals
 from asegen.trained.samplers import StructureSampler
 
@@ -23,7 +24,7 @@ _CRYSTALS_AT_ONCE = 1024
 _BATCH = 64
 
 
-def draw_candidates(
+def draw_training_data(
     sampler: StructureSampler,
     known: CrystalDataset,
     copies: int,
@@ -57,9 +58,9 @@ def draw_candidates(
     for number, index in enumerate(order.split(_CRYSTALS_AT_ONCE)):
         path = work / f"{number:05d}.safetensors"
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            save_file(_draw(sampler, known.crystals[index], index, copies, steps, seed, jobs), partial)
-            partial.rename(path)
+            drawn = _draw(sampler, known.crystals[index], index, copies, steps, seed, jobs)
+            with replacing(path) as beside:
+                save_file(drawn, beside)
         parts.append(load_file(path))
         done += len(index)
         report(done)
@@ -77,7 +78,7 @@ def _claim(work: Path, settings: dict[str, object]) -> None:
     if work.exists() and (not place.exists() or json.loads(place.read_text()) != settings):
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(settings))
+    write_text(place, json.dumps(settings))
 
 
 def _draw(

@@ -1,5 +1,8 @@
 """The structures of a run on disk, so that whatever kills it, a resumed one goes on to the same result.
 
+What is written beside OUT has fixed names, other than in `asegen.parallel.files`: a resumed run clears away what a
+killed one left.
+
 A run writes `OUT.part.extxyz` batch by batch, and beside it `OUT.part.json`: how many batches are in it, and how many
 bytes they take. A resumed run cuts the file back to whole batches. At the end OUT appears at once, in the plan's order.
 """
@@ -17,16 +20,58 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ase import Atoms
-from ase.io import iread
-from ase.io.extxyz import key_val_str_to_dict
 
 from asegen.errors import InputError
-from asegen.structures.writing import EXTXYZ, FOLDER, extxyz_text, holds, output_format, write_structures
+from asegen.structures.formats import EXTXYZ, FOLDER, output_format
 
 try:
     import fcntl
 except ImportError:  # a system without file locks of POSIX
     fcntl = None  # type: ignore[assignment]
+
+
+def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
+    """Refuses an output that must not be written.
+
+    Args:
+        name: the path that the user asked for.
+        resume: go on with what is there.
+        overwrite: replace what is there.
+
+    Returns:
+        Whether the output is there, and whether a run of it was begun.
+
+    Raises:
+        InputError: it is there and neither is set, or something else is there, or the name has another suffix.
+    """
+    if resume and overwrite:
+        raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
+    out, kind = Path(name), output_format(name)
+    part, journal = _growing(out)
+    there, begun = _is_there(out, kind), journal.exists()
+    if (there or begun) and not (resume or overwrite):
+        wrong = f"{out if there else part} exists: resume goes on, overwrite replaces it"
+        raise InputError(wrong, "resume", "overwrite")
+    return there, begun
+
+
+def _growing(out: Path) -> tuple[Path, Path]:
+    """The growing file of an output, and its journal."""
+    return out.with_name(out.name + ".part.extxyz"), out.with_name(out.name + ".part.json")
+
+
+def _is_there(out: Path, kind: str) -> bool:
+    if not out.exists():
+        return False
+    if out.is_dir() != (kind == FOLDER):
+        raise InputError(f"{out} is a {'folder' if out.is_dir() else 'file'} already")
+    if kind != FOLDER:
+        return True
+    names = [entry.name for entry in out.iterdir()]
+    foreign = [name for name in names if not name.startswith("POSCAR-")]
+    if foreign:  # never to be removed, overwritten or not
+        raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
+    return bool(names)
 
 
 class _Frame(NamedTuple):
@@ -61,22 +106,17 @@ class PartialOutput:
 
     def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
         self.format, self.out = output_format(name), Path(name)
-        self.part = self.out.with_name(self.out.name + ".part.extxyz")
-        self._journal = self.out.with_name(self.out.name + ".part.json")
+        self.part, self._journal = _growing(self.out)
         self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
         self._fingerprint = fingerprint
         self.batches_done = self._bytes = 0
         self._held: BinaryIO | None = None
         try:
-            there, begun = self._is_there(), self._journal.exists()
+            there, begun = check_place(name, resume, overwrite)
             self.complete = resume and there and not begun
             if self.complete:
                 for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
                     left.unlink(missing_ok=True)
-            elif (there or begun) and not (resume or overwrite):
-                raise InputError(
-                    f"{self.out if there else self.part} exists: --resume goes on, --overwrite replaces it"
-                )
             elif resume and begun:
                 self._go_on()
             else:
@@ -86,19 +126,6 @@ class PartialOutput:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"can't write {self.out}: {error.strerror}") from None
-
-    def _is_there(self) -> bool:
-        if not self.out.exists():
-            return False
-        if self.out.is_dir() != (self.format == FOLDER):
-            raise InputError(f"{self.out} is a {'folder' if self.out.is_dir() else 'file'} already")
-        if self.format != FOLDER:
-            return True
-        names = [entry.name for entry in self.out.iterdir()]
-        foreign = [name for name in names if not name.startswith("POSCAR-")]
-        if foreign:  # never to be removed by --overwrite
-            raise InputError(f"{self.out} holds other files ({foreign[0]}): name a folder of its own")
-        return bool(names)
 
     def _begin(self) -> None:
         self.part.parent.mkdir(parents=True, exist_ok=True)
@@ -124,11 +151,13 @@ class PartialOutput:
             state = json.loads(self._journal.read_text())
             known, self.batches_done, self._bytes = state["fingerprint"], state["batches"], state["bytes"]
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{self._journal} is damaged: start again with --overwrite") from None
+            raise InputError(f"{self._journal} is damaged: start again with overwrite", "overwrite") from None
         if known != self._fingerprint:
-            raise InputError(f"{self.part} was begun with other arguments: repeat those, or start with --overwrite")
+            wrong = f"{self.part} was begun with other arguments: repeat those, or start with overwrite"
+            raise InputError(wrong, "overwrite")
         if self.part.stat().st_size < self._bytes:
-            raise InputError(f"{self.part} is shorter than its journal says: start again with --overwrite")
+            wrong = f"{self.part} is shorter than its journal says: start again with overwrite"
+            raise InputError(wrong, "overwrite")
         os.truncate(self.part, self._bytes)
 
     def append(self, structures: Sequence[Atoms]) -> None:
@@ -137,6 +166,8 @@ class PartialOutput:
         Raises:
             InputError: the disk is full or the file can't be written; what was written before is intact.
         """
+        from asegen.structures.writing import extxyz_text  # loads ASE's formats, which a refusal doesn't need
+
         frames = extxyz_text(structures).encode()
         try:
             # One unbuffered write: whoever reads the file meanwhile, or after a kill, finds whole frames.
@@ -148,8 +179,8 @@ class PartialOutput:
         except OSError as error:
             with suppress(OSError):  # what is too much is cut off by --resume otherwise
                 os.truncate(self.part, self._bytes)
-            message = f"can't write {self.part}: {error.strerror}; what was written before is intact, --resume goes on"
-            raise InputError(message) from None
+            message = f"can't write {self.part}: {error.strerror}; what was written before is intact, resume goes on"
+            raise InputError(message, "resume") from None
 
     def _record(self, batches: int, size: int) -> None:
         state = {"fingerprint": self._fingerprint, "batches": batches, "bytes": size}
@@ -169,6 +200,8 @@ class PartialOutput:
         Raises:
             InputError: OUT can't be written; the growing file stays.
         """
+        from asegen.structures.writing import holds
+
         kept, left_out = [], []
         for frame in sorted(self._frames()):
             if not frame.valid and (valid_only or not holds(self.format, self._read(frame))):
@@ -190,12 +223,24 @@ class PartialOutput:
         self.part.unlink()
         return left_out
 
+    def read(self) -> Iterator[Atoms]:
+        """The structures of OUT, in order.
+
+        Raises:
+            InputError: something else is there.
+        """
+        from asegen.structures.writing import read_back
+
+        return read_back(self.out, self.format)
+
     def close(self) -> None:
         """Lets other processes go on with the run."""
         if self._held is not None:
             self._held.close()
 
     def _frames(self) -> Iterator[_Frame]:
+        from ase.io.extxyz import key_val_str_to_dict
+
         with self.part.open("rb") as file:
             start = 0
             while start < self._bytes:
@@ -211,10 +256,14 @@ class PartialOutput:
             return file.read(frame.size)
 
     def _read(self, frame: _Frame) -> Atoms:
+        from ase.io import iread
+
         (atoms,) = iread(io.StringIO(self._text(frame).decode()), format="extxyz")
         return atoms
 
     def _convert(self, frames: Sequence[_Frame], place: Path) -> None:
+        from asegen.structures.writing import write_structures
+
         if self.format == EXTXYZ:
             with place.open("wb") as file:
                 file.writelines(self._text(frame) for frame in frames)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition
+from asegen.generation.target import Target
 
 MAX_SAMPLES = 1_000_000
 """Most structures of one run; more of them are more runs, with other seeds."""
@@ -28,39 +28,64 @@ class Sample:
 
     Attributes:
         index: place in the request, from 0.
-        composition: what it is made of.
-        repeat: how many samples of the same formula, and group where one is given, come before it.
+        target: what it is to be.
+        repeat: how many samples of the same formula, and space group where one is given, come before it.
     """
 
     index: int
-    composition: Composition
+    target: Target
     repeat: int
+
+    @property
+    def n_atoms(self) -> int:
+        """Atoms in the cell, as far as they are known before it is drawn; at least 1."""
+        return max(1, len(self.target.numbers))
 
 
 def sample_seed(seed: int, sample: Sample, attempt: int = 0) -> int:
     """A 63-bit seed that depends on the run's seed, the formula, the count of that formula and the attempt alone."""
-    key = json.dumps([seed, sample.composition.formula, sample.repeat, attempt])
+    key = json.dumps([seed, sample.target.formula, sample.repeat, attempt])
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
 
-def make_plan(compositions: Sequence[Composition], n: int = 1) -> list[Sample]:
-    """`n` samples of every composition, in order.
+def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: int = 1) -> None:
+    """Refuses numbers with which there is nothing to plan.
+
+    Args:
+        n: structures of each composition.
+        seed: of the run.
+        steps: of the sampler.
+        batch_size: structures drawn at once.
 
     Raises:
-        InputError: `n` is under 1, there is no composition, or more than `MAX_SAMPLES` structures are asked for.
+        InputError: one is out of its range.
     """
-    if n < 1:
-        raise InputError(f"-n {n}: at least 1 structure has to be asked for")
-    if not compositions:
+    if not 1 <= n <= MAX_SAMPLES:
+        raise InputError(f"n = {n}: 1 to {MAX_SAMPLES} structures can be asked for", "n")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed = {seed}: a whole number from 0 to 2^63 - 1 is needed", "seed")
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} = {value}: at least 1 is needed", name)
+
+
+def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
+    """`n` samples of every target, in order.
+
+    Raises:
+        InputError: `n` is under 1, there is no target, or more than `MAX_SAMPLES` structures are asked for.
+    """
+    check_settings(n)
+    if not targets:
         raise InputError("no composition was asked for")
-    if n * len(compositions) > MAX_SAMPLES:
-        raise InputError(f"{n * len(compositions)} structures: at most {MAX_SAMPLES} are possible in one run")
+    if n * len(targets) > MAX_SAMPLES:
+        raise InputError(f"{n * len(targets)} structures: at most {MAX_SAMPLES} are possible in one run")
     seen: Counter[tuple[str, int | None]] = Counter()  # a second polymorph is no repetition of the first
     plan: list[Sample] = []
-    for composition in compositions:
+    for target in targets:
         for _ in range(n):
-            plan.append(Sample(len(plan), composition, seen[composition.formula, composition.group]))
-            seen[composition.formula, composition.group] += 1
+            plan.append(Sample(len(plan), target, seen[target.formula, target.spacegroup]))
+            seen[target.formula, target.spacegroup] += 1
     return plan
 
 
@@ -72,13 +97,12 @@ def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
     Raises:
         InputError: `batch_size` is under 1.
     """
-    if batch_size < 1:
-        raise InputError(f"--batch {batch_size}: at least 1 is needed")
+    check_settings(1, batch_size=batch_size)
     batches: list[list[Sample]] = []
     room = 0
-    for sample in sorted(plan, key=lambda sample: -len(sample.composition.numbers)):
+    for sample in sorted(plan, key=lambda sample: -sample.n_atoms):
         if room == 0:
-            room = max(1, min(batch_size, MAX_PAIRS // len(sample.composition.numbers) ** 2))
+            room = max(1, min(batch_size, MAX_PAIRS // sample.n_atoms**2))
             batches.append([])
         batches[-1].append(sample)
         room -= 1
@@ -91,21 +115,29 @@ def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[
     Raises:
         InputError: not of the form K/N with 1 ≤ K ≤ N.
     """
+    first, count = parse_shard(shard)
+    return list(batches[first - 1 :: count])
+
+
+def parse_shard(shard: str | None) -> tuple[int, int]:
+    """K and N of "K/N"; 1 and 1 for None.
+
+    Raises:
+        InputError: not of that form, or not 1 ≤ K ≤ N.
+    """
     if shard is None:
-        return list(batches)
+        return 1, 1
     first, _, count = shard.partition("/")
     whole = all(part.isdecimal() and len(part) < 10 for part in (first, count))
     if not (whole and 1 <= int(first) <= int(count)):
-        raise InputError(f"--shard {shard}: write K/N with K from 1 to N, such as 2/8")
-    return list(batches[int(first) - 1 :: int(count)])
+        raise InputError(f"shard = {shard}: write K/N with K from 1 to N, such as 2/8", "shard")
+    return int(first), int(count)
 
 
 def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object]) -> str:
     """A hash of a plan and of all settings that change its result, by which a resumed run knows its own beginning."""
     content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for batch in batches:
-        key = [(s.index, s.composition.formula, s.composition.material_id, s.repeat) for s in batch]
-        groups = [s.composition.group for s in batch]
-        content.update(json.dumps(groups).encode() if any(groups) else b"")
+        key = [(s.index, s.repeat, t.formula, t.spacegroup, t.sites, t.material_id) for s in batch for t in [s.target]]
         content.update(json.dumps(key).encode())
     return content.hexdigest()

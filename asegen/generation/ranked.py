@@ -1,4 +1,4 @@
-"""`RankedGenerator`: many candidates of each formula, relaxed, and the most promising different ones of them."""
+"""`Ranked`: many candidates of each formula, relaxed, and the best different ones of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from ase import Atoms
 
 from asegen.calculators.relaxer import relax_structures
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition
-from asegen.generation.generator import Generator, judged
+from asegen.generation.drawing import draw, judged
 from asegen.generation.plan import Sample, cut_batches, make_plan
-from asegen.generation.rankers import ALIGNN, NONE, find_ranker
-from asegen.generation.sources.symmetric import SymmetricGenerator
+from asegen.generation.rankers import NONE, find_ranker
+from asegen.generation.ranking import Ranking
+from asegen.generation.source import Source
+from asegen.generation.target import Target
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
 from asegen.structures.validity import found_by_spglib
 from asegen.trained.relaxer import load_relaxer
 
-CANDIDATES = 40
-"""Of each formula."""
 _POOLED = 8
 """Candidates of a batch of formulas, in drawn batches: long enough to fill them, short enough to lose in a kill."""
 _SYMMETRY_WEIGHT = 1.4
@@ -35,16 +34,16 @@ _SYMPREC = 0.1
 """Å, within which they are found."""
 
 
-class RankedGenerator(Generator):
-    """Draws candidates of each formula, relaxes them, and gives the best different ones; used like `Generator`.
+class Ranked:
+    """Draws candidates of each formula, relaxes them, and gives the best different ones.
 
-    Candidates come from any other generator. Those that pass the validity gate are moved by the learned relaxer (what
-    it can't improve stays as it was) and get an energy. The order is by a score: promise, what the generator says for a
-    candidate in advance (the logarithm of a probability, 0 where it says nothing), less the energy per atom over the
-    ranker's scale (0.12 eV of alignn, otherwise 0.05), and 1.4 times the logarithm of the number of point operations.
-    What has no energy has a score without it, and comes after all that have one, unless none is asked for; what fails
-    the gate comes last. The `n` structures of a formula are the first in this order that aren't the same crystal as one
-    before them; there may be fewer. A formula that is asked for twice has the same structures twice.
+    Candidates that pass the validity gate are moved by the learned relaxer (what it can't improve stays as it was) and
+    get an energy. The order is by a score: log_prior, what the source says for a candidate in advance (the logarithm of
+    a probability, 0 where it says nothing), less the energy per atom over the ranker's scale (0.12 eV of alignn,
+    otherwise 0.05), and 1.4 times the logarithm of the number of point operations. What has no energy has a score
+    without it, and comes after all that have one, unless none is asked for; what fails the gate comes last. The `n`
+    structures of a formula are the first in this order that aren't the same crystal as one before them; there may be
+    fewer. A formula that is asked for twice has the same structures twice.
 
     `info` has what the source gives, and rank (1 is the best of its formula), score, ranked_by, energy_per_atom (eV,
     by that), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and
@@ -52,120 +51,104 @@ class RankedGenerator(Generator):
 
     Args:
         source: where candidates come from.
-        rank: "none", "alignn", "chgnet", or a calculator's name, see `find_ranker`.
-        candidates: of each formula, at least 1.
-        relax_steps: of the calculator, before its energy counts.
-        device: where networks compute.
+        ranking: how they are ordered.
+        batch_size: candidates drawn at once.
 
     Raises:
-        InputError: a bad name or number, or no such device.
+        InputError: a bad name or number of steps, or no such device.
         AsegenError: the calculator's package is missing.
     """
 
-    def __init__(
-        self,
-        source: Generator,
-        rank: str = ALIGNN,
-        candidates: int = CANDIDATES,
-        relax_steps: int = 0,
-        device: str = "auto",
-    ) -> None:
-        if candidates < 1:
-            raise InputError(f"-n {candidates}: at least 1 candidate of each formula is needed")
-        # What was made in a space group has promised to keep it.
-        self._keep_symmetry = isinstance(source, SymmetricGenerator)
-        self._ranker = find_ranker(rank, device, relax_steps, self._keep_symmetry)
-        self._relaxer = load_relaxer(None, device)
-        self.source, self.sampler, self.batch_size = source, source.sampler, source.batch_size
-        self.rank, self.candidates = rank, candidates
+    may_lack = True
+
+    def __init__(self, source: Source, ranking: Ranking, batch_size: int) -> None:
+        self.source, self.ranking, self.batch_size = source, ranking, batch_size
+        self._ranker = find_ranker(ranking.by, ranking.device, ranking.relax_steps, source.keeps_spacegroup)
+        self._relaxer = load_relaxer(None, ranking.device)
 
     def settings(self) -> dict[str, object]:
-        """What decides the structures beside compositions, seeds and the model, for the fingerprint of a run."""
+        """The source's, and what decides the order."""
         identity = NONE if self._ranker is None else self._ranker.identity
         relaxer = f"{self._relaxer.name} {self._relaxer.version}"
-        own = {"ranked_by": self.rank, "pool": self.candidates, "ranker": identity, "relaxer": relaxer}
+        own = {"ranked_by": self.ranking.by, "pool": self.ranking.candidates, "ranker": identity, "relaxer": relaxer}
         return self.source.settings() | own
 
-    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
-        """Refuses early what can't be drawn.
+    def check(self, targets: Sequence[Target], force: bool) -> None:
+        """Refuses early what can't be drawn, see `Source.check`; one candidate of each formula has to be possible."""
+        self.source.check(list(dict.fromkeys(target.anonymous for target in targets)), force)
 
-        Raises:
-            InputError: as the source's `check`.
-        """
-        self.source.check(list(dict.fromkeys(map(_anonymous, compositions))), steps, force)
-
-    def batches(self, compositions: Sequence[Composition], n: int) -> list[list[Sample]]:
+    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
         """The plan: a sample's `repeat` is its place in the ranking, and a formula's samples stay together.
 
         Raises:
             InputError: `n` isn't between 1 and the number of candidates, or too much is asked for.
         """
-        if not 1 <= n <= self.candidates:
-            raise InputError(f"--keep {n}: 1 to {self.candidates}, as many as there are candidates, can be kept")
-        formulas: dict[Composition, list[Sample]] = {}
-        for sample in make_plan(compositions, n):
-            formulas.setdefault(_anonymous(sample.composition), []).append(replace(sample, repeat=sample.index % n))
-        sizes = [Sample(k, item, 0) for k, item in enumerate(formulas)]
-        at_once = max(1, _POOLED * self.batch_size // self.candidates)
-        return [[own for one in batch for own in formulas[one.composition]] for batch in cut_batches(sizes, at_once)]
+        most = self.ranking.candidates
+        if not 1 <= n <= most:
+            raise InputError(f"n = {n}: 1 to {most}, as many as there are candidates, can be kept", "n")
+        formulas: dict[Target, list[Sample]] = {}
+        for sample in make_plan(targets, n):
+            formulas.setdefault(sample.target.anonymous, []).append(replace(sample, repeat=sample.index % n))
+        sizes = [Sample(k, target, 0) for k, target in enumerate(formulas)]
+        at_once = max(1, _POOLED * self.batch_size // most)
+        return [[own for one in batch for own in formulas[one.target]] for batch in cut_batches(sizes, at_once)]
 
-    def draw(
-        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
-    ) -> list[Atoms]:
+    def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """Draws the pools of a batch's formulas and takes the best of each.
 
         Returns:
             Up to one structure for each sample, in order; none where a formula has no more different ones.
         """
-        keep: dict[Composition, int] = {}
+        keep: dict[Target, int] = {}
         for sample in batch:
-            item = _anonymous(sample.composition)
-            keep[item] = max(keep.get(item, 0), sample.repeat + 1)
+            target = sample.target.anonymous
+            keep[target] = max(keep.get(target, 0), sample.repeat + 1)
         pools = dict(zip(keep, self.pools(list(keep), seed, steps, valid_only), strict=True))
-        best = {item: self.best(pool, keep[item]) for item, pool in pools.items()}
+        best = {target: self.best(pool, keep[target]) for target, pool in pools.items()}
         found = []
         for sample in batch:
-            own = best[_anonymous(sample.composition)]
+            own = best[sample.target.anonymous]
             if sample.repeat < len(own):
                 found.append(_placed(own[sample.repeat], sample))
         return found
 
-    def origin(self, sample: Sample, info: Mapping[str, object]) -> Sample:
-        """The candidate that a structure was, as a sample of the source; arguments as in `Generator.origin`."""
+    def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
+        """The candidate that a structure was, as a sample of the source."""
         return replace(sample, repeat=int(str(info["candidate"])))
 
     def pools(
-        self, items: Sequence[Composition], seed: int, steps: int | None = None, valid_only: bool = False
+        self, targets: Sequence[Target], seed: int, steps: int | None = None, valid_only: bool = False
     ) -> list[list[Atoms]]:
         """All candidates, relaxed and with their scores in `info`, before they are ordered and copies left out.
 
         Args:
-            items: different compositions.
-            seed: as in `generate`, like all below.
+            targets: different ones.
+            seed: as in `Generator.generate`, like all below.
             steps: of the source's sampler.
             valid_only: draw again what fails the validity gate.
 
         Returns:
-            A list for each composition, in the order in which they were drawn.
+            A list for each target, in the order in which they were drawn.
         """
-        size = self.candidates
-        numbered = (Sample(k * size + j, item, j) for k, item in enumerate(items) for j in range(size))
-        samples = [sample for sample in numbered if self.source.is_sensible(sample)]
+        size = self.ranking.candidates
+        numbered = (Sample(k * size + j, target, j) for k, target in enumerate(targets) for j in range(size))
+        samples = [sample for sample in numbered if self.source.can_draw(sample)]
         drawn: list[Atoms] = []
         for part in cut_batches(samples, self.batch_size):
-            drawn += self.source.draw(part, seed, steps, valid_only)
+            drawn += draw(self.source, part, seed, steps, valid_only)
         drawn.sort(key=lambda atoms: atoms.info["sample_index"])
-        pools: list[list[Atoms]] = [[] for _ in items]
+        pools: list[list[Atoms]] = [[] for _ in targets]
         for atoms in self._judged(drawn):
             place, number = divmod(atoms.info["sample_index"], size)
-            atoms.info |= {"candidate": number, "pool": size, "ranked_by": self.rank}
+            atoms.info |= {"candidate": number, "pool": size, "ranked_by": self.ranking.by}
             pools[place].append(atoms)
         return pools
 
     def _judged(self, drawn: Sequence[Atoms]) -> list[Atoms]:
         """Relaxed where that leads to something, with an energy where there is one."""
         good = [k for k, atoms in enumerate(drawn) if atoms.info["valid"]]
-        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=self._keep_symmetry)
+        keep = self.source.keeps_spacegroup
+        relaxed = relax_structures([drawn[k] for k in good], self._relaxer, keep_symmetry=keep)
         found = list(drawn)
         for k, record in zip(good, relaxed, strict=True):
             moved = record.atoms if record.status in (CONVERGED, OUT_OF_STEPS) else drawn[k].copy()
@@ -188,7 +171,7 @@ class RankedGenerator(Generator):
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
         group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
         info["point_operations"] = 1 if group is None else _point_operations(group.hall_number)
-        info["score"] = info.get("promise", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
+        info["score"] = info.get("log_prior", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
         if self._ranker is not None and "energy_per_atom" in info:
             info["score"] -= info["energy_per_atom"] / self._ranker.scale
 
@@ -196,7 +179,7 @@ class RankedGenerator(Generator):
         """The first different ones by score, with their rank; what fails the gate fills up what is left.
 
         Args:
-            pool: of one composition, as `pools` gives it.
+            pool: of one target, as `pools` gives it.
             keep: at most so many.
         """
         ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
@@ -206,10 +189,6 @@ class RankedGenerator(Generator):
         for place, atoms in enumerate(kept, 1):
             atoms.info["rank"] = place
         return kept
-
-
-def _anonymous(composition: Composition) -> Composition:
-    return replace(composition, material_id=None)
 
 
 @cache
@@ -229,6 +208,6 @@ def _placed(atoms: Atoms, sample: Sample) -> Atoms:
     """A copy for one sample of the plan."""
     placed = atoms.copy()
     placed.info["sample_index"] = sample.index
-    if sample.composition.material_id is not None:
-        placed.info["material_id"] = sample.composition.material_id
+    if sample.target.material_id is not None:
+        placed.info["material_id"] = sample.target.material_id
     return placed

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ase import Atoms
-from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators.property import predict
-from asegen.errors import InputError
+from asegen.errors import InputError, Reason
+from asegen.potentials import chgnet
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
+from asegen.trained.loading import pick_device
 from asegen.trained.predictor import PropertyPredictor, load_predictor
-from asegen.trained.weights import pick_device
 
 NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
-_CHGNET_BATCH = 32
 _FMAX = 0.03
 """eV/Å, where a relaxation by a calculator ends."""
 
@@ -47,7 +43,7 @@ class Ranker(Protocol):
     Attributes:
         name: what the user asked for.
         identity: what decides the energies: name, version, hash of the weights.
-        scale: eV per atom that outweigh a promise e times as large; the rougher the energies, the larger.
+        scale: eV per atom that outweigh a prior probability e times as large; the rougher the energies, the larger.
     """
 
     name: str
@@ -77,15 +73,15 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
         AsegenError: its package is missing.
     """
     if relax_steps < 0:
-        raise InputError(f"--relax-steps {relax_steps}: at least 0 is needed")
+        raise InputError(f"relax_steps = {relax_steps}: at least 0 is needed", "relax_steps")
     if name in (NONE, ALIGNN):
         if relax_steps:
-            raise InputError(f"--relax-steps needs forces: --rank {CHGNET} or a calculator, not {name}")
+            raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
         return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
         engine = find_engine(name)
     except InputError as error:
-        raise InputError(f"--rank: {error}; or {ALIGNN}, or {NONE}") from None
+        raise InputError(f"rank: {error}; or {ALIGNN}, or {NONE}", "rank") from None
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
     return _ByCalculator(engine, relax_steps, keep_symmetry)
@@ -121,55 +117,23 @@ class _Chgnet:
         self._engine, self._device = engine, device
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
-        graphs, records = [], []
-        for atoms in structures:
-            found = _refusal(self._engine, atoms) or _graph(atoms, self._device)
-            records.append(Judged(atoms, math.nan, found if isinstance(found, str) else ""))
-            graphs += [] if isinstance(found, str) else [found]
-        energies = iter(_energies(graphs, self._device))
-        return [record if record.reason else record._replace(energy=next(energies)) for record in records]
+        refusals = [_refusal(self._engine, atoms) for atoms in structures]
+        fit = [atoms for atoms, refusal in zip(structures, refusals, strict=True) if refusal is None]
+        found = iter(chgnet.energies(fit, self._device))
+        return [
+            _judged(atoms, next(found)) if refusal is None else Judged(atoms, math.nan, refusal)
+            for atoms, refusal in zip(structures, refusals, strict=True)
+        ]
+
+
+def _judged(atoms: Atoms, found: float | Reason) -> Judged:
+    return Judged(atoms, math.nan, str(found)) if isinstance(found, Reason) else Judged(atoms, found)
 
 
 def _refusal(engine: Engine, atoms: Atoms) -> str | None:
     """Why a calculator had better not see a structure; neighbours of what is too dense would fill the memory."""
     reason = gate(atoms) or engine.refusal(atoms)
     return None if reason is None else str(reason)
-
-
-def _graph(atoms: Atoms, device: str) -> Any:
-    """CHGNet's graph of a crystal, or why it has none."""
-    plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _chgnet(device).graph_converter(AseAtomsAdaptor.get_structure(plain))
-    except ValueError as error:
-        if "isolated" not in str(error):
-            raise
-        return "isolated atom: CHGNet needs a neighbour within 6 Å of every atom"
-
-
-def _energies(graphs: Sequence[Any], device: str) -> list[float]:
-    import torch
-
-    if not graphs:
-        return []
-    order = sorted(range(len(graphs)), key=lambda k: len(graphs[k].atomic_number))  # batches of like sizes
-    with torch.no_grad():
-        found = _chgnet(device).predict_graph([graphs[k] for k in order], task="e", batch_size=_CHGNET_BATCH)
-    energies = dict(zip(order, [found] if isinstance(found, dict) else found, strict=True))
-    return [float(energies[k]["e"]) for k in range(len(graphs))]
-
-
-@cache
-def _chgnet(device: str) -> Any:
-    from chgnet.model import CHGNet
-
-    with redirect_stdout(None), warnings.catch_warnings():  # it announces itself, silenced or not
-        warnings.simplefilter("ignore")
-        model = CHGNet.load(use_device=device, verbose=False)
-    model.graph_converter.set_isolated_atom_response("error")
-    return model
 
 
 class _ByCalculator:

@@ -176,20 +176,6 @@ def log_coordinates_to_cell(coordinates: Tensor) -> Tensor:
     return symmetric_exp(torch.einsum("...c,cab->...ab", coordinates, symmetric_basis(coordinates)))
 
 
-def polar(cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Polar decomposition `L = S Q` with `S = (L Lᵀ)^½`.
-
-    Args:
-        cell: (..., 3, 3), rows are lattice vectors, Å.
-
-    Returns:
-        S (..., 3, 3), symmetric positive definite, Å; Q (..., 3, 3), orthogonal, with the sign of the cell's
-        determinant.
-    """
-    u, s, vh = torch.linalg.svd(cell)
-    return (u * s[..., None, :]) @ u.mT, u @ vh
-
-
 def cell_to_parameters(cell: Tensor) -> Tensor:
     """Lattice parameters a, b, c (Å), α, β, γ (degrees), ASE's order.
 
@@ -208,26 +194,3 @@ def cell_to_parameters(cell: Tensor) -> Tensor:
         sine = torch.linalg.vector_norm(torch.linalg.cross(u, v), dim=-1)
         angles.append(torch.rad2deg(torch.atan2(sine, (u * v).sum(-1))))
     return torch.cat([lengths, torch.stack(angles, dim=-1)], dim=-1)
-
-
-def parameters_to_cell(parameters: Tensor) -> Tensor:
-    """A right-handed cell with the given parameters: a along x, b in the xy plane (ASE's standard form).
-
-    Args:
-        parameters: (..., 6): a, b, c (Å), α, β, γ (degrees).
-
-    Returns:
-        (..., 3, 3), rows are lattice vectors, Å. Not finite where no cell has these angles.
-    """
-    a, b, c = parameters[..., 0], parameters[..., 1], parameters[..., 2]
-    alpha, beta, gamma = (torch.deg2rad(parameters[..., m]) for m in (3, 4, 5))
-    cx = torch.cos(beta)
-    cy = (torch.cos(alpha) - torch.cos(beta) * torch.cos(gamma)) / torch.sin(gamma)
-    cz = torch.sqrt(1 - cx**2 - cy**2)
-    zero = torch.zeros_like(a)
-    rows = [
-        torch.stack([a, zero, zero], -1),
-        torch.stack([b * torch.cos(gamma), b * torch.sin(gamma), zero], -1),
-        torch.stack([c * cx, c * cy, c * cz], -1),
-    ]
-    return torch.stack(rows, dim=-2)

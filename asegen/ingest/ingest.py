@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -17,40 +16,8 @@ from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, Rejected
 from asegen.errors import InputError
 from asegen.ingest.prepare import Prepared, Refused, prepare_all
-from asegen.structures.reading import CIF, POSCAR, Entry, file_format, read_entries, split_name
-
-
-def plan_splits(inputs: Sequence[Path], split: str | None) -> tuple[dict[str, list[Path]], list[Path]]:
-    """Which files go into which split.
-
-    A folder means the files in it. A file makes the split of its own name; CIF and POSCAR files found in a folder, one
-    structure each, make one split of the folder's name. `split` puts everything into one.
-
-    Returns:
-        split name -> files, in the order given, a folder's in alphabetical order; and files of a folder that no format
-        claims.
-
-    Raises:
-        InputError: an input is missing, or a folder holds no file of structures.
-    """
-    splits: dict[str, list[Path]] = {}
-    skipped: list[Path] = []
-    for path in inputs:
-        if not path.exists():
-            raise InputError(f"cannot read {path}: no such file or folder")
-        if not path.is_dir():
-            splits.setdefault(split or split_name(path), []).append(path)
-            continue
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-        known = [file for file in files if file_format(file)]
-        if not known:
-            raise InputError(f"the folder {path} holds no file of structures")
-        skipped += [file for file in files if not file_format(file)]
-        for file in known:
-            single = file_format(file) in (CIF, POSCAR)
-            name = split or (path.resolve().name if single else split_name(file))
-            splits.setdefault(name, []).append(file)
-    return splits, skipped
+from asegen.parallel.files import sha256
+from asegen.structures.reading import Entry, read_entries
 
 
 def ingest(
@@ -100,7 +67,7 @@ def ingest(
         raise InputError(f"no crystal of {', '.join(file.name for file in files)[:200]} was accepted{first}")
     rows = {file.name: len(part) for file, part in zip(files, entries, strict=True)}
     counts = {
-        "sources": [{"file": file.name, "sha256": _sha256(file), "rows": rows[file.name]} for file in files],
+        "sources": [{"file": file.name, "sha256": sha256(file), "rows": rows[file.name]} for file in files],
         "rejected": dict(sorted(count_kinds(rejected).items())),
         "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
     }
@@ -140,7 +107,8 @@ def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None, s
         return sorted(name for name, numeric in found.items() if numeric and name in some)
     missing = [name for name in targets if name not in found and name not in sites]
     if missing:
-        raise InputError(f"no column {missing[0]!r} for --targets (there are: {', '.join(sorted(found))[:200]})")
+        there = ", ".join(sorted(found))[:200]
+        raise InputError(f"no column {missing[0]!r} for targets (there are: {there})", "targets")
     return sorted({name for name in targets if name in found})
 
 
@@ -169,8 +137,3 @@ def _value(crystal: Prepared, name: str) -> float:
 
 def _site_values(crystal: Prepared, name: str) -> NDArray[np.float64]:
     return crystal.site_values.get(name, np.full(len(crystal.numbers), math.nan))
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

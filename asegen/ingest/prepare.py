@@ -5,25 +5,21 @@ Nothing here imports torch, so that the worker processes start quickly.
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import tee
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asegen.parallel.pool import OutOfTime, time_limit, worker_pool
+from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
 from asegen.structures.cif import NOTE, StructureError
 from asegen.structures.reading import Entry, number, read_entry, site_columns
 from asegen.structures.validity import Floats, check_atoms, niggli_reduce
 
 TIME_LIMIT = 60.0
-"""Seconds that one structure may take to read and check."""
-_CHUNK = 64
-_CHUNKS_PER_JOB = 4
+"""Seconds of processor time that one structure may take to read and check."""
 
 
 class Prepared(NamedTuple):
@@ -65,8 +61,6 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         return Prepared(entry.row, name, cell, positions, numbers, columns, note, sites)
     except StructureError as error:
         return Refused(entry.row, entry.id, str(error))
-    except OutOfTime:
-        return Refused(entry.row, entry.id, f"time limit: more than {TIME_LIMIT:g} s")
     except Exception as error:  # a malformed row is a record, never the end of the run
         return Refused(entry.row, entry.id, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
 
@@ -74,69 +68,21 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
 def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> Iterator[Outcome]:
     """Prepares entries in worker processes; the outcomes come in the order of the entries, whatever `jobs` is.
 
-    An entry that takes its worker down (a crash in native code, the system's out-of-memory killer) is found by trying
-    its neighbours alone, and refused; the others are done again.
+    An entry that takes its worker down (a crash in native code, the system's out-of-memory killer) is refused; the
+    others are done all the same.
 
     Raises:
-        AsegenError: worker processes cannot be started at all.
+        AsegenError: worker processes cannot be started, or die again and again.
     """
-    chunks = _chunks(entries)
-    pending: deque[tuple[list[Entry], Future[list[Outcome]]]] = deque()
-    pool = worker_pool(jobs)
-    try:
-        while True:
-            for chunk in itertools.islice(chunks, _CHUNKS_PER_JOB * jobs - len(pending)):
-                pending.append((chunk, _submit(pool, chunk, max_atoms)))
-            if not pending:
-                return
-            chunk, future = pending.popleft()
-            try:
-                outcomes = future.result()
-            except BrokenProcessPool:
-                pool.shutdown(cancel_futures=True)
-                outcomes = _one_by_one(chunk, max_atoms)
-                pool = worker_pool(jobs)
-                pending = deque((other, _submit(pool, other, max_atoms)) for other, _ in pending)
-            yield from outcomes
-    finally:
-        pool.shutdown(cancel_futures=True)
+    work, owners = tee(entries)
+    outcomes = timed_map(partial(prepare, max_atoms=max_atoms), work, jobs, TIME_LIMIT)
+    for outcome, entry in zip(outcomes, owners, strict=True):
+        yield _refused(entry, outcome) if isinstance(outcome, Failed) else outcome
 
 
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    iterator = iter(entries)
-    while chunk := list(itertools.islice(iterator, _CHUNK)):
-        yield chunk
-
-
-def _submit(pool: ProcessPoolExecutor, chunk: list[Entry], max_atoms: int | None) -> Future[list[Outcome]]:
-    try:
-        return pool.submit(_prepare_chunk, chunk, max_atoms)
-    except BrokenProcessPool as error:  # broken since the last result was taken; met again where results are taken
-        failed: Future[list[Outcome]] = Future()
-        failed.set_exception(error)
-        return failed
-
-
-def _one_by_one(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    pool = worker_pool(1)
-    try:
-        for entry in chunk:
-            try:
-                outcomes += pool.submit(_prepare_chunk, [entry], max_atoms).result()
-            except BrokenProcessPool:
-                outcomes.append(Refused(entry.row, entry.id, "crashed: reading it ended the process"))
-                pool.shutdown()
-                pool = worker_pool(1)
-    finally:
-        pool.shutdown()
-    return outcomes
-
-
-def _prepare_chunk(chunk: Sequence[Entry], max_atoms: int | None) -> list[Outcome]:
-    return [_prepare_in_time(entry, max_atoms) for entry in chunk]
-
-
-def _prepare_in_time(entry: Entry, max_atoms: int | None) -> Outcome:
-    with time_limit(TIME_LIMIT):
-        return prepare(entry, max_atoms)
+def _refused(entry: Entry, failure: Failed) -> Refused:
+    if failure == TOO_LONG:
+        return Refused(entry.row, entry.id, f"time limit: more than {TIME_LIMIT:g} s")
+    if failure == DIED:
+        return Refused(entry.row, entry.id, "crashed: reading it ended the process")
+    return Refused(entry.row, entry.id, f"unreadable: {failure.reason[:150]!r}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import chain
 
 import numpy as np
 import torch
@@ -15,12 +14,13 @@ from asegen.data.shards import CrystalDataset, Rejected
 from asegen.errors import InputError
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import wrap
-from asegen.parallel.pool import worker_pool
+from asegen.parallel.timed_map import Failed, timed_map
 from asegen.symmetry.analysis import Structure, SymmetricCrystal, find_symmetry
 from asegen.symmetry.batches import make_orbits, orbits_of
 from asegen.symmetry.groups import space_group
 
-_CHUNK = 64
+_TIME_LIMIT = 60.0
+"""Seconds of processor time for one crystal, with more than one job."""
 
 
 def symmetrise(
@@ -76,23 +76,17 @@ def _structures(dataset: CrystalDataset) -> list[Structure]:
 
 
 def _find_all(structures: Sequence[Structure], symprec: float, jobs: int) -> Iterator[SymmetricCrystal | str]:
-    chunks = [structures[k : k + _CHUNK] for k in range(0, len(structures), _CHUNK)]
     find = partial(_find, symprec=symprec)
-    if jobs == 1:
-        yield from chain.from_iterable(map(find, chunks))
-    else:
-        with worker_pool(jobs) as pool:
-            yield from chain.from_iterable(pool.map(find, chunks))
+    results = map(find, structures) if jobs == 1 else timed_map(find, structures, jobs, _TIME_LIMIT)
+    for result in results:
+        yield result.reason if isinstance(result, Failed) else result
 
 
-def _find(structures: Sequence[Structure], symprec: float) -> list[SymmetricCrystal | str]:
-    results: list[SymmetricCrystal | str] = []
-    for structure in structures:
-        try:
-            results.append(find_symmetry(*structure, symprec=symprec))
-        except InputError as error:
-            results.append(str(error))
-    return results
+def _find(structure: Structure, symprec: float) -> SymmetricCrystal | str:
+    try:
+        return find_symmetry(*structure, symprec=symprec)
+    except InputError as error:
+        return str(error)
 
 
 def in_general_positions(dataset: CrystalDataset) -> CrystalDataset:

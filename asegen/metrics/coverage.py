@@ -14,12 +14,10 @@ from scipy.spatial.distance import cdist
 
 from asegen.metrics.cache import Row, content_key
 from asegen.metrics.frechet import distance_figures
-from asegen.metrics.inputs import Figures, Floats, Inputs
+from asegen.metrics.inputs import MP20_CUTOFFS, Figures, Floats, Inputs
 from asegen.metrics.remembered import remembered_map
 from asegen.parallel.timed_map import Failed
 
-CUTOFFS = (0.4, 10.0)
-"""CDVAE's, for structures and compositions of MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
 TIME_LIMIT = 30.0
 """Seconds of processor time for one fingerprint."""
 STRUCTURE_WIDTH, COMPOSITION_WIDTH = 61, 132
@@ -49,7 +47,7 @@ def crystalnn_distance(inputs: Inputs) -> Figures:
 
 
 def covered(
-    generated: Floats, reference: Floats, cutoffs: tuple[float, float] = CUTOFFS
+    generated: Floats, reference: Floats, cutoffs: tuple[float, float] = MP20_CUTOFFS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which references have a generated structure near, and which generated ones a reference.
 

@@ -38,7 +38,7 @@ def discovery(inputs: Inputs) -> Figures:
     stable, using = _stability(inputs, sought)
     values |= stable
     if not stable:
-        notes.append("no structure has an energy_above_hull: stability not measured")
+        notes.append("no structure has an energy_above_hull or e_hull: stability not measured")
     return Figures(values, {**counts, "pairs without answer": failed}, tuple(notes), using)
 
 

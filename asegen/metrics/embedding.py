@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ from ase import Atoms
 from asegen.errors import InputError
 from asegen.metrics.cache import Row, RowCache, content_key
 from asegen.metrics.inputs import Embedder, Floats, Inputs
-from asegen.models.checkpoint import read_header
+from asegen.models.header import read_header
+from asegen.parallel.files import sha256
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.trained.predictor import load_predictor
 from asegen.trained.weights import find_weights
@@ -50,7 +50,7 @@ class NetworkEmbedder:
         if kind and found != kind:
             raise InputError(f"{model} holds a network of the class {found}, not {kind}")
         self.name = self._predictor.name
-        self.digest = file_digest(path)
+        self.digest = _digest(path)
 
     def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
         """The network's first prediction and the embedding of each crystal.
@@ -93,7 +93,7 @@ class FunctionEmbedder:
 
     def __init__(self, name: str, checkpoint: Path, function: Callable[[Atoms], Sequence[float] | Floats]) -> None:
         self.name, self._function = name, function
-        self.digest = file_digest(checkpoint)
+        self.digest = _digest(checkpoint)
 
     def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
         """(n, 1 + d), what the function makes of each crystal; NaN throughout where it raises an exception."""
@@ -142,15 +142,9 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Raises:
-        InputError: it can't be read.
-    """
+def _digest(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 

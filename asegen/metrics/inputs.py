@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -16,16 +16,25 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError
 from asegen.metrics.cache import Row
+from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.cif import StructureError
+from asegen.structures.formats import files_in
 from asegen.structures.reading import number, read_entries, read_entry
 from asegen.structures.validity import check_atoms
 
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
 
+MP20_CUTOFFS = (0.4, 10.0)
+"""CDVAE's cutoffs of COV, of structures and compositions, for MP-20. For Perov-5 and Carbon-24 it takes 0.2 and 4."""
+
 Report = Callable[[str, int, int], None]
 """Called with what is being done, how many pieces of it are, and how many there are."""
+
+
+_ABOVE_HULL = ("energy_above_hull", "e_hull")
+"""Names of the energy above the hull: the Materials Project's, and that of `asegen screen`."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,8 @@ class Sample:
         atoms: None where the file's entry could not be read.
         reason: why the validity gate (`asegen.structures.validity.check_atoms`) refuses it, `kind: detail`; empty if it
             doesn't.
-        above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull`;
-            NaN where it gives none.
+        above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull` or
+            `e_hull`; NaN where it gives none.
         calculator: what that energy was computed with, given as `calculator`; empty where it isn't said.
     """
 
@@ -94,7 +103,7 @@ class Inputs:
         generated: what is judged.
         reference: real crystals that the generated ones should resemble; empty if there are none.
         train: real crystals that the generator has seen; empty if there are none.
-        jobs: worker processes; no figure depends on it.
+        workers: how many worker processes, or a pool of them; no figure depends on it.
         report: told of progress.
         embedders: makes the networks behind Fréchet distances and energies, by the metric that asks.
         cov_cutoffs: largest distances of structures and of compositions that COV calls near.
@@ -105,10 +114,10 @@ class Inputs:
     generated: tuple[Sample, ...]
     reference: tuple[Sample, ...] = ()
     train: tuple[Sample, ...] = ()
-    jobs: int = 1
+    workers: int | Processes = 1
     report: Report = lambda task, done, total: None
     embedders: Mapping[str, Callable[[], Embedder]] = field(default_factory=dict)
-    cov_cutoffs: tuple[float, float] = (0.4, 10.0)
+    cov_cutoffs: tuple[float, float] = MP20_CUTOFFS
     cache: Path | None = None
     known: dict[str, Row | Failed] = field(default_factory=dict)
     _embedded: dict[str, Embedded] = field(default_factory=dict, repr=False)
@@ -175,34 +184,27 @@ def reduced_formula(atoms: Atoms) -> str:
     return str(atoms.symbols.formula.reduce()[0].format("hill"))
 
 
-def installed(package: str) -> bool:
-    """Whether a distribution of that name is there."""
-    try:
-        return bool(version(package))
-    except PackageNotFoundError:
-        return False
-
-
 def valid(samples: Iterable[Sample]) -> list[Atoms]:
     """The structures that pass the gate."""
     return [sample.atoms for sample in samples if sample.atoms is not None and not sample.reason]
 
 
-def as_samples(structures: Path | Iterable[Atoms]) -> tuple[Sample, ...]:
+def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample, ...]:
     """Structures of a file, or in memory, each held against the validity gate.
 
     Args:
-        structures: a file of structures, or Atoms, whose id is `info["material_id"]` or their place.
+        structures: a file or folder of structures, or Atoms, whose id is `info["material_id"]` or their place.
 
     Raises:
         InputError: the file can't be read, or there are no structures.
     """
-    if isinstance(structures, Path):
-        samples = tuple(_read(structures))
+    if isinstance(structures, str | Path):
+        samples = tuple(chain.from_iterable(map(_read, files_in(Path(structures)))))
     else:
-        samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(structures))
+        several = [structures] if isinstance(structures, Atoms) else structures
+        samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(several))
     if not samples:
-        raise InputError(f"{structures if isinstance(structures, Path) else 'the list'} holds no structures")
+        raise InputError(f"{structures if isinstance(structures, str | Path) else 'the list'} holds no structures")
     return samples
 
 
@@ -216,7 +218,7 @@ def _read(path: Path) -> Iterator[Sample]:
 
 
 def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
-    above_hull = number(values.get("energy_above_hull"))
+    above_hull = number(next((values[key] for key in _ABOVE_HULL if key in values), None))
     return Sample(
         name,
         atoms,

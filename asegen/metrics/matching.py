@@ -13,6 +13,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.metrics.cache import Row, content_key
 from asegen.metrics.inputs import Inputs
 from asegen.metrics.remembered import remembered_map
+from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_map
 from asegen.structures.validity import check_atoms
 
@@ -37,17 +38,17 @@ def rms_distance(reference: Atoms, structure: Atoms) -> float | None:
     return None if found is None else float(found[0])
 
 
-def rms_distances(pairs: Iterable[tuple[Atoms, Atoms]], jobs: int) -> Iterator[float | None]:
+def rms_distances(pairs: Iterable[tuple[Atoms, Atoms]], workers: int | Processes) -> Iterator[float | None]:
     """`rms_distance` of each pair of a reference and a structure, in order, in worker processes.
 
     Args:
         pairs: references and structures.
-        jobs: worker processes; the result does not depend on it.
+        workers: how many worker processes, or a pool of them; the results do not depend on it.
 
     Raises:
         AsegenError: worker processes cannot be started.
     """
-    for distance in timed_map(pair_distance, list(pairs), jobs, TIME_LIMIT):
+    for distance in timed_map(pair_distance, list(pairs), workers, TIME_LIMIT):
         yield None if isinstance(distance, Failed) else distance
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from asegen.metrics.inputs import Figures, Inputs, Sample, installed, reduced_formula
+from asegen.metrics.inputs import Figures, Inputs, Sample, reduced_formula
 from asegen.metrics.matching import STOL, kept_distances
+from asegen.metrics.registry import installed
 from asegen.metrics.validity import valid_compositions
 from asegen.parallel.timed_map import Failed
 

@@ -23,7 +23,7 @@ def remembered_map(
     Args:
         function: of a module, so that processes can find it.
         items: by a key that changes whenever the row would (`asegen.metrics.cache.content_key`).
-        inputs: how many processes there are, the cache, and whom to tell of progress.
+        inputs: the worker processes, the cache, and whom to tell of progress.
         task: what is being done.
         seconds: of processor time for one item.
 
@@ -39,7 +39,7 @@ def remembered_map(
     if disk is not None:
         inputs.known.update(disk.read(unknown))
     todo = [key for key in unknown if key not in inputs.known]
-    results = timed_map(function, [items[key] for key in todo], inputs.jobs, seconds)
+    results = timed_map(function, [items[key] for key in todo], inputs.workers, seconds)
     fresh: dict[str, Row | Failed] = {}
     try:
         for key, row in zip(todo, inputs.watch(task, results, len(todo)), strict=True):

@@ -1,4 +1,4 @@
-"""What a claim and a ledger need to know of the machine: whether a process lives, and where a folder lies."""
+"""This machine: its free cores, whether a process of it lives, and on what a folder lies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import socket
 from pathlib import Path
 
 _NETWORK = ("nfs", "lustre", "gpfs", "beegfs", "cifs", "smb", "ceph", "fuse.sshfs", "glusterfs", "9p", "afs")
+
+
+def free_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_dead(owner: str) -> bool:

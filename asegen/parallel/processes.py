@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asegen.errors import AsegenError
-from asegen.parallel.pool import allow_time_limits
+from asegen.parallel.limits import allow_time_limits
 
 _CRASHES = {-getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE")}
 _START_SECONDS = 120.0
@@ -101,11 +101,6 @@ class Processes(Executor):
                 self._tasks.put(None)
             for worker in self._workers:
                 worker.end()
-
-    def process_ids(self) -> list[int]:
-        """Of the workers that are alive."""
-        with self._lock:
-            return [worker.process.pid for worker in self._workers]
 
     def _cancel(self) -> None:
         with contextlib.suppress(queue.Empty):

@@ -1,28 +1,31 @@
-"""Work on many structures in worker processes, where none can hold up or end the run."""
+"""A function of each of many items in worker processes, where no item can hold up or end the run."""
 
 from __future__ import annotations
 
-import faulthandler
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import cache
-from typing import IO, NamedTuple, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from operator import length_hint
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from asegen.errors import AsegenError
-from asegen.parallel.pool import OutOfTime, time_limit, worker_pool
+from asegen.parallel.limits import OutOfTime, time_limit
+from asegen.parallel.processes import Processes, WorkerDied
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_CHUNK = 16
 _WORTH_A_WORKER = 64
 """Items. A fresh process spends seconds on imports."""
-_PATIENCE, _GRACE = 10.0, 5.0
-"""A process that native code holds up ends itself after so many times the time limit, by the clock, and seconds."""
+_AHEAD = 64
+"""Items for each worker that are taken before the first result is; they bound what is in memory."""
+_PATIENCE, _GRACE = 10.0, 20.0
+"""A worker that native code holds up is killed after so many times the time limit, by the clock, and seconds."""
 _DEATHS = 20
-"""So many items may cost their process its life; with more of them, the machine is to blame."""
+"""So many items may cost their worker its life; with more of them, the machine is to blame."""
 
 
 class Failed(NamedTuple):
@@ -39,83 +42,93 @@ TOO_LONG, DIED = Failed("too long"), Failed("process died")
 
 
 def timed_map(
-    function: Callable[[Item], Result], items: Sequence[Item], jobs: int, seconds: float
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | Processes, seconds: float
 ) -> Iterator[Result | Failed]:
     """A function of each item, in order, in worker processes.
 
-    A timer interrupts Python code; what hangs or crashes inside native code, or is killed for memory, costs its worker
-    process, and the items in question are then tried again one by one to find the one at fault.
+    A timer interrupts Python code; what hangs or crashes inside native code, or runs out of memory, costs its worker
+    process and nothing else. An item whose worker was killed from outside, as the system does for memory, is tried
+    once more.
 
     Args:
         function: of a module, so that processes can find it.
-        items: any number.
-        jobs: worker processes; the result does not depend on it.
+        items: any number; they are taken as results are.
+        workers: how many, or a pool that is open, and stays so; the results do not depend on it. Whatever ends the
+            iteration ends workers that it has started.
         seconds: of processor time for one item.
+
+    Yields:
+        A result, or `Failed`, for each item.
 
     Raises:
         AsegenError: worker processes cannot be started, or die again and again.
     """
-    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
-    futures: dict[int, Future[list[Result | Failed]]] = {}
-    pool: ProcessPoolExecutor | None = None
+    if not isinstance(workers, int):
+        yield from _mapped(_Timed(function, seconds), iter(items), workers)
+        return
+    pool = Processes(min(workers, -(-length_hint(items, workers * _WORTH_A_WORKER) // _WORTH_A_WORKER)))
+    try:
+        yield from _mapped(_Timed(function, seconds), iter(items), pool)
+    finally:
+        pool.kill()
+        pool.shutdown()
+
+
+def _mapped(call: _Timed[Item, Result], items: Iterator[Item], pool: Processes) -> Iterator[Result | Failed]:
+    pending: deque[tuple[Item, Future[Any]]] = deque()
     deaths = 0
     try:
-        for k, chunk in enumerate(chunks):
-            try:
-                if pool is None:
-                    pool = worker_pool(min(jobs, -(-len(items) // _WORTH_A_WORKER)))
-                    # A result from before the last pool broke is kept.
-                    for m in range(k, len(chunks)):
-                        if m not in futures or futures[m].exception():
-                            futures[m] = pool.submit(_chunk, function, chunks[m], seconds)
-                found = futures.pop(k).result()
-            except BrokenProcessPool:
-                if pool is not None:
-                    pool.shutdown()
-                pool = None
-                futures.pop(k, None)
-                found = _one_by_one(function, chunk, seconds)
-                deaths += sum(result is DIED for result in found)
-                if deaths > _DEATHS:
-                    raise AsegenError("worker processes die again and again, perhaps for memory: try fewer") from None
-            yield from found
+        while True:
+            fresh = islice(items, _AHEAD * pool.jobs - len(pending))
+            pending.extend((item, pool.submit(call, item)) for item in fresh)
+            if not pending:
+                return
+            item, future = pending.popleft()
+            result = _result(future, partial(pool.submit, call, item))
+            deaths += result is DIED
+            if deaths > _DEATHS:
+                raise AsegenError("worker processes die again and again, perhaps for memory: try fewer")
+            yield result
     finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+        for _, future in pending:
+            future.cancel()
 
 
-def _one_by_one(function: Callable[[Item], Result], items: Sequence[Item], seconds: float) -> list[Result | Failed]:
-    found: list[Result | Failed] = []
-    while len(found) < len(items):
-        pool = worker_pool(1)
+@dataclass(frozen=True)
+class _Timed(Generic[Item, Result]):
+    """What a worker does with an item.
+
+    Attributes:
+        function: of the item.
+        limit: seconds of processor time.
+    """
+
+    function: Callable[[Item], Result]
+    limit: float
+
+    @property
+    def seconds(self) -> float:
+        """By the clock, after which `Processes` kills the worker."""
+        return _PATIENCE * self.limit + _GRACE
+
+    def __call__(self, item: Item) -> Result | Failed:
         try:
-            for item in items[len(found) :]:
-                found += pool.submit(_chunk, function, [item], seconds).result()
-        except BrokenProcessPool:
-            found.append(DIED)
-        finally:
-            pool.shutdown()
-    return found
+            with time_limit(self.limit, processor=True):  # a busy machine changes no figure
+                return self.function(item)
+        except OutOfTime:
+            return TOO_LONG
+        except Exception as error:  # one odd item must not cost the others their results
+            return Failed(f"{type(error).__name__}: {error}")
 
 
-def _chunk(function: Callable[[Item], Result], items: Sequence[Item], seconds: float) -> list[Result | Failed]:
-    return [_one(function, item, seconds) for item in items]
-
-
-def _one(function: Callable[[Item], Result], item: Item, seconds: float) -> Result | Failed:
-    # No Python runs while native code holds the interpreter, but this timer's own thread needs none.
-    faulthandler.dump_traceback_later(_PATIENCE * seconds + _GRACE, exit=True, file=_nowhere())
+def _result(future: Future[Any], again: Callable[[], Future[Any]] | None) -> Any:
     try:
-        with time_limit(seconds, processor=True):  # a busy machine changes no figure
-            return function(item)
-    except OutOfTime:
-        return TOO_LONG
-    except Exception as error:  # one odd structure must not cost the others their figures
+        return future.result()
+    except WorkerDied as death:
+        return DIED if death.crashed or again is None else _result(again(), None)
+    except TimeoutError:
+        return DIED
+    except AsegenError:
+        raise
+    except Exception as error:  # an item or a result that can't be sent
         return Failed(f"{type(error).__name__}: {error}")
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-
-
-@cache
-def _nowhere() -> IO[str]:
-    return open(os.devnull, "w")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 from asegen.properties.regression import Prediction
@@ -21,6 +22,8 @@ class Classification:
     Args:
         threshold: in the target's unit.
     """
+
+    labels: ClassVar[Labels] = "targets"
 
     def __init__(self, threshold: float = 1e-5) -> None:
         self.threshold = threshold

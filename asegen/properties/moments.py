@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 from asegen.properties.regression import Prediction, errors
@@ -25,12 +26,9 @@ class SiteMoments:
 
     Args:
         scale: of each target the root mean square over the training data's atoms, in the target's unit.
-
-    Attributes:
-        per_site: True: targets and the network's numbers are of atoms.
     """
 
-    per_site = True
+    labels: ClassVar[Labels] = "site targets"
 
     def __init__(self, scale: Sequence[float]) -> None:
         self._scale = torch.tensor(scale)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 
@@ -45,6 +46,8 @@ class Regression:
     Raises:
         InputError: an unknown loss.
     """
+
+    labels: ClassVar[Labels] = "targets"
 
     def __init__(
         self,

@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, permutations, product
 
 import numpy as np
+import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
-from pymatgen.core import Element
 
+from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset
-from asegen.elements import LAST
+from asegen.elements import LAST, MENDELEEV
 from asegen.errors import InputError
 from asegen.prototypes.types import occupation_of, type_numbers
 from asegen.prototypes.volumes import VolumeRule
@@ -28,9 +30,6 @@ from asegen.symmetry.batches import occupations_of
 
 Integers = NDArray[np.int64]
 Counts = tuple[int, ...]
-
-MENDELEEV = np.array([0.0] + [float(Element.from_Z(z).mendeleev_no) for z in range(1, LAST + 1)])
-"""(LAST + 1,): the elements' places in Pettifor's string (J. Phys. C 19, 285 (1986)): neighbours are alike."""
 
 _CENTRINGS = (2, 3, 4)
 """How many primitive cells a conventional one holds."""
@@ -66,12 +65,10 @@ class TemplateLibrary:
         rejected: kinds of reasons why other structures of the source are no templates, and how many there are of each.
 
     Attributes:
-        crystals: as Atoms.
         ids: of the crystals.
         rejected: as given.
         checksum: of all that decides what is made of them, 8 hexadecimal digits.
         max_atoms: of the largest cell.
-        volumes: fitted to all of them.
 
     Raises:
         InputError: there is no crystal, or one with an element beyond lawrencium.
@@ -86,17 +83,22 @@ class TemplateLibrary:
         self.rejected = dict(rejected or {})
         self.checksum = _checksum(dataset)
         self.max_atoms = int(dataset.crystals.n_atoms.max())
-        self.volumes = VolumeRule(dataset.crystals)
-        self.crystals = atoms_from_crystals(dataset.crystals)
-        self._members: defaultdict[Counts, list[int]] = defaultdict(list)
-        for k, atoms in enumerate(self.crystals):
-            self._members[arranged(atoms.numbers)[0]].append(k)
+        self._crystals, self._symmetry = dataset.crystals, dataset.symmetry
+        self._counts = _sorted_counts(dataset.crystals)
         self._kinds: dict[Counts, Kind | None] = {}
-        self._occupations = None if dataset.symmetry is None else occupations_of(dataset.symmetry.orbits)
 
     def __len__(self) -> int:
         """Number of crystals."""
         return len(self.ids)
+
+    @cached_property
+    def volumes(self) -> VolumeRule:
+        """Volumes of elements, fitted to all crystals."""
+        return VolumeRule(self._crystals)
+
+    def atoms(self, index: Sequence[int]) -> list[Atoms]:
+        """Crystals by their places in the library."""
+        return atoms_from_crystals(self._crystals[torch.tensor(index, dtype=torch.int64)])
 
     def kind(self, counts: Counts) -> Kind | None:
         """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.
@@ -109,22 +111,47 @@ class TemplateLibrary:
         return self._kinds[counts]
 
     def _gather(self, counts: Counts) -> Kind | None:
-        found = [(k, self.crystals[k]) for k in self._members[counts]]
-        for multiple in _CENTRINGS:
-            larger = ((k, primitive(self.crystals[k])) for k in self._members[tuple(multiple * n for n in counts)])
-            found += [(k, atoms) for k, atoms in larger if arranged(atoms.numbers)[0] == counts]
+        own = self._members(counts)
+        found = list(zip(own, self.atoms(own), strict=True)) + self._primitive(counts)
         if not found:
             return None
-        elements = [arranged(atoms.numbers)[1] for _, atoms in found]
-        orders = list(_orders(counts))
-        occupations = [self._occupation(k, atoms) for k, atoms in found]
-        roles = [[dict(zip(own, order, strict=True)) for order in orders] for own in elements]
-        types = type_numbers(occupations, roles)
         index, structures = [k for k, _ in found], [atoms for _, atoms in found]
+        elements = [arranged(atoms.numbers)[1] for atoms in structures]
+        orders = list(_orders(counts))
+        roles = [[dict(zip(own, order, strict=True)) for order in orders] for own in elements]
+        types = type_numbers(self._occupations(index, structures), roles)
         return Kind(np.array(elements), index, structures, np.array(orders), np.array(types))
 
-    def _occupation(self, k: int, atoms: Atoms) -> Occupation | None:
-        return occupation_of(atoms) if self._occupations is None else self._occupations[k]
+    def _members(self, counts: Counts) -> list[int]:
+        """Places of the crystals whose cells have these counts."""
+        width = self._counts.shape[1]
+        if len(counts) > width:
+            return []
+        wanted = np.array([0] * (width - len(counts)) + list(counts))
+        return np.flatnonzero((self._counts == wanted).all(1)).tolist()
+
+    def _primitive(self, counts: Counts) -> list[tuple[int, Atoms]]:
+        """Places and primitive cells of the crystals that have these counts in the primitive cell alone."""
+        if self._symmetry is not None:  # cells of exactly symmetric crystals are primitive
+            return []
+        found: list[tuple[int, Atoms]] = []
+        for multiple in _CENTRINGS:
+            own = self._members(tuple(multiple * n for n in counts))
+            found += [(k, primitive(atoms)) for k, atoms in zip(own, self.atoms(own), strict=True)]
+        return [(k, atoms) for k, atoms in found if arranged(atoms.numbers)[0] == counts]
+
+    def _occupations(self, index: Sequence[int], structures: Sequence[Atoms]) -> Sequence[Occupation | None]:
+        if self._symmetry is None:
+            return [occupation_of(atoms) for atoms in structures]
+        return occupations_of(self._symmetry.select(torch.tensor(index)).orbits)
+
+
+def _sorted_counts(crystals: Crystals) -> Integers:
+    """(n_crystals, n_most_elements): how many atoms of each element there are, ascending, zeros first."""
+    place = crystals.batch.numpy() * (LAST + 1) + crystals.numbers.numpy()
+    counts = np.bincount(place, minlength=len(crystals) * (LAST + 1)).reshape(len(crystals), LAST + 1)
+    most = int((counts > 0).sum(1).max())
+    return np.sort(counts, 1)[:, -most:]
 
 
 def _orders(counts: Counts) -> Iterator[tuple[int, ...]]:

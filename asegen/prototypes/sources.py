@@ -19,7 +19,6 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
 from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
 from asegen.errors import InputError
-from asegen.ingest.ingest import ingest
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
 from asegen.structures.atoms import crystals_from_atoms
@@ -61,7 +60,9 @@ def open_library(
         return TemplateLibrary(load_split(path.parent, path.name))
     if not path.is_file():
         names = f"{KNOWN} or {AFLOW}"
-        raise InputError(f"--templates {source}: no such file, nor a split of `asegen ingest`, nor {names}")
+        raise InputError(
+            f"templates = {source}: no such file, nor a split of `asegen ingest`, nor {names}", "templates"
+        )
     cache = _cache_folder()
     name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
     if (cache / name / "index.json").is_file():
@@ -70,6 +71,8 @@ def open_library(
     if path.suffix == ".safetensors":
         dataset = _catalogued(Catalogue.read(path))
     else:
+        from asegen.ingest.ingest import ingest  # loads readers and worker processes
+
         dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
     library = TemplateLibrary(dataset, _kinds(rejected))
     try:
@@ -86,7 +89,8 @@ def _catalogued(catalogue: Catalogue) -> CrystalDataset:
     places, lattices = np.concatenate([e.u for _, e in known]), np.stack([e.lattice for _, e in known])
     numbers = Numbers(torch.from_numpy(places).double(), torch.from_numpy(lattices).double())
     crystals = orbits.crystals(numbers)
-    formulas = [Formula.from_list([chemical_symbols[z] for z in part.tolist()]) for part in _parts(crystals)]
+    counts = [Counter(chemical_symbols[z] for z in part.tolist()) for part in _parts(crystals)]
+    formulas = [Formula.from_dict(dict(own)) for own in counts]
     ids = [f"{formula.reduce()[0]:metal}-{group}" for formula, (group, _) in zip(formulas, known, strict=True)]
     return CrystalDataset(crystals, {}, ids, symmetry=SymmetricBatch(orbits, numbers))
 

@@ -1,8 +1,8 @@
-"""Prototype substitution: a composition takes the structures of known crystals, the most promising types first.
+"""Prototype substitution: a composition takes the structures of known crystals, the likeliest types first.
 
 A template has as many atoms of each of its elements as the composition has of its own. Every known crystal votes for
 its structure type, with a weight that falls with the chemical distance of the exchange, as in
-`asegen.prototypes.catalogue`: a type that many crystals of similar elements have is likelier than one that a single
+`asegen.prototypes.votes`: a type that many crystals of similar elements have is likelier than one that a single
 nearer crystal has. The cell is scaled to the volume that `VolumeRule` expects.
 """
 
@@ -15,38 +15,33 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from asegen.elements import LAST
-from asegen.prototypes.catalogue import chemical_distance
 from asegen.prototypes.library import Integers, TemplateLibrary, arranged
-
-_SOFTNESS = 0.5
-"""Chemical distance at which a vote has fallen by e."""
-_DISTANCES = np.array([[chemical_distance(max(a, 1), max(b, 1)) for b in range(LAST + 1)] for a in range(LAST + 1)])
+from asegen.prototypes.votes import SOFTNESS, distances
 
 
 class Substitution(NamedTuple):
-    """One way to make a composition out of a template.
+    """A composition made out of a template.
 
     Attributes:
         template: place in the library.
         distance: sum over the elements of `chemical_distance`.
-        promise: logarithm of the share of the votes: those for the type where no nearer crystal has it, otherwise this
-            crystal's alone.
-        first: whether no more promising one is of its structure type.
+        log_prior: logarithm of the share of the votes: those for the type where no nearer crystal has it, otherwise
+            this crystal's alone.
+        first: whether no likelier one is of its structure type.
         elements: the template's atomic numbers, and what each becomes.
         structure: the template.
     """
 
     template: int
     distance: float
-    promise: float
+    log_prior: float
     first: bool
     elements: tuple[tuple[int, int], ...]
     structure: Atoms
 
 
 def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Substitution]:
-    """All ways to make a composition, the most promising first; equally promising ones in the library's order.
+    """A composition made out of every template, the likeliest first; equally likely ones in the library's order.
 
     Args:
         library: known crystals.
@@ -60,14 +55,14 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     if kind is None:
         return []
     new = np.array(wanted)[kind.orders]
-    away = _DISTANCES[kind.elements[:, None], new[None]].sum(-1)
-    promise, first = _promises(away.ravel(), kind.types.ravel())
-    rows, columns = np.divmod(np.argsort(-promise, kind="stable"), len(kind.orders))
+    away = distances()[kind.elements[:, None], new[None]].sum(-1)
+    log_prior, first = _log_priors(away.ravel(), kind.types.ravel())
+    rows, columns = np.divmod(np.argsort(-log_prior, kind="stable"), len(kind.orders))
     return [
         Substitution(
             kind.index[r],
             float(away[r, c]),
-            float(promise[r * len(kind.orders) + c]),
+            float(log_prior[r * len(kind.orders) + c]),
             bool(first[r * len(kind.orders) + c]),
             tuple(zip(kind.elements[r].tolist(), new[c].tolist(), strict=True)),
             kind.structures[r],
@@ -76,14 +71,14 @@ def substitutions(library: TemplateLibrary, numbers: Sequence[int]) -> list[Subs
     ]
 
 
-def _promises(away: NDArray[np.float64], types: Integers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """`Substitution.promise` and `Substitution.first`, (n,) each.
+def _log_priors(away: NDArray[np.float64], types: Integers) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """`Substitution.log_prior` and `Substitution.first`, (n,) each.
 
     Args:
         away: (n,), distances.
         types: (n,), numbers of structure types.
     """
-    votes = np.exp(-(away - away.min()) / _SOFTNESS)  # far from everything is not far from all alike
+    votes = np.exp(-(away - away.min()) / SOFTNESS)  # far from everything is not far from all alike
     of_type = np.bincount(types, votes)
     order = np.lexsort((np.arange(len(away)), away, types))
     first = np.zeros(len(away), dtype=bool)

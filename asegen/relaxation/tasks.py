@@ -8,11 +8,13 @@ crystals is called as `model(crystals) -> list[Tangent]`; the tangents are follo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals, Tangent
+from asegen.data.labels import Labels
 from asegen.errors import InputError
 from asegen.geometry.lattice import cell_to_parameters
 from asegen.relaxation.losses import LatticeLoss, lattice_errors, lattice_statistics
@@ -97,6 +99,7 @@ class Denoising:
         InputError: there is no such loss, or no noise.
     """
 
+    labels: ClassVar[Labels] = "none"
     statistics = staticmethod(lattice_statistics)
 
     def __init__(
@@ -157,6 +160,7 @@ class Reconstruction:
         InputError: there is no such loss.
     """
 
+    labels: ClassVar[Labels] = "none"
     statistics = staticmethod(lattice_statistics)
 
     def __init__(
@@ -203,6 +207,7 @@ class ParameterRegression:
         InputError: there is no such loss.
     """
 
+    labels: ClassVar[Labels] = "none"
     statistics = staticmethod(lattice_statistics)
 
     def __init__(

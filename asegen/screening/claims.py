@@ -21,8 +21,8 @@ from ase import Atoms
 
 from asegen.errors import AsegenError, InputError
 from asegen.parallel.machine import is_dead, on_network
-from asegen.screening.ledger import FILE, OK, SCHEMA, UNCONVERGED, VERSION, check_version, pack, unpack
-from asegen.screening.records import Candidate, Input, Outcome, Unit
+from asegen.screening.ledger import FILE, SCHEMA, VERSION, check_version, pack, unpack
+from asegen.screening.records import OK, RANKED, Candidate, Input, Outcome, Unit
 
 LEASE = 60.0
 """Seconds that a claim outlives the last sign of life of its owner, where the owner is on another machine."""
@@ -215,7 +215,7 @@ class Ledger:
         return [
             Candidate(key, status, found, None if packed is None else unpack(packed))
             for key, (status, found, packed) in merged.items()
-            if status in (OK, UNCONVERGED)
+            if status in RANKED
         ]
 
     def begin(self, stage: str, position: int, settings: Mapping[str, Any], groups: Sequence[Sequence[int]]) -> None:
@@ -229,9 +229,7 @@ class Ledger:
                 are left out.
         """
         with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO stages VALUES (?, ?, ?, 0)", (stage, position, json.dumps(settings))
-            )
+            self._db.execute("INSERT OR IGNORE INTO stages VALUES (?, ?, ?)", (stage, position, json.dumps(settings)))
             had = {
                 key
                 for (text,) in self._db.execute("SELECT members FROM units WHERE stage = ?", (stage,))
@@ -325,13 +323,10 @@ class Ledger:
             ).rowcount
             if done:
                 rows = [
-                    (
-                        *(key, unit.stage, o.status, o.reason, json.dumps(o.found, allow_nan=False)),
-                        *(None if o.atoms is None else pack(o.atoms), seconds / len(outcomes)),
-                    )
-                    for key, o in zip(unit.members, outcomes, strict=True)
+                    _row(key, unit.stage, outcome, seconds / len(outcomes))
+                    for key, outcome in zip(unit.members, outcomes, strict=True)
                 ]
-                self._db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._db.executemany(f"INSERT INTO outcomes VALUES ({', '.join('?' * 10)})", rows)
         return bool(done)
 
     def fail(self, unit: Unit, crashed: bool) -> bool:
@@ -369,3 +364,10 @@ class Ledger:
             if gone:
                 rows = [(unit.stage, f"{unit.unit}-{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
                 self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
+
+
+def _row(key: int, stage: str, outcome: Outcome, seconds: float) -> tuple[Any, ...]:
+    """A row of the table of outcomes."""
+    reason = (None, None) if outcome.reason is None else (outcome.reason.kind, outcome.reason.detail)
+    said = [json.dumps(value, allow_nan=False) for value in (outcome.found, outcome.notes, outcome.artifacts)]
+    return key, stage, outcome.status, *reason, *said, None if outcome.atoms is None else pack(outcome.atoms), seconds

@@ -1,16 +1,12 @@
 """Results in the files that people open: a table, structures with their values, ASE's database.
 
-All are made anew from the ledger, under other names first, so that each is there whole or not at all.
+All are made anew from the ledger, and each is there whole or not at all.
 """
 
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,10 @@ from ase import Atoms
 from ase.db import connect
 from ase.io import write
 
-from asegen.screening.ledger import OK, UNCONVERGED, Result, read_atoms, results
+from asegen.parallel.files import replacing
+from asegen.screening.columns import HEAD, TAIL
+from asegen.screening.ledger import read_atoms
+from asegen.screening.result import Result, columns, results
 
 TABLE, FRAMES, DATABASE = "results.csv", "results.extxyz", "results.db"
 """Names in a screening's folder."""
@@ -43,45 +42,30 @@ def export(workdir: Path) -> list[Path]:
         OSError: the disk is full, or the folder can't be written.
     """
     found = results(workdir)
-    ranked = [(result, _crystal(workdir, result)) for result in found if result.status in (OK, UNCONVERGED)]
-    with _whole(workdir / TABLE) as place:
-        _write_table(found, place)
-    with _whole(workdir / FRAMES) as place:
-        with place.open("w", encoding="utf-8") as file:
-            for _, atoms in ranked:
-                write(file, atoms, format="extxyz")
-    with _whole(workdir / DATABASE) as place:
-        place.unlink()
+    ranked = [(result, _crystal(workdir, result)) for result in found if result.is_ranked]
+    names = [column.name for column in (*HEAD, *columns(workdir), *TAIL)]
+    with replacing(workdir / TABLE) as place:
+        _write_table(found, names, place)
+    with replacing(workdir / FRAMES) as place, place.open("w", encoding="utf-8") as file:
+        for _, atoms in ranked:
+            write(file, atoms, format="extxyz")
+    with replacing(workdir / DATABASE) as place:
         with connect(place, type="db", use_lock_file=False) as database:
             for result, atoms in ranked:
                 database.write(atoms, key_value_pairs=_searchable(result), data=_values(result))
     return [workdir / name for name in (TABLE, FRAMES, DATABASE)]
 
 
-@contextmanager
-def _whole(place: Path) -> Iterator[Path]:
-    """A new, empty file beside a path, which takes its place at the end."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{place.stem}-", suffix=place.suffix, dir=place.parent)
-    os.close(descriptor)
-    partial = Path(name)
-    try:
-        yield partial
-        partial.chmod(0o644)
-        os.replace(partial, place)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_table(found: Sequence[Result], place: Path) -> None:
+def _write_table(found: Sequence[Result], names: Sequence[str], place: Path) -> None:
     with place.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Result)])
+        writer.writerow(names)
         for result in found:
-            writer.writerow([_cell(getattr(result, field.name)) for field in fields(Result)])
+            writer.writerow([_cell(result[name]) for name in names])
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return "; ".join(value)
     if isinstance(value, dict):
         return "; ".join(f"{key}: {path}" for key, path in sorted(value.items()))
@@ -96,8 +80,8 @@ def _crystal(workdir: Path, result: Result) -> Atoms:
 
 
 def _values(result: Result) -> dict[str, Any]:
-    """What is known, under the names of `Result` but for `_OWN_WORDS`."""
-    values = {f.name: _cell(getattr(result, f.name)) for f in fields(Result)}
+    """What is known, under the names of columns but for `_OWN_WORDS`."""
+    values = {name: _cell(value) for name, value in result.items()}
     values["id"] = f"c{result.id}"  # text that nobody takes for a number
     return {_OWN_WORDS.get(key, key): value for key, value in values.items() if value not in (None, "")}
 

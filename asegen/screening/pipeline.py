@@ -21,15 +21,19 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from ase import Atoms
+
 from asegen import __version__
-from asegen.errors import AsegenError, InputError
+from asegen.errors import AsegenError, InputError, Reason
 from asegen.parallel.processes import Processes, WorkerDied
 from asegen.parallel.workforce import Workforce
 from asegen.screening.claims import LEASE, Ledger
+from asegen.screening.columns import as_json
 from asegen.screening.inputs import register
-from asegen.screening.ledger import FAILED, QUARANTINED, Result, results
-from asegen.screening.records import Candidate, Outcome, Unit
-from asegen.screening.stage import Stage
+from asegen.screening.records import FAILED, QUARANTINED, Candidate, Outcome, Unit
+from asegen.screening.registry import columns
+from asegen.screening.result import Result, results
+from asegen.screening.stage import Stage, reason_of
 
 GRACE = 20.0
 """Seconds that work in progress has to finish after a screening is told to stop."""
@@ -48,8 +52,8 @@ class Stopped(Exception):
     """The screening was told to stop; what was done is kept."""
 
 
-def screen(
-    inputs: Sequence[Path | str],
+def run_stages(
+    inputs: Sequence[Path | str | Atoms],
     workdir: Path | str,
     stages: Sequence[Stage],
     *,
@@ -66,9 +70,9 @@ def screen(
     rest. Several processes may make the same call at once and share the work.
 
     Args:
-        inputs: files of structures, or folders of them.
+        inputs: files of structures, folders of them, or structures.
         workdir: the screening's folder.
-        stages: see `asegen.screening.recipe`; `Read` is the first.
+        stages: see `asegen.screening.registry`; `Read` is the first.
         jobs: single-threaded worker processes of this machine.
         memory: bytes that each of those may allocate; None for no limit.
         workforce: another executor instead; the folder must be in reach of its workers under the same path.
@@ -77,7 +81,7 @@ def screen(
         stop: set it to end early: work in progress has `GRACE` seconds.
 
     Returns:
-        One result for each input, see `asegen.screening.ledger.results`.
+        One result for each input, see `asegen.screening.result.results`.
 
     Raises:
         InputError: no input can be read, or the folder is a screening of other inputs, stages or settings.
@@ -85,18 +89,19 @@ def screen(
         Stopped: `stop` was set.
     """
     place = Path(workdir).absolute()
+    named = [(stage.name, stage.settings()) for stage in stages]  # fails where a stage can't be done
     with _open(place) as ledger:
         _check_disk(place)
-        named = [(stage.name, stage.settings()) for stage in stages]
         ledger.check_stages(named)
-        register(ledger, [Path(given) for given in inputs])
+        register(ledger, inputs)
         _record(ledger, command)
+        ledger.note(columns=as_json(columns(stages)))
         for stage in stages:
             stage.check(ledger)
         with _workforce(workforce, jobs, memory, place) as force:
-            run = _Run(ledger, force, report, stop or threading.Event())
+            running = _Run(ledger, force, report, stop or threading.Event())
             for position, stage in enumerate(stages):
-                run.stage(stage, position)
+                running.stage(stage, position)
         ledger.note(finished=[name for name, _ in named])
     return results(place)
 
@@ -137,7 +142,7 @@ def _workforce(given: Workforce | None, jobs: int, memory: int | None, workdir: 
         yield given
         return
     if jobs < 1:
-        raise InputError(f"{jobs} jobs: at least one process is needed")
+        raise InputError(f"jobs = {jobs}: at least one process is needed", "jobs")
     with contextlib.closing(_Closing(Processes(jobs, memory, workdir / LOG))) as own:
         yield Workforce(own.processes, lambda: jobs)
 
@@ -161,7 +166,14 @@ class _Task:
     def __call__(self, candidates: Sequence[Candidate], supplied: Any) -> tuple[list[Outcome], float]:
         start = time.monotonic()
         outcomes = self.stage.work(candidates, supplied)
+        self._check(outcomes)
         return outcomes, time.monotonic() - start
+
+    def _check(self, outcomes: Sequence[Outcome]) -> None:
+        declared = {column.name for column in self.stage.columns}
+        for name in (name for outcome in outcomes for name in outcome.found):
+            if name not in declared:
+                raise AsegenError(f"the stage {self.stage.name} finds {name!r}, which is none of its columns")
 
 
 class _Run:
@@ -244,20 +256,20 @@ class _Run:
             raise _ended(error) from None
         except WorkerDied as error:
             if not self._ledger.fail(unit, error.crashed):
-                self._give_up(stage, unit, QUARANTINED, f"crashed: {error}, time after time")
+                self._give_up(stage, unit, QUARANTINED, Reason("crashed", f"{error}, time after time"))
         except TimeoutError as error:
-            self._give_up(stage, unit, FAILED, f"time limit: {error}")
+            self._give_up(stage, unit, FAILED, Reason("time limit", str(error)))
         except AsegenError:
             raise
         except OSError as error:
             raise AsegenError(f"a worker cannot write ({error}); the same command does the rest") from None
         except Exception as error:
-            died = type(error).__name__ == "KilledWorker"  # Dask's: it has tried again itself
-            text = " ".join(str(error).split())[:200]
-            reason = "crashed: its worker died, time after time" if died else f"{type(error).__name__}: {text}"
-            self._give_up(stage, unit, QUARANTINED if died else FAILED, reason)
+            if type(error).__name__ == "KilledWorker":  # Dask's: it has tried again itself
+                self._give_up(stage, unit, QUARANTINED, Reason("crashed", "its worker died, time after time"))
+            else:
+                self._give_up(stage, unit, FAILED, reason_of(error))
 
-    def _give_up(self, stage: Stage, unit: Unit, status: str, reason: str) -> None:
+    def _give_up(self, stage: Stage, unit: Unit, status: str, reason: Reason) -> None:
         if stage.splits and len(unit.members) > 1:
             self._ledger.split(unit)
             return

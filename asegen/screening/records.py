@@ -8,7 +8,22 @@ from typing import Any
 
 from ase import Atoms
 
-from asegen.screening.ledger import OK
+from asegen.errors import Reason
+
+OK, UNCONVERGED = "ok", "unconverged"
+"""Statuses of candidates that are ranked, apart from each other: relaxed, or stopped at the step limit."""
+REJECTED, UNSUPPORTED, DUPLICATE, FAILED, QUARANTINED = "rejected", "unsupported", "duplicate", "failed", "quarantined"
+"""Statuses that end a candidate: no crystal, nothing for the calculator, another candidate's copy, a calculation that
+went wrong, and work that took its worker process down again and again."""
+PENDING = "pending"
+"""The status of a candidate whose stages aren't all done."""
+RANKED = (OK, UNCONVERGED)
+STATUSES = (OK, UNCONVERGED, DUPLICATE, REJECTED, UNSUPPORTED, FAILED, QUARANTINED, PENDING)
+
+
+def candidate_id(key: int) -> str:
+    """The id of a row of the ledger's table of inputs, as results and file names have it."""
+    return f"{key:06d}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Candidate:
     Attributes:
         key: its row in the table of inputs.
         status: `ok` or `unconverged`.
-        found: what was found so far, JSON values.
+        found: what was found so far, JSON values by the names of columns.
         atoms: the crystal as the last stage left it; None before it has been read.
     """
 
@@ -53,6 +68,12 @@ class Candidate:
     found: Mapping[str, Any]
     atoms: Atoms | None
 
+    @property
+    def crystal(self) -> Atoms:
+        """The atoms of a candidate that has been read."""
+        assert self.atoms is not None
+        return self.atoms
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -60,12 +81,16 @@ class Outcome:
 
     Attributes:
         status: `ok` or `unconverged`, and it goes on; or how it ends.
-        reason: one line, empty for `ok`.
-        found: values for `Result`, JSON; `notes` (a list) and `artifacts` (kind -> path) are added to earlier ones.
+        reason: why; None for `ok`.
+        found: values of the stage's columns, JSON.
         atoms: the crystal, where the stage changed it.
+        notes: what the stage had to decide, one line each; added to earlier ones.
+        artifacts: kind -> path relative to the screening's folder; added to earlier ones.
     """
 
     status: str = OK
-    reason: str = ""
+    reason: Reason | None = None
     found: Mapping[str, Any] = field(default_factory=dict)
     atoms: Atoms | None = None
+    notes: tuple[str, ...] = ()
+    artifacts: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,6 @@ the row that is looked at, so a thousand rows open as quickly as ten.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,20 +23,12 @@ from pymatgen.core import Element
 
 from asegen import __version__
 from asegen.errors import AsegenError, InputError
-from asegen.screening.hull import read_plots
-from asegen.screening.judging import HULLS
-from asegen.screening.ledger import (
-    OK,
-    STATUSES,
-    UNCONVERGED,
-    Result,
-    StageCount,
-    funnel,
-    provenance,
-    read_atoms,
-    results,
-)
-from asegen.screening.phonons import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
+from asegen.parallel.files import write_text
+from asegen.screening.ledger import StageCount, funnel, provenance, read_atoms
+from asegen.screening.records import OK, STATUSES
+from asegen.screening.result import Result, columns, results
+from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
+from asegen.screening.stages.hull_plots import HULLS, read_plots
 from asegen.structures.validity import standardised
 
 PAGE = "report.html"
@@ -47,6 +38,7 @@ _NEAR_HULL = 0.1  # eV/atom; half of the Materials Project's experimental phases
 _MOST_SHOWN = 400  # atoms of a conventional cell; a larger crystal is shown as it is
 _MOST_ATOMS = 2000
 _SYMPREC = 0.1  # Å
+_NOTHING: tuple[Any, ...] = (None, "", (), [], {})
 _PROVENANCE = ("command", "begun", "machine")
 
 
@@ -69,10 +61,8 @@ def write_report(workdir: Path | str, out: Path | str | None = None) -> Path:
     if missing := [name for name in ("jinja2", "plotly") if util.find_spec(name) is None]:
         raise AsegenError(f"{' and '.join(missing)} not installed: pip install asegen[screen]")
     text = _render(place)
-    partial = page.with_name(page.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, page)
+        write_text(page, text)
     except OSError as error:
         raise InputError(f"cannot write {page}: {error.strerror}") from None
     return page
@@ -86,6 +76,7 @@ def _render(workdir: Path) -> str:
     crystals = {result.id: _crystal(workdir, result) for result in found}
     elements = sorted({symbol for crystal in crystals.values() if crystal for symbol in crystal["symbols"]})
     data = {
+        "columns": [asdict(column) for column in columns(workdir)],
         "rows": [_row(result) for result in found],
         "crystals": {id: crystal for id, crystal in crystals.items() if crystal},
         "elements": {symbol: _look(symbol) for symbol in elements},
@@ -118,9 +109,11 @@ def _embedded(data: Any) -> str:
 
 def _row(result: Result) -> dict[str, Any]:
     """What the table and the panel say of a candidate; what is empty is left out."""
-    row = asdict(result)
-    numbers = {key: None for key, value in row.items() if isinstance(value, float) and not isfinite(value)}
-    return {key: value for key, value in (row | numbers).items() if value not in (None, "", (), {})}
+    return {key: value for key, value in result.items() if not (value in _NOTHING or _is_no_number(value))}
+
+
+def _is_no_number(value: Any) -> bool:
+    return isinstance(value, float) and not isfinite(value)
 
 
 def _crystal(workdir: Path, result: Result) -> dict[str, Any] | None:
@@ -184,20 +177,19 @@ def _rounded(value: Any) -> Any:
 
 def _facts(found: Sequence[Result], counts: Sequence[StageCount]) -> list[tuple[str, str, str]]:
     """Number, what it counts, and a sentence on it."""
-    ranked = [result for result in found if result.status in (OK, UNCONVERGED)]
-    judged = [result for result in ranked if result.status == OK and result.e_hull is not None]
+    ranked = [result for result in found if result.is_ranked]
+    above = [result["e_hull"] for result in ranked if result.status == OK and result["e_hull"] is not None]
     facts = [
         (f"{len(found):,}", "inputs", "Every entry of every input file"),
         (f"{len(ranked):,}", "ranked", "Distinct crystals, relaxed; unconverged ones are ranked apart"),
     ]
-    if judged:
-        near = sum(result.e_hull <= _NEAR_HULL for result in judged if result.e_hull is not None)
-        on = sum(result.e_hull <= 0 for result in judged if result.e_hull is not None)
+    if above:
+        near, on = (sum(energy <= most for energy in above) for most in (_NEAR_HULL, 0))
         facts.append((f"{on:,}", "on the hull", "Lowest in energy among all known phases and candidates"))
         facts.append((f"{near:,}", f"within {_NEAR_HULL:g} eV/atom", "Energy above the hull, those on it included"))
-    if any(result.novel is not None for result in ranked):
-        facts.append((f"{sum(bool(result.novel) for result in ranked):,}", "novel", "In no reference structure"))
-    verdicts = Counter(result.phonons for result in ranked if result.phonons)
+    if any(result["novel"] is not None for result in ranked):
+        facts.append((f"{sum(bool(result['novel']) for result in ranked):,}", "novel", "In no reference structure"))
+    verdicts = Counter(result["phonons"] for result in ranked if result["phonons"])
     if verdicts:
         total = sum(verdicts.values())
         facts.append((f"{verdicts[STABLE]:,} of {total:,}", "phonons stable", "Lowest frequency above -0.1 THz"))

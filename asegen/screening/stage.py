@@ -2,7 +2,7 @@
 
 A stage forms groups of candidates, works on each group anywhere, and says for each candidate whether it goes on. Its
 results depend on its settings and its candidates alone, never on who works when. To write another one, derive from
-`Stage`; what it finds is JSON, under names of `asegen.screening.ledger.Result`.
+`Stage`, list the columns of what it finds, and name it in `asegen.screening.registry`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from asegen.errors import Reason
 from asegen.screening.claims import Ledger
+from asegen.screening.columns import Column
+from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome
 
 Runner = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
@@ -25,12 +28,26 @@ class Stage(ABC):
     """One stage; derive a frozen dataclass from it.
 
     Attributes:
-        name: in the ledger.
+        name: in the ledger, and in the recipe.
+        columns: of the values that its outcomes hold.
         splits: whether the members of a group can be worked on one by one, where the group fails.
     """
 
     name: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]] = ()
     splits: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """The stage as the options of a screening ask for it.
+
+        Args:
+            options: of the screening.
+
+        Raises:
+            InputError: it can't be done so.
+        """
+        return cls()
 
     def settings(self) -> dict[str, Any]:
         """What decides the results, JSON values: a folder goes on only with the same."""
@@ -72,13 +89,13 @@ class Stage(ABC):
         """After how long a worker with so many members is given up; None: never."""
         return 60.0 * members
 
-    def gave_up(self, candidate: Candidate, status: str, reason: str) -> Outcome:
+    def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
         """What becomes of a candidate whose work can't be done.
 
         Args:
             candidate: without atoms.
             status: `quarantined` or `failed`.
-            reason: one line.
+            reason: why.
         """
         return Outcome(status, reason)
 
@@ -86,3 +103,13 @@ class Stage(ABC):
 def is_of_the_disk(error: Exception) -> bool:
     """Whether an error says that nothing can be written, which no candidate is to blame for."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def reason_of(error: BaseException) -> Reason:
+    """An error that nobody expected as a reason: its class, and its message in one line of at most 200 characters."""
+    return Reason(type(error).__name__, one_line(error))
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line of at most 200 characters; empty where it has none."""
+    return " ".join(str(error).split())[:200]

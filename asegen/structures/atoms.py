@@ -12,7 +12,7 @@ from ase import Atoms
 
 from asegen.crystals.crystals import Crystals
 from asegen.geometry.torus import wrap
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.reading import read_entries, read_entry
 from asegen.structures.validity import check_atoms, niggli_reduce, shortest_distance
 
@@ -29,20 +29,30 @@ __all__ = [
 
 
 class Structure(NamedTuple):
-    """One structure of a file: `atoms` is the error, its message `kind: detail`, where it cannot be read."""
+    """One structure of a file: `atoms` is the error, its message `kind: detail`, where it cannot be read.
+
+    Attributes:
+        row: its place in the file, from 0.
+        id: `material_id` or `id` where the file has one, else the row or the file's stem.
+        atoms: the structure, or what is wrong with it.
+        values: the columns, info entries or key-value pairs beside it, as found.
+        named: whether the file has an id for it.
+    """
 
     row: int
     id: str
     atoms: Atoms | StructureError
     values: Mapping[str, object]
+    named: bool = False
 
 
-def read_structures(path: Path) -> Iterator[Structure]:
+def read_structures(path: Path, max_unpacked: int | None = None) -> Iterator[Structure]:
     """Reads the structures of a file one by one, in this process.
 
     Args:
         path: CSV with a `cif` column, CIF, extxyz, POSCAR/CONTCAR (all also as .gz), ASE database, trajectory, or
             anything else that ASE reads.
+        max_unpacked: bytes that a compressed file may unpack to (see `asegen.structures.streams.open_text`).
 
     Yields:
         Every row, block or frame, readable or not, with the columns, info entries or key-value pairs beside it.
@@ -50,12 +60,12 @@ def read_structures(path: Path) -> Iterator[Structure]:
     Raises:
         InputError: the file as a whole cannot be read.
     """
-    for entry in read_entries(path):
+    for entry in read_entries(path, max_unpacked):
         try:
             name, atoms, values = read_entry(entry)
-            yield Structure(entry.row, name, atoms, values)
+            yield Structure(entry.row, name, atoms, values, entry.named or name != entry.id)
         except StructureError as error:
-            yield Structure(entry.row, entry.id, error, entry.values)
+            yield Structure(entry.row, entry.id, error, entry.values, entry.named)
 
 
 def crystals_from_atoms(structures: Sequence[Atoms]) -> Crystals:

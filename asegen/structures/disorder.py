@@ -17,7 +17,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 from pymatgen.transformations.standard_transformations import OrderDisorderedStructureTransformation
 
-from asegen.structures.cif import NOTE, StructureError, first_line
+from asegen.structures.errors import StructureError, first_line
+from asegen.structures.fields import NOTE
 
 MOST_ATOMS = 100
 """Sites of the supercell."""
@@ -39,6 +40,8 @@ def ordered(text: str) -> Atoms:
             oxidation states balance (as in alloys).
     """
     average = _read(text)
+    if average.is_ordered:
+        return _atoms(average, "ions of one element share its sites")
     crystal = average * _repeats(average, _multiple(average))
     charges = _charges(crystal)
     crystal.add_oxidation_state_by_element(charges)
@@ -50,9 +53,13 @@ def ordered(text: str) -> Atoms:
         raise StructureError(f"partial occupancy: not ordered ({first_line(error)})") from None
     assert isinstance(best, Structure)  # one, where no ranking of several is asked for
     best.remove_oxidation_states()
-    found = AseAtomsAdaptor.get_atoms(best.get_sorted_structure())
     told = " ".join(f"{symbol}{charge:+g}" for symbol, charge in charges.items())
     note = f"ordered from {average.composition.formula} by the Ewald energy of {told}"
+    return _atoms(best, note)
+
+
+def _atoms(crystal: Structure, note: str) -> Atoms:
+    found = AseAtomsAdaptor.get_atoms(crystal.get_sorted_structure())
     return Atoms(found.numbers, found.positions, cell=found.cell.array, pbc=True, info={NOTE: note})
 
 
@@ -60,9 +67,11 @@ def _read(text: str) -> Structure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return CifParser(io.StringIO(text)).parse_structures(primitive=True)[0]
-    except Exception as error:  # pymatgen raises anything on malformed text
-        raise StructureError(f"unreadable: {type(error).__name__}: {first_line(error)}") from None
+            average = CifParser(io.StringIO(text)).parse_structures(primitive=True)[0]
+    except Exception:  # pymatgen raises anything on malformed text
+        raise StructureError("unreadable: pymatgen finds no structure in the CIF") from None
+    average.remove_oxidation_states()
+    return average
 
 
 def _multiple(average: Structure) -> int:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.structures.atoms import StructureError, read_structures
+from asegen.parallel.files import replacing
+from asegen.structures.atoms import Structure, read_structures
+from asegen.structures.errors import StructureError
+from asegen.structures.formats import files_in
 from asegen.structures.writing import FOLDER, write_structures
 
 
 class Frame(NamedTuple):
-    """A frame of an input, or why there is none: `atoms` is the error then."""
+    """A frame of an input, or why there is none: `atoms` is the error then.
+
+    Attributes:
+        source: its file.
+        row: its place in the file, from 0.
+        id: `material_id` or `id` where the file has one, else the row or the file's stem.
+        atoms: the structure, or what is wrong.
+        info: what stands beside the structure, and its id as `material_id` where the file has one: what goes along
+            with whatever is made of it.
+    """
 
     source: str
     row: int
     id: str
     atoms: Atoms | str
+    info: Mapping[str, object] = {}
 
     def __str__(self) -> str:
         """Where it is, for messages."""
@@ -30,22 +42,35 @@ class Frame(NamedTuple):
 
 
 def read_frames(inputs: Sequence[Path]) -> Iterator[Frame]:
-    """Every frame of files, and of the files in folders; a file that can't be read is one frame with its error.
+    """Every frame of files, and of the files in folders.
+
+    A file that can't be read is one frame with its error, and one that is damaged or cut off ends with such a frame.
 
     Args:
         inputs: files and folders.
+
+    Raises:
+        InputError: a folder holds no file.
     """
-    for path in itertools.chain.from_iterable(map(_files, inputs)):
+    for path in itertools.chain.from_iterable(map(files_in, inputs)):
+        rows = 0
         try:
-            for s in read_structures(path):
-                atoms = str(s.atoms) if isinstance(s.atoms, StructureError) else s.atoms
-                yield Frame(str(path), s.row, s.id, atoms)
+            for structure in read_structures(path):
+                yield _frame(path, structure)
+                rows = structure.row + 1
         except InputError as error:
-            yield Frame(str(path), 0, path.name, str(error))
+            yield Frame(str(path), rows, path.name, str(error))
 
 
-def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+def _frame(path: Path, structure: Structure) -> Frame:
+    atoms, info = structure.atoms, dict(structure.values)
+    if isinstance(atoms, StructureError):
+        return Frame(str(path), structure.row, structure.id, str(atoms), info)
+    if atoms.calc is not None:
+        info.pop("energy", None)  # of the structure as it is, not of what is made of it
+    if structure.named:
+        info["material_id"] = structure.id
+    return Frame(str(path), structure.row, structure.id, atoms, info)
 
 
 def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:
@@ -54,20 +79,15 @@ def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:
     Args:
         structures: their `info` holds sample_index and formula.
         out: the place; what is there is replaced.
-        kind: one of the formats of `calculators.formats`.
+        kind: one of the formats of `asegen.structures.writing`.
 
     Raises:
         OSError: the place can't be written.
     """
-    partial = out.with_name(f".{out.name}.partial{out.suffix}")
-    try:
-        _remove(partial)
-        write_structures(structures, partial, kind)
+    with replacing(out) as beside:
+        write_structures(structures, beside, kind)
         if kind == FOLDER:
             _remove(out)
-        os.replace(partial, out)
-    finally:
-        _remove(partial)
 
 
 def _remove(path: Path) -> None:

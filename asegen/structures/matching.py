@@ -15,7 +15,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.parallel.pool import OutOfTime, time_limit
+from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.structures.prefilter import Shape, Shapes
 
 SECONDS = 20.0

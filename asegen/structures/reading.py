@@ -6,33 +6,36 @@ Cutting is cheap and done in one process; an entry is text wherever possible, so
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import itertools
+import json
 import math
 import re
-import sqlite3
-import sys
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from io import TextIOWrapper
 from pathlib import Path
 
 import ase.db
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.db.row import AtomsRow
+from ase.io.formats import UnknownFileTypeError
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
-from asegen.structures.cif import MAX_ATOMS, MAX_TEXT, StructureError, cif_to_atoms, first_line
+from asegen.structures.cif import cif_to_atoms
+from asegen.structures.cif_tags import marked_lines
+from asegen.structures.errors import StructureError, first_line
+from asegen.structures.extxyz import cut_frames, frame_atoms
+from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, OTHER, POSCAR, TABLE, file_format, split_name
+from asegen.structures.poscar import poscar_atoms
+from asegen.structures.streams import MAX_BLANK_LINES, bounded_lines, check_compressed, open_text
 
-TABLE, CIF, EXTXYZ, POSCAR, DATABASE, OTHER = "csv", "cif", "extxyz", "vasp", "db", "ase"
-_SUFFIXES = {
-    ".csv": TABLE, ".cif": CIF, ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".vasp": POSCAR, ".poscar": POSCAR,
-    ".db": DATABASE, ".traj": OTHER,
-}  # fmt: skip
 _ID_COLUMNS = ("material_id", "id")
+_OWN_COMMENT = re.compile(r"^# asegen (\{.*\})\s*$", re.MULTILINE)
+_OWN_FIRST_LINE = re.compile(r"(\{.*\})[ \t\r]*\n")
 _MISSING = {"", "nan", "na", "n/a", "none", "null"}
 
 
@@ -47,6 +50,7 @@ class Entry:
             cutting met.
         format: what `content` is.
         values: the columns, info entries or key-value pairs beside the structure, as found.
+        named: whether `id` is the file's own; that of a frame of extxyz is known once it is read.
     """
 
     row: int
@@ -54,69 +58,61 @@ class Entry:
     content: str | Atoms | StructureError
     format: str
     values: Mapping[str, object] = field(default_factory=dict)
+    named: bool = False
 
 
-def file_format(path: Path) -> str | None:
-    """The format that a file's name tells (`.gz` is looked through), or None."""
-    name = path.name.removesuffix(".gz")
-    if name.upper().startswith(("POSCAR", "CONTCAR")):
-        return POSCAR
-    return _SUFFIXES.get(Path(name).suffix.lower())
-
-
-def split_name(path: Path) -> str:
-    """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
-    name = path.name.removesuffix(".gz")
-    return Path(name).stem if Path(name).suffix.lower() in _SUFFIXES else name
-
-
-def read_entries(path: Path) -> Iterator[Entry]:
+def read_entries(path: Path, max_unpacked: int | None = None) -> Iterator[Entry]:
     """Cuts a file into entries; what is wrong with one of them is left to `read_entry`.
 
+    Args:
+        path: the file.
+        max_unpacked: bytes that a compressed file may unpack to (see `asegen.structures.streams.open_text`).
+
     Raises:
-        InputError: the file as a whole cannot be read: missing, empty, binary, UTF-16, a table without a `cif` column …
+        InputError: the file as a whole cannot be read: missing, empty, binary, UTF-16, damaged, a table without a `cif`
+            column … Of one that is cut off, this comes after the entries that are whole.
     """
     kind = file_format(path)
     if kind == DATABASE:
         return _cut_database(path)
     if kind is None or kind == OTHER:
-        return _cut_by_ase(path)
-    with _open_text(path):  # an unreadable file fails here, not at the first entry
-        pass
+        return _cut_by_ase(path, max_unpacked)
+    file = open_text(path, max_unpacked)  # an unreadable file fails here, not at the first entry
     cut = {TABLE: _cut_table, CIF: _cut_cif, EXTXYZ: _cut_extxyz, POSCAR: _cut_poscar}[kind]
-    return cut(path)
+    return cut(file, path)
 
 
-def _open_text(path: Path) -> io.TextIOWrapper:
-    try:
-        with open(path, "rb") as raw:
-            compressed = raw.read(2) == b"\x1f\x8b"
-        binary = gzip.open(path) if compressed else open(path, "rb")
-        start = binary.read(4096)
-        binary.seek(0)
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    if not start.strip():
-        raise InputError(f"{path} is empty")
-    if b"\0" in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InputError(f"{path} is not text in UTF-8")
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
-
-
-def read_table(path: Path) -> Iterator[dict[str, str]]:
+def read_table(path: Path, max_unpacked: int | None = None) -> Iterator[dict[str, str]]:
     """The rows of a CSV table (also as .gz), column -> text; what a short row lacks is empty.
+
+    Args:
+        path: the file.
+        max_unpacked: as in `read_entries`.
 
     Raises:
         InputError: the file is no table in UTF-8, or is cut off.
     """
+    yield from _rows(open_text(path, max_unpacked), path)
+
+
+def _rows(file: TextIOWrapper, path: Path) -> Iterator[dict[str, str]]:
     csv.field_size_limit(MAX_TEXT)
-    with _open_text(path) as file:
-        reader = csv.DictReader(file, restval="")
+    with file:
+        reader = csv.DictReader(bounded_lines(file, path), restval="", strict=True)
+        blank = 0
         try:
             for row in reader:
-                yield {key: value for key, value in row.items() if key is not None}
+                blank = 0 if any(row.values()) else blank + 1
+                if blank > MAX_BLANK_LINES:
+                    raise InputError(f"{path} has more than {MAX_BLANK_LINES:,} empty rows")
+                yield {key: _from_cell(value) for key, value in row.items() if key is not None}
         except (csv.Error, EOFError, OSError) as error:
-            raise InputError(f"cannot read {path} at line {reader.line_num + 1}: {error}") from None
+            raise InputError(f"cannot read {path} at line {reader.line_num + 1}: {first_line(error)}") from None
+
+
+def _from_cell(text: str) -> str:
+    """A cell's text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
 
 
 def row_id(row: Mapping[str, str], number: int) -> str:
@@ -124,117 +120,159 @@ def row_id(row: Mapping[str, str], number: int) -> str:
     return next((row[name] for name in _ID_COLUMNS if row.get(name)), str(number))
 
 
-def _cut_table(path: Path) -> Iterator[Entry]:
-    for index, row in enumerate(read_table(path)):
+def _cut_table(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
+    for index, row in enumerate(_rows(file, path)):
         if "cif" not in row:
-            raise InputError(f"{path} has no column `cif` (it has: {', '.join(row)[:200]})")
+            raise InputError(f"{path} has no column `cif` (it has: {' '.join(', '.join(row).split())[:200]})")
         values = {key: value for key, value in row.items() if key and key not in ("cif", *_ID_COLUMNS)}
-        yield Entry(index, row_id(row, index), row["cif"], CIF, values)
+        named = any(row.get(key) for key in _ID_COLUMNS)
+        yield Entry(index, row_id(row, index), row["cif"], CIF, values, named)
 
 
-def _whole_text(path: Path) -> str:
+def _cut_cif(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
+    """One entry for each block with atom sites, numbered where there are several."""
+    with file:
+        blocks = (block for block in _blocks(_named_end(bounded_lines(file, path), path)) if "_atom_site_" in block)
+        first, second = next(blocks, ""), next(blocks, None)
+        if second is None:
+            yield _cif_entry(0, split_name(path), first)
+            return
+        for row, block in enumerate(itertools.chain((first, second), blocks)):
+            yield _cif_entry(row, f"{split_name(path)}-{row}", block)
+
+
+def _blocks(lines: Iterator[str]) -> Iterator[str]:
+    """The text of each block of a CIF, and what stands before the first, up to `MAX_TEXT` characters and a rest."""
+    kept: list[str] = []
+    size = 0
+    for line, in_text in marked_lines(lines):
+        if line[:5].lower() == "data_" and not in_text:
+            yield "".join(kept)
+            kept, size = [], 0
+        if size <= MAX_TEXT:
+            kept.append(line)
+        size += len(line)
+    yield "".join(kept)
+
+
+def _cif_entry(row: int, name: str, block: str) -> Entry:
+    return _with_info(Entry(row, name, block, CIF), _OWN_COMMENT.search(block))
+
+
+def _cut_poscar(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
+    with file:
+        text = "".join(itertools.islice(_named_end(bounded_lines(file, path), path), 100 * MAX_ATOMS))
+    yield _with_info(Entry(0, split_name(path), text, POSCAR), _OWN_FIRST_LINE.match(text))
+
+
+def _with_info(entry: Entry, written: re.Match[str] | None) -> Entry:
+    """An entry with the info that asegen wrote into a comment of it, its id before the file's name."""
     try:
-        with _open_text(path) as file:
-            return file.read(MAX_TEXT + 1)
+        info = json.loads(written.group(1)) if written else None
+    except ValueError:
+        return entry
+    if not isinstance(info, dict):
+        return entry
+    name = next((str(info[key]) for key in _ID_COLUMNS if info.get(key) is not None), None)
+    values = {key: value for key, value in info.items() if key not in _ID_COLUMNS}
+    return replace(entry, id=name or entry.id, values=values, named=name is not None)
+
+
+def _named_end(lines: Iterator[str], path: Path) -> Iterator[str]:
+    read = 0
+    try:
+        for line in lines:
+            yield line
+            read += 1
     except (EOFError, OSError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        raise InputError(f"cannot read {path} at line {read + 1}: {first_line(error)}") from None
 
 
-def _cut_cif(path: Path) -> Iterator[Entry]:
-    text = _whole_text(path)
-    blocks = re.split(r"^(?=data_)", text, flags=re.MULTILINE | re.IGNORECASE)
-    blocks = [block for block in blocks if "_atom_site_" in block] or [text]
-    for row, block in enumerate(blocks):
-        yield Entry(row, split_name(path) if len(blocks) == 1 else f"{split_name(path)}-{row}", block, CIF)
-
-
-def _cut_poscar(path: Path) -> Iterator[Entry]:
-    yield Entry(0, split_name(path), _whole_text(path), POSCAR)
-
-
-def _cut_extxyz(path: Path) -> Iterator[Entry]:
-    with _open_text(path) as file:
-        lines = _lines(file)
-        for row, head in enumerate(line for line in lines if line.strip()):
-            frame = _frame(head, lines)
+def _cut_extxyz(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
+    with file:
+        for row, frame in enumerate(cut_frames(_until_cut_off(bounded_lines(file, path)))):
             yield Entry(row, str(row), frame, EXTXYZ)
-            if isinstance(frame, StructureError) and not str(frame).startswith("too large"):
-                return  # where the next frame begins is not known
 
 
-def _lines(file: io.TextIOWrapper) -> Iterator[str]:
+def _until_cut_off(lines: Iterator[str]) -> Iterator[str]:
     try:
-        yield from file
-    except (EOFError, OSError):  # a truncated gzip stream ends like a truncated file
+        yield from lines
+    except (EOFError, OSError):  # a compressed stream that is cut off ends like a file that is
         return
 
 
-def _frame(head: str, lines: Iterator[str]) -> str | StructureError:
-    try:
-        n_atoms = int(head)
-    except ValueError:
-        return StructureError(f"unreadable: {head.strip()[:40]!r} where the number of atoms should be")
-    if n_atoms < 1:
-        return StructureError(f"unreadable: a frame of {n_atoms} atoms")
-    kept: list[str] = [head]
-    n_lines = 0
-    for line in itertools.islice(lines, min(n_atoms, sys.maxsize - 1) + 1):
-        n_lines += 1
-        if n_lines <= MAX_ATOMS + 1:
-            kept.append(line)
-    if n_lines < n_atoms + 1 or not _complete(kept):
-        return StructureError(f"truncated: the file ends {max(n_lines - 1, 0)} lines into a frame of {n_atoms} atoms")
-    if n_atoms > MAX_ATOMS:
-        return StructureError(f"too large: {n_atoms} atoms, more than {MAX_ATOMS}")
-    if re.search(r":[SRIL]:\d{4}", kept[1]):  # ASE would make as many columns
-        return StructureError("too large: a property of a thousand columns or more")
-    return "".join(kept)
-
-
-def _complete(lines: list[str]) -> bool:
-    """Whether the last line is whole: it ends, or has as many fields as an atom needs."""
-    needed = len(lines[-2].split()) if len(lines) > 3 else 4
-    return lines[-1].endswith("\n") or len(lines[-1].split()) >= needed
-
-
 def _cut_database(path: Path) -> Iterator[Entry]:
-    if not path.is_file():
-        raise InputError(f"cannot read {path}: no such file")
+    _check_is_file(path)
     with open(path, "rb") as file:
         if file.read(15) != b"SQLite format 3":  # ASE would turn an empty file into a database
             raise InputError(f"{path} is not an ASE database")
+    index = 0
     try:
         with ase.db.connect(path, type="db") as database:
-            for index, row in enumerate(database.select()):
-                values = dict(row.key_value_pairs)
-                name = next((str(values.pop(key)) for key in _ID_COLUMNS if key in values), str(row.id))
-                if "energy" in row:
-                    values.setdefault("energy", row.energy)
-                try:
-                    yield Entry(index, name, row.toatoms(), DATABASE, values)
-                except (ValueError, KeyError, TypeError, AssertionError) as error:
-                    yield Entry(index, name, StructureError(f"unreadable: {first_line(error)}"), DATABASE)
-    except (sqlite3.Error, OSError, ValueError, AssertionError) as error:
-        raise InputError(f"cannot read {path} as an ASE database: {first_line(error)}") from None
+            for index, row in enumerate(database.select(), 1):
+                yield _database_entry(index - 1, row)
+    except Exception:  # ASE and SQLite raise anything on a damaged one
+        if index == 0:
+            raise InputError(f"cannot read {path} as an ASE database: it is damaged, or of another kind") from None
+        yield Entry(index, str(index), _nothing_after(index, "rows"), DATABASE)
 
 
-def _cut_by_ase(path: Path) -> Iterator[Entry]:
-    if not path.is_file():
-        raise InputError(f"cannot read {path}: no such file")
+def _database_entry(index: int, row: AtomsRow) -> Entry:
+    data = row.data if isinstance(row.data, Mapping) else {}
+    values = {**data, **row.key_value_pairs}
+    named = any(key in values for key in _ID_COLUMNS)
+    name = next((str(values[key]) for key in _ID_COLUMNS if key in values), str(row.id))
+    values = {key: value for key, value in values.items() if key not in _ID_COLUMNS}
+    if "energy" in row:
+        values.setdefault("energy", row.get("energy"))
+    if row.natoms > MAX_ATOMS:
+        return Entry(index, name, _too_large(row.natoms), DATABASE)
+    try:
+        return Entry(index, name, row.toatoms(), DATABASE, values, named)
+    except Exception:  # a damaged row raises anything
+        return Entry(index, name, StructureError("unreadable: the row holds no structure"), DATABASE)
+
+
+def _cut_by_ase(path: Path, max_unpacked: int | None) -> Iterator[Entry]:
+    _check_is_file(path)
+    check_compressed(path, max_unpacked)
     row = 0
     try:
         for atoms in ase.io.iread(path, ":", do_not_split_by_at_sign=True):
             name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), str(row))
-            yield Entry(row, name, atoms, OTHER, _values(atoms))
+            content = _too_large(len(atoms)) if len(atoms) > MAX_ATOMS else atoms
+            yield Entry(row, name, content, OTHER, _values(atoms), any(key in atoms.info for key in _ID_COLUMNS))
             row += 1
+    except UnknownFileTypeError:
+        raise InputError(f"cannot read {path}: neither name nor content tells a format that ASE knows") from None
     except Exception as error:  # every reader of ASE fails in its own way
         if row == 0:
-            raise InputError(f"cannot read {path}: {type(error).__name__}: {first_line(error)}") from None
-        yield Entry(row, str(row), StructureError(f"truncated: nothing can be read after {row} frames"), OTHER)
+            raise InputError(f"cannot read {path} as ASE does: {_said_by(error)}") from None
+        yield Entry(row, str(row), _nothing_after(row, "frames"), OTHER)
+
+
+def _check_is_file(path: Path) -> None:
+    if not path.is_file():
+        what = "it is a folder" if path.is_dir() else "it is no regular file" if path.exists() else "no such file"
+        raise InputError(f"cannot read {path}: {what}")
+
+
+def _too_large(n_atoms: int) -> StructureError:
+    return StructureError(f"too large: {n_atoms} atoms, more than {MAX_ATOMS}")
+
+
+def _nothing_after(number: int, what: str) -> StructureError:
+    return StructureError(f"truncated: nothing can be read after {number} {what}")
+
+
+def _said_by(error: Exception) -> str:
+    """What an exception says if it is meant for people: more than a word or two."""
+    text = first_line(error)
+    return text if len(text.split()) > 2 else "its content is damaged, or of another format"
 
 
 def _values(atoms: Atoms) -> dict[str, object]:
-    values = {key: value for key, value in atoms.info.items() if key not in _ID_COLUMNS}
+    values = {key: value for key, value in atoms.info.items() if key not in (*_ID_COLUMNS, NOTE)}
     if atoms.calc is not None and "energy" in atoms.calc.results:
         values["energy"] = atoms.calc.results["energy"]
     return values
@@ -256,13 +294,8 @@ def read_entry(entry: Entry) -> tuple[str, Atoms, Mapping[str, object]]:
     if entry.format == CIF:
         return entry.id, cif_to_atoms(entry.content), entry.values
     if entry.format == POSCAR:
-        _check_poscar(entry.content)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            (atoms,) = ase.io.iread(io.StringIO(entry.content), ":", format=entry.format)
-    except Exception as error:  # malformed text raises anything
-        raise StructureError(f"unreadable: {type(error).__name__}: {first_line(error)}") from None
+        return entry.id, poscar_atoms(entry.content), entry.values
+    atoms = frame_atoms(entry.content)
     name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), entry.id)
     return name, atoms, _values(atoms)
 
@@ -276,21 +309,6 @@ def site_columns(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
         for name, array in arrays.items()
         if array.shape == (len(atoms),) and array.dtype.kind == "f"
     }
-
-
-def _check_poscar(text: str) -> None:
-    """ASE and pymatgen invent elements for a POSCAR that names none."""
-    lines = text.splitlines()
-    if len(lines) < 8:
-        raise StructureError("unreadable: a POSCAR has at least 8 lines")
-    if not re.match(r"\s*[A-Za-z]", lines[5]):
-        raise StructureError("unknown element: the POSCAR names no elements (sixth line)")
-    counts = lines[6].split("!")[0].split()
-    if not counts or not all(count.isdigit() for count in counts):
-        raise StructureError("unreadable: the seventh line of the POSCAR should hold numbers of atoms")
-    n_atoms = sum(int(count) for count in counts)
-    if n_atoms > MAX_ATOMS:
-        raise StructureError(f"too large: {n_atoms} atoms, more than {MAX_ATOMS}")
 
 
 def number(value: object) -> float | None:

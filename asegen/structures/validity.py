@@ -13,7 +13,9 @@ import spglib
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
+from asegen.elements import TYPICAL_VOLUME
 from asegen.errors import Reason
 
 Floats = NDArray[np.float64]
@@ -26,7 +28,13 @@ MIN_VOLUME_PER_ATOM = 1.0
 """Å³. The densest crystals known (diamond, hydrides under pressure) hold more than 2; a 0.8 Å cell costs gigabytes
 in every neighbour list."""
 MAX_VOLUME_PER_ATOM = 1000.0
-"""Å³. Molecular crystals in the Materials Project reach about 600; beyond this the cell has exploded."""
+"""Å³. No element takes a tenth of it; beyond this the cell has exploded, whatever it is made of."""
+MAX_EXPANSION = 7.5
+"""Volume over what the atoms typically take in crystals. Molecular crystals, zeolites and layers with a vacuum reach
+about 5; of 39,144 computed crystals (the Materials Project, Alexandria, OQMD, JARVIS) six exceed it, wires of copper,
+potassium and rubidium among them."""
+MAX_POSITION = 1e8
+"""Å. Further out the digits of a position say nothing of where in the cell an atom is."""
 MAX_DENSITY = 30.0
 """g/cm³. Osmium, the densest element, has 22.6."""
 MIN_NORMALISED_VOLUME = 1e-4
@@ -39,6 +47,9 @@ _AMU_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm³
 _IMAGES = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
 _WRAPS = 1 - 2**-25  # what rounds to 1 in float32 is 0 on the torus
 _PAIRS_AT_ONCE = 200_000
+_ALL_PAIRS_UP_TO = 300
+"""Atoms; above, a tree of positions finds the nearest pair."""
+_TYPICAL_VOLUME = np.array([*TYPICAL_VOLUME, *[TYPICAL_VOLUME[-1]] * (len(chemical_symbols) - len(TYPICAL_VOLUME))])
 
 
 def found_by_spglib(search: Callable[P, T | None], *args: P.args, **settings: P.kwargs) -> T | None:
@@ -149,7 +160,7 @@ def check_atoms(atoms: Atoms) -> Reason | None:
 
     Returns:
         None, or the reason; its kind is one of `no atoms`, `not periodic`, `non-finite`,
-        `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
+        `lost digits`, `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
     """
     if len(atoms) == 0:
         return Reason("no atoms", "the structure is empty")
@@ -158,10 +169,13 @@ def check_atoms(atoms: Atoms) -> Reason | None:
     cell = atoms.cell.array
     if not (np.isfinite(cell).all() and np.isfinite(atoms.positions).all()):
         return Reason("non-finite", "the cell or a position is NaN or infinite")
+    furthest = max(np.abs(atoms.positions).max(), np.abs(cell).max())
+    if furthest > MAX_POSITION:
+        return Reason("lost digits", f"an atom or the end of a lattice vector is {furthest:.2g} Å away from the origin")
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
         return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
-    return _check_cell(atoms) or _check_pairs(cell, atoms)
+    return _check_cell(atoms) or _check_pairs(cell, atoms) or _check_emptiness(atoms)
 
 
 def _check_cell(atoms: Atoms) -> Reason | None:
@@ -195,6 +209,17 @@ def _check_pairs(cell: Floats, atoms: Atoms) -> Reason | None:
     return Reason("overlapping atoms", f"{names} are {distance:.3f} Å apart")
 
 
+def _check_emptiness(atoms: Atoms) -> Reason | None:
+    volume = float(atoms.cell.volume)
+    expansion = volume / float(_TYPICAL_VOLUME[atoms.numbers].sum())
+    if expansion <= MAX_EXPANSION:
+        return None
+    per_atom = volume / len(atoms)
+    return Reason(
+        "bad volume", f"{per_atom:.4g} Å³ per atom, {expansion:.1f} times what these elements take in crystals"
+    )
+
+
 def _scaled_positions(atoms: Atoms) -> Floats:
     return np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T
 
@@ -206,6 +231,8 @@ def _nearest_pair(cell: Floats, x: Floats) -> tuple[float, int, int]:
     shortest lattice vector is the shortest of the three.
     """
     best = (float(np.linalg.norm(cell, axis=1).min()), 0, 0)
+    if len(x) > _ALL_PAIRS_UP_TO:
+        return min(best, _nearest_in_tree(cell, x), key=lambda pair: pair[0])
     rows = max(1, _PAIRS_AT_ONCE // (len(x) * len(_IMAGES)))
     shifts = _IMAGES @ cell
     for start in range(0, len(x), rows):
@@ -219,3 +246,24 @@ def _nearest_pair(cell: Floats, x: Floats) -> tuple[float, int, int]:
         if squared[i, j] < best[0] ** 2:
             best = (float(np.sqrt(max(squared[i, j], 0.0))), int(chunk[i]), j)
     return best
+
+
+def _nearest_in_tree(cell: Floats, x: Floats) -> tuple[float, int, int]:
+    """The nearest pair of different atoms, by a tree of the atoms and of those images that can matter.
+
+    No packing of n points in a volume V keeps them further apart than the face-centred cubic one: (√2 V / n)^(1/3).
+    """
+    x = x - np.floor(x)
+    reach = 1.001 * (np.sqrt(2) * abs(np.linalg.det(cell)) / len(x)) ** (1 / 3)
+    margin = reach * np.linalg.norm(np.linalg.inv(cell), axis=0)  # fractional, along each vector
+    images, atoms = x, np.arange(len(x))
+    for axis in range(3):
+        shifts = np.arange(-np.ceil(margin[axis]), np.ceil(margin[axis]) + 1)
+        places = np.concatenate([images + shift * np.eye(3)[axis] for shift in shifts])
+        inside = (places[:, axis] >= -margin[axis]) & (places[:, axis] <= 1 + margin[axis])
+        images, atoms = places[inside], np.tile(atoms, len(shifts))[inside]
+    distances, near = cKDTree(images @ cell).query(x @ cell, k=2, distance_upper_bound=reach)
+    found = np.where(np.arange(len(x)) == np.append(atoms, -1)[near[:, 0]], distances[:, 1], distances[:, 0])
+    i = int(found.argmin())
+    j = next((int(atoms[k]) for k in near[i] if k < len(atoms) and atoms[k] != i), None)
+    return (float(found[i]), 0, 0) if j is None else (float(found[i]), min(i, j), max(i, j))

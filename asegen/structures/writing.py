@@ -1,7 +1,8 @@
-"""Structures in the formats that people open: extxyz, CIF, ASE's trajectory and database, a folder of POSCARs.
+"""Structures in the formats that people open: extxyz, CIF, ASE's trajectory and database, POSCARs.
 
 Every format carries a structure's whole `info`: extxyz and trajectories as ASE does, a database in each row's `data`
-(and what it can search in key-value pairs), CIF and POSCAR as JSON in a comment that every reader skips.
+(and what it can search in key-value pairs), CIF and POSCAR as JSON in a comment that every reader skips. What none of
+them can hold, such as a function, is left out, and its name stands under `LEFT_OUT`.
 """
 
 from __future__ import annotations
@@ -9,145 +10,266 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.db import connect
+from ase.db.core import check
 from ase.io import iread, write
 from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 from ase.io.trajectory import Trajectory
 
 from asegen.errors import InputError
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, FOLDER, POSCAR, TRAJECTORY, check_room
 
-EXTXYZ, CIF, TRAJECTORY, DATABASE, FOLDER = "extxyz", "cif", "traj", "db", "folder"
-_SUFFIXES = {".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".cif": CIF, ".traj": TRAJECTORY, ".db": DATABASE, "": FOLDER}
+LEFT_OUT = "left_out"
+"""Key of `Atoms.info` for the names of what couldn't be written."""
 _CIF_COMMENT = re.compile(r"^# asegen (\{.*\})$", re.MULTILINE)
-
-
-def output_format(name: str) -> str:
-    """The format that a path asks for by its suffix; one without a suffix, or with a slash at its end, is a folder.
-
-    Raises:
-        InputError: another suffix, or no name at all.
-    """
-    suffix = "" if name.endswith("/") else Path(name).suffix
-    if suffix not in _SUFFIXES:
-        raise InputError(f"{name}: unknown format {suffix!r}; use .extxyz, .cif, .traj, .db, or a folder's name")
-    if Path(name).name in ("", ".."):
-        raise InputError(f"{name!r} names no file or folder to write")
-    return _SUFFIXES[suffix]
+_FORMULA_CHARACTERS = re.compile(r"[^\w.()+-]")
+_ODD = re.compile(r"[^\w .:-]+")
+_OF_EXTXYZ = ("Properties", "Lattice", "pbc")
+_SPREADSHEET_FORMULA = re.compile(r"[=+\-@\t]")
+_ZERO = 1e-6  # fractional: what rounding in single precision leaves of 0
+_ZERO_LENGTH = 1e-9  # Å: what cosines of right angles leave of 0
+_SYMPREC = 0.01  # Å
 
 
 def holds(kind: str, atoms: Atoms) -> bool:
-    """Whether a format can hold a structure: CIF and POSCAR need a finite cell that has a volume."""
-    if kind not in (CIF, FOLDER):
+    """Whether a format can hold a structure: CIF and POSCARs need a finite cell that has a volume."""
+    if kind not in (CIF, FOLDER, POSCAR):
         return True
     finite = np.isfinite(atoms.cell.array).all() and np.isfinite(atoms.positions).all()
     return bool(finite) and atoms.cell.rank == 3 and atoms.cell.volume > 0
 
 
-def poscar_name(atoms: Atoms) -> str:
+def poscar_name(atoms: Atoms, index: int = 0) -> str:
     """The file's name in a folder of POSCARs; they sort in the plan's order."""
-    return f"POSCAR-{atoms.info['sample_index']:06d}-{atoms.info['formula']}"
+    return f"POSCAR-{_name(atoms, index, '-')}"
+
+
+def _name(atoms: Atoms, index: int, joint: str) -> str:
+    """A name for one of many: its place, and what it is."""
+    place, formula = atoms.info.get("sample_index", index), atoms.info.get("formula", atoms.get_chemical_formula())
+    number = f"{place:06d}" if isinstance(place, int | np.integer) else f"{index:06d}"
+    return f"{number}{joint}{_FORMULA_CHARACTERS.sub('', str(formula))}"
+
+
+def csv_cell(value: object) -> object:
+    """A value for a cell of a CSV table: in one line, and no formula to a spreadsheet.
+
+    `asegen.structures.reading.read_table` takes the apostrophe off again.
+
+    Args:
+        value: a number, None, or what is written as text.
+    """
+    if not isinstance(value, str):
+        return value
+    line = value.replace("\\", "\\\\") if "\n" in value or "\r" in value else value
+    line = line.replace("\r", "\\r").replace("\n", "\\n")
+    return f"'{line}" if _SPREADSHEET_FORMULA.match(line) else line
 
 
 def extxyz_text(structures: Iterable[Atoms]) -> str:
     """Frames of extxyz whose info ASE reads back as it was, text like "6000" as a whole number."""
     text = io.StringIO()
     for atoms in structures:
-        plain = atoms.copy()
-        plain.info = {key: _safe_in_extxyz(value) for key, value in atoms.info.items()}
+        plain = _writable(atoms)
+        plain.info, left_out = _extxyz_info(plain.info)
+        if left_out:
+            names = [str(plain.info.get(LEFT_OUT, "")), *(_ODD.sub("_", key.strip()) for key in left_out)]
+            plain.info[LEFT_OUT] = ", ".join(filter(None, names))
         write(text, plain, format="extxyz")
     return text.getvalue()
 
 
-def _safe_in_extxyz(value: object) -> object:
+def _extxyz_info(info: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What ASE reads back as it was, if need be as JSON; and the keys that it can't read."""
+    kept = {key: value if _is_read(key, value) else _as_json(value) for key, value in info.items()}
+    left_out = [key for key, value in kept.items() if not _is_key(key) or _back(key, value) is None]
+    return {key: value for key, value in kept.items() if key not in left_out}, left_out
+
+
+def _is_key(key: str) -> bool:
+    return key not in _OF_EXTXYZ and len(key.splitlines()) == 1
+
+
+def _as_json(value: Any) -> str:
     # ASE reads the formulas F, NaN and InF as false, not-a-number and infinity; its own way out is JSON.
-    if isinstance(value, str) and not _is_read_as_it_is(value):
-        return "_JSON " + json.dumps(value).replace("\\", "\\\\")
-    return value
+    return "_JSON " + json.dumps(value, default=_plain_or_error).replace("\\", "\\\\")
 
 
-def _is_read_as_it_is(text: str) -> bool:
+def _back(key: str, value: Any) -> tuple[Any] | None:
+    """What ASE reads where it wrote a value; None where it can't."""
     try:
-        value = key_val_str_to_dict(key_val_dict_to_str({"k": text})).get("k")
-    except ValueError:
+        found = key_val_str_to_dict(key_val_dict_to_str({key: value}))
+        return (found[key],) if len(found) == 1 else None
+    except (ValueError, KeyError):
+        return None
+
+
+def _is_read(key: str, value: Any) -> bool:
+    """Whether ASE reads a value back as it is, text like "6000" as a whole number."""
+    if isinstance(value, bool | float | np.generic) or (isinstance(value, int) and abs(value) < 2**63):
+        return True
+    if isinstance(value, np.ndarray):
+        return value.size > 0
+    back = _back(key, value)
+    if back is None:
         return False
-    return str(value) == text and isinstance(value, str | np.integer)
+    if isinstance(value, list):
+        return len(value) > 0 and np.shape(back[0]) == np.shape(value) and bool(np.all(np.array(value) == back[0]))
+    return isinstance(value, str) and str(back[0]) == value and isinstance(back[0], str | np.integer)
 
 
 def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> None:
     """Writes structures one after the other; memory for one at a time.
 
+    A CIF lists the operations of the space group where that is exact: where `info` holds its number as `spacegroup`
+    and `symprec`, as `asegen symmetrize` leaves them. All others are in P1.
+
     Args:
-        structures: with the `info` that `Generator` gives.
+        structures: with any `info`; `sample_index` and `formula` in it make the names in folders and of blocks.
         place: a path that doesn't exist.
         kind: one of the formats of this module.
 
     Raises:
+        InputError: several structures for one POSCAR.
         OSError: the path can't be written, or the disk is full.
     """
+    numbered = enumerate(map(_writable, structures))
     if kind == FOLDER:
         place.mkdir()
-        for atoms in structures:
-            (place / poscar_name(atoms)).write_text(_poscar_text(atoms), encoding="utf-8")
+        for index, atoms in numbered:
+            (place / poscar_name(atoms, index)).write_text(_poscar_text(atoms), encoding="utf-8")
     elif kind == DATABASE:
-        with connect(place, append=False) as database:
-            for atoms in structures:
-                database.write(atoms, key_value_pairs=_searchable(atoms), data=_plain_info(atoms))
+        with connect(place, type="db", append=False) as database:
+            for _, atoms in numbered:
+                info = {k: v.item() if isinstance(v, np.generic) else v for k, v in atoms.info.items()}
+                database.write(atoms, key_value_pairs=_searchable(info), data=info)
     elif kind == TRAJECTORY:
         with Trajectory(place, "w") as trajectory:
-            for atoms in structures:
+            for _, atoms in numbered:
                 trajectory.write(atoms)
     else:
-        text = extxyz_text if kind == EXTXYZ else _cif_text
-        with place.open("w", encoding="utf-8") as file:
-            for atoms in structures:
-                file.write(text([atoms]))
+        _write_text(numbered, place, kind)
 
 
-def _cif_text(structures: Iterable[Atoms]) -> str:
-    blocks = []
-    for atoms in structures:
+def _write_text(numbered: Iterator[tuple[int, Atoms]], place: Path, kind: str) -> None:
+    with place.open("w", encoding="utf-8") as file:
+        for index, atoms in numbered:
+            check_room(kind, index + 1, str(place))
+            if kind == EXTXYZ:
+                file.write(extxyz_text([atoms]))
+            else:
+                file.write(_cif_text(atoms, index) if kind == CIF else _poscar_text(atoms))
+
+
+def _writable(atoms: Atoms) -> Atoms:
+    """A copy without what no format can hold; the names of that are in its info."""
+    plain = atoms.copy()
+    plain.calc = atoms.calc
+    plain.info = {
+        str(key): _kept(value) for key, value in atoms.info.items() if value is None or _plain(value) is not None
+    }
+    arrays = [str(name) for name, array in atoms.arrays.items() if array.dtype.kind not in "biufU" or array.ndim > 2]
+    for name in arrays:
+        del plain.arrays[name]
+    if left_out := [*(str(key) for key in atoms.info if str(key) not in plain.info), *arrays]:
+        plain.info[LEFT_OUT] = ", ".join(_ODD.sub("_", key.strip()) for key in left_out)
+    return plain
+
+
+def _kept(value: Any) -> Any:
+    is_array = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+    return value if is_array or isinstance(value, np.generic) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value as numbers, text, lists and dictionaries; None for what isn't made of those."""
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
+    try:
+        return json.loads(json.dumps(value, default=_plain_or_error))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _json(info: Mapping[str, Any]) -> str:
+    return json.dumps(info, default=_plain_or_error)
+
+
+def _plain_or_error(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()  # a number of one
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _cif_text(atoms: Atoms, index: int) -> str:
+    head = f"data_{_name(atoms, index, '_')}\n# asegen {_json(atoms.info)}"
+    is_refined = "spacegroup" in atoms.info and "symprec" in atoms.info
+    body = _symmetric_cif(atoms) if is_refined else None
+    if body is None:
         block = io.BytesIO()
-        write(block, atoms, format="cif")
-        head = (
-            f"data_{atoms.info['sample_index']:06d}_{atoms.info['formula']}\n# asegen {json.dumps(_plain_info(atoms))}"
-        )
-        blocks.append(block.getvalue().decode().replace("data_image0", head, 1) + "\n")
-    return "".join(blocks)
+        write(block, Atoms(atoms.numbers, atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc), format="cif")
+        body = block.getvalue().decode()
+    return re.sub("^data_.*$", lambda _: head, body, count=1, flags=re.MULTILINE) + "\n"
+
+
+def _symmetric_cif(atoms: Atoms) -> str | None:
+    """The same cell by its space group's operations; None where it doesn't have that group to within `_SYMPREC`."""
+    from pymatgen.core import Structure  # loads for a second
+    from pymatgen.io.cif import CifWriter
+
+    structure = Structure(atoms.cell.array, list(atoms.symbols), atoms.get_scaled_positions())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            writer = CifWriter(structure, symprec=_SYMPREC, significant_figures=12, refine_struct=False)
+    except Exception:  # spglib finds none, or pymatgen loses an atom
+        return None
+    (block,) = writer.cif_file.data.values()
+    same = block["_symmetry_Int_Tables_number"] == atoms.info["spacegroup"]
+    return str(writer) if same else None
 
 
 def _poscar_text(atoms: Atoms) -> str:
     text = io.StringIO()
-    write(text, atoms, format="vasp", direct=True, sort=True)
+    cell = np.where(np.abs(atoms.cell.array) < _ZERO_LENGTH, 0.0, atoms.cell.array)
+    positions = atoms.get_scaled_positions(wrap=False)
+    clean = Atoms(
+        atoms.numbers, cell=cell, scaled_positions=np.where(np.abs(positions) < _ZERO, 0.0, positions), pbc=atoms.pbc
+    )
+    clean.set_constraint(atoms.constraints)
+    write(text, clean, format="vasp", direct=True, sort=True)
     _, rest = text.getvalue().split("\n", 1)  # the first line is free
-    return f"{json.dumps(_plain_info(atoms))}\n{rest}"
+    return f"{_json(atoms.info)}\n{rest.replace('-0.0000000000000000', ' 0.0000000000000000')}"
 
 
-def _plain_info(atoms: Atoms) -> dict[str, object]:
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in atoms.info.items()}
-
-
-def _searchable(atoms: Atoms) -> dict[str, object]:
-    """The info that ase.db takes as key-value pairs: it keeps the formula itself, and refuses text like "007"."""
+def _searchable(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The info that ase.db takes as key-value pairs, whole numbers in text as numbers."""
     found = {}
-    for key, value in _plain_info(atoms).items():
+    for key, value in info.items():
         if isinstance(value, str) and value.isdecimal() and str(int(value)) == value:
             value = int(value)
-        if key != "formula" and not (isinstance(value, str) and _looks_like_a_number_or_truth(value)):
+        if _is_searchable(key, value):
             found[key] = value
     return found
 
 
-def _looks_like_a_number_or_truth(text: str) -> bool:
+def _is_searchable(key: str, value: Any) -> bool:
     try:
-        float(text)
-    except ValueError:
-        return text in ("True", "False")
-    return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of keys that are formulas
+            check({key: value})
+    except (ValueError, UserWarning):
+        return False
+    return not isinstance(value, int) or abs(value) < 2**63
 
 
 def read_back(place: Path, kind: str) -> Iterator[Atoms]:
@@ -188,11 +310,17 @@ def _read_database(place: Path) -> Iterator[Atoms]:
 
 def _read_folder(place: Path) -> Iterator[Atoms]:
     for file in sorted(place.iterdir()):
-        with file.open(encoding="utf-8") as lines:
-            info = json.loads(lines.readline())
-        for atoms in iread(file, format="vasp"):
-            atoms.info = info
-            yield atoms
+        yield from _read_poscar(file)
+
+
+def _read_poscar(file: Path) -> Iterator[Atoms]:
+    if not file.stat().st_size:
+        return
+    with file.open(encoding="utf-8") as lines:
+        info = json.loads(lines.readline())
+    for atoms in iread(file, format="vasp"):
+        atoms.info = info
+        yield atoms
 
 
 _READERS = {
@@ -201,4 +329,5 @@ _READERS = {
     CIF: _read_cif,
     DATABASE: _read_database,
     FOLDER: _read_folder,
+    POSCAR: _read_poscar,
 }

@@ -1,1 +1,1 @@
-"""Space groups: their operations and Wyckoff positions, crystals in terms of them, and the ways to fill them."""
+"""Space groups: their operations and Wyckoff positions, crystals in terms of them, and Wyckoff assignments."""

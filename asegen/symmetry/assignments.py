@@ -1,8 +1,8 @@
-"""Which atoms go where: all ways to fill a group's Wyckoff positions that give a composition exactly.
+"""Wyckoff assignments: which elements occupy which positions of a group, so that they give a composition exactly.
 
 Counts of atoms are those of the primitive cell. A position without freedom holds one site at most; others hold any
-number. The best ways by a weight that is a sum over sites are found by dynamic programming over positions, exactly, so
-that groups with millions of ways cost no more than those with few.
+number. The best assignments by a weight that is a sum over sites are found by dynamic programming over positions,
+exactly, so that groups with millions of them cost no more than those with few.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LARGEST_TABLE = 2_000_000  # entries; beyond it compositions near an impossible
 
 
 class Occupation(NamedTuple):
-    """A group and what is on which of its Wyckoff positions.
+    """A Wyckoff assignment: a group and what is on which of its positions.
 
     Attributes:
         group: number of the space group.
@@ -65,17 +65,17 @@ def canonical(occupation: Occupation) -> Occupation:
     In triclinic and monoclinic groups other cells of the same lattice rename letters too, which is left out here.
     """
     renamings = space_group(occupation.group).alternatives
-    ways = (tuple(sorted((names[letter], z) for letter, z in occupation.sites)) for names in renamings)
-    return Occupation(occupation.group, min(ways))
+    alike = (tuple(sorted((names[letter], z) for letter, z in occupation.sites)) for names in renamings)
+    return Occupation(occupation.group, min(alike))
 
 
 def best_occupations(group: SpaceGroup, counts: Mapping[int, int], weight: Weight, limit: int) -> list[Occupation]:
-    """The ways of largest weight in which a composition fits a group, best first.
+    """The assignments of a composition in a group of largest weight, best first.
 
     Args:
         group: the group.
         counts: atoms of each element in the primitive cell, by atomic number.
-        weight: of a site; a way's weight is the sum over its sites.
+        weight: of a site; an assignment's weight is the sum over its sites.
         limit: how many to return at most; fewer where the composition is so large that memory would not do. Ways that
             `canonical` makes equal are all returned.
 
@@ -144,27 +144,28 @@ def _place_one(scores: Scores, step: _Step, gains: Sequence[float]) -> tuple[Sco
     """At most one site: the best of placing nothing and of each element's site there.
 
     Args:
-        scores: (limit, n_1 + 1, n_2 + 1, …), weights of the best ways to place these amounts, -inf where there is none.
+        scores: (limit, n_1 + 1, n_2 + 1, …), weights of the best placements of these amounts; -inf: there is none.
         step: what may be placed.
         gains: weight of a site of each of the step's elements.
 
     Returns:
-        The same after the step, and where each way came from: its rank before, plus `limit` times 0 for nothing placed
-        or 1 + k for the step's k-th element.
+        The same after the step, and where each placement came from: its rank before, plus `limit` times 0 for nothing
+        placed or 1 + k for the step's k-th element.
     """
     limit, size = len(scores), step.size
-    ways = [scores]
+    placements = [scores]
     for e, gain in zip(step.elements, gains, strict=True):
         shifted = np.full_like(scores, -np.inf)
         np.moveaxis(shifted, e + 1, 0)[size:] = np.moveaxis(scores, e + 1, 0)[:-size] + gain
-        ways.append(shifted)
-    return _best(np.concatenate(ways), limit)
+        placements.append(shifted)
+    return _best(np.concatenate(placements), limit)
 
 
 def _place_any(scores: Scores, step: _Step, gains: Sequence[float]) -> tuple[Scores, Origins]:
     """Any number of sites of one element; arguments and results as in `_place_one`.
 
-    An origin of `limit` or more means one more site than the way of that rank at the smaller amount, after the step.
+    An origin of `limit` or more means one more site than the placement of that rank at the smaller amount, after the
+    step.
     """
     limit, size, axis = len(scores), step.size, step.elements[0] + 1
     grown, origin = scores.copy(), np.zeros(scores.shape, np.int32)
@@ -175,10 +176,10 @@ def _place_any(scores: Scores, step: _Step, gains: Sequence[float]) -> tuple[Sco
     return grown, origin
 
 
-def _best(ways: Scores, limit: int) -> tuple[Scores, Origins]:
+def _best(placements: Scores, limit: int) -> tuple[Scores, Origins]:
     """The `limit` largest along the first axis, and their indices; ties keep their order."""
-    order = np.argsort(-ways, axis=0, kind="stable")[:limit]
-    return np.take_along_axis(ways, order, 0), order.astype(np.int32)
+    order = np.argsort(-placements, axis=0, kind="stable")[:limit]
+    return np.take_along_axis(placements, order, 0), order.astype(np.int32)
 
 
 def _trace(
@@ -189,7 +190,7 @@ def _trace(
     rank: int,
     elements: Sequence[int],
 ) -> tuple[tuple[str, int], ...]:
-    """The sites of the way of a rank, found backwards."""
+    """The sites of the assignment of a rank, found backwards."""
     left, sites = list(wanted), []
     for step, origin in zip(reversed(steps), reversed(origins), strict=True):
         while True:
@@ -218,7 +219,7 @@ def _grown(table: NDArray[np.bool_], step: _Step) -> NDArray[np.bool_]:
 
 
 def fits(group: SpaceGroup, counts: Mapping[int, int]) -> bool:
-    """Whether a group has a way to hold a composition (atoms in the primitive cell).
+    """Whether a group has an assignment of a composition (atoms in the primitive cell).
 
     Raises:
         InputError: the composition is too large to be looked into.
@@ -248,7 +249,7 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
     """
     wanted = tuple(counts.values())
     multiples = [m for m in (2, 3, 4, 6, 8) if fits(group, {z: m * n for z, n in counts.items()})][:1]
-    near = [_formula(counts, tuple(m * n for n in wanted)) + f" (--multiples {m})" for m in multiples]
+    near = [_formula(counts, tuple(m * n for n in wanted)) + f" (multiples = {m})" for m in multiples]
     unit = _unit(group)
     most = tuple(-(-(n + max(2, group.positions[0].size)) // unit) for n in wanted)
     if math.prod(n + 1 for n in most) < _LARGEST_TABLE:
@@ -259,7 +260,8 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
     named = f"; nearest that fit: {', '.join(dict.fromkeys(near))}" if near else ""
     formula = _formula(counts, wanted)
     return InputError(
-        f"{formula} in the primitive cell fits no Wyckoff positions of {group.symbol} ({group.number}){named}"
+        f"{formula} in the primitive cell fits no Wyckoff positions of {group.symbol} ({group.number}){named}",
+        "multiples",
     )
 
 
@@ -277,7 +279,7 @@ def parse_sites(text: str) -> dict[int, list[str]] | dict[int, int]:
         InputError: neither of the two, an unknown element, or one named twice.
     """
     wrong = InputError(
-        f"--sites {text[:60]!r}: write letters, such as 'Na:a Cl:b', or numbers of sites, such as Na:1,Cl:1"
+        f"sites = {text[:60]!r}: write letters, such as 'Na:a Cl:b', or numbers of sites, such as Na:1,Cl:1", "sites"
     )
     found: dict[int, list[str]] = {}
     own: list[str] | None = None
@@ -286,9 +288,11 @@ def parse_sites(text: str) -> dict[int, list[str]] | dict[int, int]:
         if colon:
             z = atomic_numbers.get(symbol, 0)
             if z < 1:
-                raise InputError(f"--sites: {symbol[:10]!r} is not an element")
+                raise InputError(f"sites: {symbol[:10]!r} is not an element", "sites")
             if z in found:
-                raise InputError(f"--sites names {symbol} twice: join its letters by commas, such as {symbol}:a,c")
+                raise InputError(
+                    f"sites names {symbol} twice: join its letters by commas, such as {symbol}:a,c", "sites"
+                )
             own = found.setdefault(z, [])
         if own is None or not (value.isdecimal() or (len(value) == 1 and value.isalpha() and value.isascii())):
             raise wrong

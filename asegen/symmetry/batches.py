@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits, SymmetricBatch
 from asegen.geometry.lattice import symmetric_basis, symmetric_exp
@@ -52,30 +53,34 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
     Args:
         assignments: of each crystal its group's number, and letter and atomic number of each of its sites.
     """
-    groups = [space_group(number) for number, _ in assignments]
-    pieces = [(_site_arrays(number, letter), z) for number, sites in assignments for letter, z in sites]
-    letters = [ord(letter) for _, sites in assignments for letter, _ in sites]
-
-    def stack(column: int) -> torch.Tensor:
-        return torch.from_numpy(np.stack([arrays[column] for arrays, _ in pieces]))
-
-    def join(column: int) -> torch.Tensor:
-        return torch.from_numpy(np.concatenate([arrays[column] for arrays, _ in pieces]))
-
+    numbers, group_rows = np.unique([number for number, _ in assignments], return_inverse=True)
+    groups = [space_group(int(number)) for number in numbers]
+    sites = [(number, letter) for number, own in assignments for letter, _ in own]
+    row_of = {site: row for row, site in enumerate(dict.fromkeys(sites))}
+    rows = np.array([row_of[site] for site in sites], dtype=np.int64)
+    matrix, shift, rotation, translation = zip(*(_site_arrays(*site) for site in row_of), strict=True)
+    sizes = np.array([len(images) for images in rotation])
+    images = _ranges(np.cumsum(sizes)[rows] - sizes[rows], sizes[rows])
     return Orbits(
-        group=torch.tensor([group.number for group in groups]),
-        bravais=torch.tensor([bravais_index(group) for group in groups]),
-        points=torch.tensor([group.points for group in groups]),
-        reference=torch.from_numpy(np.stack([group.primitive @ group.unit_cell for group in groups])),
-        n_sites=torch.tensor([len(sites) for _, sites in assignments]),
-        numbers=torch.tensor([z for _, z in pieces]),
-        letter=torch.tensor(letters, dtype=torch.uint8),
-        matrix=stack(0),
-        shift=stack(1),
-        n_images=torch.tensor([len(arrays[2]) for arrays, _ in pieces]),
-        rotation=join(2),
-        translation=join(3),
+        group=torch.from_numpy(numbers[group_rows]),
+        bravais=torch.tensor([bravais_index(group) for group in groups])[group_rows],
+        points=torch.tensor([group.points for group in groups])[group_rows],
+        reference=torch.from_numpy(np.stack([group.primitive @ group.unit_cell for group in groups])[group_rows]),
+        n_sites=torch.tensor([len(own) for _, own in assignments]),
+        numbers=torch.tensor([z for _, own in assignments for _, z in own]),
+        letter=torch.tensor([ord(letter) for _, letter in sites], dtype=torch.uint8),
+        matrix=torch.from_numpy(np.stack(matrix)[rows]),
+        shift=torch.from_numpy(np.stack(shift)[rows]),
+        n_images=torch.from_numpy(sizes[rows]),
+        rotation=torch.from_numpy(np.concatenate(rotation)[images]),
+        translation=torch.from_numpy(np.concatenate(translation)[images]),
     )
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers from each start on, as many as its length, one range after the other."""
+    first = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) + np.repeat(starts - first, lengths)
 
 
 def occupations_of(orbits: Orbits) -> list[Occupation]:

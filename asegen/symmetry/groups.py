@@ -2,30 +2,25 @@
 
 Settings: unique axis b and cell choice 1, hexagonal axes, origin choice 2. Positions x are fractional in the
 conventional cell unless a name says "primitive". A Wyckoff position gives every image of a site as `x = A u + t` with
-the free parameters u; columns of A that belong to no free parameter are zero. Tables: pyxtal's (which are ITA's),
-symbols: spglib's.
+the free parameters u; columns of A that belong to no free parameter are zero. Tables: pyxtal's (which are ITA's), kept
+in a file that loads at once; symbols: spglib's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import resources
 from itertools import product
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import spglib
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.symmetry.symbols import LAST_GROUP, crystal_system, kind_of_setting
 
 Floats = NDArray[np.float64]
-
-LAST_GROUP = 230
-_SETTINGS = 530
-SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
-_LAST_OF_SYSTEM = (2, 15, 74, 142, 167, 194, 230)
 
 # Rows: primitive lattice vectors in the conventional basis.
 _PRIMITIVE: dict[str, Floats] = {
@@ -36,6 +31,8 @@ _PRIMITIVE: dict[str, Floats] = {
     "F": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2,
     "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
 }
+_POINTS = {"P": 1, "A": 2, "C": 2, "I": 2, "F": 4, "R": 3}
+"""Lattice points of the conventional cell."""
 _EXACT = 24  # every translation of the tables is a multiple of 1/24
 
 
@@ -46,7 +43,6 @@ class WyckoffPosition:
     Attributes:
         letter: ITA's, "A" for the 27th position of group 47.
         multiplicity: atoms per conventional cell.
-        site_symmetry: its oriented symbol, such as "m-3m" or ".m.".
         matrix: (3, 3), A of the first image.
         shift: (3,), t of the first image.
         free: (3,), bool, which components of u are free.
@@ -57,7 +53,6 @@ class WyckoffPosition:
 
     letter: str
     multiplicity: int
-    site_symmetry: str
     matrix: Floats
     shift: Floats
     free: NDArray[np.bool_]
@@ -83,7 +78,7 @@ class SpaceGroup:
         number: 1 to 230.
         symbol: short Hermann–Mauguin symbol, such as "Fm-3m".
         hall_number: of this setting, spglib's.
-        system: one of `SYSTEMS`.
+        system: one of `symbols.SYSTEMS`.
         centring: P, A, C, I, F or R.
         rotations: (n_operations, 3, 3), representatives modulo centring translations, conventional axes; the identity
             comes first.
@@ -108,7 +103,7 @@ class SpaceGroup:
     @property
     def points(self) -> int:
         """Lattice points of the conventional cell: 1, 2, 3 or 4."""
-        return round(1 / float(np.linalg.det(self.primitive)))
+        return _POINTS[self.centring]
 
     @property
     def lattice_points(self) -> Floats:
@@ -141,17 +136,10 @@ class SpaceGroup:
 
         The cosets of the group in its Euclidean normaliser (ITA, volume A, chapter 15); the identity comes first.
         """
-        from pyxtal.symmetry import Group
-
-        letters = [position.letter for position in self.positions]
-        rows = Group(self.number).get_alternatives()["Transformed WP"]
-        found = {tuple(row.split()): None for row in rows}
-        return tuple(dict(zip(letters, row, strict=True)) for row in found)
-
-
-def crystal_system(number: int) -> str:
-    """The crystal system of a group's number."""
-    return SYSTEMS[next(k for k, last in enumerate(_LAST_OF_SYSTEM) if number <= last)]
+        tables, letters = _tables(), [position.letter for position in self.positions]
+        lengths = tables["n_alternatives"] * tables["n_positions"]
+        rows = tables["alternative"][_rows(lengths, self.number - 1)].reshape(-1, len(letters))
+        return tuple(dict(zip(letters, (chr(int(code)) for code in row), strict=True)) for row in rows)
 
 
 def unit_cell(number: int) -> Floats:
@@ -170,102 +158,46 @@ def space_group(number: int) -> SpaceGroup:
     """
     if not 1 <= number <= LAST_GROUP:
         raise InputError(f"space group {number}: there are 1 to {LAST_GROUP}")
-    from pyxtal.symmetry import Group  # loads for a second, and only symmetry needs it
-
-    table = Group(number)
-    general = table[0]
-    symbol = _kind(table.hall_number).international_short
-    centring = symbol[0]
-    rotations, translations = _distinct(*_affine(general.ops), centring)
-    positions = tuple(_position(wp, rotations, translations, centring) for wp in reversed(list(table)))
-    system = crystal_system(number)
-    return SpaceGroup(number, symbol, table.hall_number, system, centring, rotations, translations, positions)
+    tables, row = _tables(), number - 1
+    hall = int(tables["hall"][row])
+    symbol = kind_of_setting(hall).international_short
+    own = _rows(tables["n_operations"], row)
+    rotations, translations = tables["rotation"][own], tables["translation"][own] / _EXACT
+    sites = range(len(tables["n_images"]))[_rows(tables["n_positions"], row)]
+    positions = tuple(_position(site, rotations, translations, symbol[0]) for site in sites)
+    return SpaceGroup(number, symbol, hall, crystal_system(number), symbol[0], rotations, translations, positions)
 
 
-def parse_group(text: str) -> int:
-    """The number of a group from its number or its symbol: "225", "Fm-3m", "P6_3/mmc", "P63/mmc", "P 2_1/c".
-
-    Raises:
-        InputError: neither.
-    """
-    plain = text.strip()
-    if plain.lstrip("+-").isdecimal():
-        number = int(plain) if len(plain) < 9 else 0
-        if not 1 <= number <= LAST_GROUP:
-            raise InputError(f"space group {plain[:12]}: there are 1 to {LAST_GROUP}")
-        return number
-    known = _symbols()
-    found = known.get(_plain_symbol(plain))
-    if found is None:
-        raise InputError(f"{text[:30]!r} is no space group: write a number from 1 to 230, or a symbol such as Fm-3m")
-    return found
-
-
-def _plain_symbol(text: str) -> str:
-    return "".join(text.split()).replace("_", "")
-
-
-@cache
-def _symbols() -> dict[str, int]:
-    """Symbols of all settings, short ones of the standard setting first; a few serve two groups in other settings."""
-    kinds = [_kind(hall) for hall in range(1, _SETTINGS + 1)]
-    found: dict[str, int] = {}
-    for kind in sorted(kinds, key=lambda kind: kind.choice not in ("", "b", "b1", "2", "H")):
-        for symbol in (kind.international_short, kind.international_full, *kind.international.split("=")):
-            found.setdefault(_plain_symbol(symbol), kind.number)
-    return found
-
-
-def _kind(hall_number: int) -> spglib.SpaceGroupType:
-    kind = spglib.get_spacegroup_type(hall_number)
-    assert kind is not None, f"spglib knows no setting {hall_number}"
-    return kind
-
-
-def _affine(operations: Sequence[Any]) -> tuple[Floats, Floats]:
-    """Matrices (n, 3, 3) and shifts (n, 3) of pyxtal's operations; shifts are exact multiples of 1/24."""
-    matrices = np.array([op.rotation_matrix for op in operations], dtype=float)
-    shifts = np.array([op.translation_vector for op in operations], dtype=float)
-    return np.rint(matrices * _EXACT) / _EXACT, np.rint(shifts * _EXACT) / _EXACT
-
-
-def _distinct(matrices: Floats, shifts: Floats, centring: str) -> tuple[Floats, Floats]:
-    """Maps that differ modulo the primitive lattice, each matrix's first; shifts in [0, 1)."""
-    to_primitive = np.linalg.inv(_PRIMITIVE[centring].T)
-    seen: set[tuple[int, ...]] = set()
-    kept = []
-    for k, (matrix, shift) in enumerate(zip(matrices, shifts, strict=True)):
-        whole = np.rint(to_primitive @ shift * _EXACT).astype(int) % _EXACT
-        key = (*np.rint(matrix.ravel() * _EXACT).astype(int), *whole)
-        if key not in seen:
-            seen.add(key)
-            kept.append(k)
-    return matrices[kept], shifts[kept] % 1
-
-
-def _position(wp: Any, rotations: Floats, translations: Floats, centring: str) -> WyckoffPosition:
-    """Images of a Wyckoff position in the primitive cell, each by the first operation that leads to it."""
-    matrices, shifts = _affine([wp.ops[0]])
-    matrix, shift = matrices[0], shifts[0]
-    images = np.einsum("nab,bc->nac", rotations, matrix), rotations @ shift + translations
-    to_primitive = np.linalg.inv(_PRIMITIVE[centring].T)
-    keys: dict[tuple[int, ...], int] = {}
-    for k, (a, t) in enumerate(zip(*images, strict=True)):
-        whole = np.rint(to_primitive @ t * _EXACT).astype(int) % _EXACT
-        keys.setdefault((*np.rint(a.ravel() * _EXACT).astype(int), *whole), k)
-    chosen = list(keys.values())
+def _position(row: int, rotations: Floats, translations: Floats, centring: str) -> WyckoffPosition:
+    """A Wyckoff position of a group with these operations, by its row in the tables."""
+    tables = _tables()
+    images = tables["image"][_rows(tables["n_images"], row)].astype(int)
+    matrix = tables["matrix"][row]
     return WyckoffPosition(
-        letter=wp.letter,
-        multiplicity=wp.multiplicity,
-        site_symmetry=_site_symmetry(wp),
+        letter=chr(int(tables["letter"][row])),
+        multiplicity=len(images) * _POINTS[centring],
         matrix=matrix,
-        shift=shift,
+        shift=tables["shift"][row] / _EXACT,
         free=np.abs(matrix).any(0),
-        rotations=rotations[chosen],
-        translations=translations[chosen],
+        rotations=rotations[images],
+        translations=translations[images],
     )
 
 
-def _site_symmetry(wp: Any) -> str:
-    wp.get_site_symmetry()
-    return str(wp.site_symm)
+@cache
+def _tables() -> dict[str, Floats]:
+    """What `tables.npz` holds; tests/symmetry/test_tables.py says how it was made.
+
+    Per group `hall` (its setting), `n_operations`, `n_positions`, `n_alternatives`; per operation `rotation` (3, 3) and
+    `translation` (3,); per Wyckoff position `letter`, `matrix` (3, 3), `shift` (3,), `n_images`; `image`, which
+    operations lead to the images; `alternative`, a group's letters after each renaming. Translations and shifts are in
+    24ths.
+    """
+    with np.load(Path(str(resources.files("asegen.symmetry") / "tables.npz"))) as file:
+        return {name: file[name].astype(float) for name in file.files}
+
+
+def _rows(lengths: Floats, k: int) -> slice:
+    """Where the k-th of concatenated parts is."""
+    start = int(lengths[:k].sum())
+    return slice(start, start + int(lengths[k]))

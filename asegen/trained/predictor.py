@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures
 from asegen.properties.moments import SiteMoments, alignment
 from asegen.properties.regression import Prediction, Regression, calibration
-from asegen.trained.weights import find_weights, load_trained, pick_device
+from asegen.trained.loading import load_trained, pick_device
+from asegen.trained.weights import find_weights
 from asegen.training.recipe import DataOptions
 from asegen.training.registry import PREDICTORS
 from asegen.training.splits import Split, fitting_split
@@ -39,7 +41,8 @@ class PropertyPredictor:
         elements: atomic numbers that occur in the training data.
         max_atoms: atoms of the largest training crystal.
         needs_primitive: whether cells have to be primitive. Never of a model of atoms: the given ones are asked for.
-        per_site: whether it predicts numbers of atoms.
+        labels: what it was trained on; "site targets" if it predicts numbers of atoms.
+        per_site: whether it does.
         is_classifier: whether it predicts the probability that the column is at most `threshold`.
         threshold: of a classifier, in the column's unit; 0 otherwise.
     """
@@ -55,7 +58,8 @@ class PropertyPredictor:
         self.targets: tuple[str, ...] = tuple(header["recipe"]["data"]["targets"])
         self.elements = frozenset(header["elements"])
         self.max_atoms: int = header["max_atoms"]
-        self.per_site = isinstance(task, SiteMoments)
+        self.labels: Labels = task.labels
+        self.per_site = self.labels == "site targets"
         self.needs_primitive = bool(getattr(model, "needs_primitive", False)) and not self.per_site
         self.is_classifier = isinstance(task, Classification)
         self.threshold = task.threshold if isinstance(task, Classification) else 0.0
@@ -122,7 +126,7 @@ def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor
 
     Args:
         name_or_path: a shipped model's name or a file.
-        device: see `asegen.trained.weights.pick_device`.
+        device: see `asegen.trained.loading.pick_device`.
 
     Raises:
         InputError: no such model or device, or weights of another task.
@@ -151,7 +155,7 @@ def measure(predictor: PropertyPredictor, dataset: CrystalDataset) -> dict[str, 
     if bool(strange.all()):
         raise InputError(f"the split has no crystal that {predictor.name} can judge")
     options = DataOptions(max_atoms=predictor.max_atoms, targets=predictor.targets)
-    split = fitting_split(dataset[strange == 0], options, "test", predictor.per_site)
+    split = fitting_split(dataset[strange == 0], options, "test", predictor.labels)
     found = predictor.predict(split.crystals)
     figures: dict[str, float] = {"crystals": len(split.crystals)}
     if predictor.is_classifier:

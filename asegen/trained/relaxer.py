@@ -11,10 +11,9 @@ from torch import nn
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.relax import Limits, Relaxed, propose, relax
-from asegen.trained.weights import find_weights, load_trained, pick_device
+from asegen.trained.loading import load_trained, pick_device
+from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
-
-DEFAULT_RELAXER = "empnn-mp"
 
 
 class Relaxer:

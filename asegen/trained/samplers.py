@@ -1,4 +1,4 @@
-"""A trained network and its process, ready to draw crystals: what training made, as generation uses it."""
+"""A trained network and its task, ready to draw crystals: what training made, as generation uses it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Orbits, SymmetricBatch
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
+from asegen.diffusion.process import GenerativeProcess
 from asegen.diffusion.symmetric_flow import SymmetricFlow
-from asegen.models.checkpoint import read_header
-from asegen.trained.weights import JUDGE, Trained, find_weights, load_trained, pick_device
+from asegen.models.header import read_header
+from asegen.trained.loading import Trained, load_trained, pick_device
+from asegen.trained.weights import JUDGE, find_weights
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
 DEFAULT_MODEL = "torusflow-mp"
@@ -44,8 +46,8 @@ class Sampler:
         self.version = version
         self.elements = frozenset(header["elements"])
         self.max_atoms: int = header["max_atoms"]
-        self.default_steps: int = trained.process.default_steps
-        self._model, self._process, self._device = trained.network, trained.process, trained.device
+        self.default_steps: int = trained.task.default_steps
+        self._model, self._task, self._device = trained.network, trained.task, trained.device
 
 
 class StructureSampler(Sampler):
@@ -66,12 +68,13 @@ class StructureSampler(Sampler):
         numbers, n_atoms, seeds = (t.to(self._device) for t in (numbers, n_atoms, seeds))
         with torch.no_grad():
             noise = SampleNoise(seeds, n_atoms)
-            return self._process.sample(self._model, numbers, n_atoms, noise, steps).to(device="cpu")
+            process: GenerativeProcess = self._task
+            return process.sample(self._model, numbers, n_atoms, noise, steps).to(device="cpu")
 
     @property
     def restarts(self) -> bool:
         """Whether the model can begin at a given crystal."""
-        return isinstance(self._process, TorusFlow)
+        return isinstance(self._task, TorusFlow)
 
     def restart(self, crystals: Crystals, seeds: Tensor, time: float, steps: int | None = None) -> Crystals:
         """One crystal near each given one, see `TorusFlow.restart`; only where the model `restarts`.
@@ -87,7 +90,7 @@ class StructureSampler(Sampler):
         """
         crystals, seeds = crystals.to(self._device, torch.float32), seeds.to(self._device)
         noise = SampleNoise(seeds, crystals.n_atoms)
-        return self._process.restart(self._model, crystals, noise, time, steps).to(device="cpu")
+        return self._task.restart(self._model, crystals, noise, time, steps).to(device="cpu")
 
 
 class SymmetricSampler(Sampler):
@@ -111,9 +114,9 @@ class SymmetricSampler(Sampler):
         bravais_std: Sequence[Sequence[float]],
     ) -> None:
         super().__init__(trained, version)
-        if isinstance(trained.process, TorusFlow):
-            self._process = SymmetricFlow.around(trained.process, bravais_mean, bravais_std)
-        self.candidates: int = self._process.flow.candidates
+        if isinstance(trained.task, TorusFlow):
+            self._task = SymmetricFlow.around(trained.task, bravais_mean, bravais_std)
+        self.candidates: int = self._task.flow.candidates
 
     def sample(
         self, orbits: Orbits, seeds: Tensor, candidates: int, prior: Tensor, steps: int | None = None
@@ -131,7 +134,7 @@ class SymmetricSampler(Sampler):
             (n_samples,), int64, the index of each sample's crystal in `orbits`, and the crystals, float64, on the CPU.
         """
         orbits, seeds, prior = orbits.to(self._device), seeds.to(self._device), prior.to(self._device)
-        chosen, numbers = self._process.sample(self._model, orbits, seeds, candidates, prior, steps)
+        chosen, numbers = self._task.sample(self._model, orbits, seeds, candidates, prior, steps)
         return chosen.cpu(), SymmetricBatch(orbits[chosen], numbers).to("cpu")
 
 
@@ -141,7 +144,7 @@ class ScoreSampler(Sampler):
     @property
     def general(self) -> bool:
         """Whether sites have to be in general position, and what they make shows at the end."""
-        general: bool = self._process.general
+        general: bool = self._task.general
         return general
 
     def sample(self, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> tuple[SymmetricBatch, Tensor]:
@@ -159,7 +162,7 @@ class ScoreSampler(Sampler):
             InputError: a monoclinic or triclinic crystal.
         """
         orbits, seeds = orbits.to(self._device), seeds.to(self._device)
-        numbers, failed = self._process.sample(self._model, orbits, seeds, steps)
+        numbers, failed = self._task.sample(self._model, orbits, seeds, steps)
         return SymmetricBatch(orbits, numbers).to("cpu"), failed.cpu()
 
 
@@ -184,7 +187,7 @@ def load_score_generator(name_or_path: str, device: str) -> ScoreSampler:
         device: as there.
 
     Raises:
-        InputError: no such model or device, or weights of another process.
+        InputError: no such model or device, or weights of another task.
         CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
     """
     return ScoreSampler(*_load(name_or_path, device, True, SCORES))
@@ -219,8 +222,8 @@ def load_generator(name_or_path: str | None = None, device: str = "auto", search
 
     Args:
         name_or_path: a shipped model's name or a file; the default model without it.
-        device: see `asegen.trained.weights.pick_device`.
-        search: for each sample, choose the best of several trajectories and improve it, where the process knows how;
+        device: see `asegen.trained.loading.pick_device`.
+        search: for each sample, choose the best of several trajectories and improve it, where the task knows how;
             otherwise each is one trajectory, as it comes.
 
     Raises:
@@ -230,16 +233,16 @@ def load_generator(name_or_path: str | None = None, device: str = "auto", search
     return StructureSampler(*_load(name_or_path or DEFAULT_MODEL, device, search, GENERATORS))
 
 
-def _load(name_or_path: str, device: str, search: bool, processes: Sequence[str]) -> tuple[Trained, str]:
+def _load(name_or_path: str, device: str, search: bool, tasks: Sequence[str]) -> tuple[Trained, str]:
     """Weights with their judge, and their version."""
-    path, place = find_weights(name_or_path, *processes), pick_device(device)
-    trained = load_trained(path, place, *processes)
+    path, place = find_weights(name_or_path, *tasks), pick_device(device)
+    trained = load_trained(path, place, *tasks)
     files = [path]
-    flow = trained.process.flow if isinstance(trained.process, SymmetricFlow) else trained.process
+    flow = trained.task.flow if isinstance(trained.task, SymmetricFlow) else trained.task
     if isinstance(flow, TorusFlow):
         beside = _judge_beside(path)
-        if isinstance(trained.process, SymmetricFlow) and trained.process.judge_of and not beside.is_file():
-            beside = _judge_beside(find_weights(trained.process.judge_of))
+        if isinstance(trained.task, SymmetricFlow) and trained.task.judge_of and not beside.is_file():
+            beside = _judge_beside(find_weights(trained.task.judge_of))
         if not search:
             flow.end_search()
         elif beside.is_file():

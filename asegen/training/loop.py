@@ -1,4 +1,4 @@
-"""The training loop: Lightning Fabric around a process's loss, with averaged weights and exact resumption.
+"""The training loop: Lightning Fabric around a task's loss, with averaged weights and exact resumption.
 
 All randomness of step k follows from (seed, k), and the order of batches from (seed, epoch); so a run that was killed
 and resumed from its last checkpoint gives, on the same device, the weights bit for bit that it would have given anyway.
@@ -8,10 +8,8 @@ That doesn't hold for a run of limited time, whose learning rate follows the clo
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,13 +23,14 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
-from asegen.diffusion.process import Process
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
+from asegen.parallel.files import replacing
 from asegen.training.clock import Clock
 from asegen.training.recipe import Recipe
-from asegen.training.registry import MODELS, PROCESSES
+from asegen.training.registry import model_class, task_class
 from asegen.training.splits import Split, fitting_split
+from asegen.training.task import Task
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -67,7 +66,7 @@ def train(
         out: folder of the run; made if absent.
         fabric: devices, precision and strategy.
         resume: go on from the checkpoint in `out`, if there is one.
-        init: weights to start from. If they were trained for the same task (fine-tuning), the process's statistics are
+        init: weights to start from. If they were trained for the same task (fine-tuning), the task's statistics are
             taken from them too; from another class of networks, the tensors that fit are.
         report: called with the step and its metrics after every step; on a GPU after every twentieth.
         seconds: of training, validations and earlier parts of a resumed run counted. The run ends with the recipe's
@@ -85,13 +84,10 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists() and not resume:
-        raise InputError(f"{out} already holds a run: go on with --resume, or name another folder")
+        raise InputError(f"{out} already holds a run: go on with resume, or name another folder", "resume")
     torch.manual_seed(recipe.seed)
-    per_site = getattr(PROCESSES[recipe.process], "per_site", False)
-    symmetric = getattr(PROCESSES[recipe.process], "symmetric", False)
-    splits = {
-        name: fitting_split(load_split(data, name), recipe.data, name, per_site, symmetric) for name in ("train", "val")
-    }
+    labels = task_class(recipe.task).labels
+    splits = {name: fitting_split(load_split(data, name), recipe.data, name, labels) for name in ("train", "val")}
     run = _Run(recipe, splits, fabric, init, Clock(recipe.optimizer.steps, seconds))
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
@@ -99,14 +95,14 @@ def train(
 
 
 class _Loss(nn.Module):
-    """A process's loss as one module, so that a parallel strategy sees one forward pass per step.
+    """A task's loss as one module, so that a parallel strategy sees one forward pass per step.
 
     Mixed precision is entered around the network alone: geometry (metric tensors, logarithms) stays in float32.
     """
 
-    def __init__(self, network: nn.Module, process: Process, mixed: bool, compiled: bool) -> None:
+    def __init__(self, network: nn.Module, task: Task, mixed: bool, compiled: bool) -> None:
         super().__init__()
-        self.network, self.process, self.mixed = network, process, mixed
+        self.network, self.task, self.mixed = network, task, mixed
         self._call: Any = torch.compile(network, dynamic=True) if compiled else network
 
     def forward(
@@ -122,7 +118,7 @@ class _Loss(nn.Module):
             with torch.autocast(cell.device.type, torch.bfloat16, enabled=self.mixed):
                 return self._call(*args)
 
-        return self.process.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator, *labels)
+        return self.task.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator, *labels)
 
 
 class _Run:
@@ -134,9 +130,9 @@ class _Run:
         self.recipe, self.fabric, self.clock = recipe, fabric, clock
         self.train_set, self.val_set = splits["train"], splits["val"]  # each batch goes to the device by itself
         header, tensors = read_tensors(init) if init is not None else ({}, {})
-        self.process_options = _process_options(recipe, header, splits["train"])
-        self.process: Process = PROCESSES[recipe.process](**self.process_options)
-        network: nn.Module = MODELS[recipe.model](**recipe.model_options)
+        self.task_options = _task_options(recipe, header, splits["train"])
+        self.task = task_class(recipe.task)(**self.task_options)
+        network: nn.Module = model_class(recipe.model)(**recipe.model_options)
         if init is not None:
             _initialise(network, recipe, header, tensors)
         # Elements that occur in no training crystal have untrained embeddings: generation names them as unsupported.
@@ -148,7 +144,7 @@ class _Run:
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=o.learning_rate, betas=(0.9, o.beta2), weight_decay=o.weight_decay, fused=True
         )
-        loss = _Loss(self.network, self.process, recipe.precision == "bf16-mixed", recipe.compile)
+        loss = _Loss(self.network, self.task, recipe.precision == "bf16-mixed", recipe.compile)
         self.loss, self.optimizer = fabric.setup(loss, optimizer)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         self.skipped = torch.zeros((), device=fabric.device)
@@ -280,10 +276,10 @@ class _Run:
         return {
             "name": self.recipe.name,
             "model": {"class": self.recipe.model, **self.recipe.model_options},
-            "process": {"class": self.recipe.process, **self.process_options},
+            "process": {"class": self.recipe.task, **self.task_options},
             "elements": self.elements,
             "max_atoms": int(self.train_set.crystals.n_atoms.max()),
-            "recipe": dataclasses.asdict(self.recipe),
+            "recipe": self.recipe.as_written(),
             "steps": self.step,
             "seconds": round(self.clock.elapsed, 1),
             "metrics": metrics,
@@ -304,10 +300,10 @@ class _Run:
             CheckpointError: it can't be read.
         """
         header, tensors = read_tensors(path)
-        mine = json.loads(json.dumps(dataclasses.asdict(self.recipe)))
+        mine = json.loads(json.dumps(self.recipe.as_written()))
         theirs = header["recipe"]
         if _without_length(mine) != _without_length(theirs):
-            raise InputError(f"{path} was made by another recipe; name another --out folder")
+            raise InputError(f"{path} was made by another recipe; name another folder")
         self.network.load_state_dict(_part(tensors, "network."))
         self.average = {k: v.to(self.fabric.device) for k, v in _part(tensors, "average.").items()}
         packed = self.optimizer.state_dict()
@@ -326,20 +322,18 @@ class _Run:
             with path.open(newline="") as file:
                 rows = [row for row in csv.DictReader(file) if int(row["step"]) < self.step]
         rows.append({"step": self.step, **metrics})
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", newline="") as file:
+        with replacing(path) as beside, beside.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(partial, path)
 
 
-def _process_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[str, Any]:
-    """The process's options and its statistics: the weights' if they did the same task, else the training data's."""
-    statistics = PROCESSES[recipe.process].statistics(split.crystals, *split.labels)
-    if header and _task(header["recipe"]) == _task(dataclasses.asdict(recipe)):
+def _task_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[str, Any]:
+    """The task's options and its statistics: the weights' if they did the same task, else the training data's."""
+    statistics = task_class(recipe.task).statistics(split.crystals, *split.labels)
+    if header and _task(header["recipe"]) == _task(recipe.as_written()):
         statistics = {name: header["process"][name] for name in statistics}
-    return statistics | recipe.process_options
+    return statistics | recipe.task_options
 
 
 def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:

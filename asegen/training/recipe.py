@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from asegen.errors import InputError
-from asegen.training.registry import MODELS, PROCESSES
+from asegen.training.registry import MODELS, TASKS, model_class, task_class
 
 PRECISIONS = ("32-true", "bf16-mixed")
 _MAX_DEPTH = 8
@@ -25,7 +25,7 @@ class DataOptions:
     Attributes:
         max_atoms: larger crystals are left out.
         atom_budget: padded atoms per batch (largest crystal's atoms × crystals).
-        targets: columns of the data that the process is given; crystals that lack one are left out.
+        targets: columns of the data that the task is given; crystals that lack one are left out.
     """
 
     max_atoms: int = 20
@@ -66,8 +66,8 @@ class Recipe:
         name: the recipe's name.
         model: class name, a key of `registry.MODELS`.
         model_options: its constructor's arguments.
-        process: class name, a key of `registry.PROCESSES`.
-        process_options: its constructor's arguments that are not statistics of the data.
+        task: class name, a key of `registry.TASKS`.
+        task_options: its constructor's arguments that are not statistics of the data.
         data: see `DataOptions`.
         optimizer: see `OptimizerOptions`.
         precision: Lightning's word: "32-true" or "bf16-mixed".
@@ -78,15 +78,19 @@ class Recipe:
 
     name: str
     model: str
-    process: str
+    task: str
     model_options: dict[str, Any] = field(default_factory=dict)
-    process_options: dict[str, Any] = field(default_factory=dict)
+    task_options: dict[str, Any] = field(default_factory=dict)
     data: DataOptions = field(default_factory=DataOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     precision: str = "32-true"
     compile: bool = False
     seed: int = 0
     validate_every: int = 500
+
+    def as_written(self) -> dict[str, Any]:
+        """The recipe as checkpoints hold it; the format calls the task "process"."""
+        return {key.replace("task", "process"): value for key, value in dataclasses.asdict(self).items()}
 
 
 def shipped_recipes() -> list[str]:
@@ -116,7 +120,7 @@ def load_recipe(
     Raises:
         InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
-    table = _read_table(name_or_path)
+    table = read_table(name_or_path)
     if targets:
         table = _merged(table, {"data": {"targets": list(targets)}})
     recipe = recipe_from_table(Path(name_or_path).stem, table)
@@ -129,8 +133,16 @@ def load_recipe(
     )
 
 
-def _read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
-    """A recipe with what it extends."""
+def read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
+    """A recipe's table, with what it extends; not validated.
+
+    Args:
+        name_or_path: a shipped recipe's name, or a path.
+        depth: by how many recipes it is extended.
+
+    Raises:
+        InputError: no such recipe, not TOML, or one that extends itself.
+    """
     if name_or_path in shipped_recipes():
         text = (resources.files("asegen.training") / "recipes" / f"{name_or_path}.toml").read_text()
     else:
@@ -149,7 +161,7 @@ def _read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
     if depth == _MAX_DEPTH:
         raise InputError(f"recipe {name_or_path} extends a recipe that extends another … more than {depth} times")
     place = below if below in shipped_recipes() else str(Path(name_or_path).parent / str(below))
-    return _merged(_read_table(place, depth + 1), table)
+    return _merged(read_table(place, depth + 1), table)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -166,20 +178,22 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     """
     table = dict(table)
     model, model_options = _class_options(table.pop("model", None), "model", MODELS)
-    process, process_options = _class_options(table.pop("process", None), "process", PROCESSES)
+    task, task_options = _class_options(table.pop("task", None), "task", TASKS)
     data = _options(DataOptions, table.pop("data", {}), "data")
     optimizer = _options(OptimizerOptions, table.pop("optimizer", {}), "optimizer")
-    if not data.targets and "targets" in inspect.signature(PROCESSES[process].loss).parameters:
-        raise InputError(f"{process} learns columns of the data: name them with --target, or in [data] targets")
-    accepted = inspect.signature(MODELS[model]).parameters
-    if len(data.targets) > 1 and "outputs" in accepted:
-        model_options.setdefault("outputs", len(data.targets))
-    if getattr(PROCESSES[process], "per_site", False) and "per_site" in accepted:
-        model_options.setdefault("per_site", True)
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")
-    return Recipe(name, model, process, model_options, process_options, data, optimizer, **dataclasses.asdict(rest))
+    model_accepts = _check_arguments(model_class(model), model_options, "model")
+    _check_arguments(task_class(task), task_options, "task")
+    labels = task_class(task).labels
+    if not data.targets and labels in ("targets", "site targets"):
+        raise InputError(f"{task} learns columns of the data: targets names them, here or in [data]", "targets")
+    if len(data.targets) > 1 and "outputs" in model_accepts:
+        model_options.setdefault("outputs", len(data.targets))
+    if labels == "site targets" and "per_site" in model_accepts:
+        model_options.setdefault("per_site", True)
+    return Recipe(name, model, task, model_options, task_options, data, optimizer, **dataclasses.asdict(rest))
 
 
 @dataclass(frozen=True)
@@ -190,15 +204,20 @@ class _RunOptions:
     validate_every: int = 500
 
 
-def _class_options(table: Any, where: str, known: dict[str, type]) -> tuple[str, dict[str, Any]]:
+def _class_options(table: Any, where: str, known: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """A class's name and its options, as written."""
     if not isinstance(table, dict) or table.get("class") not in known:
         raise InputError(f"[{where}] needs class = one of {', '.join(known)}")
-    options = {key: value for key, value in table.items() if key != "class"}
-    accepted = inspect.signature(known[table["class"]]).parameters
+    return table["class"], {key: value for key, value in table.items() if key != "class"}
+
+
+def _check_arguments(kind: type, options: Collection[str], where: str) -> Collection[str]:
+    """The names of a class's arguments, which options have to be among."""
+    accepted = inspect.signature(kind).parameters
     for key in options:
         if key not in accepted:
-            raise InputError(f"[{where}] {key} is not an argument of {table['class']}: {', '.join(accepted)}")
-    return table["class"], options
+            raise InputError(f"[{where}] {key} is not an argument of {kind.__name__}: {', '.join(accepted)}")
+    return accepted
 
 
 def _options(kind: type, table: Any, where: str) -> Any:

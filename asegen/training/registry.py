@@ -1,65 +1,78 @@
-"""Names of networks and processes, as recipes and checkpoints write them."""
+"""Networks and tasks by the names that recipes and checkpoints write.
+
+A class is loaded when it is asked for: weights of one network don't load the others, nor the libraries these need.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from asegen.diffusion.flow import TorusFlow
-from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
-from asegen.diffusion.judge import Judge
-from asegen.diffusion.symmetric_flow import SymmetricFlow
-from asegen.diffusion.symmetric_score import SymmetricScore
-from asegen.models.alignn.network import ALIGNN
-from asegen.models.cgcnn import CGCNN
-from asegen.models.dimenet.network import SymmetricDimeNet
-from asegen.models.ecn.network import ECN
-from asegen.models.empnn.moment_network import MomentEMPNN
-from asegen.models.empnn.network import EMPNN, LatticeRegressor
-from asegen.models.gemsnet.network import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
-from asegen.models.megnet import MEGNet
-from asegen.models.transformer import CrystalJudge, CrystalTransformer
-from asegen.properties.classification import Classification
-from asegen.properties.moments import SiteMoments
-from asegen.properties.regression import Regression
-from asegen.relaxation.tasks import Denoising, ParameterRegression, Reconstruction
+if TYPE_CHECKING:
+    from asegen.training.task import Task
 
-MODELS: dict[str, type] = {
-    "ALIGNN": ALIGNN,
-    "CGCNN": CGCNN,
-    "CrystalJudge": CrystalJudge,
-    "CrystalTransformer": CrystalTransformer,
-    "ECN": ECN,
-    "EMPNN": EMPNN,
-    "GemsNet": GemsNet,
-    "GemsNetEncoderDecoder": GemsNetEncoderDecoder,
-    "GemsNetParameters": GemsNetParameters,
-    "LatticeRegressor": LatticeRegressor,
-    "MEGNet": MEGNet,
-    "MomentEMPNN": MomentEMPNN,
-    "SymmetricDimeNet": SymmetricDimeNet,
+MODELS: dict[str, str] = {
+    "ALIGNN": "asegen.models.alignn.network",
+    "CGCNN": "asegen.models.cgcnn",
+    "CrystalJudge": "asegen.models.transformer",
+    "CrystalTransformer": "asegen.models.transformer",
+    "ECN": "asegen.models.ecn.network",
+    "EMPNN": "asegen.models.empnn.network",
+    "GemsNet": "asegen.models.gemsnet.network",
+    "GemsNetEncoderDecoder": "asegen.models.gemsnet.network",
+    "GemsNetParameters": "asegen.models.gemsnet.network",
+    "LatticeRegressor": "asegen.models.empnn.network",
+    "MEGNet": "asegen.models.megnet",
+    "MomentEMPNN": "asegen.models.empnn.moment_network",
+    "SymmetricDimeNet": "asegen.models.dimenet.network",
 }
-PROCESSES: dict[str, Any] = {
-    "Classification": Classification,
-    "Denoising": Denoising,
-    "GemsDiff": GemsDiff,
-    "GemsDiffOneShot": GemsDiffOneShot,
-    "GemsDiffParameters": GemsDiffParameters,
-    "Judge": Judge,
-    "ParameterRegression": ParameterRegression,
-    "Reconstruction": Reconstruction,
-    "Regression": Regression,
-    "SiteMoments": SiteMoments,
-    "SymmetricFlow": SymmetricFlow,
-    "SymmetricScore": SymmetricScore,
-    "TorusFlow": TorusFlow,
+"""Classes of networks, and the module of each."""
+TASKS: dict[str, str] = {
+    "Classification": "asegen.properties.classification",
+    "Denoising": "asegen.relaxation.tasks",
+    "GemsDiff": "asegen.diffusion.gemsdiff",
+    "GemsDiffOneShot": "asegen.diffusion.gemsdiff",
+    "GemsDiffParameters": "asegen.diffusion.gemsdiff",
+    "Judge": "asegen.diffusion.judge",
+    "ParameterRegression": "asegen.relaxation.tasks",
+    "Reconstruction": "asegen.relaxation.tasks",
+    "Regression": "asegen.properties.regression",
+    "SiteMoments": "asegen.properties.moments",
+    "SymmetricFlow": "asegen.diffusion.symmetric_flow",
+    "SymmetricScore": "asegen.diffusion.symmetric_score",
+    "TorusFlow": "asegen.diffusion.flow",
 }
+"""Classes of training tasks, and the module of each; see `asegen.training.task.Task`."""
 GENERATORS = ("GemsDiff", "GemsDiffOneShot", "GemsDiffParameters", "TorusFlow")
-"""The processes that draw crystals."""
+"""The tasks whose networks draw crystals."""
 SYMMETRIC_GENERATORS = ("SymmetricFlow", "TorusFlow")
-"""Those that draw crystals with a space group."""
+"""The tasks whose networks draw crystals with a space group; velocities of `TorusFlow` are projected for that."""
 SCORES = ("SymmetricScore",)
-"""Those that do so as published, by sites."""
+"""The task of the published score model, whose network draws crystals by their sites."""
 RELAXERS = ("Denoising", "Reconstruction")
-"""Those that move crystals."""
+"""The tasks whose networks relax crystals."""
 PREDICTORS = ("Classification", "Regression", "SiteMoments")
-"""Those that predict properties."""
+"""The tasks whose networks predict properties."""
+
+
+def model_class(name: str) -> type[Any]:
+    """A class of networks, a subclass of `torch.nn.Module`.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    return _loaded(MODELS[name], name)
+
+
+def task_class(name: str) -> type[Task]:
+    """A class of training tasks.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    return _loaded(TASKS[name], name)
+
+
+def _loaded(module: str, name: str) -> type[Any]:
+    found: type[Any] = getattr(import_module(module), name)
+    return found

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, Orbits, SymmetricBatch
+from asegen.data.labels import Labels
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError
 from asegen.training.recipe import DataOptions
@@ -21,7 +22,7 @@ class Split(NamedTuple):
         crystals: in float32.
         targets: (n_crystals or n_atoms_total, n_targets), float32, in the recipe's order; n_targets may be 0.
         per_site: whether the targets are of atoms.
-        symmetry: of the crystals, if the process asks for it.
+        symmetry: of the crystals, if the task asks for it.
     """
 
     crystals: Crystals
@@ -48,7 +49,7 @@ class Split(NamedTuple):
 
     @property
     def labels(self) -> tuple[Tensor | Orbits | Numbers, ...]:
-        """What a process is given beyond the crystals: the targets, where there are any, or the symmetry."""
+        """What a task is given beyond the crystals: the targets, where there are any, or the symmetry."""
         return (self.targets,) if self.targets.shape[1] else self.symmetry or ()
 
 
@@ -59,21 +60,19 @@ def _sent(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def fitting_split(
-    dataset: CrystalDataset, options: DataOptions, split: str, per_site: bool = False, symmetric: bool = False
-) -> Split:
+def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, labels: Labels = "targets") -> Split:
     """The crystals of a split that are small enough and have all targets.
 
     Args:
         dataset: the split.
         options: which crystals, which targets.
         split: its name, for errors.
-        per_site: take the targets of atoms; a crystal has a target if one of its atoms has.
-        symmetric: take the symmetry of the crystals.
+        labels: what the task learns from. A crystal has a target of atoms if one of its atoms has.
 
     Raises:
         InputError: there is no such column, no such crystal, or no symmetry.
     """
+    per_site, symmetric = labels == "site targets", labels == "symmetry"
     if symmetric and dataset.symmetry is None:
         raise InputError(f"split {split!r} has no symmetry: make it with `asegen ingest --symmetry`")
     known, other = dataset.targets, dataset.site_targets

@@ -150,6 +150,6 @@ def _draw_bonds(axes: Axes, points: np.ndarray, colors: np.ndarray, radii: np.nd
     limit = _BOND * np.minimum(nearest[:, None], nearest[None])
     for a, b in np.argwhere((distance < limit) & (distance > 0.1)):
         # From the atom's surface: from its centre, a bond towards the viewer would be drawn over the atom.
-        way = (points[b] - points[a]) / distance[a, b]
-        start, end = points[a] + 0.9 * radii[a] * way, (points[a] + points[b]) / 2
+        direction = (points[b] - points[a]) / distance[a, b]
+        start, end = points[a] + 0.9 * radii[a] * direction, (points[a] + points[b]) / 2
         axes.plot(*np.array([start, end])[:, :2].T, color=0.85 * colors[a], linewidth=2.2, zorder=(start + end)[2] / 2)

@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.data.shards import load_split
-from asegen.models.checkpoint import read_header, read_tensors, write_tensors
-from asegen.trained.predictor import load_predictor, measure
+from asegen.models.header import read_header
 from asegen.trained.weights import find_weights, shipped_weights
 
 _NAME_WIDTH = 30  # characters; the path of a file of weights may be long
@@ -32,16 +30,24 @@ def list_models(names: Sequence[str], test: Path | None, record: bool, as_json: 
     rows = []
     for name in names or shipped_weights():
         path = find_weights(name)
-        figures = None
-        if test is not None:
-            figures = measure(load_predictor(name, "cpu"), load_split(test, "test"))
-            if record:
-                header, tensors = read_tensors(path)
-                write_tensors(path, tensors, {**header, "test": figures})
-        rows.append(_described(name, path, figures))
+        rows.append(_described(name, path, None if test is None else _measured(name, test, record)))
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
-        return
+    else:
+        _print(rows)
+
+
+def _measured(name: str, test: Path, record: bool) -> dict[str, float]:
+    """Figures on the split "test" of a folder."""
+    from asegen.data.index import read_index
+
+    read_index(test, "test")
+    from asegen.cli.runs.measure import measure_model  # loads torch, which the list of models doesn't need
+
+    return measure_model(name, test, record)
+
+
+def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", overflow="fold", max_width=_NAME_WIDTH)
     for column in ("network", "columns", "atoms ≤", "test"):

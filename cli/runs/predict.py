@@ -1,13 +1,10 @@
-"""What `asegen predict` does once its arguments are read."""
+"""What `asegen predict` does once its arguments are checked."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
-import os
-import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,23 +13,22 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from ase import Atoms
 from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from asegen.calculators.property import predict
+from asegen.calculators.property import OK, predict
+from asegen.cli.progress import ProgressBar
+from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
+from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, StructureError, read_structures
+from asegen.structures.formats import files_in
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
-from asegen.trained.weights import shipped_weights
 
-DEFAULT_PROPERTY = "formation_energy"
 ROWS = 20
 _AT_ONCE = 512
 _SITES = 6  # values of atoms that the table shows
-_PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 
 
 class Result(NamedTuple):
@@ -47,65 +43,63 @@ class Result(NamedTuple):
     atoms: Atoms | None
 
 
-def run_prediction(args: argparse.Namespace) -> None:
+class _Watch:
+    """What is remembered of the results that pass by.
+
+    Attributes:
+        shown: the first ones, for the table.
+        statuses: how many there are of each kind.
+        failure: the first structure without a value, with its status; empty if there is none.
+        largest: atoms of the largest structure with a value.
+    """
+
+    def __init__(self) -> None:
+        self.shown: list[Result] = []
+        self.statuses: Counter[str] = Counter()
+        self.failure, self.largest = "", 0
+
+    def pass_on(self, results: Iterable[Result], bar: ProgressBar) -> Iterator[Result]:
+        """The results themselves, each counted."""
+        for result in results:
+            row, status = result.row, result.row["status"]
+            self.statuses[status.partition(":")[0]] += 1
+            if status == OK:
+                self.largest = max(self.largest, row["n_atoms"])
+            elif not self.failure:
+                self.failure = f"{row['file']}, row {row['row']} ({row['id']}): {status}"
+            if len(self.shown) < ROWS:
+                self.shown.append(result)
+            bar.advance()
+            yield result
+
+
+def run_prediction(inputs: Sequence[Path], model: str, device: str, out: Path | None) -> None:
     """Predicts as the command line asks.
 
+    Args:
+        inputs: files and folders of structures.
+        model: name or path of weights.
+        device: where the network computes.
+        out: where the values go, if anywhere; its name tells the format.
+
     Raises:
-        InputError: bad arguments or files; nothing can be predicted of the only structure, or of any.
+        InputError: bad files; nothing can be predicted of the only structure, or of any.
         CheckpointError: weights that can't be read.
     """
-    write = _writer(args.output, args.overwrite)
-    predictor = load_predictor(find_model(args.model, args.property), args.device)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    shown: list[Result] = []
-    statuses: Counter[str] = Counter()
-    first_failure: list[str] = []
-    largest = 0
-
-    def watched(results: Iterable[Result]) -> Iterator[Result]:
-        nonlocal largest
-        columns = SpinnerColumn(), TextColumn("structures"), MofNCompleteColumn(), TextColumn("{task.speed:.0f}/s")
-        with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=None, speed=0)
-            for result in results:
-                status = result.row["status"]
-                statuses[status.partition(":")[0]] += 1
-                if status == "ok":
-                    largest = max(largest, result.row["n_atoms"])
-                else:
-                    name = f"{result.row['file']}, row {result.row['row']} ({result.row['id']})"
-                    first_failure.append(f"{name}: {status}")
-                if len(shown) < ROWS:
-                    shown.append(result)
-                bar.advance(task)
-                yield result
-
-    write(watched(_results(args.input, predictor)), _columns(predictor))
-    total = sum(statuses.values())
-    if not statuses["ok"]:
-        raise InputError(
-            first_failure[0] if total == 1 else f"none of {total} structures can be judged; {first_failure[0]}"
-        )
-    if largest > predictor.max_atoms:
-        console.print(
-            f"note: cells of up to {largest} atoms; {predictor.name} was trained on at most {predictor.max_atoms}",
-            markup=False,
-        )
-    _show(shown, predictor, statuses, args.output)
-
-
-def find_model(model: str, wanted: str | None) -> str:
-    """The name or path of weights: `model` itself, or `<model>-<property>`.
-
-    Raises:
-        InputError: there are none of that name.
-    """
-    if model in shipped_weights() or Path(model).is_file():
-        return model
-    name = f"{model}-{(wanted or DEFAULT_PROPERTY).replace('_', '-')}"
-    if name not in shipped_weights():
-        raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")
-    return name
+    predictor, watch = load_predictor(model, device), _Watch()
+    with ProgressBar("predicting") as bar:
+        results = watch.pass_on(_results(inputs, predictor), bar)
+        if out is None:
+            deque(results, maxlen=0)
+        else:
+            _write(out, results, _columns(predictor))
+    total = sum(watch.statuses.values())
+    if not watch.statuses[OK]:
+        raise InputError(watch.failure if total == 1 else f"none of {total} structures can be judged; {watch.failure}")
+    if watch.largest > predictor.max_atoms:
+        trained = f"{predictor.name} was trained on at most {predictor.max_atoms}"
+        message_console().print(f"note: cells of up to {watch.largest} atoms; {trained}")
+    _show(watch, predictor, out)
 
 
 def _columns(predictor: PropertyPredictor) -> list[str]:
@@ -125,8 +119,9 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
 
 
-def _structures(files: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
+def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
     """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
+    files = [file for path in paths for file in files_in(path)]
     for file in files:
         rows = 0
         try:
@@ -152,28 +147,10 @@ def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
 # -- output ------------------------------------------------------------------------------------------------------------
 
 
-def _writer(out: Path | None, overwrite: bool) -> Any:
-    """A function of results and columns that writes OUT, which appears whole or not at all."""
-    if out is None:
-        return lambda results, columns: [None for _ in results]
-    writers = {".csv": _write_csv, ".json": _write_json, ".extxyz": _write_extxyz}
-    if out.suffix not in writers:
-        raise InputError(f"{out}: unknown format {out.suffix!r}; use .csv, .json or .extxyz")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists: --overwrite replaces it")
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: there is no folder {out.parent}")
-
-    def write(results: Iterable[Result], columns: Sequence[str]) -> None:
-        partial = out.with_name(out.name + ".partial")
-        try:
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                writers[out.suffix](file, results, columns)
-            os.replace(partial, out)
-        finally:
-            partial.unlink(missing_ok=True)
-
-    return write
+def _write(out: Path, results: Iterable[Result], columns: Sequence[str]) -> None:
+    """Writes OUT, which appears whole or not at all."""
+    with replacing(out) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        {".csv": _write_csv, ".json": _write_json, ".extxyz": _write_extxyz}[out.suffix](file, results, columns)
 
 
 def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
@@ -204,24 +181,28 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
         file.write(extxyz_text([atoms]))
 
 
-def _show(shown: Sequence[Result], predictor: PropertyPredictor, statuses: Mapping[str, int], out: Path | None) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None:
+    console = output_console()
+    console.print(_table(watch.shown, predictor.columns))
+    total = sum(watch.statuses.values())
+    if total > len(watch.shown):
+        console.print(f"… and {total - len(watch.shown)} more")
+    line = f"{total} structure{'' if total == 1 else 's'}{f' in {out}' if out else ''}: "
+    line += f"{watch.statuses[OK]} by {predictor.name}"
+    reasons = ", ".join(f"{count} {kind}" for kind, count in watch.statuses.items() if kind != OK)
+    console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
+
+
+def _table(shown: Sequence[Result], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("id", "formula", "status"):
         table.add_column(name)
-    for name in predictor.columns:
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for result in shown:
         texts = [result.row["id"], result.row["formula"], result.row["status"]]
-        table.add_row(*map(escape, texts), *(_value(result.row, name) for name in predictor.columns))
-    console.print(table)
-    total = sum(statuses.values())
-    if total > len(shown):
-        console.print(f"… and {total - len(shown)} more")
-    line = f"{total} structure{'' if total == 1 else 's'}{f' in {out}' if out else ''}: "
-    line += f"{statuses['ok']} by {predictor.name}"
-    reasons = ", ".join(f"{count} {kind}" for kind, count in statuses.items() if kind != "ok")
-    console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
+        table.add_row(*map(escape, texts), *(_value(result.row, name) for name in columns))
+    return table
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:

@@ -1,4 +1,4 @@
-"""What `asegen relax` does once its arguments are read."""
+"""What `asegen relax` does once its arguments are checked."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ase import Atoms
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
+from asegen.cli.progress import ProgressBar
+from asegen.cli.terminal import message_console
 from asegen.errors import InputError
+from asegen.parallel.files import replacing
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
+from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import output_format
+from asegen.structures.writing import csv_cell
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 UNREADABLE = "unreadable"
@@ -50,33 +52,31 @@ def run_relaxation(args: argparse.Namespace) -> None:
         CheckpointError: weights that can't be read.
     """
     kind, out = output_format(args.output), Path(args.output)
-    for place in (out, args.status):
-        if place is not None and place.exists() and not args.overwrite:
-            raise InputError(f"{place} exists; --overwrite replaces it")
     limits, relaxer = _limits(args), load_relaxer(args.model, args.device)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     done: list[Atoms] = []
     outcomes: list[_Outcome] = []
     began = time.monotonic()
-    columns = TextColumn("relaxed"), BarColumn(), TextColumn("{task.fields[status]}")
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, status="")
+    with ProgressBar("relaxing") as bar:
         for frames in _chunks(read_frames(args.inputs)):
+            check_room(kind, len(frames), args.output)
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 outcomes.append(_outcome(frame, record))
                 if record.status not in _LEFT_OUT:
                     done.append(_marked(record.atoms, frame, len(done)))
                 if record.status != CONVERGED:
-                    console.print(_line(outcomes[-1]), markup=False)
-            bar.update(task, status=f"{len(outcomes)}, {len(outcomes) / (time.monotonic() - began):.3g}/s")
+                    bar.print(_line(outcomes[-1]))
+            bar.advance(len(frames))
     if args.status is not None:
         _write_table(outcomes, args.status)
     if not done:
         raise InputError(f"none of {len(outcomes)} structures could be relaxed; nothing is written")
     write_whole(done, out, kind)
+    message_console().print(_summary(outcomes, time.monotonic() - began, f"{len(done)} in {out}"))
+
+
+def _summary(outcomes: Sequence[_Outcome], seconds: float, written: str) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in Counter(o.status for o in outcomes).most_common())
-    seconds = time.monotonic() - began
-    console.print(f"{len(outcomes)} structures in {seconds:.1f} s: {counts}; {len(done)} in {out}", markup=False)
+    return f"{len(outcomes)} structures in {seconds:.1f} s: {counts}; {written}"
 
 
 def _limits(args: argparse.Namespace) -> Limits:
@@ -118,6 +118,7 @@ def _line(outcome: _Outcome) -> str:
 
 
 def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
+    atoms.info = {**frame.info, **atoms.info}
     # Names of files in a folder and of blocks in a CIF are made of these two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
@@ -125,7 +126,7 @@ def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
 
 
 def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:
-    with place.open("w", encoding="utf-8", newline="") as file:
+    with replacing(place) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_Outcome._fields)
-        writer.writerows(outcomes)
+        writer.writerows([csv_cell(value) for value in outcome] for outcome in outcomes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,16 +9,15 @@ import numpy as np
 import spglib
 from ase import Atoms
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from asegen.cli.terminal import output_console
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
 PICTURES = 24
 SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
-_PLAIN_WIDTH = 100  # characters, where there is no terminal to fill
 
 
 def space_group(atoms: Atoms) -> tuple[str, int] | None:
@@ -65,7 +63,7 @@ class Summary:
 
     def show(self, out: Path) -> None:
         """Prints the first structures and the totals on stdout."""
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+        console = output_console()
         written = self.valid + self.invalid
         if self._rows:
             console.print(_table(self._rows))

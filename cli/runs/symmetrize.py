@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from asegen.errors import InputError
+from asegen.structures.formats import output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import output_format
 from asegen.symmetry.refine import Refined, refine
 
 _SHOWN = 8  # groups in the last line
@@ -22,13 +22,9 @@ def run_symmetrize(args: argparse.Namespace) -> None:
     """Refines as the command line asks.
 
     Raises:
-        InputError: a bad tolerance, nothing could be refined, or the output can't be written.
+        InputError: nothing could be refined, or the output can't be written.
     """
     kind, out = output_format(args.output), Path(args.output)
-    if out.exists() and not args.overwrite:
-        raise InputError(f"{out} exists; --overwrite replaces it")
-    if not 0 < args.symprec <= 1:
-        raise InputError(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     done: list[Atoms] = []
     groups: Counter[str] = Counter()
@@ -64,6 +60,7 @@ def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:
 
 def _marked(refined: Refined, frame: Frame, index: int, symprec: float) -> Atoms:
     atoms = refined.atoms
+    atoms.info = {**frame.info, **atoms.info}
     # Names of files in a folder and of blocks in a CIF are made of the first two.
     atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"spacegroup": refined.group, "spacegroup_symbol": refined.symbol, "wyckoff": refined.wyckoff}

@@ -15,14 +15,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from asegen.errors import InputError
-from asegen.trained.weights import find_weights
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.machine import has_bfloat16, keep_freed_memory
 from asegen.training.recipe import load_recipe
 
 
-def run_training(args: argparse.Namespace) -> None:
+def run_training(args: argparse.Namespace, init: Path | None) -> None:
     """Trains as the command line asks.
+
+    Args:
+        args: of the command.
+        init: weights to start from.
 
     Raises:
         InputError: a bad recipe, data folder or device.
@@ -30,7 +33,6 @@ def run_training(args: argparse.Namespace) -> None:
     """
     keep_freed_memory()
     recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
-    init = find_weights(args.init) if args.init else None
     try:
         fabric = Fabric(
             accelerator=args.accelerator,

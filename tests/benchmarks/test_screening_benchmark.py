@@ -27,8 +27,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from asegen.parallel.processes import Processes
 from asegen.potentials.engine import find_engine
 from asegen.screening.ledger import funnel
-from asegen.screening.pipeline import Workforce, screen
-from asegen.screening.stages import Read, Relax, Stage
+from asegen.screening.pipeline import Workforce, run_stages
+from asegen.screening.stage import Stage
+from asegen.screening.stages.read import Read
+from asegen.screening.stages.relax import Relax
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))  # which workers get, too
 from faulty import Waiting
@@ -77,9 +79,9 @@ def perovskites(path: Path) -> Path:
 def seconds(path: Path, workdir: Path, stage: Stage, workers: int, module: str) -> float:
     """From the beginning of a stage to its end."""
     with warm(workers, module) as force:
-        screen([path], workdir, [Read()], workforce=force)
+        run_stages([path], workdir, [Read()], workforce=force)
         start = time.perf_counter()
-        screen([path], workdir, [Read(), stage], workforce=force)
+        run_stages([path], workdir, [Read(), stage], workforce=force)
         return time.perf_counter() - start
 
 

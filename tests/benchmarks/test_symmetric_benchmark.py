@@ -20,7 +20,7 @@ from asegen.structures.atoms import read_structures
 from asegen.symmetry.analysis import find_symmetry
 from asegen.symmetry.batches import orbits_of
 from asegen.training.recipe import load_recipe
-from asegen.training.registry import PROCESSES
+from asegen.training.registry import task_class
 
 N_CRYSTALS, SYMPREC = 32, 0.1
 STEP_SECONDS, STRUCTURE_SECONDS = 28.0, 177.0
@@ -53,7 +53,7 @@ def test_training_step(crystals: SymmetricBatch, name: str, precision: str) -> N
     recipe = load_recipe("symmetric-paper")
     small = SMALL if "small" in name else {}
     network = SymmetricDimeNet(**recipe.model_options, **small, triplets="one by one" in name)
-    process = PROCESSES[recipe.process](**recipe.process_options | ({"cutoff": 5.0} if small else {}))
+    task = task_class(recipe.task)(**recipe.task_options | ({"cutoff": 5.0} if small else {}))
     plain = crystals.orbits.crystals(crystals.numbers)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-4)
 
@@ -62,7 +62,7 @@ def test_training_step(crystals: SymmetricBatch, name: str, precision: str) -> N
             return network(*args)
 
     def step() -> None:
-        loss = process.loss(model, plain, torch.Generator().manual_seed(1), *crystals)["loss"]
+        loss = task.loss(model, plain, torch.Generator().manual_seed(1), *crystals)["loss"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -78,8 +78,8 @@ def test_seconds_per_structure(crystals: SymmetricBatch) -> None:
     torch.set_num_threads(1)
     recipe = load_recipe("symmetric-paper")
     network = SymmetricDimeNet(**recipe.model_options).eval()
-    process = PROCESSES[recipe.process](**recipe.process_options)
+    task = task_class(recipe.task)(**recipe.task_options)
     seeds = torch.arange(N_CRYSTALS)
-    time = seconds(lambda: process.sample(network, crystals.orbits, seeds, 1)) / N_CRYSTALS * ITERATIONS
+    time = seconds(lambda: task.sample(network, crystals.orbits, seeds, 1)) / N_CRYSTALS * ITERATIONS
     what = f"{LEVELS} levels of {ITERATIONS} iterations: {time:.1f} s a structure"
     print(f"\n{what}; published code {STRUCTURE_SECONDS} s, {STRUCTURE_SECONDS / time:.1f} times as long")

@@ -17,7 +17,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.diffusion.noise import SampleNoise
 from asegen.training.recipe import load_recipe
-from asegen.training.registry import MODELS, PROCESSES
+from asegen.training.registry import model_class, task_class
 
 TRAINING_SECONDS = {"gemsdiff-paper": 16.4, "gemsdiff-one-shot": 9.4}
 SAMPLING_SECONDS = {"gemsdiff-paper": 27.5, "gemsdiff-one-shot": 14.4}
@@ -53,8 +53,8 @@ def test_training_step(benchmark: BenchmarkFixture, name: str, precision: str) -
     torch.set_num_threads(1)
     recipe, crystals = load_recipe(name), made_crystals()
     torch.manual_seed(0)
-    network = MODELS[recipe.model](**recipe.model_options)
-    process = PROCESSES[recipe.process](**PROCESSES[recipe.process].statistics(crystals), **recipe.process_options)
+    network = model_class(recipe.model)(**recipe.model_options)
+    task = task_class(recipe.task)(**task_class(recipe.task).statistics(crystals), **recipe.task_options)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     generator = torch.Generator().manual_seed(0)
 
@@ -63,7 +63,7 @@ def test_training_step(benchmark: BenchmarkFixture, name: str, precision: str) -
             return network(*args)
 
     def step() -> None:
-        loss = process.loss(model, crystals, generator)["loss"]
+        loss = task.loss(model, crystals, generator)["loss"]
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -79,11 +79,11 @@ def test_seconds_per_structure(benchmark: BenchmarkFixture, name: str) -> None:
     torch.set_num_threads(1)
     recipe, crystals = load_recipe(name), made_crystals()
     torch.manual_seed(0)
-    network = MODELS[recipe.model](**recipe.model_options).eval()
-    process = PROCESSES[recipe.process](**PROCESSES[recipe.process].statistics(crystals), **recipe.process_options)
+    network = model_class(recipe.model)(**recipe.model_options).eval()
+    task = task_class(recipe.task)(**task_class(recipe.task).statistics(crystals), **recipe.task_options)
     noise = SampleNoise(torch.arange(CRYSTALS), crystals.n_atoms)
     arguments = (network, crystals.numbers, crystals.n_atoms, noise, TIMED_STEPS)
-    benchmark.pedantic(process.sample, arguments, rounds=3, warmup_rounds=1)
+    benchmark.pedantic(task.sample, arguments, rounds=3, warmup_rounds=1)
     # Every step is one evaluation of the network and costs the same, so a few of the 100 tell.
     per_structure = benchmark.stats.stats.min * STEPS / TIMED_STEPS / CRYSTALS
     report(benchmark, f"{name}, {STEPS} steps, per structure", per_structure, SAMPLING_SECONDS.get(name))

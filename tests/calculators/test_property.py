@@ -37,10 +37,15 @@ def test_every_structure_gets_a_value_or_a_reason(property_weights: Weights) -> 
     assert set(found[0].values) == {NAME, f"{NAME}_std"}
 
 
+def test_one_crystal_needs_no_list(property_weights: Weights) -> None:
+    model = str(property_weights["alignn"])
+    assert predict(bulk("Cu"), model, "cpu") == predict([bulk("Cu")], model, "cpu")
+
+
 def test_order_and_company_do_not_matter(property_weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
     structures = [salt(), bulk("Cu"), bulk("NaCl", "rocksalt", a=5.7), bulk("Cu", a=3.7), salt(0.1)]
     whole = predict(structures, str(property_weights["alignn"]), "cpu")
-    monkeypatch.setattr("asegen.calculators.property.BATCH", 2)
+    monkeypatch.setattr("asegen.calculators.property._BATCH", 2)
     for structure, expected in zip(structures, whole, strict=True):
         (alone,) = predict([structure], str(property_weights["alignn"]), "cpu")
         assert alone.values == pytest.approx(expected.values, rel=1e-4, abs=1e-5)

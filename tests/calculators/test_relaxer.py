@@ -242,6 +242,11 @@ def test_batch_is_single(network: Relaxer) -> None:
         np.testing.assert_allclose(record.atoms.cell.array, atoms.cell.array, atol=1e-5)
 
 
+def test_one_crystal_needs_no_list() -> None:
+    (alone,), (listed,) = relax_structures(bulk("Cu", a=3.6), known()), relax_structures([bulk("Cu", a=3.6)], known())
+    assert (alone.atoms.cell.array == listed.atoms.cell.array).all() and alone.status == listed.status == "converged"
+
+
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 

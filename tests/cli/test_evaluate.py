@@ -69,7 +69,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert "two numbers" in fails(capsys, good, "--cov-cutoffs", "0.4")
     assert "there are: embedder, chgnet" in fails(capsys, good, "--energy", "gold")
     assert "no model 'gold'" in fails(capsys, good, "--reference", good, "--metrics", "fd-cgcnn", "--cgcnn", "gold")
-    monkeypatch.setattr("asegen.metrics.evaluation.installed", lambda package: False)
+    monkeypatch.setattr("asegen.metrics.registry.installed", lambda package: False)
     assert "energies by CHGNet" in fails(capsys, good, "--energy", "chgnet")
     assert "pip install 'asegen[metrics]'" in fails(capsys, good, "--metrics", "composition")
 

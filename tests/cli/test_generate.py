@@ -17,11 +17,11 @@ from ase import Atoms
 from ase.io import read
 from safetensors.torch import save_file
 
-from asegen.calculators import Generator
+from asegen.calculators import Generator, open_source
 from asegen.cli.main import main
 from asegen.errors import Reason
-from asegen.generation.sources.hybrid import HybridCandidates
-from asegen.structures.writing import DATABASE, TRAJECTORY, output_format, read_back
+from asegen.structures.formats import DATABASE, TRAJECTORY, output_format
+from asegen.structures.writing import read_back
 from asegen.trained.samplers import DEFAULT_MODEL
 from asegen.trained.weights import find_weights
 
@@ -31,7 +31,7 @@ COMMAND = [sys.executable, "-m", "asegen.cli.main"]
 
 
 def generate(*args: str) -> None:
-    main(["generate", "--device", "cpu", "--steps", "3", "--method", "diffusion", *args])
+    main(["generate", "--device", "cpu", "--quick", "--steps", "3", "--method", "diffusion", *args])
 
 
 def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -40,7 +40,7 @@ def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: py
     main(arguments)
     printed, found = capsys.readouterr(), read(out, ":")
     assert "template" in printed.out and "diffusion" in printed.out
-    expected = HybridCandidates(device="cpu", quick=True).generate(["SrTiO3", "RaO"], n=4, steps=3)
+    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=3)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
     assert found[0].info["spacegroup"] == 221
@@ -74,7 +74,9 @@ def test_every_format_holds_the_same_and_a_finished_run_is_known_again(
     arguments = ["NaCl", "Cu", "-n", "2", "--batch", "3", "--seed", "2"]
     generate(*arguments, "-o", str(tmp_path / name))
     first = capsys.readouterr().out
-    expected = Generator(device="cpu", batch_size=3).generate(["NaCl", "Cu"], n=2, seed=2, steps=3)
+    expected = Generator(open_source("diffusion", device="cpu", quick=True), batch_size=3).generate(
+        ["NaCl", "Cu"], n=2, seed=2, steps=3
+    )
     found = list(read_back(tmp_path / name, output_format(name)))
     assert [a.info for a in found] == [a.info for a in expected]
     np.testing.assert_allclose([a.get_volume() for a in found], [a.get_volume() for a in expected], rtol=1e-5)
@@ -89,9 +91,9 @@ def test_every_format_holds_the_same_and_a_finished_run_is_known_again(
 def test_valid_only_leaves_out_what_stays_invalid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("asegen.generation.generator.MAX_ATTEMPTS", 2)
+    monkeypatch.setattr("asegen.generation.drawing.MAX_ATTEMPTS", 2)
     monkeypatch.setattr(
-        "asegen.generation.generator.check_atoms",
+        "asegen.generation.drawing.check_atoms",
         lambda atoms: Reason("no atoms", "none of sodium") if 11 in atoms.numbers else None,
     )
     generate("NaCl", "Cu", "-n", "2", "--valid-only", "-o", str(tmp_path / "a.extxyz"))
@@ -113,8 +115,8 @@ def test_every_sample_ends_with_one_status(
         return [Reason("bad cell", "not finite"), None, Reason("overlapping atoms", "all")][kind]
 
     counter = count()
-    monkeypatch.setattr("asegen.generation.generator.check_atoms", judge)
-    monkeypatch.setattr("asegen.generation.generator.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("asegen.generation.drawing.check_atoms", judge)
+    monkeypatch.setattr("asegen.generation.drawing.MAX_ATTEMPTS", 1)
     generate("Cu", "-n", "9", *(["--valid-only"] if valid_only else []), "-o", str(tmp_path / name))
     printed = capsys.readouterr()
     kept = {a.info["sample_index"]: a.info["valid"] for a in read_back(tmp_path / name, output_format(name))}
@@ -255,7 +257,20 @@ def assert_same_result(out: Path, expected: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file size here")
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    arguments = ["generate", "NaCl", "-n", "8", "--batch", "2", "--device", "cpu", "--steps", "2", "-o"]
+    arguments = [
+        "generate",
+        "NaCl",
+        "-n",
+        "8",
+        "--batch",
+        "2",
+        "--device",
+        "cpu",
+        "--quick",
+        "--method",
+        "diffusion",
+        "-o",
+    ]
     main([*arguments, str(tmp_path / "whole.extxyz")])
     out, part = tmp_path / "a.extxyz", tmp_path / "a.extxyz.part.extxyz"
     room = int((tmp_path / "whole.extxyz").stat().st_size * 0.6)  # a write goes as far as there is room, then fails
@@ -276,7 +291,17 @@ def test_output_that_takes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         generate("NaCl", "-o", "/dev/full")
     assert caught.value.code == 2 and capsys.readouterr().err.count("\n") == 1
-    arguments = ["generate", "NaCl", "--device", "cpu", "--steps", "2", "-o", str(tmp_path / "a.extxyz")]
+    arguments = [
+        "generate",
+        "NaCl",
+        "--device",
+        "cpu",
+        "--quick",
+        "--method",
+        "diffusion",
+        "-o",
+        str(tmp_path / "a.extxyz"),
+    ]
     with open("/dev/full", "w") as full:  # the table has no place; the structures are there
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
     assert done.returncode == 2 and "Traceback" not in done.stderr

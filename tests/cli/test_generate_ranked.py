@@ -148,7 +148,7 @@ def test_bad_input_is_one_line(
 def test_a_missing_package_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
+    monkeypatch.setattr("asegen.potentials.chgnet.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit) as caught:
         generate("NaCl", "--rank", "chgnet", "-o", str(tmp_path / "out.extxyz"))
     printed = capsys.readouterr().err

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from pymatgen.io.cif import CifWriter
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
-from asegen.parallel.pool import worker_pool
+from asegen.parallel.processes import Processes
 
 
 def write_frames(path, n: int = 4):
@@ -107,16 +107,12 @@ def mangled(text: str, edits: list[tuple[float, int, str]]) -> str:
     return text
 
 
-@pytest.fixture(scope="module")
-def one_pool():
-    """A worker that serves all examples of a fuzz test: each start takes seconds."""
-
-    pool = worker_pool(1)
-    shared = SimpleNamespace(submit=pool.submit, shutdown=lambda **options: None)
+@pytest.fixture(scope="module", autouse=True)
+def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
+    """A worker that serves all tests here: each start takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asegen.ingest.prepare.worker_pool", lambda jobs: shared)
+        patch.setattr("asegen.parallel.timed_map.Processes", lasting_workers)
         yield
-    pool.shutdown()
 
 
 def ingested(folder, name: str, capsys) -> tuple[int, list[dict[str, str]]]:
@@ -138,7 +134,7 @@ def ingested(folder, name: str, capsys) -> tuple[int, list[dict[str, str]]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(EDITS, EDITS), max_size=6))
-def test_every_row_of_a_mangled_table_is_a_crystal_or_listed(tmp_path, capsys, one_pool, rows):
+def test_every_row_of_a_mangled_table_is_a_crystal_or_listed(tmp_path, capsys, rows):
     with open(tmp_path / "a.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["material_id", "gap", "cif"])
@@ -155,7 +151,7 @@ def test_every_row_of_a_mangled_table_is_a_crystal_or_listed(tmp_path, capsys, o
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS, rubbish=st.binary(max_size=8), name=st.sampled_from(["a.csv", "a.cif", "a.csv.gz"]))
-def test_a_file_mangled_as_a_whole_never_ends_in_a_traceback(tmp_path, capsys, one_pool, edits, rubbish, name):
+def test_a_file_mangled_as_a_whole_never_ends_in_a_traceback(tmp_path, capsys, edits, rubbish, name):
     quoted = CIF.replace('"', '""')
     text = (
         CIF + CIF.replace("data_CsCl", "data_more")

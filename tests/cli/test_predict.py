@@ -14,7 +14,7 @@ from ase.io import read, write
 
 from asegen.calculators.property import predict
 from asegen.cli.main import main
-from asegen.cli.runs.predict import find_model
+from asegen.cli.predict import find_model
 from asegen.errors import InputError
 
 Weights = dict[str, Path]
@@ -86,6 +86,16 @@ def test_a_table_is_printed_without_output(
     assert "NaCl" in printed and "band_gap" in printed and "1 structure: 1 by both" in printed
 
 
+def test_a_folder_means_its_files(property_weights: Weights, tmp_path: Path) -> None:
+    folder, out = tmp_path / "folder", tmp_path / "out.json"
+    folder.mkdir()
+    write(folder / "POSCAR-2", bulk("NaCl", "rocksalt", a=5.6), format="vasp")
+    write(folder / "POSCAR-1", bulk("Cu"), format="vasp")
+    main(["predict", str(folder), "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    rows = json.loads(out.read_text())
+    assert [(row["file"], row["formula"]) for row in rows] == [("POSCAR-1", "Cu"), ("POSCAR-2", "NaCl")]
+
+
 def test_larger_cells_than_in_training_are_noted(
     property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -130,7 +140,7 @@ def test_bad_arguments(property_weights: Weights, tmp_path: Path, capsys: pytest
 
 def test_models_are_found_by_kind_and_property(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "asegen.cli.runs.predict.shipped_weights", lambda *_: ["alignn-band-gap", "alignn-formation-energy"]
+        "asegen.trained.weights.shipped_weights", lambda *_: ["alignn-band-gap", "alignn-formation-energy"]
     )
     assert find_model("alignn", "band_gap") == "alignn-band-gap"
     assert find_model("alignn", None) == "alignn-formation-energy"

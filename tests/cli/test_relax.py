@@ -108,11 +108,11 @@ def test_options_reach_the_relaxer(tmp_path: Path, weights: str) -> None:
     [
         (["in.extxyz", "-o", "out.xlsx"], "unknown format"),
         (["in.extxyz", "-o", "in.extxyz"], "exists"),
-        (["missing.cif", "-o", "out.cif"], "none of 1 structures"),
+        (["missing.cif", "-o", "out.cif"], "no such file or folder"),
         (["in.extxyz", "-o", "out.cif", "--fix-cell", "--fix-positions"], "not allowed"),
-        (["in.extxyz", "-o", "out.cif", "--steps", "-1"], "steps"),
+        (["in.extxyz", "-o", "out.cif", "--steps", "-1"], "--steps -1"),
         (["in.extxyz", "-o", "out.cif", "--model", "no such"], "no model"),
-        (["in.extxyz", "-o", "out.cif", "--symprec", "0"], "symprec"),
+        (["in.extxyz", "-o", "out.cif", "--symprec", "0"], "--symprec 0"),
     ],
 )
 def test_nonsense_is_one_line_and_exit_code_2(

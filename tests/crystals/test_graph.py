@@ -1,18 +1,16 @@
 """Graphs against their definitions, written out as sets, and against ASE."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
 from ase.neighborlist import primitive_neighbor_list
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.graph import Edges, knn_graph, radius_graph, reverse_edges, triplets
+from asegen.crystals.graph import Edges, knn_graph, reverse_edges
 from asegen.errors import InputError
-from asegen.geometry.neighbors import nearest_neighbors
+from asegen.geometry.neighbors import nearest_neighbors, neighbors_within
 
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -25,6 +23,11 @@ def make(seed: int, counts: tuple[int, ...] = (3, 1, 5)) -> Crystals:
     return Crystals(cell, positions, torch.ones(total, dtype=torch.int64), torch.tensor(counts))
 
 
+def radius_graph(crystals: Crystals, cutoff: float) -> Edges:
+    found = neighbors_within(crystals.cell, crystals.scaled_positions, crystals.n_atoms, cutoff)
+    return Edges(found.i, found.j, found.shift)
+
+
 def rows(edges: Edges) -> list[tuple[int, ...]]:
     return [tuple(r) for r in torch.cat([edges.i[:, None], edges.j[:, None], edges.shift], 1).tolist()]
 
@@ -35,7 +38,7 @@ def reverse(row: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @given(SEEDS)
-def test_radius_graph_and_vectors_are_ase_s(seed: int) -> None:
+def test_edges_and_vectors_are_ase_s(seed: int) -> None:
     crystals = make(seed, (4,))
     edges = radius_graph(crystals, 3.5)
     cell, x = crystals.cell[0].numpy(), crystals.scaled_positions.numpy()
@@ -84,20 +87,6 @@ def test_shifts_of_any_size_are_told_apart() -> None:
     assert reverse_edges(edges).tolist() == [3, 4, 5, 0, 1, 2]
 
 
-@settings(max_examples=10)
-@given(SEEDS)
-def test_triplets_are_all_pairs_of_edges_with_one_receiver(seed: int) -> None:
-    edges = radius_graph(make(seed), 2.5)
-    order = torch.randperm(len(edges), generator=torch.Generator().manual_seed(seed))
-    for graph in (edges, Edges(edges.i[order], edges.j[order], edges.shift[order])):
-        found = triplets(graph)
-        receivers = graph.i.tolist()
-        pairs = itertools.permutations(range(len(graph)), 2)
-        expected = sorted((receivers[a], a, b) for a, b in pairs if receivers[a] == receivers[b])
-        ours = zip(graph.i[found.edge_a].tolist(), found.edge_a.tolist(), found.edge_b.tolist(), strict=True)
-        assert list(ours) == expected
-
-
 def test_vectors_are_differentiable() -> None:
     crystals = make(1)
     edges = radius_graph(crystals, 2.0)
@@ -120,5 +109,5 @@ def test_vectors_are_the_neighbour_search_s() -> None:
 def test_no_crystals_no_edges() -> None:
     none = make(0)[torch.tensor([], dtype=torch.int64)]
     for edges in (radius_graph(none, 3.0), knn_graph(none, 4)):
-        assert len(edges) == len(reverse_edges(edges)) == len(triplets(edges).edge_a) == 0
+        assert len(edges) == len(reverse_edges(edges)) == 0
         assert edges.vectors(none).shape == (0, 3)

@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.graph import radius_graph
+from asegen.crystals.graph import Edges
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges, symmetric_triplets
 from asegen.crystals.wyckoff import Numbers, Orbits
+from asegen.geometry.neighbors import neighbors_within
 from asegen.geometry.torus import shortest
 from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.symmetry.batches import orbits_of
 
 CUTOFF = 4.2
+Make = Callable[..., SymmetricCrystal]
 
 
 def strontium_titanate() -> SymmetricCrystal:
@@ -25,7 +27,8 @@ def strontium_titanate() -> SymmetricCrystal:
 
 def whole_graph(crystals: Crystals, cutoff: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All pairs of atoms that are not taken for one."""
-    found = radius_graph(crystals, cutoff)
+    near = neighbors_within(crystals.cell, crystals.scaled_positions, crystals.n_atoms, cutoff)
+    found = Edges(near.i, near.j, near.shift)
     vector = found.vectors(crystals)
     kept = torch.linalg.vector_norm(vector, dim=-1) > 0.15
     return found.i[kept], found.j[kept], vector[kept]
@@ -44,22 +47,23 @@ def test_strontium_sees_its_twelve_distinct_neighbours() -> None:
     np.testing.assert_allclose(torch.linalg.vector_norm(edges.vector[of_strontium], dim=1), 3.905 / 2**0.5, atol=1e-9)
 
 
-@pytest.mark.parametrize("number", [1, 2, 14, 38, 62, 141, 166, 194, 205, 216, 225, 227])
-def test_each_site_sees_what_its_atoms_see(random_crystal: Callable[..., SymmetricCrystal], number: int) -> None:
-    orbits, numbers = orbits_of([random_crystal(number, 7)])
-    edges = symmetric_edges(orbits, numbers, CUTOFF)
-    crystals = orbits.crystals(numbers)
-    i, j, vector = whole_graph(crystals, CUTOFF)
-    distance = torch.linalg.vector_norm(vector, dim=-1)
-    for atom in range(len(crystals.numbers)):
-        own = i == atom
-        expected = rows(orbits.site[j[own]], distance[own])
-        of_site = edges.receiver == orbits.site[atom]
-        assert rows(edges.sender[of_site], torch.linalg.vector_norm(edges.vector[of_site], dim=-1)) == expected
+def test_each_site_sees_what_its_atoms_see(random_crystal: Make) -> None:
+    for number in (1, 2, 14, 38, 62, 141, 166, 194, 205, 216, 225, 227):
+        orbits, numbers = orbits_of([random_crystal(number, 7)])
+        edges = symmetric_edges(orbits, numbers, CUTOFF)
+        crystals = orbits.crystals(numbers)
+        i, j, vector = whole_graph(crystals, CUTOFF)
+        distance, length = (torch.linalg.vector_norm(v, dim=-1) for v in (vector, edges.vector))
+        of_sites = [
+            rows(edges.sender[own], length[own]) for own in edges.receiver == torch.arange(len(numbers.u))[:, None]
+        ]
+        for atom in range(len(crystals.numbers)):
+            own = i == atom
+            assert of_sites[orbits.site[atom]] == rows(orbits.site[j[own]], distance[own]), (number, atom)
 
 
 @pytest.mark.parametrize("number", [1, 2, 19, 62, 160, 176, 198, 221])
-def test_angles_are_those_of_the_whole_crystal(random_crystal: Callable[..., SymmetricCrystal], number: int) -> None:
+def test_angles_are_those_of_the_whole_crystal(random_crystal: Make, number: int) -> None:
     orbits, numbers = orbits_of([random_crystal(number, 7)])
     cutoff = 7.0 if number < 3 else 3.6
     found = summary(symmetric_edges(orbits, numbers, cutoff))
@@ -109,9 +113,7 @@ def summary(edges: SymmetricEdges) -> np.ndarray:
 
 
 @pytest.mark.parametrize("number", [14, 62, 166, 198, 216])
-def test_the_choice_of_the_first_atom_changes_nothing(
-    random_crystal: Callable[..., SymmetricCrystal], number: int
-) -> None:
+def test_the_choice_of_the_first_atom_changes_nothing(random_crystal: Make, number: int) -> None:
     orbits, numbers = orbits_of([random_crystal(number, 5)])
     other = other_representatives(orbits, numbers)
     before, after = (o.crystals(numbers) for o in (orbits, other))
@@ -122,7 +124,7 @@ def test_the_choice_of_the_first_atom_changes_nothing(
     close(ours, theirs)
 
 
-def test_a_batch_is_the_sum_of_its_crystals(random_crystal: Callable[..., SymmetricCrystal]) -> None:
+def test_a_batch_is_the_sum_of_its_crystals(random_crystal: Make) -> None:
     crystals = [random_crystal(number, 1) for number in (62, 225, 1)]
     together = symmetric_edges(*orbits_of(crystals), CUTOFF)
     alone = [symmetric_edges(*orbits_of([crystal]), CUTOFF) for crystal in crystals]
@@ -131,22 +133,18 @@ def test_a_batch_is_the_sum_of_its_crystals(random_crystal: Callable[..., Symmet
 
 
 @pytest.mark.parametrize("nearest", [0, 15])
-@pytest.mark.parametrize("number", [1, 2, 14, 62, 166, 194, 198, 225])
-def test_every_edge_has_the_one_that_leads_back(
-    random_crystal: Callable[..., SymmetricCrystal], number: int, nearest: int
-) -> None:
-    edges = symmetric_edges(*orbits_of([random_crystal(number, 7)]), CUTOFF, nearest)
-    back = torch.einsum("eba,eb->ea", edges.rotation, -edges.vector)
-    torch.testing.assert_close(edges.vector[edges.reverse], back)
-    assert torch.equal(edges.receiver[edges.reverse], edges.sender)
-    assert torch.equal(edges.sender[edges.reverse], edges.receiver)
-    assert torch.equal(edges.receiver, edges.receiver.sort().values)
+def test_every_edge_has_the_one_that_leads_back(random_crystal: Make, nearest: int) -> None:
+    for number in (1, 2, 14, 62, 166, 194, 198, 225):
+        edges = symmetric_edges(*orbits_of([random_crystal(number, 7)]), CUTOFF, nearest)
+        back = torch.einsum("eba,eb->ea", edges.rotation, -edges.vector)
+        assert torch.allclose(edges.vector[edges.reverse], back, rtol=1e-7, atol=1e-7), number
+        assert torch.equal(edges.receiver[edges.reverse], edges.sender), number
+        assert torch.equal(edges.sender[edges.reverse], edges.receiver), number
+        assert torch.equal(edges.receiver, edges.receiver.sort().values), number
 
 
 @pytest.mark.parametrize("number", [1, 62, 166, 225])
-def test_the_nearest_are_there_with_what_is_as_near(
-    random_crystal: Callable[..., SymmetricCrystal], number: int
-) -> None:
+def test_the_nearest_are_there_with_what_is_as_near(random_crystal: Make, number: int) -> None:
     orbits, numbers = orbits_of([random_crystal(number, 7), random_crystal(number, 8)])
     cutoff = 12.0 if number == 1 else 7.0
     everything = symmetric_edges(orbits, numbers, cutoff)

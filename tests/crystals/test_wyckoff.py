@@ -15,7 +15,8 @@ from asegen.geometry.torus import shortest
 from asegen.relaxation.motion import Symmetry
 from asegen.symmetry.analysis import SymmetricCrystal, found_group, structure_of
 from asegen.symmetry.batches import crystals_of, make_orbits, occupations_of, orbits_of
-from asegen.symmetry.groups import LAST_GROUP, space_group
+from asegen.symmetry.groups import space_group
+from asegen.symmetry.symbols import LAST_GROUP
 
 Make = Callable[..., SymmetricCrystal]
 # Every crystal system and Bravais lattice, and settings with a choice of origin, axes or cell.
@@ -122,7 +123,7 @@ def test_the_shortest_way_leads_to_the_same_crystal(random_crystal: Make, mirror
         orbits = orbits.mirrored(torch.ones(len(orbits), dtype=torch.bool))
     orbits = orbits.in_basis(niggli_reduce(orbits.cell(goal.lattice))[1])
     start = Numbers(torch.rand(goal.u.shape, generator=generator).double(), goal.lattice)
-    way = orbits.shortest_way(start, goal)
+    way = orbits.shortest_motion(start, goal)
     there = orbits.crystals(Numbers(start.u + way, goal.lattice))
     wanted = orbits.crystals(goal)
     off = shortest(there.scaled_positions[:, None] - wanted.scaled_positions[None]).abs().amax(-1)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from asegen.crystals.crystals import Crystals
-from asegen.diffusion.coupling import short_way
+from asegen.diffusion.coupling import aligned_displacement
 from asegen.geometry.torus import shortest
 
 
@@ -23,7 +23,7 @@ def batch(seed: int) -> tuple[Crystals, torch.Tensor]:
 @given(st.integers(0, 500))
 def test_noise_is_only_translated_and_exchanged_within_an_element(seed: int) -> None:
     crystals, noise = batch(seed)
-    start = crystals.scaled_positions - short_way(crystals, noise)
+    start = crystals.scaled_positions - aligned_displacement(crystals, noise)
     for atoms in (slice(0, 6), slice(6, 9)):
         numbers = crystals.numbers[atoms]
         # Differences between atoms survive a translation: as multisets per pair of elements they must be the noise's.
@@ -43,7 +43,7 @@ def test_the_way_is_shorter_and_nearly_optimal() -> None:
     plain, ours, best = 0.0, 0.0, 0.0
     for seed in range(40):
         crystals, noise = batch(seed)
-        way = short_way(crystals, noise)
+        way = aligned_displacement(crystals, noise)
         torch.testing.assert_close(way[:6].mean(0), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-12)
         start = (crystals.scaled_positions - way)[:6]
         goal, numbers = crystals.scaled_positions[:6], crystals.numbers[:6]

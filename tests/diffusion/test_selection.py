@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.crystals.crystals import Crystals
@@ -17,7 +17,6 @@ def random_crystals(seed: int, count: int, edge: float = 3.0) -> Crystals:
     return Crystals(cell, positions, torch.full((2 * count,), 14), torch.full((count,), 2))
 
 
-@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_overlaps_are_those_of_the_published_rule(seed: int) -> None:
     crystals = random_crystals(seed, 30, edge=1.5)

@@ -37,13 +37,13 @@ def write_table(path: Path, rows: list[list[str]]) -> Path:
 def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tuple[str, str]]) -> None:
     found = from_file(write_table(tmp_path / "t.csv", rows), (1, 2))
     doubled = [(name, Composition(formula) * k) for name, formula in expected for k in (1, 2)]
-    assert [(c.material_id, Composition(c.formula)) for c in found] == doubled
-    assert [len(c.numbers) for c in found] == [composition.num_atoms for _, composition in doubled]
+    assert [(t.material_id, Composition(t.formula)) for t in found] == doubled
+    assert [len(t.numbers) for t in found] == [composition.num_atoms for _, composition in doubled]
 
 
 def test_frames_of_structures(tmp_path: Path) -> None:
     write(tmp_path / "a.traj", [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu") * 2])
-    assert [c.formula for c in from_file(tmp_path / "a.traj")] == ["NaCl", "Cu8"]
+    assert [t.formula for t in from_file(tmp_path / "a.traj")] == ["NaCl", "Cu8"]
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[lis
     except InputError as error:
         assert len(str(error).splitlines()) == 1
     else:
-        assert all(Composition(c.formula).num_atoms == len(c.numbers) for c in found)
+        assert all(Composition(t.formula).num_atoms == len(t.numbers) for t in found)

@@ -49,10 +49,9 @@ def test_any_text_is_what_pymatgen_reads_or_refused_in_one_line(text: str) -> No
 
 def test_parentheses_atoms_and_multiples() -> None:
     assert parse_formula("Ca(OH)2") == {"Ca": 1, "O": 2, "H": 2}
-    assert from_formula("SrTiO3", atoms=10)[0].formula == "Sr2Ti2O6"
+    assert from_formula("SrTiO3", n_atoms=10)[0].formula == "Sr2Ti2O6"
     assert [len(c.numbers) for c in from_formula("NaCl", (1, 2, 4))] == [2, 4, 8]
-    assert [c.formula for c in from_numbers([8, 22, 8], (1, 2), "mp-1")] == ["O2Ti", "O4Ti2"]
-    assert {c.material_id for c in from_numbers([8, 22, 8], (1, 2), "mp-1")} == {"mp-1"}
+    assert [c.formula for c in from_numbers([8, 22, 8], (1, 2))] == ["O2Ti", "O4Ti2"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_bad_formulas_are_refused_in_one_line(text: str) -> None:
 @pytest.mark.parametrize(("text", "atoms"), [("SrTiO3", 0), ("SrTiO3", 7), ("SrTiO3", 5000)])
 def test_bad_numbers_of_atoms(text: str, atoms: int) -> None:
     with pytest.raises(InputError, match=str(atoms)):
-        from_formula(text, atoms=atoms)
+        from_formula(text, n_atoms=atoms)
     with pytest.raises(InputError):
         from_formula(text, (0,))
     with pytest.raises(InputError):

@@ -1,12 +1,14 @@
-"""The generator with the shipped weights: exact composition, seeds, marks."""
+"""The generator with the shipped weights: exact composition, seeds, marks, and files that hold the same."""
 
 import numpy as np
 import pytest
+from ase.io import read
 from pymatgen.core import Composition
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.calculators import Generator
+from asegen.calculators import Generator, Request, open_source
 from asegen.errors import InputError
+from asegen.generation.run import Progress
 from asegen.structures.atoms import check_atoms
 from asegen.trained.samplers import DEFAULT_MODEL, load_generator
 from asegen.trained.weights import find_weights, shipped_weights
@@ -15,11 +17,11 @@ from asegen.training.registry import GENERATORS
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    return Generator(device="cpu", batch_size=5)
+    return Generator(open_source("diffusion", device="cpu"), batch_size=5)
 
 
 def test_composition_is_exact_and_info_complete(generator: Generator) -> None:
-    structures = generator.generate(["SrTiO3", "Cu"], n=3, seed=4, multiples=(1, 2), steps=5)
+    structures = generator.generate(Request(["SrTiO3", "Cu"], multiples=(1, 2)), n=3, seed=4, steps=5)
     assert [a.info["sample_index"] for a in structures] == list(range(12))
     for atoms in structures:
         assert Composition(atoms.info["formula"]) == AseAtomsAdaptor.get_structure(atoms).composition
@@ -54,8 +56,41 @@ def test_untrained_elements_are_named(generator: Generator) -> None:
     with pytest.raises(InputError, match="Og"):
         generator.generate("OgO2")
     assert len(generator.generate("OgO2", steps=2, force=True)) == 1
-    with pytest.raises(InputError, match="--steps"):
-        generator.generate("Cu", steps=0)
+
+
+def test_what_cannot_be_drawn_names_the_parameter(generator: Generator) -> None:
+    for named, settings in (("n = 0", {"n": 0}), ("steps = 0", {"steps": 0}), ("seed = -1", {"seed": -1})):
+        with pytest.raises(InputError, match=named):
+            generator.generate("Cu", **settings)
+    with pytest.raises(InputError, match="batch_size = 0"):
+        Generator("diffusion", batch_size=0)
+    for request, why in ((Request(), "needs a composition"), (Request("Cu", spacegroup=225), "without a space group")):
+        with pytest.raises(InputError, match=why):
+            generator.generate(request)
+    with pytest.raises(InputError, match="there are analogy, diffusion"):
+        Generator("no-such-source")
+    with pytest.raises(InputError, match="cell is no option of the source 'diffusion'"):
+        open_source("diffusion", cell="conventional")
+
+
+def test_a_file_holds_what_memory_holds_in_shards_and_resumed(generator: Generator, tmp_path) -> None:  # noqa: ANN001
+    request, told = Request(["NaCl", "Cu"], multiples=(1, 2)), []
+    expected = generator.generate(request, n=3, seed=2, steps=2)
+    finished = generator.run(request, tmp_path / "a.extxyz", n=3, seed=2, steps=2, report=told.append)
+    assert not finished.was_complete and finished.missing == [] and finished.left_out == []
+    assert [a.info for a in read(finished.path, ":")] == [a.info for a in expected]
+    assert isinstance(told[0], Progress) and told[0][:4] == (0, 0, 12, 27) and told[-1][:4] == (12, 27, 12, 27)
+    found = []
+    again = generator.run(request, tmp_path / "a.extxyz", 3, 2, steps=2, resume=True, found=found.append)
+    assert again.was_complete and [a.info for a in found] == [a.info for a in expected]
+    with pytest.raises(InputError, match="other arguments"):
+        generator.run(request, tmp_path / "a.extxyz", 3, 3, steps=2, resume=True)
+    with pytest.raises(InputError, match="exists: resume goes on, overwrite replaces it"):
+        generator.run(request, tmp_path / "a.extxyz", 3, 2, steps=2)
+    for k in (1, 2):
+        generator.run(request, tmp_path / f"{k}.extxyz", n=3, seed=2, steps=2, shard=f"{k}/2")
+    parts = [a.info for k in (1, 2) for a in read(tmp_path / f"{k}.extxyz", ":")]
+    assert sorted(parts, key=lambda info: info["sample_index"]) == [a.info for a in expected]
 
 
 def test_shipped_weights_load_and_are_small() -> None:

@@ -1,4 +1,4 @@
-"""A judge's training data: qualities are the matcher's, a killed run goes on, the command writes both splits."""
+"""The judge's training data: qualities are the matcher's, a killed run goes on, the command writes both splits."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import asegen.generation.judge_data as module
 from asegen.cli.main import main
 from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, load_split, write_shards
-from asegen.generation.judge_data import QUALITY, draw_candidates
+from asegen.generation.judge_data import QUALITY, draw_training_data
 from asegen.metrics.matching import rms_distance
 from asegen.structures.atoms import atoms_from_crystals
 from asegen.trained.samplers import StructureSampler, load_generator
@@ -32,7 +32,7 @@ def sampler() -> StructureSampler:
 
 
 def test_qualities_are_the_matcher_s(known: CrystalDataset, sampler: StructureSampler, tmp_path: Path) -> None:
-    drawn = draw_candidates(sampler, known, 3, 4, 0, 1, tmp_path / "work")
+    drawn = draw_training_data(sampler, known, 3, 4, 0, 1, tmp_path / "work")
     assert len(drawn) == 36 and sorted(drawn.ids) == sorted(f"id{i}#{k}" for i in range(12) for k in range(3))
     reals = dict(zip(known.ids, atoms_from_crystals(known.crystals), strict=True))
     qualities = drawn.targets[QUALITY].tolist()
@@ -46,7 +46,7 @@ def test_a_killed_run_goes_on(
     known: CrystalDataset, sampler: StructureSampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CRYSTALS_AT_ONCE", 5)
-    whole = draw_candidates(sampler, known, 2, 2, 0, 1, tmp_path / "whole")
+    whole = draw_training_data(sampler, known, 2, 2, 0, 1, tmp_path / "whole")
 
     class Killed(Exception):
         pass
@@ -56,20 +56,20 @@ def test_a_killed_run_goes_on(
             raise Killed
 
     with pytest.raises(Killed):
-        draw_candidates(sampler, known, 2, 2, 0, 1, tmp_path / "parts", kill)
+        draw_training_data(sampler, known, 2, 2, 0, 1, tmp_path / "parts", kill)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*.safetensors")}
-    resumed = draw_candidates(sampler, known, 2, 2, 0, 1, tmp_path / "parts")
+    resumed = draw_training_data(sampler, known, 2, 2, 0, 1, tmp_path / "parts")
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "parts").glob("*.safetensors")}
     assert len(before) == 2 and before.items() <= after.items()
     assert torch.equal(whole.crystals.cell, resumed.crystals.cell) and whole.ids == resumed.ids
-    other = draw_candidates(sampler, known, 2, 2, 1, 1, tmp_path / "parts")  # another seed begins afresh
+    other = draw_training_data(sampler, known, 2, 2, 1, 1, tmp_path / "parts")  # another seed begins afresh
     assert not torch.equal(other.crystals.cell, whole.crystals.cell)
 
 
 def test_command(known: CrystalDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for split in ("train", "val"):
         write_shards(tmp_path / "data", split, known)
-    argv = ["candidates", "--data", str(tmp_path / "data"), "-o", str(tmp_path / "out"), "-n", "2", "--limit", "4"]
+    argv = ["judge-data", "--data", str(tmp_path / "data"), "-o", str(tmp_path / "out"), "-n", "2", "--limit", "4"]
     main([*argv, "--steps", "1"])
     for split in ("train", "val"):
         made = load_split(tmp_path / "out", split)

@@ -136,11 +136,11 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     out = tmp_path / "a.extxyz"
     run(out, 1).finish()
     before = out.read_bytes()
-    with pytest.raises(InputError, match="--overwrite"):
+    with pytest.raises(InputError, match="overwrite replaces"):
         run(out, 1)
     begun = run(out, 1, overwrite=True)
     assert out.read_bytes() == before  # until the run is done
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="resume goes on"):
         run(out, 1)
     for choice in ({"resume": True}, {"overwrite": True}):
         with pytest.raises(InputError, match="another process"):
@@ -187,7 +187,7 @@ def test_another_run_s_beginning_is_refused(tmp_path: Path) -> None:
     state = json.loads(journal.read_text())
     for damaged in ("{", "[]", "{}", json.dumps({**state, "bytes": state["bytes"] + 1})):
         journal.write_text(damaged)
-        with pytest.raises(InputError, match="--overwrite"):
+        with pytest.raises(InputError, match="with overwrite"):
             PartialOutput(str(output.out), "abc", resume=True)
     output.part.unlink()
     journal.write_text(json.dumps(state))

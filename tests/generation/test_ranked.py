@@ -12,28 +12,34 @@ from ase.calculators.emt import EMT
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.calculators import Generator, RankedGenerator, TemplateGenerator
+from asegen.calculators import Generator, Ranking
 from asegen.errors import AsegenError, InputError
 from asegen.generation.rankers import find_ranker
+from asegen.generation.source import Identity, Source
 
 
-class Shelf(Generator):
+class Shelf(Source):
     """Gives fixed structures in turn, of any formula."""
 
+    identity = Identity("shelf", "1", frozenset(range(1, 100)), max_atoms=4, default_steps=1)
+
     def __init__(self, structures: list[Atoms]) -> None:
-        super().__init__(device="cpu", quick=True)
         self.structures, self.asked = structures, 0
 
-    def sample(self, batch, seeds, steps):  # noqa: ANN001, ANN202
-        self.asked += len(batch)
-        return [self.structures[sample.repeat % len(self.structures)].copy() for sample in batch]
+    def propose(self, samples, seeds, steps):  # noqa: ANN001, ANN202
+        self.asked += len(samples)
+        return [self.structures[sample.repeat % len(self.structures)].copy() for sample in samples]
+
+
+def ranked(source: Source, by: str, candidates: int, batch_size: int = 64) -> Generator:
+    return Generator(source, rank=Ranking(by, candidates, device="cpu"), batch_size=batch_size)
 
 
 COPPER = [bulk("Cu", kind, a=a) for kind, a in [("sc", 2.4), ("fcc", 3.61), ("bcc", 2.87)]]
 
 
 def test_order_and_energies_are_those_of_the_calculator() -> None:
-    found = RankedGenerator(Shelf(COPPER), "emt", 3, device="cpu").generate("Cu", n=3)
+    found = ranked(Shelf(COPPER), "emt", 3).generate("Cu", n=3)
     energies = []
     for atoms in found:
         atoms.calc = EMT()
@@ -46,14 +52,14 @@ def test_order_and_energies_are_those_of_the_calculator() -> None:
 
 def test_copies_are_left_out_and_the_next_follow() -> None:
     copies = [COPPER[1], COPPER[1].repeat(1), COPPER[0], COPPER[1]]
-    found = RankedGenerator(Shelf(copies), "emt", 4, device="cpu").generate("Cu", n=4)
+    found = ranked(Shelf(copies), "emt", 4).generate("Cu", n=4)
     assert len(found) == 2 and [atoms.info["sample_index"] for atoms in found] == [0, 1]
     for pair in combinations(found, 2):
         assert not StructureMatcher().fit(*map(AseAtomsAdaptor.get_structure, pair))
 
 
 def test_what_keeps_less_keeps_the_first() -> None:
-    generator = RankedGenerator(Shelf(COPPER), "emt", 3, device="cpu")
+    generator = ranked(Shelf(COPPER), "emt", 3)
     whole, best = generator.generate("Cu", n=3), generator.generate("Cu", n=1)
     assert len(best) == 1
     np.testing.assert_array_equal(best[0].positions, whole[0].positions)
@@ -61,7 +67,7 @@ def test_what_keeps_less_keeps_the_first() -> None:
 
 def test_a_formula_asked_for_twice_is_drawn_once() -> None:
     shelf = Shelf(COPPER)
-    first, second = RankedGenerator(shelf, "emt", 3, device="cpu").generate(["Cu", "Cu"])
+    first, second = ranked(shelf, "emt", 3).generate(["Cu", "Cu"])
     assert shelf.asked == 3
     assert (first.positions == second.positions).all()
     assert (first.info["sample_index"], second.info["sample_index"]) == (0, 1)
@@ -69,37 +75,36 @@ def test_a_formula_asked_for_twice_is_drawn_once() -> None:
 
 def test_what_is_invalid_comes_last_and_is_marked() -> None:
     overlapping = Atoms("Cu2", cell=[2.5, 2.5, 2.5], scaled_positions=[(0, 0, 0), (0.1, 0, 0)], pbc=True)
-    found = RankedGenerator(Shelf([overlapping, COPPER[1]]), "emt", 2, device="cpu").generate("Cu", n=2)
+    found = ranked(Shelf([overlapping, COPPER[1]]), "emt", 2).generate("Cu", n=2)
     assert [atoms.info["valid"] for atoms in found] == [True, False]
     assert found[1].info["reason"].startswith("overlapping")
     assert "energy_per_atom" not in found[1].info
 
 
-def test_score_weighs_promise_energy_and_symmetry() -> None:
+def test_score_weighs_prior_energy_and_symmetry() -> None:
     hidden = [COPPER[0].copy(), bulk("Cu", "fcc", a=3.61, orthorhombic=True)]
-    hidden[0].info["promise"] = -2.0
-    found = RankedGenerator(Shelf(hidden), "emt", 2, device="cpu").generate("Cu", n=2)
+    hidden[0].info["log_prior"] = -2.0
+    found = ranked(Shelf(hidden), "emt", 2).generate("Cu", n=2)
     for atoms in found:
         group = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), 0.1)
         operations = {"m-3m": 48, "4/mmm": 16}[group.pointgroup]
-        promise = -2.0 if len(atoms) == 1 else 0.0
-        expected = promise + 1.4 * log(operations) - atoms.info["energy_per_atom"] / 0.05
+        prior = -2.0 if len(atoms) == 1 else 0.0
+        expected = prior + 1.4 * log(operations) - atoms.info["energy_per_atom"] / 0.05
         assert atoms.info["score"] == pytest.approx(expected)
 
 
-def test_without_an_energy_the_promise_decides() -> None:
-    promising = [atoms.copy() for atoms in COPPER]
-    for atoms, promise in zip(promising, (-1.0, -3.0, -2.0), strict=True):
-        atoms.info["promise"] = promise
-    found = RankedGenerator(Shelf(promising), "none", 3, device="cpu").generate("Cu", n=3)
-    assert [atoms.info["promise"] for atoms in found] == [-1.0, -2.0, -3.0]
+def test_without_an_energy_the_prior_decides() -> None:
+    likely = [atoms.copy() for atoms in COPPER]
+    for atoms, prior in zip(likely, (-1.0, -3.0, -2.0), strict=True):
+        atoms.info["log_prior"] = prior
+    found = ranked(Shelf(likely), "none", 3).generate("Cu", n=3)
+    assert [atoms.info["log_prior"] for atoms in found] == [-1.0, -2.0, -3.0]
     assert all("energy_per_atom" not in atoms.info for atoms in found)
 
 
-def test_batches_change_nothing() -> None:
+def test_batches_change_nothing(template: Source) -> None:
     formulas = ["KCl", "MgO", "CaTiO3", "NaBr"]
-    large = RankedGenerator(TemplateGenerator("aflow", device="cpu", quick=True), "none", 3, device="cpu")
-    small = RankedGenerator(TemplateGenerator("aflow", device="cpu", quick=True, batch_size=1), "none", 3, device="cpu")
+    large, small = ranked(template, "none", 3), ranked(template, "none", 3, batch_size=1)
     pairs = list(zip(large.generate(formulas, n=2), small.generate(formulas, n=2), strict=True))
     assert pairs
     for a, b in pairs:
@@ -108,7 +113,7 @@ def test_batches_change_nothing() -> None:
 
 
 def test_a_structure_that_the_calculator_cannot_judge_does_not_end_the_run() -> None:
-    found = RankedGenerator(Shelf([bulk("Si")]), "emt", 1, device="cpu").generate("Si2")
+    found = ranked(Shelf([bulk("Si")]), "emt", 1).generate("Si2")
     assert "Si" in found[0].info["energy_missing"] and "energy_per_atom" not in found[0].info
 
 
@@ -123,7 +128,7 @@ def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
     pytest.importorskip("chgnet")
     from chgnet.model.dynamics import CHGNetCalculator
 
-    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Cu", a=15)]
+    structures = [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu"), bulk("MgO", "rocksalt", a=4.2), bulk("Xe", a=9.5)]
     structures.append(bulk("Cu", "sc", a=0.8))
     found = find_ranker("chgnet", "cpu").judge(structures)
     assert isnan(found[3].energy) and found[3].reason.startswith("isolated atom")
@@ -134,7 +139,7 @@ def test_chgnet_in_batches_gives_what_its_calculator_gives() -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asegen.potentials.engine.util.find_spec", lambda name: None)
+    monkeypatch.setattr("asegen.potentials.chgnet.util.find_spec", lambda name: None)
     with pytest.raises(AsegenError, match="chgnet is not installed"):
         find_ranker("chgnet")
 
@@ -155,8 +160,8 @@ def test_rankings_that_are_not_there(name: str, steps: int, message: str) -> Non
 
 
 def test_no_more_can_be_kept_than_there_are() -> None:
-    generator = RankedGenerator(Shelf(COPPER), "none", 3, device="cpu")
+    generator = ranked(Shelf(COPPER), "none", 3)
     with pytest.raises(InputError, match="1 to 3"):
         generator.generate("Cu", n=4)
     with pytest.raises(InputError, match="at least 1 candidate"):
-        RankedGenerator(Shelf(COPPER), "none", 0, device="cpu")
+        ranked(Shelf(COPPER), "none", 0)

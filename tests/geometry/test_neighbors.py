@@ -7,7 +7,7 @@ import pytest
 import torch
 from ase.build import bulk
 from ase.neighborlist import primitive_neighbor_list
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Structure
 
@@ -102,7 +102,6 @@ def assert_consistent(found: Neighbors, cells: torch.Tensor, positions: torch.Te
     assert not identities(found) or max(identities(found).values()) == 1
 
 
-@settings(max_examples=10)
 @given(SEEDS, st.sampled_from([torch.float32, torch.float64]))
 def test_within_a_cutoff_is_brute_force(seed: int, dtype: torch.dtype) -> None:
     inputs = batch(strange_crystals(np.random.default_rng(seed)), dtype)
@@ -116,7 +115,6 @@ def test_within_a_cutoff_is_brute_force(seed: int, dtype: torch.dtype) -> None:
         first += n
 
 
-@settings(max_examples=10)
 @given(SEEDS, st.sampled_from([1, 12, 32]), st.sampled_from([torch.float32, torch.float64]))
 def test_nearest_is_brute_force(seed: int, k: int, dtype: torch.dtype) -> None:
     inputs = batch(strange_crystals(np.random.default_rng(seed)), dtype)
@@ -135,7 +133,6 @@ def test_nearest_is_brute_force(seed: int, k: int, dtype: torch.dtype) -> None:
         first += n
 
 
-@settings(max_examples=10)
 @given(SEEDS)
 def test_agrees_with_ase_and_pymatgen(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -14,7 +14,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
 from asegen.errors import InputError
-from asegen.ingest.ingest import count_kinds, ingest, plan_splits
+from asegen.ingest.ingest import count_kinds, ingest
+from asegen.ingest.plan import plan_splits
 from asegen.structures.atoms import atoms_from_crystals
 
 

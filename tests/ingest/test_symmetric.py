@@ -50,7 +50,7 @@ def test_crystals_are_those_of_their_orbits(shards: Path) -> None:
 def test_a_symmetric_flow_trains_on_them_and_on_nothing_else(shards: Path, tmp_path: Path) -> None:
     table = {
         "model": {"class": "CrystalTransformer", "width": 16, "layers": 1, "heads": 2},
-        "process": {"class": "SymmetricFlow"},
+        "task": {"class": "SymmetricFlow"},
         "data": {"atom_budget": 40},
         "optimizer": {"steps": 4, "warmup_steps": 1, "ema": 0.5},
         "validate_every": 2,

@@ -9,9 +9,11 @@ from ase import Atoms
 from ase.build import bulk
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.errors import InputError
 from asegen.metrics import evaluate
-from asegen.metrics.chgnet import ChgnetEmbedder, features
+from asegen.metrics.chgnet import ChgnetEmbedder
 from asegen.metrics.inputs import Inputs
+from asegen.potentials.chgnet import features
 from asegen.structures.atoms import read_structures
 
 pytest.importorskip("chgnet")
@@ -33,7 +35,7 @@ def test_features_are_chgnet_s_per_atom_and_know_no_cell() -> None:
 
 
 def test_alone_in_a_large_cell_is_no_crystal() -> None:
-    with pytest.raises(ValueError, match="isolated"):
+    with pytest.raises(InputError, match="isolated"):
         features(Atoms("Na", cell=[9] * 3, pbc=True))
 
 

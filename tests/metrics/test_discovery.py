@@ -60,6 +60,13 @@ def test_stable_unique_and_novel() -> None:
     assert found.using == {"energies by": "mine"}
 
 
+def test_the_energy_above_the_hull_of_a_screening_counts() -> None:
+    screened = SALT.copy()
+    screened.info["e_hull"] = 0.02
+    found = evaluate([screened], metrics=["discovery"]).metrics["discovery"].values
+    assert found["stable"] == 0 and found["stable within 0.1 eV/atom"] == 1
+
+
 def test_as_many_unique_ones_as_pymatgen_has_groups() -> None:
     crystals = []
     for k in range(8):

@@ -52,7 +52,7 @@ def cgcnn_weights(property_weights: dict[str, Path], tmp_path_factory: pytest.Te
 
     table = {
         "model": {"class": "CGCNN", "width": 8, "layers": 1},
-        "process": {"class": "Regression"},
+        "task": {"class": "Regression"},
         "data": {"atom_budget": 20, "targets": ["formation_energy_per_atom"]},
         "optimizer": {"steps": 6, "warmup_steps": 1, "ema": 0.5},
     }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.io import write
 
 from asegen.errors import InputError
 from asegen.metrics import METRICS, evaluate
@@ -47,10 +48,24 @@ def test_a_side_without_any_valid_structure_ends_no_run(tmp_path: Path) -> None:
         assert np.isnan(found.metrics["density"].values["EMD g/cm³"]) and np.isnan(found.metrics["fad"].values["FAD"])
 
 
+def test_files_by_name_folders_and_a_single_crystal(tmp_path: Path) -> None:
+    write(tmp_path / "salt.extxyz", SALT)
+    by_name = evaluate(str(tmp_path / "salt.extxyz"), SALT, metrics=["density"])
+    assert by_name == evaluate([SALT], [SALT], metrics=["density"]) == evaluate(tmp_path, SALT, metrics=["density"])
+
+
+def test_it_can_be_printed() -> None:
+    found = str(evaluate([SALT, Atoms()], [SALT], metrics=["validity", "density", "discovery"]))
+    lines = found.splitlines()
+    assert lines[0].split() == ["validity:", "published", "0.5000"]
+    assert lines[-1].startswith("discovery: no structure has an energy_above_hull")
+    assert {line.rindex(".") for line in lines[:6]} == {lines[0].rindex(".")}
+
+
 def test_the_number_of_processes_changes_nothing() -> None:
     generated = [SALT, bulk("Cu", a=3.7), bulk("Si")]
     names = ["validity", "match", "metre", "discovery"]
-    one, two = (evaluate(generated, [SALT, bulk("Cu")], [SALT], names, jobs) for jobs in (1, 2))
+    one, two = (evaluate(generated, [SALT, bulk("Cu")], [SALT], metrics=names, jobs=jobs) for jobs in (1, 2))
     assert one == two
     assert list(one.metrics) == names
 
@@ -60,5 +75,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_read() -> None:
         evaluate([SALT], metrics=["charm"])
     with pytest.raises(InputError, match="needs reference"):
         evaluate([SALT], metrics=["fad"])
+    with pytest.raises(InputError, match="jobs = 0"):
+        evaluate([SALT], jobs=0)
     with pytest.raises(InputError, match="no structures"):
         evaluate([], metrics=["validity"])

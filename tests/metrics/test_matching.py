@@ -1,11 +1,14 @@
 """Matching: equal crystals in any setting, displaced ones by their distance, others not; time limits."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from asegen.metrics.matching import rms_distance, rms_distances
+from asegen.parallel.processes import Processes
 
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 
@@ -35,12 +38,13 @@ def test_other_crystals_do_not_match() -> None:
     assert rms_distance(SALT, broken) is None
 
 
-def test_pairs_come_back_in_order_from_any_number_of_workers() -> None:
+def test_pairs_come_back_in_order_from_any_number_of_workers(lasting_workers: Callable[[int], Processes]) -> None:
     pairs: list[tuple[Atoms, Atoms]] = []
     for k in range(40):
         moved = SALT.copy()
         moved.positions[1] += (0.01 * k, 0, 0)
         pairs.append((SALT, moved))
     alone = [rms_distance(*pair) for pair in pairs]
-    assert list(rms_distances(pairs, 2)) == alone
+    for workers in (1, 2):
+        assert list(rms_distances(pairs, lasting_workers(workers))) == alone
     assert np.all(np.diff([d for d in alone if d is not None]) > 0)

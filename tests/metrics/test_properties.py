@@ -12,12 +12,12 @@ from hypothesis.strategies import DrawFn
 from scipy.spatial.transform import Rotation
 
 from asegen.metrics import METRICS, evaluate
-from asegen.metrics.chgnet import features
 from asegen.metrics.coverage import fingerprint
 from asegen.metrics.embedding import NetworkEmbedder
 from asegen.metrics.inputs import Inputs, reduced_formula
 from asegen.metrics.matching import rms_distance, same_crystal
 from asegen.metrics.validity import published_rule
+from asegen.potentials.chgnet import features
 from asegen.structures.validity import check_atoms, density
 
 PEROVSKITE = Atoms(

@@ -1,5 +1,7 @@
 """What was computed once is there for other metrics and for the next run, however the first one ended."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +75,10 @@ def test_the_next_evaluation_computes_nothing(tmp_path: Path, computed: list[Any
     pytest.importorskip("matminer")
     names = ["composition", "coverage", "fd-crystalnn", "match", "metre", "discovery"]
     crystals = [SALT, bulk("Cu")]
-    first = evaluate(crystals, crystals, crystals, names, cache=tmp_path)
+    first = evaluate(crystals, crystals, crystals, metrics=names, cache=tmp_path)
     # 2 compositions, 2 fingerprints, 2 distances for both match and METRe, 2 pairs for novelty
     assert len(computed) == 8
-    again = evaluate(crystals, crystals, crystals, names, cache=tmp_path)
+    again = evaluate(crystals, crystals, crystals, metrics=names, cache=tmp_path)
     assert again.as_dict() == first.as_dict() and len(computed) == 8
 
 
@@ -86,3 +88,11 @@ def test_keys_tell_crystals_and_their_order_apart() -> None:
     keys = [("a", SALT), ("b", SALT), ("a", moved), ("a", SALT, moved), ("a", moved, SALT)]
     assert len({content_key(method, *crystals) for method, *crystals in keys}) == 5  # type: ignore[misc]
     assert content_key("a", SALT) == content_key("a", Atoms(SALT))
+
+
+def test_worker_processes_start_without_torch() -> None:
+    code = (
+        "import sys, asegen.metrics.coverage, asegen.metrics.matching, asegen.metrics.validity, asegen.ingest.prepare\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from asegen.errors import CheckpointError
-from asegen.models.checkpoint import load_weights, read_header, read_tensors, write_tensors
+from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
+from asegen.models.header import read_header
 
 
 def test_round_trip(tmp_path: Path) -> None:

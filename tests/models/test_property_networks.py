@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -60,7 +60,6 @@ def close(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-8) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=6)
 @given(seed=st.integers(0, 1000))
 def test_rotations_translations_and_permutations(name: str, seed: int) -> None:
     model, c = network(name), crystals(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.data import covalent_radii
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.crystals.crystals import Crystals
@@ -24,7 +24,6 @@ def make(seed: int, dropout: float = 0.0) -> tuple[CrystalTransformer, Crystals,
     return model.double(), crystals.to(dtype=torch.float64), torch.randn(3, 6).double(), torch.rand(3).double()
 
 
-@settings(max_examples=5)
 @given(st.integers(0, 100))
 def test_invariances(seed: int) -> None:
     model, crystals, lattice, time = make(seed)

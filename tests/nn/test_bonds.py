@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
 from ase.spacegroup import crystal
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core.local_env import IsayevNN
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -62,7 +62,6 @@ def test_bonds_of_known_crystals(atoms: Atoms) -> None:
     assert pairs(atoms, bonded_graph(crystals_from_atoms([atoms]))) == pymatgen_bonds(atoms)
 
 
-@settings(max_examples=12)
 @given(st.integers(0, 10_000))
 def test_bonds_of_random_crystals(seed: int) -> None:
     atoms = random_crystal(seed)

@@ -11,8 +11,11 @@ import pytest
 from asegen.errors import AsegenError, InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.potentials.engine import find_engine
-from asegen.screening.pipeline import screen
-from asegen.screening.stages import Compare, Deduplicate, Read, Relax
+from asegen.screening.pipeline import run_stages
+from asegen.screening.stages.compare import Compare
+from asegen.screening.stages.deduplicate import Deduplicate
+from asegen.screening.stages.read import Read
+from asegen.screening.stages.relax import Relax
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))
 from test_kill import candidates
@@ -28,7 +31,7 @@ dashboard_address = ":0"
 
 
 def plain(results: list) -> list[tuple]:
-    return [(r.id, r.status, r.rank, r.energy, r.duplicate_of) for r in results]
+    return [(r.id, r.status, r.rank, r["energy"], r["duplicate_of"]) for r in results]
 
 
 @pytest.mark.slow
@@ -37,7 +40,7 @@ def test_killed_workers_change_nothing(tmp_path: Path, size: str) -> None:
     candidates(tmp_path / "in.extxyz", 60)
     (tmp_path / "cluster.toml").write_text(LOCAL.format(size=size))
     stages = [Read(), Deduplicate(), Relax(find_engine("emt"), fmax=0.3, steps=60), Compare()]
-    alone = screen([tmp_path / "in.extxyz"], tmp_path / "alone", stages, jobs=2)
+    alone = run_stages([tmp_path / "in.extxyz"], tmp_path / "alone", stages, jobs=2)
     killed: list[int] = []
     with cluster(tmp_path / "cluster.toml") as force:
         over = threading.Event()
@@ -51,7 +54,7 @@ def test_killed_workers_change_nothing(tmp_path: Path, size: str) -> None:
 
         killer = threading.Thread(target=kill)
         killer.start()
-        found = screen([tmp_path / "in.extxyz"], tmp_path / "far", stages, workforce=force)
+        found = run_stages([tmp_path / "in.extxyz"], tmp_path / "far", stages, workforce=force)
         over.set()
         killer.join()
     assert plain(found) == plain(alone)
@@ -65,7 +68,7 @@ def test_a_scheduler_that_runs_is_found_by_its_address(tmp_path: Path) -> None:
     candidates(tmp_path / "in.extxyz", 8)
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as running:
         with scheduler(running.scheduler_address) as force:
-            found = screen([tmp_path / "in.extxyz"], tmp_path / "run", [Read()], workforce=force)
+            found = run_stages([tmp_path / "in.extxyz"], tmp_path / "run", [Read()], workforce=force)
     assert len(found) == 8
 
 

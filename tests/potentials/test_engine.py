@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 
-from asegen.errors import AsegenError, InputError
+from asegen.errors import AsegenError, InputError, Reason
+from asegen.potentials import chgnet
 from asegen.potentials.engine import MP2020, find_engine
+from asegen.potentials.registry import POTENTIALS, module_of
 
 
 def rattled_salt() -> Atoms:
@@ -29,9 +32,8 @@ def test_emt_after_a_pickle_is_emt() -> None:
     atoms.calc, peer.calc = engine.calculator(), EMT()
     assert atoms.get_potential_energy() == peer.get_potential_energy()
     assert engine.refusal(bulk("Cu")) is None
-    assert "Na" in engine.refusal(bulk("NaCl", "rocksalt", a=5.6)).detail and "Cl" in str(
-        engine.refusal(rattled_salt())
-    )
+    refusal = engine.refusal(rattled_salt())
+    assert refusal is not None and refusal.detail == "emt does not know Cl, Na"
 
 
 def test_chgnet_gives_what_chgnet_gives(capfd: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +74,30 @@ def test_chgnet_refuses_what_it_never_saw() -> None:
         lonely.get_potential_energy()
 
 
+def test_many_energies_at_once_are_those_of_the_calculator() -> None:
+    pytest.importorskip("chgnet")
+    crystals = [
+        bulk("Cu"),
+        rattled_salt(),
+        bulk("Cs", "bcc", a=6.1),
+        rattled_salt() * (2, 1, 1),
+        bulk("Xe", "sc", a=9.0),
+    ]
+    found = chgnet.energies(crystals)
+    assert isinstance(found[-1], Reason) and found[-1].kind == "isolated atom"
+    calculator = find_engine("chgnet").calculator()
+    for atoms, energy in zip(crystals[:-1], found[:-1], strict=True):
+        assert energy == pytest.approx(calculator.get_potential_energy(atoms) / len(atoms), abs=1e-5)
+    assert chgnet.energies([]) == []
+
+
+@pytest.mark.parametrize("name", POTENTIALS)
+def test_every_entry_has_what_an_entry_needs(name: str) -> None:
+    module = module_of(name)
+    assert list(signature(module.find).parameters) == ["name"]
+    assert list(signature(module.calculator).parameters) == ["name", "directory"]
+
+
 OWN = """
 from ase.calculators.lj import LennardJones
 
@@ -83,6 +109,9 @@ def plain():
 
 def wrong():
     return 3
+
+def broken():
+    raise RuntimeError("no\\nweights here")
 
 number = 3
 """
@@ -118,9 +147,18 @@ def test_what_is_no_calculator(own: str, attribute: str) -> None:
         find_engine(f"{own}:{attribute}")
 
 
-def test_a_function_that_gives_no_calculator(own: str) -> None:
-    with pytest.raises(InputError, match="not an ASE calculator"):
-        find_engine(f"{own}:wrong").calculator()
+def test_what_gives_no_calculator_is_found_out_at_once_in_one_line(own: str, tmp_path: Path) -> None:
+    (tmp_path / "unfinished.py").write_text("class Own(:")
+    (tmp_path / "lacking.py").write_text("raise KeyError('MY_LICENCE')")
+    for name, message in (
+        (f"{own}:wrong", "not an ASE calculator"),
+        (f"{own}:broken", "gives no calculator: RuntimeError: no weights here"),
+        ("unfinished:Own", "unfinished fails with SyntaxError"),
+        ("lacking:Own", "lacking fails with KeyError: 'MY_LICENCE'"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            find_engine(name)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nothing", "no.such.module:Thing", ":x", ""])

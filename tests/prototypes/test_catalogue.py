@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
 from asegen.errors import CheckpointError, InputError
-from asegen.prototypes.catalogue import Catalogue, chemical_distance, numbers_of_sites
+from asegen.prototypes.catalogue import Catalogue, numbers_of_sites
+from asegen.prototypes.votes import chemical_distance
 from asegen.symmetry.assignments import Occupation, canonical, fits
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from asegen.calculators import TemplateGenerator
+from asegen.calculators import Generator, open_source
 from asegen.errors import CheckpointError
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sources import KNOWN, open_library
@@ -27,7 +27,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> TemplateLibrary:
 def test_the_shipped_crystals_have_the_groups_that_their_names_say(library: TemplateLibrary) -> None:
     assert len(library) > 17_000
     for index in range(0, len(library), 1500):
-        atoms: Atoms = library.crystals[index]
+        atoms: Atoms = library.atoms([index])[0]
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
         name, group = library.ids[index].rsplit("-", 1)
         assert spglib.get_symmetry_dataset(cell, symprec=1e-3).number == int(group)
@@ -35,7 +35,7 @@ def test_the_shipped_crystals_have_the_groups_that_their_names_say(library: Temp
 
 
 def test_rock_salt_is_known_with_its_size(library: TemplateLibrary) -> None:
-    (atoms,) = TemplateGenerator(library, device="cpu", quick=True).generate("NaCl")
+    (atoms,) = Generator(open_source("template", templates=library, device="cpu", quick=True)).generate("NaCl")
     assert atoms.info["spacegroup"] == 225
     np.testing.assert_allclose((4 * atoms.cell.volume) ** (1 / 3), 5.64, rtol=0.03)  # Å, experiment
 

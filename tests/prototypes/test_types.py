@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.prototypes.types import occupation_of, type_numbers
@@ -43,7 +43,6 @@ def test_small_distortions_are_of_the_same_type() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from([SALT, FLUORITE]))
-@settings(max_examples=15)
 def test_types_depend_neither_on_origin_nor_on_cell(seed: int, atoms: Atoms) -> None:
     rng = np.random.default_rng(seed)
     other = atoms.copy()

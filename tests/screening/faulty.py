@@ -84,7 +84,7 @@ class Killing(Stage):
             tries.touch()
             if first or not self.once:
                 os.kill(os.getpid(), self.number)
-        return [Outcome("ok", "", {"notes": ["survived"]}) for _ in candidates]
+        return [Outcome(notes=("survived",)) for _ in candidates]
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from ase.build import bulk
 
-from asegen.errors import InputError
+from asegen.errors import InputError, Reason
 from asegen.screening import claims
 from asegen.screening.claims import Ledger
-from asegen.screening.ledger import FILE, funnel, read_atoms, results
+from asegen.screening.columns import Column, as_json
+from asegen.screening.ledger import FILE, funnel, read_atoms
 from asegen.screening.records import Input, Outcome
+from asegen.screening.result import results
+
+COLUMNS = [Column(name, "of the test") for name in ("formula", "energy", "steps")]
 
 
 def begun(folder: Path, n: int = 6, size: int = 1) -> Ledger:
@@ -23,6 +27,7 @@ def begun(folder: Path, n: int = 6, size: int = 1) -> Ledger:
     ledger = Ledger(folder)
     ledger.register({"/in": "hash"}, [Input("in", k, f"n{k}", "error", "bad") for k in range(n)])
     keys = list(range(1, n + 1))
+    ledger.note(columns=as_json(COLUMNS))
     ledger.begin("one", 0, {"a": 1}, [keys[k : k + size] for k in range(0, n, size)])
     return ledger
 
@@ -77,7 +82,7 @@ def test_tries_are_counted_and_those_that_failed_come_last(tmp_path: Path) -> No
     assert good.members == (2,)
     assert not ledger.fail(bad, crashed=True)
     assert ledger.claim("one", 1) == []  # still claimed, to be given up
-    assert ledger.finish(bad, [Outcome("quarantined", "crashed")], 0.0)
+    assert ledger.finish(bad, [Outcome("quarantined", Reason("crashed", "twice"))], 0.0)
     assert [ledger.fail(good, crashed=False) for _ in range(1)] == [True]
     for expected in (True, False):
         (good,) = ledger.claim("one", 1)
@@ -117,9 +122,9 @@ def test_what_stages_say_adds_up(tmp_path: Path) -> None:
     crystal = bulk("Cu").repeat((2, 1, 1))
     crystal.rattle(0.1, seed=1)
     said = [
-        Outcome("ok", "", {"formula": "Cu", "notes": ["a"], "artifacts": {"x": "y"}, "steps": 1}, crystal),
-        Outcome("rejected", "bad cell: flat"),
-        Outcome("ok", "", {"formula": "Al", "energy": -1.0}),
+        Outcome("ok", None, {"formula": "Cu", "steps": 1}, crystal, ("a",), {"x": "y"}),
+        Outcome("rejected", Reason("bad cell", "flat")),
+        Outcome("ok", None, {"formula": "Al", "energy": -1.0}),
     ]
     for unit, outcome in zip(ledger.claim("one", 3), said, strict=True):
         ledger.finish(unit, [outcome], 1.5)
@@ -128,14 +133,18 @@ def test_what_stages_say_adds_up(tmp_path: Path) -> None:
     first, third = ledger.claim("two", 2)
     (loaded,) = ledger.load(first.members, "two")
     assert (loaded.atoms.positions == crystal.positions).all() and (loaded.atoms.cell == crystal.cell).all()
-    ledger.finish(first, [Outcome("unconverged", "too far", {"notes": ["b"], "energy": -2.0, "steps": 9})], 1.0)
+    ledger.finish(
+        first, [Outcome("unconverged", Reason("unconverged", "far"), {"energy": -2.0, "steps": 9}, None, ("b",))], 1.0
+    )
     assert {r.status for r in results(tmp_path)} == {"pending", "rejected"}
     ledger.finish(third, [Outcome()], 1.0)
     ledger.note(finished=["one", "two"])
     al, cu, flat = results(tmp_path)
     assert (al.id, al.status, al.rank) == ("000003", "ok", 1)
-    assert (cu.status, cu.rank, cu.steps, cu.notes, cu.artifacts) == ("unconverged", 1, 9, ("a", "b"), {"x": "y"})
-    assert (flat.status, flat.reason, flat.rank, flat.seconds) == ("rejected", "bad cell: flat", None, 1.5)
+    assert (cu.status, cu.text, cu.rank) == ("unconverged", "far", 1)
+    assert (cu["steps"], cu["formula"], cu.notes, cu.artifacts) == (9, "Cu", ("a", "b"), {"x": "y"})
+    assert (flat.status, flat.reason, flat.rank) == ("rejected", Reason("bad cell", "flat"), None)
+    assert (flat["reason"], flat["seconds"], flat["energy"]) == ("bad cell: flat", 1.5, None)
     assert (read_atoms(tmp_path, cu.id).positions == crystal.positions).all()
     assert read_atoms(tmp_path, al.id) is None
     counts = funnel(tmp_path)
@@ -191,8 +200,8 @@ def test_a_result_that_is_no_json_is_refused_whole(tmp_path: Path) -> None:
     ledger = begun(tmp_path, 1)
     (unit,) = ledger.claim("one", 1)
     with pytest.raises(ValueError, match="JSON"):
-        ledger.finish(unit, [Outcome("ok", "", {"energy": float("nan")})], 0.0)
-    assert ledger.finish(unit, [Outcome("failed", "NaN")], 0.0)
+        ledger.finish(unit, [Outcome("ok", None, {"energy": float("nan")})], 0.0)
+    assert ledger.finish(unit, [Outcome("failed", Reason("energy", "NaN"))], 0.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")

@@ -9,8 +9,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
-from asegen.structures import cif
+from asegen.structures import cif, cif_tags
 from asegen.structures.cif import StructureError, cif_to_atoms
+from asegen.structures.reading import read_entries, read_entry
 
 PROTOTYPES = {
     "NaCl": Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
@@ -189,6 +190,113 @@ def test_what_cannot_be_used_is_one_line_with_its_kind(content, reason):
 
 
 def test_too_much_text_is_not_parsed(monkeypatch):
-    monkeypatch.setattr(cif, "MAX_TEXT", 100)
+    monkeypatch.setattr(cif_tags, "MAX_TEXT", 100)
     with pytest.raises(StructureError, match="too large"):
         cif_to_atoms(text())
+
+
+def test_a_text_field_may_hold_lines_that_begin_like_blocks_and_fields(tmp_path):
+    field = "_publ_section_title\n;\nA title\ndata_not_a_block\n  ; indented\nloop_\n;\n"
+    content = text(symmetry=field) + text(sites="Mg1 Mg 0 0 0\n").replace("data_x", "DATA_y")
+    (tmp_path / "a.cif").write_text(content)
+    entries = list(read_entries(tmp_path / "a.cif"))
+    assert [read_entry(entry)[1].get_chemical_formula() for entry in entries] == ["ClNa", "Mg"]
+
+
+MAGNETIC = """_parent_space_group.IT_number 136
+_space_group_magn.number_BNS 136.499
+loop_
+_space_group_symop_magn_operation.id
+_space_group_symop_magn_operation.xyz
+1 x,y,z,+1
+2 -x,-y,-z,+1
+loop_
+_space_group_symop_magn_centering.id
+_space_group_symop_magn_centering.xyz
+1 x,y,z,+1
+2 x+1/2,y+1/2,z+1/2,-1
+"""
+
+
+def test_magnetic_operations_move_atoms():
+    atoms = cif_to_atoms(text(symmetry=MAGNETIC, sites="Mn1 Mn 0.1 0.2 0.3\n"))
+    assert len(atoms) == 4 and "magnetic moments left out" in atoms.info[cif.NOTE]
+    assert len(cif_to_atoms(text(symmetry=MAGNETIC.split("loop_\n_space_group_symop_magn_centering")[0]))) == 2
+
+
+def test_tags_of_the_newer_dictionary_have_dots():
+    symmetry = "loop_\n_space_group_symop.operation_xyz\n'x,y,z'\n'x+1/2,y+1/2,z+1/2'\n"
+    assert len(cif_to_atoms(text(symmetry=symmetry, sites="Na1 Na 0 0 0\n"))) == 2
+    dotted = text().replace("_cell_length", "_cell.length").replace("_atom_site_", "_atom_site.")
+    assert len(cif_to_atoms(dotted)) == 2
+
+
+def test_line_ends_of_any_system():
+    for end in ("\r\n", "\r"):
+        assert len(cif_to_atoms(text().replace("\n", end))) == 2
+    with pytest.raises(StructureError):
+        cif_to_atoms(text().replace("5.64\n_cell_length_c", "5\r.64\n_cell_length_c"))
+
+
+@pytest.mark.parametrize("symbol", ["Fe/Mg", "Fe,Mg", "Fe0.5Mg0.5", "Nb0.8Zr0.2", "Fe0.5", "H2O", "OH", "Fe2Mg", "Wat"])
+def test_a_symbol_is_one_element(symbol):
+    with pytest.raises(StructureError, match="unknown element"):
+        cif_to_atoms(text(sites=f"M1 {symbol} 0 0 0\n"))
+
+
+@pytest.mark.parametrize(
+    "label", ["Fe/Mg1", "Fe,Mg1", "Fe1/Mg1", "Fe0.5Mg0.5", "Fe1Mg", "H2O1", "Al,Cu", "Wat1", "(Fe,Mg)1", "Nb0.8Zr0.2"]
+)
+def test_a_label_is_one_element(label):
+    with pytest.raises(StructureError, match="unknown element"):
+        cif_to_atoms(text(loop=LOOP.replace("_atom_site_type_symbol\n", ""), sites=f"{label} 0 0 0\n"))
+
+
+@pytest.mark.parametrize(
+    ("label", "z"), [("Fe1", 26), ("Fe1A", 26), ("O1W", 8), ("Fe(1)", 26), ("O2'", 8), ("Fe_1", 26), ("C12B", 6)]
+)
+def test_labels(label, z):
+    loop = LOOP.replace("_atom_site_type_symbol\n", "")
+    assert cif_to_atoms(text(loop=loop, sites=f'"{label}" 0 0 0\n')).numbers.tolist() == [z]
+
+
+@pytest.mark.parametrize(
+    ("sites", "formula"),
+    [
+        ("Fe1 Fe2+ 0 0 0 0.5\nFe2 Fe3+ 0 0 0 0.5\nO1 O 0.5 0.5 0.5 1\n", "FeO"),
+        ("D1 D 0 0 0 0.7\nH1 H 0 0 0 0.3\nLi1 Li 0.5 0.5 0.5 1\n", "HLi"),
+        ("Fe1 Fe 0 0 0 0.333\nFe2 Fe 0 0 1 0.333\nFe3 Fe 0 0 0 0.333\n", "Fe"),
+    ],
+)
+def test_ions_of_one_element_fill_a_site_together(sites, formula):
+    assert cif_to_atoms(text(loop=OCCUPANCY, sites=sites)).get_chemical_formula() == formula
+
+
+@pytest.mark.parametrize(
+    "sites",
+    ["Fe1 Fe2+ 0 0 0 0.5\nFe2 Fe3+ 0 0 0 0.4\n", "Fe1 Fe2+ 0 0 0 0.5\nFe2 Fe3+ 0 0 0.5 0.5\n",
+     "Fe1 Fe 0 0 0 0.7\nFe2 Fe 0 0 0 0.7\n"],
+)  # fmt: skip
+def test_sites_that_stay_partly_empty(sites):
+    with pytest.raises(StructureError, match="partial occupancy"):
+        cif_to_atoms(text(loop=OCCUPANCY, sites=sites))
+
+
+DISORDER = LOOP + "_atom_site_disorder_assembly\n_atom_site_disorder_group\n"
+
+
+@pytest.mark.parametrize(
+    ("sites", "refused"),
+    [
+        ("Mg1 Mg 0 0 0 . .\nO1A O 0.42 0.5 0.5 A 1\nO1B O 0.6 0.5 0.5 A 2\n", True),
+        ("Mg1 Mg 0 0 0 . .\nO1A O 0.42 0.5 0.5 . -1\n", True),
+        ("Mg1 Mg 0 0 0 . .\nO1A O 0.42 0.5 0.5 A 1\nO1B O 0.1 0.5 0.5 B 2\n", False),
+        ("Mg1 Mg 0 0 0 . .\nO1 O 0.5 0.5 0.5 . .\n", False),
+    ],
+)
+def test_alternatives_are_never_all_there(sites, refused):
+    if refused:
+        with pytest.raises(StructureError, match="disorder"):
+            cif_to_atoms(text(loop=DISORDER, sites=sites))
+    else:
+        assert len(cif_to_atoms(text(loop=DISORDER, sites=sites))) > 1

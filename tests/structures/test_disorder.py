@@ -13,8 +13,8 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.parallel.workforce import Workforce
-from asegen.screening.pipeline import screen
-from asegen.screening.stages import Read
+from asegen.screening.pipeline import run_stages
+from asegen.screening.stages.read import Read
 from asegen.structures.cif import NOTE, StructureError
 from asegen.structures.disorder import ordered
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_ordered_is_refused_with_a_reason(text: str, reason: str)
 def test_a_screening_orders_on_request_only(tmp_path: Path) -> None:
     (tmp_path / "a.cif").write_text(SHARED)
     force = Workforce(ThreadPoolExecutor(1), lambda: 1)
-    (refused,) = screen([tmp_path / "a.cif"], tmp_path / "without", [Read()], workforce=force)
-    (taken,) = screen([tmp_path / "a.cif"], tmp_path / "with", [Read(order=True)], workforce=force)
-    assert refused.status == "rejected" and refused.reason.startswith("partial occupancy")
-    assert (taken.status, taken.formula) == ("ok", "KNaCl2") and "ordered from" in taken.notes[0]
+    (refused,) = run_stages([tmp_path / "a.cif"], tmp_path / "without", [Read()], workforce=force)
+    (taken,) = run_stages([tmp_path / "a.cif"], tmp_path / "with", [Read(order=True)], workforce=force)
+    assert refused.status == "rejected" and refused.reason.kind == "partial occupancy"
+    assert (taken.status, taken["formula"]) == ("ok", "KNaCl2") and "ordered from" in taken.notes[0]

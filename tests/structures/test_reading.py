@@ -12,7 +12,9 @@ from ase.io import write
 
 from asegen.errors import InputError
 from asegen.structures.cif import StructureError
-from asegen.structures.reading import file_format, number, read_entries, read_entry, split_name
+from asegen.structures.formats import file_format, files_in, output_format, split_name
+from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.writing import write_structures
 
 STRUCTURES = [bulk("NaCl", "rocksalt", a=5.64), bulk("Si"), bulk("TiN", "rocksalt", a=4.24, cubic=True)]
 
@@ -123,7 +125,7 @@ FRAME = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 pbc="T T 
         (FRAME + "0\n\n", 1, "unreadable: a frame of 0 atoms"),
         (FRAME + "two\n", 1, "unreadable: 'two'"),
         (FRAME + FRAME.replace("2.0 2.0", "2.0 two") + FRAME, 2, "unreadable"),
-        (FRAME + FRAME.replace("Na", "Xx") + FRAME, 2, "unreadable"),
+        (FRAME + FRAME.replace("Na", "Xx") + FRAME, 2, "unknown element: 'Xx'"),
         (FRAME + FRAME.replace("pos:R:3", "pos:R:1000000000") + FRAME, 2, "too large"),
         (FRAME + "3000\nx\n" + "Na 0 0 0\n" * 3000 + FRAME, 2, "too large"),
     ],
@@ -168,11 +170,20 @@ VASP5 = "NaCl\n1.0\n4 0 0\n0 4 0\n0 0 4\nNa Cl\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\
     ("text", "reason"),
     [
         (VASP5.replace("Na Cl\n", ""), "unknown element"),
-        (VASP5.replace("Na Cl\n", "Na Xx\n"), "unreadable"),
+        (VASP5.replace("Na Cl\n", "Na Xx\n"), "unknown element: 'Xx'"),
         (VASP5.replace("\n1 1\n", "\n1 x\n"), "unreadable"),
         (VASP5.replace("\n1 1\n", "\n1 1000000000\n"), "too large"),
         (VASP5[:-20], "unreadable"),
         ("NaCl\n1.0\n", "unreadable"),
+        (VASP5.replace("Na Cl\n", "na cl\n"), "unknown element: 'na'"),
+        (VASP5.replace("0.5 0.5 0.5\n", ""), "a POSCAR of 2 atoms lists 1"),
+        (VASP5.replace("0.5 0.5 0.5\n", "\n"), "a POSCAR of 2 atoms lists 1"),
+        (VASP5.replace("0.5 0.5 0.5", "0.5 half 0.5"), "where the POSCAR should hold a position"),
+        (VASP5.replace("Direct", "Selective\nDirect"), "selective dynamics without flags"),
+        (VASP5.replace("Direct\n", "\n"), "should say Direct or Cartesian"),
+        (VASP5.replace("\n1 1\n", "\n1 1 1\n"), "2 elements and 3 numbers"),
+        (VASP5.replace("0 4 0", "0 4"), "line 4 of the POSCAR"),
+        (VASP5.replace("1.0", "one"), "the scale"),
     ],
 )
 def test_broken_poscars(tmp_path, text, reason):
@@ -238,3 +249,87 @@ def test_nothing_there_is_nan(value):
 @pytest.mark.parametrize("value", ["Fe", "1,5", True, np.True_, [1.0], np.zeros(3), {}])
 def test_what_is_no_number(value):
     assert number(value) is None
+
+
+def test_poscars_of_all_kinds(tmp_path):
+    for change in (
+        ("Na Cl", "Na_pv Cl/0b2d"),
+        ("Direct\n0 0 0\n0.5 0.5 0.5", "Selective\nDirect\n0 0 0 T T F\n0.5 0.5 0.5 F F F"),
+        ("1.0\n4 0 0", "1.0D0\n4.0d+00 0 0"),
+        ("1 1\n", "1 1 ! atoms\n"),
+        ("0.5 0.5 0.5", "0.5 0.5 0.5 Cl1"),
+        ("\n", "\r\n"),
+    ):
+        (tmp_path / "POSCAR").write_text(VASP5.replace(*change))
+        ((_, atoms, _),) = read_all(tmp_path / "POSCAR")
+        assert atoms.get_chemical_formula() == "ClNa" and atoms.get_volume() == pytest.approx(64)
+
+
+def test_deuterium_is_hydrogen_in_every_format(tmp_path):
+    (tmp_path / "POSCAR").write_text(VASP5.replace("Na Cl", "Na D"))
+    (tmp_path / "a.extxyz").write_text(FRAME.replace("Cl", "D "))
+    for name in ("POSCAR", "a.extxyz"):
+        ((_, atoms, values),) = read_all(tmp_path / name)
+        assert atoms.get_chemical_formula() == "HNa" and "deuterium" in atoms.info["note"] and not values
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (FRAME.replace("Na 0.0", "Na1 0.0"), "unknown element: 'Na1'"),
+        (FRAME.replace("Na 0.0", "Na 0.0 0.0"), "line 3 of a frame has 5 fields, not 4"),
+        (FRAME.replace("Na 0.0 0.0", "Na 0.0"), "line 3 of a frame has 3 fields"),
+        (FRAME.replace("Na 0.0", "Na zero"), "'zero' where a coordinate should be"),
+        (FRAME.replace("R:3", "R:x"), "are no properties"),
+        (FRAME.replace('"4 0', '"4 '), "the second line of a frame"),
+        (FRAME.replace("2\n", "1\n", 1), "the frame says 1 atoms and has more lines"),
+    ],
+)
+def test_broken_frames_say_which_line_is_to_blame(tmp_path, text, reason):
+    (tmp_path / "a.extxyz").write_text(text)
+    with pytest.raises(StructureError, match=reason) as error:
+        read_all(tmp_path / "a.extxyz")
+    assert "Error" not in str(error.value)
+
+
+def test_fortran_exponents_in_frames(tmp_path):
+    (tmp_path / "a.extxyz").write_text(FRAME.replace("2.0 2.0 2.0", "2.0D0 0.2d+01 20.D-1"))
+    ((_, atoms, _),) = read_all(tmp_path / "a.extxyz")
+    np.testing.assert_allclose(atoms.positions[1], 2)
+
+
+def test_large_cells_are_refused_in_every_format(tmp_path):
+    big = bulk("Cu", cubic=True) * (8, 8, 8)
+    for name in ("a.extxyz", "a.traj", "a.db", "POSCAR", "a.cif", "a.json"):
+        write(tmp_path / name, big, format="vasp" if name == "POSCAR" else None)
+        with pytest.raises(StructureError, match="too large"):
+            read_all(tmp_path / name)
+
+
+def test_ids_and_info_that_asegen_wrote_come_back(tmp_path):
+    structures = [atoms.copy() for atoms in STRUCTURES]
+    for k, atoms in enumerate(structures):
+        atoms.info = {"material_id": f"{1000 + k}", "gap": k / 2, "sample_index": k, "formula": "x"}
+    for name in ("a.extxyz", "a.cif", "a.db", "a.traj", "f"):
+        write_structures(structures, tmp_path / name, output_format(name))
+        found = [item for path in files_in(tmp_path / name) for item in read_all(path)]
+        assert [name for name, _, _ in found] == ["1000", "1001", "1002"]
+        assert [values["gap"] for _, _, values in found] == [0, 0.5, 1]
+
+
+def test_folders_are_their_files(tmp_path):
+    for name in ("b.cif", "a.cif", ".hidden.cif"):
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    assert files_in(tmp_path) == [tmp_path / "a.cif", tmp_path / "b.cif"] and files_in(tmp_path / "x") == [
+        tmp_path / "x"
+    ]
+    with pytest.raises(InputError, match="empty is a folder without files"):
+        files_in(tmp_path / "empty")
+
+
+def test_a_cif_of_many_blocks_may_be_long(tmp_path, monkeypatch):
+    monkeypatch.setattr("asegen.structures.reading.MAX_TEXT", 5000)
+    write(tmp_path / "a.cif", STRUCTURES * 10)
+    assert (tmp_path / "a.cif").stat().st_size > 20_000
+    assert len(read_all(tmp_path / "a.cif")) == 30

@@ -1,17 +1,20 @@
 """Niggli cells, shortest distances and the validity gate, against spglib, pymatgen and brute force."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, fcc111, graphene, mx2
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.structures import validity
+from asegen.structures.atoms import read_structures
 from asegen.structures.validity import check_atoms, niggli_reduce, shortest_distance
 
 ANGLES = st.floats(35, 145)
@@ -99,12 +102,25 @@ def test_niggli_refuses_what_would_crash(cell):
         niggli_reduce(cell, np.zeros((1, 3)))
 
 
+def layer(atoms: Atoms) -> Atoms:
+    atoms.pbc = True
+    return atoms
+
+
 GOOD = bulk("NaCl", "rocksalt", a=5.64)
 
 
 @pytest.mark.parametrize(
     "atoms",
-    [GOOD, bulk("C", "diamond", a=3.567), bulk("Os", "hcp", a=2.73, c=4.32), bulk("Xe", "fcc", a=6.2)],
+    [
+        GOOD,
+        bulk("C", "diamond", a=3.567),
+        bulk("Os", "hcp", a=2.73, c=4.32),
+        bulk("Xe", "fcc", a=6.2),
+        fcc111("Al", (1, 1, 4), a=4.05, vacuum=7.5, periodic=True),
+        layer(graphene(vacuum=7.5)),
+        layer(mx2("MoS2", vacuum=10)),
+    ],
 )
 def test_real_crystals_pass(atoms):
     assert check_atoms(atoms) is None
@@ -143,6 +159,12 @@ def changed(**fields: object) -> Atoms:
         (Atoms("H8", [[i, 0, 0] for i in range(8)], cell=[80, 1.2, 1.2], pbc=True), "needle cell"),
         (Atoms("Si", cell=[0.45, 5, 20], pbc=True), "overlapping atoms"),
         (changed(positions=[[0, 0, 0], [0.1, 0.1, 0.1]]), "overlapping atoms"),
+        (changed(positions=[[0, 0, 0], [0, 0, 1e17]]), "lost digits"),
+        (changed(positions=[[0, 0, 0], [0, -1e9, 0]]), "lost digits"),
+        (Atoms("Cu", cell=[2.6, 15, 15], pbc=True), "bad volume"),  # a wire
+        (Atoms("K", cell=[4.2, 10, 10.4], pbc=True), "bad volume"),
+        (bulk("Cu", a=13.4), "bad volume"),  # 0.17 g/cm³
+        (Atoms("H2", [[0, 0, 0], [0.74, 0, 0]], cell=[7.4] * 3, pbc=True), "bad volume"),  # a molecule in a box
         (changed(positions=[[0, 0, 0], GOOD.cell.array.sum(0) * 0.99]), "overlapping atoms"),
     ],
 )
@@ -157,6 +179,39 @@ def test_nan_cell_is_rejected_before_native_code():
     assert check_atoms(atoms).kind == "non-finite"
 
 
+@given(crystals(), st.integers(0, 2**32 - 1), st.integers(1, 40))
+@settings(max_examples=60, deadline=None)
+def test_a_tree_finds_the_pair_that_all_pairs_give(atoms, seed, n):
+    cell, _ = niggli_reduce(atoms.cell.array, atoms.get_scaled_positions())
+    x = np.random.default_rng(seed).random((n + 1, 3))
+    whole = validity._nearest_pair(cell, x)
+    tree = min((np.linalg.norm(cell, axis=1).min(), 0, 0), validity._nearest_in_tree(cell, x), key=lambda pair: pair[0])
+    assert tree[0] == pytest.approx(whole[0], abs=1e-9)
+    assert sorted(tree[1:]) == sorted(whole[1:])
+
+
+@pytest.mark.parametrize("positions", [np.zeros((10_000, 3)), np.random.default_rng(0).random((10_000, 3)) * 1e-9])
+def test_thousands_of_atoms_on_one_place_are_found_at_once(positions):
+    atoms = Atoms(np.full(10_000, 29), positions=positions, cell=[50] * 3, pbc=True)
+    began = time.process_time()
+    assert check_atoms(atoms).kind == "overlapping atoms"
+    assert time.process_time() - began < 10
+
+
+def test_thirty_thousand_atoms_take_seconds():
+    began = time.process_time()
+    assert check_atoms(bulk("Cu", cubic=True) * (20, 20, 20)) is None
+    assert time.process_time() - began < 10
+
+
 def test_large_cells_take_little_memory():
     atoms = bulk("Cu", cubic=True).repeat((8, 8, 8))
     assert shortest_distance(atoms) == pytest.approx(3.61 / np.sqrt(2))
+
+
+@pytest.mark.slow
+def test_real_crystals_are_not_called_empty(shared_data):
+    """Of the crystals of the training set six in 17,629 are: wires, and molecules in boxes."""
+    found = [(s.id, check_atoms(s.atoms)) for s in read_structures(shared_data / "mp" / "train.csv.gz")]
+    refused = [name for name, reason in found if reason is not None and reason.kind == "bad volume"]
+    assert sorted(refused) == ["mp-1056027", "mp-1056079", "mp-1104326", "mp-1179832", "mp-1182772", "mp-995393"]

@@ -8,20 +8,25 @@ from ase import Atoms
 from ase.build import bulk
 from ase.db import connect
 from ase.io import iread, read
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifParser
 from pymatgen.io.vasp import Poscar
 
 from asegen.errors import InputError
+from asegen.structures.formats import check_room, output_format
+from asegen.structures.reading import read_entries, read_entry, read_table
 from asegen.structures.writing import (
     CIF,
     DATABASE,
     EXTXYZ,
     FOLDER,
+    LEFT_OUT,
+    POSCAR,
     TRAJECTORY,
+    csv_cell,
     extxyz_text,
     holds,
-    output_format,
     read_back,
     write_structures,
 )
@@ -122,7 +127,8 @@ def test_formats_that_need_a_cell_refuse_to_hold_what_has_none() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("a.extxyz", EXTXYZ), ("b/a.xyz", EXTXYZ), ("a.cif", CIF), ("a.traj", TRAJECTORY), ("a.db", DATABASE),
-     ("a", FOLDER), ("a.b/c", FOLDER), ("v1.2/", FOLDER), ("../a", FOLDER)],
+     ("a", FOLDER), ("a.b/c", FOLDER), ("v1.2/", FOLDER), ("../a", FOLDER), ("POSCAR", POSCAR), ("b/CONTCAR", POSCAR),
+     ("a.vasp", POSCAR), ("POSCAR_relaxed", POSCAR), ("POSCARS", FOLDER), ("POSCAR/", FOLDER)],
 )  # fmt: skip
 def test_names_tell_formats(name: str, kind: str) -> None:
     assert output_format(name) == kind
@@ -132,3 +138,109 @@ def test_names_tell_formats(name: str, kind: str) -> None:
 def test_names_that_tell_none(name: str) -> None:
     with pytest.raises(InputError):
         output_format(name)
+
+
+ANY_INFO = {
+    "none": None, "list": [1, 2], "mixed": [1.5, "a"], "nested": {"a": [1, 2], "b": {"c": None}},
+    "matrix": np.arange(9.0).reshape(3, 3), "deep": np.zeros((2, 3, 3)), "virial": np.ones((3, 3)), "true": True,
+    "float": np.float64(1.5), "integer": np.int32(3), "empty": [], "words": ["a b", "c\nd"], "big": 2**70,
+    "lines": "a\nb\rc", "digits": "007", "nan": "nan", "truth": "True", "id": 5, "age": 3, "user": "u",
+    "Fe": 2, "a b": 1, "text": "", "unique_id": "x", "calculator": "emt", "formula": "odd /name",
+}  # fmt: skip
+
+
+def there_and_back(atoms: Atoms, folder: Path, kind: str) -> Atoms:
+    place = folder / NAMES.get(kind, "POSCAR")
+    write_structures([atoms], place, kind)
+    (back,) = read_back(place, kind)
+    return back
+
+
+@pytest.mark.parametrize("kind", [*NAMES, POSCAR])
+@pytest.mark.parametrize("key", ANY_INFO)
+def test_info_of_any_kind_comes_back(tmp_path: Path, kind: str, key: str) -> None:
+    atoms = bulk("Cu")
+    atoms.info = {key: ANY_INFO[key]}
+    back = there_and_back(atoms, tmp_path, kind)
+    found, expected = back.info[key], ANY_INFO[key]
+    if isinstance(expected, np.ndarray) or (kind == EXTXYZ and isinstance(expected, list)):
+        np.testing.assert_array_equal(found, expected)
+    else:
+        assert found == expected and isinstance(found, str) == isinstance(expected, str)
+    assert LEFT_OUT not in back.info
+
+
+@pytest.mark.parametrize("kind", [*NAMES, POSCAR])
+@pytest.mark.parametrize("value", [object(), print, b"x", 1j, np.array([1j]), {"a": object()}, {1: {2: print}}])
+def test_what_no_format_holds_is_left_out_by_name(tmp_path: Path, kind: str, value: object) -> None:
+    atoms = bulk("Cu")
+    atoms.info = {"odd": value, "good": 1}
+    atoms.arrays["strange"] = np.array([object()], dtype=object)
+    back = there_and_back(atoms, tmp_path, kind)
+    assert back.info == {"good": 1, LEFT_OUT: "odd, strange"}
+
+
+def test_rows_of_several_lengths_and_words_of_extxyz_are_left_out_there(tmp_path: Path) -> None:
+    atoms = bulk("Cu")
+    atoms.info = {"ragged": [[1], [2, 3]], "Lattice": "x", "k\n": 1, "good": 1}
+    (tmp_path / "a.extxyz").write_text(extxyz_text([atoms]))
+    assert read(tmp_path / "a.extxyz").info == {"good": 1, LEFT_OUT: "ragged, Lattice, k"}
+
+
+def test_text_that_looks_like_a_number_stays_text_in_a_database(tmp_path: Path) -> None:
+    write_structures(frames(1, material_id="1526655", code="007"), tmp_path / "a.db", DATABASE)
+    with connect(tmp_path / "a.db") as database:
+        row = database.get(material_id=1526655)
+        assert row.data["material_id"] == "1526655" and row.data["code"] == "007"
+
+
+def test_a_poscar_holds_one_structure(tmp_path: Path) -> None:
+    (one,) = frames(1)
+    write_structures([one], tmp_path / "a.vasp", POSCAR)
+    assert [a.info for a in read_back(tmp_path / "a.vasp", POSCAR)] == [one.info]
+    assert len(read(tmp_path / "a.vasp", format="vasp")) == 4
+    with pytest.raises(InputError, match="holds one structure"):
+        write_structures(frames(2), tmp_path / "b.vasp", POSCAR)
+    check_room(POSCAR, 1, "x")
+    check_room(FOLDER, 7, "x")
+
+
+def test_zeros_of_a_poscar_are_zeros(tmp_path: Path) -> None:
+    atoms = Atoms("MgO", scaled_positions=[[-8.5e-8, 0, -0.0], [0.5, 0.5, -8e-9]], cell=[4.2, 4.2, 4.2, 90, 90, 90])
+    write_structures([atoms], tmp_path / "POSCAR", POSCAR)
+    text = (tmp_path / "POSCAR").read_text()
+    assert "-0.00" not in text and text.count("0.0000000000000000") == 10
+
+
+def test_a_refined_crystal_is_written_with_its_group(tmp_path: Path) -> None:
+    for structure, group in (
+        (bulk("Si"), 227),
+        (bulk("ZnS", "wurtzite", a=3.8), 186),
+        (bulk("NaCl", "rocksalt", a=5.6), 225),
+    ):
+        atoms = structure.copy()
+        atoms.info = {"spacegroup": group, "symprec": 0.1, "material_id": "a"}
+        write_structures([atoms], tmp_path / f"{group}.cif", CIF)
+        text = (tmp_path / f"{group}.cif").read_text()
+        assert text.count("', ") == 0 and text.count("  '") > 6 and f"   {group}" in text
+        (entry,) = read_entries(tmp_path / f"{group}.cif")
+        name, back, values = read_entry(entry)
+        assert (name, values) == ("a", {"spacegroup": group, "symprec": 0.1})
+        expected = Structure(atoms.cell.array, list(atoms.symbols), atoms.get_scaled_positions())
+        found = Structure(back.cell.array, list(back.symbols), back.get_scaled_positions())
+        assert len(back) == len(atoms)
+        assert StructureMatcher(scale=False, primitive_cell=False).get_rms_dist(expected, found)[0] < 1e-6
+        (again,) = read_back(tmp_path / f"{group}.cif", CIF)
+        assert again.info == atoms.info
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-Cu", "'-Cu"), ("+a", "'+a"), ("Cu", "Cu"), (-1.5, -1.5), (None, None),
+     ("a\nb", "a\\nb"), ("a\rb", "a\\rb"), ("", "")],
+)  # fmt: skip
+def test_cells_are_no_formulas_and_one_line(tmp_path: Path, value: object, cell: object) -> None:
+    assert csv_cell(value) == cell
+    (tmp_path / "a.csv").write_text(f'x\n"{cell}"\n')
+    if isinstance(value, str) and value and "\\" not in str(cell):
+        assert [row["x"] for row in read_table(tmp_path / "a.csv")] == [value]

@@ -83,9 +83,9 @@ def test_other_origins_give_the_same_canonical_way() -> None:
 
 def test_an_impossible_composition_names_its_neighbours() -> None:
     message = str(impossible(space_group(225), {11: 2, 17: 3}))
-    assert "Na2Cl3" in message and "Fm-3m (225)" in message and "--multiples 2" in message and "\n" not in message
+    assert "Na2Cl3" in message and "Fm-3m (225)" in message and "multiples = 2" in message and "\n" not in message
     nearest = message.split("nearest that fit: ")[1]
-    for formula in nearest.replace(" (--multiples 2)", "").split(", "):
+    for formula in nearest.replace(" (multiples = 2)", "").split(", "):
         numbers = {"Na4Cl6": (4, 6), "NaCl3": (1, 3), "Na2Cl2": (2, 2)}[formula]
         assert fits(space_group(225), dict(zip((11, 17), numbers, strict=True)))
 
@@ -95,7 +95,7 @@ def test_what_users_write_of_sites() -> None:
     assert parse_sites("O:e,e,g Sr:a") == {8: ["e", "e", "g"], 38: ["a"]}
     assert parse_sites("Na:1,Cl:12") == {11: 1, 17: 12}
     for text in ("", "Na", "Na:", "Na:a Cl:1", "Na:1,2", "Na:ab", "Na:0", "Q:a", "Na:a Na:b", "Na:a:b", "a,b"):
-        with pytest.raises(InputError, match="--sites"):
+        with pytest.raises(InputError, match="sites"):
             parse_sites(text)
 
 

@@ -27,16 +27,17 @@ def test_predictions_are_the_same_in_any_company(property_weights: Weights, monk
     assert predictor.elements == {11, 17, 29} and predictor.columns == ("formation_energy_per_atom",)
 
 
-def test_spread_is_scaled_so_that_it_fits_the_validation_split(property_weights: Weights) -> None:
+def test_spread_of_the_validation_split_fits_crystals_that_nobody_has_seen(property_weights: Weights) -> None:
     header, _ = read_tensors(property_weights["alignn"])
     factor = calibration(header["metrics"], 0, 1)
-    val = load_split(property_weights["shards"], "val")
-    predictor = load_predictor(str(property_weights["alignn"]), "cpu")
-    found = predictor.predict(val.crystals)
-    error = (found.value[:, 0] - val.targets["formation_energy_per_atom"]).abs().mean()
-    assert factor is not None and factor > 0
-    # Weights are kept in half precision, and the batches of validation differ.
-    assert float(error / found.spread.mean()) == pytest.approx((2 / torch.pi) ** 0.5, rel=0.05)
+    assert factor is not None
+    unseen = load_split(property_weights["shards"], "unseen")
+    found = load_predictor(str(property_weights["alignn"]), "cpu").predict(unseen.crystals)
+    error = (found.value[:, 0] - unseen.targets["formation_energy_per_atom"]).abs().mean()
+    # Normal errors; 600 of them leave their mean within 7 %.
+    ratio = float(error / found.spread.mean())
+    assert ratio == pytest.approx((2 / torch.pi) ** 0.5, rel=0.14)
+    assert not 0.5 < factor < 2  # as they are, the heads' disagreements are no errors
 
 
 def test_a_single_head_claims_no_uncertainty(property_weights: Weights) -> None:

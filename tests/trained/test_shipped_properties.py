@@ -8,7 +8,7 @@ from ase.build import bulk
 from ase.spacegroup import crystal
 
 from asegen.calculators.property import predict
-from asegen.models.checkpoint import read_header
+from asegen.models.header import read_header
 from asegen.trained.weights import find_weights, shipped_weights
 from asegen.training.registry import PREDICTORS
 

@@ -10,13 +10,14 @@ import torch
 from lightning.fabric import Fabric
 
 from asegen.crystals.crystals import Crystals
+from asegen.data.labels import Labels
 from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
 from asegen.models.checkpoint import read_tensors
 from asegen.trained.samplers import load_generator
 from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
-from asegen.training.registry import PROCESSES
+from asegen.training.registry import TASKS, task_class
 
 
 def recipe(**changes: object) -> Recipe:
@@ -24,7 +25,7 @@ def recipe(**changes: object) -> Recipe:
         "seed": 3,
         "validate_every": 10,
         "model": {"class": "CrystalTransformer", "width": 32, "layers": 2, "heads": 4},
-        "process": {"class": "TorusFlow"},
+        "task": {"class": "TorusFlow"},
         "data": {"atom_budget": 30},
         "optimizer": {"steps": 20, "warmup_steps": 5, "learning_rate": 3e-3},
     }
@@ -108,7 +109,7 @@ def test_another_network_starts_from_what_fits(shards: Path, tmp_path: Path) -> 
         targets = {"quality": torch.linspace(0, 1, len(known), dtype=torch.float64)}
         write_shards(tmp_path / "data", split, CrystalDataset(known.crystals, targets, known.ids))
     model = {"class": "CrystalJudge", "width": 32, "layers": 2, "heads": 4}
-    judge = {"process": {"class": "Judge"}, "data": {"targets": ["quality"], "atom_budget": 30}}
+    judge = {"task": {"class": "Judge"}, "data": {"targets": ["quality"], "atom_budget": 30}}
     still = {"steps": 1, "learning_rate": 0.0}
     options = recipe(model=model, optimizer=still, **judge)
     train(options, tmp_path / "data", tmp_path / "judge", fabric(), init=tmp_path / "flow" / WEIGHTS)
@@ -116,14 +117,14 @@ def test_another_network_starts_from_what_fits(shards: Path, tmp_path: Path) -> 
     shared = flow.keys() & judged.keys()
     assert "layers.1.qkv.weight" in shared and flow.keys() - shared and judged.keys() - shared
     assert all(torch.allclose(flow[k], judged[k], atol=1e-3) for k in shared)
-    gems = recipe(model={"class": "GemsNetParameters"}, process={"class": "GemsDiffParameters"})
+    gems = recipe(model={"class": "GemsNetParameters"}, task={"class": "GemsDiffParameters"})
     with pytest.raises(InputError, match="shares nothing with GemsNetParameters"):
         train(gems, shards, tmp_path / "other", fabric(), init=tmp_path / "flow" / WEIGHTS)
 
 
 def test_what_does_not_fit_is_refused(shards: Path, tmp_path: Path) -> None:
     train(recipe(optimizer={"steps": 1}), shards, tmp_path / "run", fabric())
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="with resume"):
         train(recipe(), shards, tmp_path / "run", fabric())
     with pytest.raises(InputError, match="another recipe"):
         train(recipe(seed=4), shards, tmp_path / "run", fabric(), resume=True)
@@ -141,10 +142,10 @@ def test_dropout_is_off_in_validation(shards: Path, tmp_path: Path) -> None:
     assert losses[0]["train_loss"] != losses[1]["train_loss"]
 
 
-class _Mean:
+class Mean:
     """A task with a target: the network's lattice velocity is trained towards the target."""
 
-    default_steps = 1
+    labels: ClassVar[Labels] = "targets"
     seen: ClassVar[list[torch.Tensor]] = []
 
     def __init__(self, mean: float) -> None:
@@ -163,10 +164,10 @@ class _Mean:
         return {"loss": (y[:, 0] - targets[:, 0] + self.mean).square().mean()}
 
 
-def test_targets_reach_the_process_beside_their_crystals(
+def test_targets_reach_the_task_beside_their_crystals(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROCESSES, "Mean", _Mean)
+    monkeypatch.setitem(TASKS, "Mean", __name__)
     for split in ("train", "val"):
         known = load_split(shards, split)
         edge = known.crystals.cell[:, 0, 0].clone()
@@ -174,8 +175,8 @@ def test_targets_reach_the_process_beside_their_crystals(
         targets = {"edge": edge, "double": 2 * known.crystals.cell[:, 0, 0]}
         write_shards(tmp_path / "data", split, CrystalDataset(known.crystals, targets, known.ids))
     data = {"atom_budget": 30, "targets": ["edge", "double"]}
-    train(recipe(process={"class": "Mean"}, data=data), tmp_path / "data", tmp_path / "run", fabric())
-    seen = torch.cat(_Mean.seen)
+    train(recipe(task={"class": "Mean"}, data=data), tmp_path / "data", tmp_path / "run", fabric())
+    seen = torch.cat(Mean.seen)
     torch.testing.assert_close(seen[:, 1], seen[:, 0])
     torch.testing.assert_close(seen[:, 2], 2 * seen[:, 0])
     header, _ = read_tensors(tmp_path / "run" / WEIGHTS)
@@ -224,7 +225,7 @@ def test_a_run_that_is_stopped_can_be_resumed(shards: Path, tmp_path: Path) -> N
 def test_a_step_without_a_finite_gradient_is_left_out(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = PROCESSES["TorusFlow"].loss
+    original = task_class("TorusFlow").loss
     calls = [0]
 
     def loss(self: object, model: Callable, crystals: Crystals, generator: torch.Generator) -> dict[str, torch.Tensor]:
@@ -232,7 +233,7 @@ def test_a_step_without_a_finite_gradient_is_left_out(
         factor = torch.nan if calls[0] == 2 else 1.0
         return {name: value * factor for name, value in original(self, model, crystals, generator).items()}
 
-    monkeypatch.setattr(PROCESSES["TorusFlow"], "loss", loss)
+    monkeypatch.setattr(task_class("TorusFlow"), "loss", loss)
     final = train(recipe(optimizer={"steps": 3}), shards, tmp_path / "run", fabric())
     assert final["train_skipped"] == 1
     assert all(torch.isfinite(t).all() for t in read_tensors(tmp_path / "run" / CHECKPOINT)[1].values())

@@ -9,7 +9,7 @@ from asegen.training.recipe import load_recipe, recipe_from_table, shipped_recip
 
 GOOD = {
     "model": {"class": "CrystalTransformer", "width": 32},
-    "process": {"class": "TorusFlow"},
+    "task": {"class": "TorusFlow"},
     "optimizer": {"steps": 10, "learning_rate": 1},
 }
 

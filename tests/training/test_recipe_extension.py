@@ -34,7 +34,7 @@ def test_a_circle_ends(tmp_path: Path) -> None:
 
 
 def test_a_supervised_task_needs_a_column(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text('[model]\nclass = "CGCNN"\n[process]\nclass = "Regression"\n')
-    with pytest.raises(InputError, match="--target"):
+    (tmp_path / "a.toml").write_text('[model]\nclass = "CGCNN"\n[task]\nclass = "Regression"\n')
+    with pytest.raises(InputError, match="targets names them"):
         load_recipe(str(tmp_path / "a.toml"))
     assert load_recipe(str(tmp_path / "a.toml"), targets=["x"]).data.targets == ("x",)

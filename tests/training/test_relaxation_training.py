@@ -48,10 +48,10 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_training_lowers_the_loss_and_the_weights_load(shards: Path, tmp_path: Path, name: str) -> None:
-    model, process = CASES[name]
+    model, task = CASES[name]
     table = {
         "model": model,
-        "process": process,
+        "task": task,
         "optimizer": {"steps": 30, "learning_rate": 5e-3, "warmup_steps": 0, "ema": 0.8},
         "data": {"atom_budget": 16},
         "validate_every": 1,

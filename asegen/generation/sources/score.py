@@ -1,9 +1,9 @@
-"""`ScoreGenerator`: crystals by the published score model, from a space group and numbers of sites."""
+"""`Score`: crystals by the published score model, from a space group and numbers of sites."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition, composition
-from asegen.generation.generator import Generator
+from asegen.generation.finishing import check_cell, finished
 from asegen.generation.plan import Sample
-from asegen.generation.sources.symmetric import SymmetricGenerator, composition_of, finished
+from asegen.generation.site_assignments import SiteAssignments, composition_of, sites_wanted
+from asegen.generation.source import Source, check_elements, identity_of
+from asegen.generation.target import Target
 from asegen.prototypes.catalogue import Proposals, numbers_of_sites
 from asegen.symmetry.analysis import Site, SymmetricCrystal, find_sites
 from asegen.symmetry.assignments import Occupation
@@ -27,107 +28,112 @@ FIRST_GROUP = 16
 _SAME = 1e-4  # fractional; merged images are at one place to rounding
 
 
-class ScoreGenerator(SymmetricGenerator):
-    """Draws crystals with the published score model (Sultanov et al.); used like `SymmetricGenerator`.
+class Score(Source):
+    """Draws crystals with the published score model (Sultanov et al.).
 
     With weights of recipe `symmetric-paper` every site starts in its group's general position, and images that end
-    nearer than 0.3 Å are one atom. So `sites` names numbers of sites ("Na:1,Cl:1"), and the composition is what comes
-    out: `info["formula"]`. For a formula without sites (`info["formula_requested"]`) the numbers are drawn as known
-    crystals have them (`info["sites_requested"]`). Nothing is drawn again unless `valid_only` asks for it. A sample
+    nearer than 0.3 Å are one atom. So the target's sites are numbers of sites ("Na:1,Cl:1"), and the composition is
+    what comes out: `info["formula"]`. For a formula without sites (`info["formula_requested"]`) the numbers are drawn
+    as known crystals have them (`info["sites_requested"]`). Nothing is drawn again unless that is asked for. A sample
     whose numbers stop to be finite stays at its start and is marked: `info["sampling"]` is "failed". With weights that
-    were trained on sites in their own positions the composition is exact, as in `SymmetricGenerator`.
+    were trained on sites in their own positions the composition is exact, as of `Symmetric`.
 
-    Arguments are `SymmetricGenerator`'s; `quick` changes nothing.
+    Args:
+        model: a file of weights; none are shipped.
+        cell: see `Symmetric`, as all below.
+        known: a catalogue of known crystals.
+        device: where the model computes.
+
+    Raises:
+        InputError: no such cell, weights or device.
+        CheckpointError: weights or a catalogue that can't be read.
     """
 
-    def _load(self, model: str | None, device: str, quick: bool) -> None:
+    keeps_spacegroup = True
+
+    def __init__(
+        self, model: str | None = None, cell: str = "primitive", known: Path | None = None, device: str = "auto"
+    ) -> None:
         if model is None:
-            raise InputError("the published score model has no shipped weights: name a file")
-        self._score = load_score_generator(model, device)
-        self.sampler = self._score
-        if self._letters is not None and self._score.general:
-            raise InputError("these weights have every site in general position: give --sites by numbers, Na:1,Cl:1")
+            raise InputError("the published score model has no shipped weights: name a file by model", "model")
+        self.cell = check_cell(cell)
+        self.assignments = SiteAssignments(known)
+        self.sampler = load_score_generator(model, device)
+        self.identity = identity_of(self.sampler)
 
-    def compositions(self, n: int) -> list[Composition]:
-        """As `SymmetricGenerator.compositions`; of sites in general position, one atom for each site stands for them.
+    def settings(self) -> dict[str, object]:
+        """The cell, and the catalogue's checksum."""
+        return {"cell": self.cell, "known": self.assignments.checksum}
 
-        Args:
-            n: how many.
+    def compose(self, targets: Sequence[Target]) -> list[Target]:
+        """Sites in general position leave the composition open; others make one, see `SiteAssignments.compose`."""
+        if self.sampler.general and all(target.sites is not None for target in targets):
+            return list(targets)
+        return self.assignments.compose(targets)
 
-        Raises:
-            InputError: as there.
-        """
-        numbers = self._numbers()
-        if numbers is None or self.group is None:
-            return super().compositions(n)
-        return [replace(composition({chemical_symbols[z]: k for z, k in numbers.items()}), group=self.group)] * n
-
-    def check(self, compositions: Sequence[Composition], steps: int | None, force: bool) -> None:
+    def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.
 
         Raises:
-            InputError: as `SymmetricGenerator.check`, or a monoclinic or triclinic group.
+            InputError: as of `Symmetric`; a monoclinic or triclinic group; letters for sites in general position.
         """
-        for item in compositions:
-            group = item.group or self.group
-            if group is not None and group < FIRST_GROUP:
-                raise InputError(f"group {group}: the published model has no monoclinic and triclinic lattices")
-        if self._numbers() is None:
-            super().check(compositions, steps, force)
-        else:
-            Generator.check(self, compositions, steps, force)
+        for target in targets:
+            if target.spacegroup is not None and target.spacegroup < FIRST_GROUP:
+                raise InputError(
+                    f"group {target.spacegroup}: the published model has no monoclinic and triclinic lattices"
+                )
+            if self.sampler.general and target.sites is not None and not sites_wanted(target):
+                wrong = "these weights have every site in general position: give sites by numbers, Na:1,Cl:1"
+                raise InputError(wrong, "sites")
+        check_elements(self.identity, targets, force)
+        self.assignments.check([target for target in targets if self._in_general(target) is None])
 
-    def draw(
-        self, batch: Sequence[Sample], seed: int, steps: int | None = None, valid_only: bool = False
-    ) -> list[Atoms]:
-        """As `Generator.draw`."""
-        return Generator.draw(self, batch, seed, steps, valid_only)
-
-    def _numbers(self) -> dict[int, int] | None:
-        """How many sites of each element are to be in general position, where that is said."""
-        if self.sites is None or not self._score.general:
-            return None
-        return {z: own for z, own in self.sites.items() if isinstance(own, int)}
-
-    def _way(self, item: Composition, own_seed: int) -> Occupation:
-        """Sites for a sample: as many as asked for, or as known crystals have."""
-        group, numbers = item.group or self.group, self._numbers()
-        if numbers is None or group is None:
-            proposals = _with_lengths(self.proposals(item), item)
-            chosen = np.random.default_rng(own_seed).choice(len(proposals.occupations), p=proposals.probabilities)
-            way = proposals.occupations[chosen]
-            way = Occupation(way.group, tuple(sorted(way.sites, key=lambda site: item.numbers.index(site[1]))))
-            if not self._score.general:
-                return way
-            group, numbers = way.group, numbers_of_sites(way)
-        letter = space_group(group).positions[-1].letter
-        return Occupation(group, tuple((letter, z) for z, count in numbers.items() for _ in range(count)))
-
-    def sample(self, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
-        """One structure for each sample; arguments as in `Generator.sample`."""
-        ways = [self._way(sample.composition, seed) for sample, seed in zip(batch, seeds, strict=True)]
-        orbits = make_orbits([(way.group, list(way.sites)) for way in ways])
-        found, failed = self._score.sample(orbits, torch.tensor(seeds), steps)
+    def propose(self, samples: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample, see `Source.propose`."""
+        occupations = [self._occupation(s.target, seed) for s, seed in zip(samples, seeds, strict=True)]
+        orbits = make_orbits([(one.group, list(one.sites)) for one in occupations])
+        found, failed = self.sampler.sample(orbits, torch.tensor(seeds), steps)
         crystals = [settled(crystal) for crystal in crystals_of(found)]
         structures = list(finished(crystals, self.cell))
-        for atoms, sample, way, crystal, wrong in zip(structures, batch, ways, crystals, failed.tolist(), strict=True):
-            numbers = numbers_of_sites(way)
-            atoms.info["sites_requested"] = " ".join(f"{chemical_symbols[z]}:{k}" for z, k in numbers.items())
-            made = Occupation(crystal.group, tuple((site.letter, site.number) for site in crystal.sites))
-            atoms.info["formula"] = composition_of(made, list(numbers)).formula
-            if self._numbers() is None:
-                atoms.info["formula_requested"] = sample.composition.formula
-            atoms.info["sampling"] = "failed" if wrong else "done"
-            if wrong:  # where this start fails the validity gate too, the reason is the gate's
+        for k, (atoms, crystal) in enumerate(zip(structures, crystals, strict=True)):
+            self._describe(atoms, crystal, samples[k].target, numbers_of_sites(occupations[k]))
+            atoms.info["sampling"] = "failed" if failed[k] else "done"
+            if failed[k]:  # where this start fails the validity gate too, the reason is the gate's
                 atoms.info["reason"] = "sampling failed: a number was not finite, or the cell collapsed"
         return structures
 
+    def _describe(self, atoms: Atoms, crystal: SymmetricCrystal, target: Target, numbers: dict[int, int]) -> None:
+        """Says in `info` how many sites were asked for and which composition came out."""
+        atoms.info["sites_requested"] = " ".join(f"{chemical_symbols[z]}:{k}" for z, k in numbers.items())
+        made = Occupation(crystal.group, tuple((site.letter, site.number) for site in crystal.sites))
+        atoms.info["formula"] = composition_of(made, list(numbers)).formula
+        if self._in_general(target) is None:
+            atoms.info["formula_requested"] = target.formula
 
-def _with_lengths(found: Proposals, item: Composition) -> Proposals:
+    def _in_general(self, target: Target) -> dict[int, int] | None:
+        """How many sites of each element are to be in general position, where that is said."""
+        return sites_wanted(target) if self.sampler.general else None
+
+    def _occupation(self, target: Target, own_seed: int) -> Occupation:
+        """Sites for a sample: as many as asked for, or as known crystals have."""
+        group, numbers = target.spacegroup, self._in_general(target)
+        if numbers is None or group is None:
+            proposals = _with_lengths(self.assignments.proposals(target), target)
+            chosen = np.random.default_rng(own_seed).choice(len(proposals.occupations), p=proposals.probabilities)
+            group, sites = proposals.occupations[chosen]
+            found = Occupation(group, tuple(sorted(sites, key=lambda site: target.numbers.index(site[1]))))
+            if not self.sampler.general:
+                return found
+            numbers = numbers_of_sites(found)
+        letter = space_group(group).positions[-1].letter
+        return Occupation(group, tuple((letter, z) for z, count in numbers.items() for _ in range(count)))
+
+
+def _with_lengths(found: Proposals, target: Target) -> Proposals:
     """Those in groups whose lattices the model has."""
-    kept = [k for k, way in enumerate(found.occupations) if way.group >= FIRST_GROUP]
+    kept = [k for k, occupation in enumerate(found.occupations) if occupation.group >= FIRST_GROUP]
     if not kept:
-        raise InputError(f"{item.formula} is likely in monoclinic and triclinic groups only, which the model lacks")
+        raise InputError(f"{target.formula} is likely in monoclinic and triclinic groups only, which the model lacks")
     probabilities = found.probabilities[kept]
     return Proposals([found.occupations[k] for k in kept], probabilities / probabilities.sum())
 

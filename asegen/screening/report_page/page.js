@@ -41,31 +41,46 @@
 
   // ---- columns of the table
 
-  const asked = rows.some((row) => row.phonons || row.phonons_reason);  // for phonons
+  const has = (key) => rows.some((row) => row[key] !== undefined);
+  const explanations = data.columns.filter((column) => column.explains);
+  const asked = has("phonons") || has("phonons_reason");
+  const wanted = (column) => !column.optional || has(column.name) || explanations.some((one) => one.explains === column.name && has(one.name));
+  const plain = (value, digits) => (Number.isInteger(value) || typeof value !== "number" ? String(value ?? "") : fixed(value, digits));
+  const value = (column, row, digits) => (column.kind === "number" ? fixed(row[column.name], digits) : plain(row[column.name], digits));
+  const SHOW = { // by a column's style
+    formula: (column, row) => formula(row[column.name]),
+    "space group": (column, row) => group(row[column.name]),
+    badge: (column, row) => badge(row[column.name]),
+    novelty: (column, row) => (row[column.name] === true ? "new" : row.known_as || ""),
+  };
+  const SORT = {
+    "space group": (column, row) => { const number = /\((\d+)\)/.exec(row[column.name] || ""); return number ? Number(number[1]) : null; },
+    badge: (column, row) => { const place = column.words.indexOf(row[column.name]); return place < 0 ? null : place; },
+    novelty: (column, row) => (row[column.name] === undefined ? null : row[column.name] ? 0 : 1),
+  };
+  const seenIn = (view) => data.columns.filter((column) => column[view]).sort((a, b) => a[view].place - b[view].place);
+  const declared = seenIn("page").filter(wanted).map((column) => ({
+    key: column.name, label: column.page.label, number: column.kind === "number" || column.kind === "integer",
+    title: column.meaning[0].toUpperCase() + column.meaning.slice(1) + (column.unit ? `, ${column.unit}` : ""), text: column.kind === "text" && !column.style,
+    show: (row) => (SHOW[column.style] ? SHOW[column.style](column, row) : value(column, row, column.page.digits)),
+    sort: SORT[column.style] && ((row) => SORT[column.style](column, row)),
+  }));
   const COLUMNS = [
     { key: "rank", label: "#", number: true, title: "Rank among the candidates of its status" },
-    { key: "formula", label: "Formula", show: (row) => formula(row.formula) },
-    { key: "space_group", label: "Space group", show: (row) => group(row.space_group),
-      sort: (row) => (/\((\d+)\)/.test(row.space_group || "") ? Number(/\((\d+)\)/.exec(row.space_group)[1]) : null) },
-    { key: "n_atoms", label: "Atoms", number: true },
-    { key: "e_hull", label: "E above hull", number: true, title: "Energy above the convex hull, eV/atom",
-      show: (row) => fixed(row.e_hull, 3) },
-    { key: "phonons", label: "Phonons", show: (row) => badge(row.phonons), title: "Dynamic stability",
-      sort: (row) => ({ stable: 0, marginal: 1, unstable: 2 })[row.phonons] ?? null, wanted: asked },
-    { key: "novel", label: "Novel", show: (row) => (row.novel === true ? "new" : row.known_as || ""),
-      sort: (row) => (row.novel === undefined ? null : row.novel ? 0 : 1), wanted: rows.some((row) => "novel" in row) },
+    ...declared,
     { key: "status", label: "Status", show: (row) => badge(row.status) },
     { key: "reason", label: "Reason", show: (row) => why(row) },
     { key: "name", label: "Name" },
-  ].filter((column) => column.wanted !== false);
-  const why = (row) => row.reason || row.e_hull_reason || row.phonons_reason || "";
+  ];
+  const why = (row) => row.reason || explanations.map((column) => row[column.name]).find(Boolean) || "";
   const valueOf = (column, row) => {
     const value = column.sort ? column.sort(row) : column.key === "reason" ? why(row) : row[column.key];
     return value === undefined || value === "" ? null : value;
   };
   for (const row of rows) {
     const words = [row.formula, row.space_group, row.id, row.name, row.source, row.status, why(row), row.known_as];
-    row.words = words.concat(row.notes || []).join(" ").toLowerCase();
+    const texts = declared.filter((column) => column.text).map((column) => row[column.key]);
+    row.words = words.concat(texts, row.notes || []).join(" ").toLowerCase();
   }
 
   // ---- state: kept in the address, so that a view can be handed on
@@ -177,11 +192,10 @@
   let waiting = null;
   const panel = (row) => {
     const place = $("panel");
-    const tiles = [
-      ["E above hull", fixed(row.e_hull, 3), "eV/atom"], ["E above known", row.e_known === row.formation_energy ? "" : fixed(row.e_known, 3), "eV/atom"],
-      ["Formation", fixed(row.formation_energy, 3), "eV/atom"], ["Energy", fixed(row.energy, 4), "eV/atom"],
-      ["Lowest phonon", fixed(row.lowest_frequency, 2), "THz"], ["Atoms", row.n_atoms, ""],
-    ].filter(([, value]) => value !== "" && value !== undefined);
+    const tiles = seenIn("tile")
+      .filter((column) => !(column.name === "e_known" && row.e_known === row.formation_energy)) // nothing else is known
+      .map((column) => [column.tile.label, value(column, row, column.tile.digits), column.unit])
+      .filter(([, text]) => text !== "");
     place.replaceChildren(
       node("div", { class: "name" }, node("h2", {}, row.formula ? formula(row.formula) : row.name || row.id),
         node("span", { class: "faint" }, group(row.space_group)), badge(row.status), row.phonons ? badge(row.phonons) : null,
@@ -483,6 +497,8 @@
   };
   const table = () => {
     const keys = ["id", "name", "rank", "formula", "space_group", "n_atoms", "e_hull", "e_known", "formation_energy", "energy", "energy_scale", "phonons", "lowest_frequency", "novel", "known_as", "status", "reason", "source", "index"];
+    const others = seenIn("page").concat(seenIn("tile")).map((column) => column.name).filter((name) => !keys.includes(name));
+    keys.splice(keys.indexOf("status"), 0, ...new Set(others));
     const quote = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
     return [keys.join(","), ...shown.map((row) => keys.map((key) => quote(String(row[key] ?? ""))).join(","))].join("\r\n") + "\r\n";
   };
@@ -513,7 +529,7 @@
   hear("verdict", "change", (field) => { state.verdict = field.value; });
   hear("novel", "change", (field) => { state.novel = field.checked; });
   $("verdict-label").hidden = !asked;
-  $("novel-label").hidden = !rows.some((row) => "novel" in row);
+  $("novel-label").hidden = !has("novel");
   $("reset").addEventListener("click", () => {
     Object.assign(state, { sort: "", down: false, text: "", above: "", verdict: "", novel: false, statuses: new Set() });
     fill(); apply();

@@ -1,4 +1,4 @@
-"""`ScoreGenerator` and the command line, with weights of a few steps: what holds whatever the network says."""
+"""The source "score" and the command line, with weights of a few steps: what holds whatever the network says."""
 
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from lightning.fabric import Fabric
 from pymatgen.core import Composition as Formula
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.calculators import Generator, Request
 from asegen.cli.main import main
 from asegen.errors import InputError
-from asegen.generation.sources.score import ScoreGenerator, settled
+from asegen.generation.sources.score import Score, settled
 from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import recipe_from_table
@@ -37,14 +38,14 @@ TABLE = {
 }
 
 
-def trained(folder: Path, *options: str, **process: object) -> Path:
+def trained(folder: Path, *options: str, **task: object) -> Path:
     structures = [bulk("NaCl", "rocksalt", a=5.64), bulk("CsCl", "cesiumchloride", a=4.12), bulk("Mg"), bulk("Si")]
     for split in ("train", "val"):
         write(folder / f"{split}.extxyz", structures)
         main(
             ["ingest", str(folder / f"{split}.extxyz"), "-o", str(folder), "--symmetry", "0.1", "--jobs", "1", *options]
         )
-    recipe = recipe_from_table("test", {**TABLE, "process": {"class": "SymmetricScore", "cutoff": 4.0, **process}})
+    recipe = recipe_from_table("test", {**TABLE, "task": {"class": "SymmetricScore", "cutoff": 4.0, **task}})
     train(recipe, folder, folder / "run", Fabric(accelerator="cpu", devices=1))
     return folder / "run" / WEIGHTS
 
@@ -55,9 +56,16 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(trained(folder, "--general", nearest=20, merged=0.3, general=True))
 
 
-def test_sites_in_general_position_become_crystals_with_the_group(weights: str) -> None:
-    generator = ScoreGenerator("Fm-3m", sites="Na:1,Cl:1", model=weights, device="cpu")
-    drawn = generator.generate(generator.compositions(4), steps=1)
+@pytest.fixture(scope="module")
+def generator(weights: str) -> Generator:
+    return Generator(Score(weights, device="cpu"))
+
+
+WANTED = Request(spacegroup="Fm-3m", sites="Na:1,Cl:1")
+
+
+def test_sites_in_general_position_become_crystals_with_the_group(generator: Generator) -> None:
+    drawn = generator.generate(WANTED, n=4, steps=1)
     for atoms in drawn:
         assert atoms.info["sites_requested"] == "Na:1 Cl:1" and atoms.info["spacegroup_requested"] == 225
         assert "formula_requested" not in atoms.info and atoms.info["attempt"] == 0
@@ -67,42 +75,45 @@ def test_sites_in_general_position_become_crystals_with_the_group(weights: str) 
             assert atoms.info["spacegroup"] >= 225 or "spacegroup" not in atoms.info
         letters = atoms.info["wyckoff"].split()
         assert [part.split(":")[0] for part in letters] in (["Cl", "Na"], ["Na", "Cl"])
-    again = generator.generate(generator.compositions(4), steps=1)
-    alone = ScoreGenerator("Fm-3m", sites="Na:1,Cl:1", model=weights, device="cpu", batch_size=1)
-    for one, other, third in zip(drawn, again, alone.generate(alone.compositions(2), steps=1), strict=False):
+    again = generator.generate(WANTED, n=4, steps=1)
+    alone = Generator(generator.source, batch_size=1).generate(WANTED, n=2, steps=1)
+    for one, other, third in zip(drawn, again, alone, strict=False):
         np.testing.assert_array_equal(one.positions, other.positions)
         np.testing.assert_allclose(one.cell.array, third.cell.array, atol=1e-3)
 
 
 def test_the_command_line_draws_resumes_and_reports(weights: str, tmp_path: Path) -> None:
     out = str(tmp_path / "a.extxyz")
-    wish = ["generate", "--spacegroup", "225", "--sites", "Na:1,Cl:1", "--model", weights, "--steps", "1", "-n", "3"]
-    main([*wish, "-o", out])
+    asked = ["generate", "--spacegroup", "225", "--sites", "Na:1,Cl:1", "--model", weights, "--steps", "1", "-n", "3"]
+    main([*asked, "-o", out])
     first = Path(out).read_text()
     assert len(read(out, ":")) == 3 and all("Na" in atoms.info["formula"] for atoms in read(out, ":"))
-    main([*wish, "-o", out, "--resume"])
+    main([*asked, "-o", out, "--resume"])
     assert Path(out).read_text() == first
-    main([*wish, "-o", str(tmp_path / "b.extxyz"), "--seed", "1"])
+    main([*asked, "-o", str(tmp_path / "b.extxyz"), "--seed", "1"])
     assert (tmp_path / "b.extxyz").read_text() != first
 
 
-def test_a_formula_without_sites_takes_those_of_known_crystals(weights: str) -> None:
-    (atoms,) = ScoreGenerator(221, model=weights, device="cpu").generate("CsCl", steps=1)
+def test_a_formula_without_sites_takes_those_of_known_crystals(generator: Generator) -> None:
+    (atoms,) = generator.generate(Request("CsCl", spacegroup=221), steps=1)
     assert atoms.info["sites_requested"] == "Cs:1 Cl:1" and atoms.info["formula_requested"] == "CsCl"
 
 
-def test_what_cannot_be_is_one_line(weights: str) -> None:
+def test_what_cannot_be_is_refused(generator: Generator) -> None:
     with pytest.raises(InputError, match="by numbers"):
-        ScoreGenerator(225, sites="Na:a Cl:b", model=weights, device="cpu")
+        generator.generate(Request(spacegroup=225, sites="Na:a Cl:b"))
     with pytest.raises(InputError, match="monoclinic and triclinic"):
-        ScoreGenerator(14, model=weights, device="cpu").generate("Na2Cl2")
+        generator.generate(Request("Na2Cl2", spacegroup=14))
     with pytest.raises(InputError, match="no training data"):
-        ScoreGenerator(225, sites="Na:1,Xe:1", model=weights, device="cpu").generate("NaXe")
+        generator.generate(Request("NaXe", spacegroup=225, sites="Na:1,Xe:1"))
+    with pytest.raises(InputError, match="no shipped weights"):
+        Generator("score")
 
 
 def test_sites_in_their_own_positions_keep_the_composition(tmp_path: Path) -> None:
     path = trained(tmp_path)
-    for atoms in ScoreGenerator(194, model=str(path), device="cpu").generate("Mg2", n=2, steps=1):
+    generator = Generator(Score(str(path), device="cpu"))
+    for atoms in generator.generate(Request("Mg2", spacegroup=194), n=2, steps=1):
         assert AseAtomsAdaptor.get_structure(atoms).composition == Formula("Mg2")
 
 
@@ -113,10 +124,10 @@ def test_settled_sites_have_the_letters_of_their_places() -> None:
 
 
 def test_a_sample_that_fails_says_so(weights: str) -> None:
-    generator = ScoreGenerator(225, sites="Na:1,Cl:1", model=weights, device="cpu")
+    source = Score(weights, device="cpu")
     with torch.no_grad():
-        for parameter in generator._score._model.parameters():
+        for parameter in source.sampler._model.parameters():
             parameter.fill_(torch.nan)
-    for atoms in generator.generate(generator.compositions(2), steps=1):
+    for atoms in Generator(source).generate(WANTED, n=2, steps=1):
         assert atoms.info["sampling"] == "failed" and np.isfinite(atoms.positions).all()
         assert not atoms.info["valid"] and atoms.info["reason"]

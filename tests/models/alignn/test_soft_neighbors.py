@@ -8,7 +8,6 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 from torch.nn import functional
 
-from asegen.crystals.graph import Edges, triplets
 from asegen.models.alignn.gated_convolution import AngleGatedConvolution, EdgeGatedConvolution
 from asegen.models.alignn.line_graph import line_graph
 from asegen.models.alignn.soft_neighbors import REACH, SoftEdges, fading, nearest_of, soft_neighbors
@@ -61,6 +60,12 @@ def test_nearest_of_is_what_a_smaller_k_gives() -> None:
     torch.testing.assert_close(weight, small.weight)
 
 
+def triplets(i: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every ordered pair of different edges with the same receiver."""
+    same = (i[:, None] == i) & ~torch.eye(len(i), dtype=torch.bool)
+    return same.nonzero().unbind(1)
+
+
 def bonds_and_angles(k: int) -> tuple[SoftEdges, int]:
     crystals = crystals_from_atoms(several())
     return soft_neighbors(crystals, k), len(crystals.numbers)
@@ -69,13 +74,12 @@ def bonds_and_angles(k: int) -> tuple[SoftEdges, int]:
 def test_line_graph_lists_the_graph_s_triplets() -> None:
     soft, n = bonds_and_angles(4)
     graph = line_graph(soft, n, 4)
-    edges = soft.edges
-    listed = triplets(Edges(edges.i[graph.bond], edges.j[graph.bond], edges.shift[graph.bond]))
+    edge_a, edge_b = triplets(soft.edges.i[graph.bond])
     u = functional.normalize(soft.vector[graph.bond], dim=-1)
-    cosine = (u[listed.edge_a] * u[listed.edge_b]).sum(-1)
+    cosine = (u[edge_a] * u[edge_b]).sum(-1)
     dense = [(c * (p > 0), p) for c, p in zip(graph.cosine, graph.pair_weight, strict=True)]
     ours = torch.cat([c[torch.eye(c.shape[1]).expand_as(c) == 0] for c, _ in dense])
-    theirs = cosine * (graph.weight[listed.edge_b] > 0)
+    theirs = cosine * (graph.weight[edge_b] > 0)
     torch.testing.assert_close(ours.sort()[0], theirs.sort()[0])
     assert sum(block.n_edges for block in graph.blocks) == len(graph.bond)
 
@@ -85,8 +89,7 @@ def test_angle_convolution_is_the_edge_convolution_over_listed_angles(updates: b
     torch.manual_seed(0)
     soft, n = bonds_and_angles(4)
     graph = line_graph(soft, n, 4)
-    edges = soft.edges
-    listed = triplets(Edges(edges.i[graph.bond], edges.j[graph.bond], edges.shift[graph.bond]))
+    edge_a, edge_b = triplets(soft.edges.i[graph.bond])
     width = 6
     on_angles = AngleGatedConvolution(width, updates).double()
     on_edges = EdgeGatedConvolution(width, updates).double()
@@ -95,9 +98,9 @@ def test_angle_convolution_is_the_edge_convolution_over_listed_angles(updates: b
     basis = Gaussians(-1, 1, width).double()
     z = [basis(c) for c in graph.cosine]
     u = functional.normalize(soft.vector[graph.bond], dim=-1)
-    flat = basis((u[listed.edge_a] * u[listed.edge_b]).sum(-1))
+    flat = basis((u[edge_a] * u[edge_b]).sum(-1))
     found, new_z = on_angles(bonds, z, graph)
-    expected, new_flat = on_edges(bonds, flat, listed.edge_a, listed.edge_b, graph.weight[listed.edge_b])
+    expected, new_flat = on_edges(bonds, flat, edge_a, edge_b, graph.weight[edge_b])
     torch.testing.assert_close(found, bonds + graph.weight[:, None] * (expected - bonds))
     total = sum(float(t[torch.eye(t.shape[1]).expand(t.shape[:3]) == 0].detach().sum()) for t in new_z)
     assert total == pytest.approx(float(new_flat.detach().sum()))

@@ -40,26 +40,24 @@ def test_all_groups_are_in_the_table() -> None:
     assert set(TABLE) == set(GROUPS)
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_rows_and_orders(group: str) -> None:
-    row, order = TABLE[group]
-    assert "".join(map(str, orbit_row(group))) == row
-    elements = closure(cell_permutations(group))
-    assert len(elements) == order
-    # A colour depends on the two cells' xor alone, and every element of the group keeps it.
-    for p in itertools.islice(elements, 200):
-        for a, b in itertools.product(range(8), repeat=2):
-            assert row[p[a] ^ p[b]] == row[a ^ b]
+def test_rows_and_orders() -> None:
+    for group, (row, order) in TABLE.items():
+        assert "".join(map(str, orbit_row(group))) == row, group
+        elements = closure(cell_permutations(group))
+        assert len(elements) == order, group
+        # A colour depends on the two cells' xor alone, and every element of the group keeps it.
+        for p in itertools.islice(elements, 200):
+            assert all(row[p[a] ^ p[b]] == row[a ^ b] for a, b in itertools.product(range(8), repeat=2)), group
 
 
-@pytest.mark.parametrize("group", GROUPS)
-def test_intersection_numbers_are_the_same_for_every_pair_of_a_colour(group: str) -> None:
-    row = orbit_row(group)
-    numbers = intersection_numbers(row)
-    for i, j in itertools.product(range(8), repeat=2):
-        for p, q in itertools.product(range(max(row) + 1), repeat=2):
-            count = sum(row[j ^ k] == p and row[k ^ i] == q for k in range(8))
-            assert numbers[row[i ^ j]][p][q] == count
+def test_intersection_numbers_are_the_same_for_every_pair_of_a_colour() -> None:
+    for group in GROUPS:
+        row = orbit_row(group)
+        numbers = intersection_numbers(row)
+        for i, j in itertools.product(range(8), repeat=2):
+            for p, q in itertools.product(range(max(row) + 1), repeat=2):
+                count = sum(row[j ^ k] == p and row[k ^ i] == q for k in range(8))
+                assert numbers[row[i ^ j]][p][q] == count, group
 
 
 def test_published_intersection_numbers_of_all_permutations() -> None:

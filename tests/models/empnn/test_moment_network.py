@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -64,7 +64,6 @@ def unimodular(seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_motion_turns_and_moves_with_the_crystal(name: str, seed: int) -> None:
     crystals = make(seed)
@@ -81,7 +80,6 @@ def test_motion_turns_and_moves_with_the_crystal(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_motion_does_not_depend_on_the_choice_of_the_cell(name: str, seed: int) -> None:
     crystals, h = make(seed), unimodular(seed)

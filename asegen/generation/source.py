@@ -1,0 +1,135 @@
+"""What a `Generator` draws with: the protocol of sources, and what several of them refuse alike."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from asegen.errors import InputError
+from asegen.generation.plan import Sample
+from asegen.generation.target import Target
+
+if TYPE_CHECKING:
+    from asegen.trained.samplers import Sampler
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a source is called, and what it knows.
+
+    Attributes:
+        name: stands in `info["model"]`.
+        version: what distinguishes sources of one name whose structures differ.
+        elements: atomic numbers that it can draw.
+        max_atoms: of the largest cell that it knows.
+        default_steps: steps of the sampler where none are asked for.
+    """
+
+    name: str
+    version: str
+    elements: frozenset[int]
+    max_atoms: int
+    default_steps: int
+
+
+class Source(Protocol):
+    """Where structures come from. A class that names it as its base has to write `identity` and `propose` alone.
+
+    Attributes:
+        identity: name, version and what it knows.
+        always_redraws: what fails the validity gate is always drawn again, not only when asked for.
+        keeps_spacegroup: structures have their space groups exactly, and a ranking has to keep them.
+    """
+
+    identity: Identity
+    always_redraws: bool = False
+    keeps_spacegroup: bool = False
+
+    @abstractmethod
+    def propose(self, samples: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
+        """One structure for each sample, in order, periodic; what is known of it stands in `info`.
+
+        Args:
+            samples: of a plan; `Sample.repeat` counts those of one formula.
+            seeds: one for each; the same seed gives the same structure, whatever else is asked for.
+            steps: of the sampler; the default without it.
+
+        Returns:
+            A `reason` in `info` marks what failed. `Generator` adds the composition, seeds and the gate's verdict.
+        """
+        ...
+
+    def settings(self) -> dict[str, object]:
+        """What decides the structures beside targets, seeds and `identity`; simple values, for the fingerprint."""
+        return {}
+
+    def compose(self, targets: Sequence[Target]) -> list[Target]:
+        """The targets with compositions where the source chooses them before it draws; in order.
+
+        Raises:
+            InputError: it can't.
+        """
+        return list(targets)
+
+    def check(self, targets: Sequence[Target], force: bool) -> None:
+        """Refuses early what can't be drawn.
+
+        Args:
+            targets: all that will be asked for, each as often as it will be.
+            force: allow elements that the source doesn't know.
+
+        Raises:
+            InputError: it can't; names the first reason.
+        """
+        check_compositions(self.identity.name, targets)
+        check_elements(self.identity, targets, force)
+
+    def can_draw(self, sample: Sample) -> bool:
+        """Whether a sample is worth drawing as one of several candidates, all of which passed `check` together."""
+        return True
+
+
+def identity_of(sampler: Sampler) -> Identity:
+    """The identity of a source that is one trained model."""
+    return Identity(sampler.name, sampler.version, sampler.elements, sampler.max_atoms, sampler.default_steps)
+
+
+def check_compositions(name: str, targets: Sequence[Target]) -> None:
+    """Refuses what isn't a composition alone.
+
+    Args:
+        name: of the source.
+        targets: what is asked for.
+
+    Raises:
+        InputError: a target without composition, or with a space group.
+    """
+    if any(target.composition is None for target in targets):
+        raise InputError(f"{name} needs a composition: name formulas, a system or a file")
+    if any(target.spacegroup is not None for target in targets):
+        raise InputError(f"{name} draws without a space group: ask symmetric or analogy for one")
+
+
+def check_elements(identity: Identity, targets: Sequence[Target], force: bool) -> None:
+    """Refuses elements that a source doesn't know.
+
+    Args:
+        identity: of the source.
+        targets: what is asked for.
+        force: allow them.
+
+    Raises:
+        InputError: an element without training data; all are named.
+    """
+    foreign: dict[str, str] = {}
+    for target in targets:
+        for z in set(target.numbers) - identity.elements:
+            foreign.setdefault(chemical_symbols[z], target.formula)
+    if foreign and not force:
+        named = ", ".join(f"{symbol} (in {formula})" for symbol, formula in sorted(foreign.items()))
+        raise InputError(f"{identity.name} has no training data with {named}; force draws all the same", "force")

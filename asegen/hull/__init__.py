@@ -1,0 +1,1 @@
+"""The convex hull of known compounds: formation energies of what is stable, offline."""

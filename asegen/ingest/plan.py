@@ -1,0 +1,46 @@
+"""Which files of structures make which splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asegen.errors import InputError
+from asegen.structures.formats import CIF, POSCAR, file_format, split_name
+
+
+def plan_splits(inputs: Sequence[Path], split: str | None) -> tuple[dict[str, list[Path]], list[Path]]:
+    """Which files go into which split.
+
+    A folder means the files in it. A file makes the split of its own name; CIF and POSCAR files found in a folder, one
+    structure each, make one split of the folder's name.
+
+    Args:
+        inputs: files and folders.
+        split: name of the one split that all go into.
+
+    Returns:
+        split name -> files, in the order given, a folder's in alphabetical order; and files of a folder that no format
+        claims.
+
+    Raises:
+        InputError: an input is missing, or a folder holds no file of structures.
+    """
+    splits: dict[str, list[Path]] = {}
+    skipped: list[Path] = []
+    for path in inputs:
+        if not path.exists():
+            raise InputError(f"cannot read {path}: no such file or folder")
+        if not path.is_dir():
+            splits.setdefault(split or split_name(path), []).append(path)
+            continue
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        known = [file for file in files if file_format(file)]
+        if not known:
+            raise InputError(f"the folder {path} holds no file of structures")
+        skipped += [file for file in files if not file_format(file)]
+        for file in known:
+            single = file_format(file) in (CIF, POSCAR)
+            name = split or (path.resolve().name if single else split_name(file))
+            splits.setdefault(name, []).append(file)
+    return splits, skipped

@@ -1,0 +1,193 @@
+"""All metrics by name, each with its protocol, and what can be said of a choice of them before any is loaded.
+
+To add a metric, write a function `Inputs -> Figures` (`asegen.metrics.inputs`) and name it in `METRICS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from asegen.errors import InputError
+
+EMBEDDER = "alignn-formation-energy"
+"""The network behind FAD and energies, unless another is given."""
+CGCNN = "cgcnn-formation-energy"
+"""The network behind FD-CGCNN, unless another is given."""
+ENERGIES = ("embedder", "chgnet")
+"""What can predict the energies."""
+
+
+class Metric(NamedTuple):
+    """A metric.
+
+    Attributes:
+        function: that measures it, `module:name`.
+        protocol: how, in one line; figures of another protocol are not comparable.
+        version: grows when the figures of the same structures change.
+        needs: "reference", if anything beside the generated structures.
+        packages: which the extra `metrics` installs.
+    """
+
+    function: str
+    protocol: str
+    version: int
+    needs: str = ""
+    packages: tuple[str, ...] = ()
+
+
+_INTERVAL = (
+    "structures that pass the gate; normal interval from 50 bootstrap samples of both sides; comparable only for the "
+    "same network and numbers of structures"
+)
+
+METRICS: dict[str, Metric] = {
+    "validity": Metric(
+        "asegen.metrics.validity:structural_validity",
+        "share of all generated structures; published: no two atoms, own images included, under 0.5 Å and at least "
+        "0.1 Å³; gate: asegen.structures.validity.check_atoms",
+        1,
+    ),
+    "composition": Metric(
+        "asegen.metrics.validity:compositional_validity",
+        "share of all generated structures; smact, oxidation states smact14, Pauling test, elements and alloys valid",
+        1,
+        packages=("smact",),
+    ),
+    "density": Metric(
+        "asegen.metrics.distributions:density_distance",
+        "earth mover's distance, structures that pass the gate",
+        1,
+        "reference",
+    ),
+    "elements": Metric(
+        "asegen.metrics.distributions:element_count_distance",
+        "earth mover's distance of the number of distinct elements, structures that pass the gate",
+        1,
+        "reference",
+    ),
+    "energy": Metric(
+        "asegen.metrics.frechet:energy_distance",
+        "earth mover's distance of formation energies that a network predicts on both sides, structures that pass the "
+        "gate, not relaxed; CHGNet's are its total energies less energies of the elements fitted to mp/train",
+        1,
+        "reference",
+    ),
+    "fad": Metric(
+        "asegen.metrics.frechet:alignn_distance",
+        f"squared Fréchet distance of ALIGNN embeddings, {_INTERVAL}",
+        1,
+        "reference",
+    ),
+    "fd-cgcnn": Metric(
+        "asegen.metrics.frechet:cgcnn_distance",
+        f"squared Fréchet distance of what the head of a CGCNN reads, the mean over atoms, {_INTERVAL}",
+        1,
+        "reference",
+    ),
+    "fd-chgnet": Metric(
+        "asegen.metrics.frechet:chgnet_distance",
+        f"squared Fréchet distance of CHGNet's crystal features, divided by the number of atoms, {_INTERVAL}; 60 CPU "
+        "seconds a crystal",
+        1,
+        "reference",
+        ("chgnet",),
+    ),
+    "coverage": Metric(
+        "asegen.metrics.coverage:coverage",
+        "CDVAE's COV: nearest site-mean CrystalNN fingerprint (ops) and nearest Magpie vector, standardised by the "
+        "mean and deviation of the reference (CDVAE: constants of its training data), within the cutoffs; recall: "
+        "share of the references that pass the gate; precision: share of all generated structures; 30 CPU seconds a "
+        "fingerprint",
+        1,
+        "reference",
+        ("matminer",),
+    ),
+    "fd-crystalnn": Metric(
+        "asegen.metrics.coverage:crystalnn_distance",
+        f"squared Fréchet distance of site-mean CrystalNN fingerprints (ops), {_INTERVAL}; 30 CPU seconds a "
+        "fingerprint",
+        1,
+        "reference",
+        ("matminer",),
+    ),
+    "match": Metric(
+        "asegen.metrics.prediction:match_rate",
+        "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), generated and reference structures of the same id, share "
+        "of all references; RMSE of those matched, in (V/n)^(1/3); valid compositions: by smact; 20 CPU seconds a "
+        "pair",
+        1,
+        "reference",
+    ),
+    "metre": Metric(
+        "asegen.metrics.prediction:match_everyone",
+        "StructureMatcher(stol=0.5, ltol=0.3, angle_tol=10), each reference against all generated structures of its "
+        "formula, share of all references; cRMSE: 0.5 for a reference without match; 20 CPU seconds a pair",
+        1,
+        "reference",
+    ),
+    "discovery": Metric(
+        "asegen.metrics.discovery:discovery",
+        "share of all generated structures; unique: passes the gate and is like no earlier one; novel: passes the gate "
+        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 CPU seconds a pair, "
+        "which then counts as unlike; stable: energy_above_hull or e_hull as given with the structures, at most 0 or "
+        "0.1 eV/atom",
+        1,
+    ),
+}
+"""By name, in the order in which they are measured."""
+
+
+def choose(names: Sequence[str] | None, has_reference: bool) -> list[str]:
+    """The metrics to measure, in the order of `METRICS`.
+
+    Args:
+        names: those asked for; by default all for which there are structures and packages.
+        has_reference: whether there are reference structures.
+
+    Raises:
+        InputError: an unknown metric, or one whose structures or packages are missing.
+    """
+    unknown = [name for name in names or () if name not in METRICS]
+    if unknown:
+        raise InputError(f"no metric {unknown[0]!r}; there are: {', '.join(METRICS)}")
+    obstacles = {name: _obstacle(name, has_reference) for name in (METRICS if names is None else names)}
+    for name, obstacle in obstacles.items():
+        if obstacle and names is not None:
+            raise InputError(f"the metric {name!r} needs {obstacle}")
+    return [name for name in METRICS if not obstacles.get(name, "not asked for")]
+
+
+def check_energy(energy: str) -> None:
+    """Whether energies can be predicted that way.
+
+    Args:
+        energy: what predicts them.
+
+    Raises:
+        InputError: it is none of `ENERGIES`, or its package is missing.
+    """
+    if energy not in ENERGIES:
+        raise InputError(f"no energies by {energy!r}; there are: {', '.join(ENERGIES)}")
+    if energy == "chgnet" and not installed("chgnet"):
+        raise InputError("energies by CHGNet need it: pip install 'asegen[metrics]'")
+
+
+def installed(package: str) -> bool:
+    """Whether a distribution of that name is there."""
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
+
+
+def _obstacle(name: str, has_reference: bool) -> str:
+    """What a metric lacks; empty where it lacks nothing."""
+    metric = METRICS[name]
+    if metric.needs == "reference" and not has_reference:
+        return "reference structures"
+    for package in metric.packages:
+        if not installed(package):
+            return f"{package}: pip install 'asegen[metrics]'"
+    return ""

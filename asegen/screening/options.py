@@ -1,0 +1,101 @@
+"""What a screening can be asked for, checked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asegen.errors import InputError
+
+EMPNN, NO_RELAXER = "empnn", "none"
+"""Names of the pre-relaxation: the shipped network, and none."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of a screening.
+
+    Attributes:
+        calculator: see `asegen.potentials.engine.find_engine`.
+        stages: names of those that are wanted, in any order, `read` is always there; None for all.
+        relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
+            "none" for no pre-relaxation.
+        device: of the pre-relaxation: "auto", "cpu", "cuda" …
+        fmax: eV/Å, when a relaxation with the calculator has arrived.
+        steps: most of its steps.
+        keep_symmetry: space groups stay in it.
+        symprec: Å, tolerance of the space groups.
+        order: CIFs with partial occupancies are ordered, not refused.
+        reference: file of known crystals, to tell the new from the known, and of competing phases; see
+            `asegen.screening.stages.references.read_reference`.
+        energy_scale: of energies in it that don't name theirs.
+        materials_project: competing phases from there too, with the key in MP_API_KEY.
+        cache: folder of the elements' energies, shared between screenings; one of the user's without it.
+        best: how many candidates get phonons and inputs for DFT.
+        check_size: phonons with a larger supercell too.
+        time_limit: seconds, for one relaxation.
+
+    Raises:
+        InputError: a number without meaning, a file that isn't there, or no key.
+    """
+
+    calculator: str = "chgnet"
+    stages: Sequence[str] | None = None
+    relaxer: str | None = EMPNN
+    device: str = "auto"
+    fmax: float = 0.05
+    steps: int = 500
+    keep_symmetry: bool = False
+    symprec: float = 0.1
+    order: bool = False
+    reference: Path | str | None = None
+    energy_scale: str | None = None
+    materials_project: bool = False
+    cache: Path | str | None = None
+    best: int = 10
+    check_size: bool = False
+    time_limit: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for name in ("fmax", "symprec", "steps", "time_limit"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise InputError(f"{name} = {value:g}: must be greater than 0", name)
+        if self.best < 0:
+            raise InputError(f"best = {self.best}: must not be negative", "best")
+        if self.reference is not None and not Path(self.reference).is_file():
+            raise InputError(f"reference = {self.reference}: there is no such file", "reference")
+        if self.materials_project and not os.environ.get("MP_API_KEY"):
+            message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
+            raise InputError(message, "materials_project")
+
+    @property
+    def reference_file(self) -> Path | None:
+        """The file of known crystals."""
+        return None if self.reference is None else Path(self.reference)
+
+    @property
+    def prerelaxes(self) -> bool:
+        """Whether a relaxer is wanted."""
+        return self.relaxer not in (None, NO_RELAXER)
+
+    @property
+    def model(self) -> str | None:
+        """The relaxer's name or file; None for the shipped one."""
+        return None if self.relaxer == EMPNN else self.relaxer
+
+
+def check_inputs(files: Sequence[Path | str], workdir: Path | str) -> None:
+    """Refuses a screening of which no file is there, before anything is begun.
+
+    Args:
+        files: of structures, and folders of them.
+        workdir: folder of the screening; where there is one, its ledger may hold what the files held.
+
+    Raises:
+        InputError: none of the files is there.
+    """
+    if files and not Path(workdir).exists() and not any(Path(path).exists() for path in files):
+        raise InputError(f"cannot read {files[0]}: there is no such file")

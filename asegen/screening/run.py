@@ -1,0 +1,123 @@
+"""A whole screening in one call: stages from options, the run, and the files and page that people open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ase import Atoms
+
+from asegen.errors import AsegenError
+from asegen.parallel.workforce import Workforce
+from asegen.screening.exports import export
+from asegen.screening.options import EMPNN, Options, check_inputs
+from asegen.screening.pipeline import run_stages
+from asegen.screening.registry import recipe
+from asegen.screening.report import write_report
+from asegen.screening.result import Result
+from asegen.screening.workers import memory_of_worker, number_of_jobs
+
+
+def screen(
+    structures: Atoms | Path | str | Sequence[Atoms | Path | str],
+    workdir: Path | str,
+    calculator: str = "chgnet",
+    *,
+    stages: Sequence[str] | None = None,
+    relaxer: str | None = EMPNN,
+    device: str = "auto",
+    fmax: float = 0.05,
+    steps: int = 500,
+    keep_symmetry: bool = False,
+    symprec: float = 0.1,
+    order: bool = False,
+    reference: Path | str | None = None,
+    energy_scale: str | None = None,
+    materials_project: bool = False,
+    cache: Path | str | None = None,
+    best: int = 10,
+    check_size: bool = False,
+    time_limit: float = 3600.0,
+    jobs: int | None = None,
+    memory: float | None = None,
+    workforce: Workforce | None = None,
+) -> list[Result]:
+    """Finds the few candidates that deserve DFT; goes on with what its folder holds, whatever ended an earlier call.
+
+    The folder then holds results.csv with every input, results.extxyz and results.db with the ranked candidates, and
+    report.html where jinja2 and plotly are installed.
+
+    Args:
+        structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
+        workdir: folder of the screening, begun or gone on with.
+        calculator: "chgnet", "emt", "gpaw", "vasp", or `module:object` for any other calculator of ASE.
+        stages: names of those of `asegen.screening.registry.STAGES` that are wanted; None for all.
+        relaxer: learned pre-relaxation: "empnn", a shipped relaxer's name, a file of weights, or None for none.
+        device: of the pre-relaxation: "auto", "cpu", "cuda" …
+        fmax: eV/Å, when a relaxation with the calculator has arrived.
+        steps: most of its steps.
+        keep_symmetry: space groups stay in the relaxation.
+        symprec: Å, tolerance of the space groups.
+        order: CIFs with partial occupancies are ordered, by Ewald energy, not refused.
+        reference: file of known crystals and phases: what is new, what competes.
+        energy_scale: of energies in it that don't name theirs, such as "MP2020".
+        materials_project: competing phases from there too, with the key in MP_API_KEY.
+        cache: folder of the elements' energies, shared between screenings; one of the user's without it.
+        best: how many candidates get phonons and inputs for DFT.
+        check_size: phonons with a larger supercell too.
+        time_limit: seconds, for one relaxation.
+        jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
+        memory: GiB that each of them may have; an equal share of 80 % of the machine's without it.
+        workforce: another executor instead, see `asegen.parallel.cluster`.
+
+    Returns:
+        One result for each input: the ranked first, best in front, then the others as they came. `result["e_hull"]` is
+        a column of results.csv; `pandas.DataFrame(results)` is the table.
+
+    Raises:
+        InputError: an argument without meaning, no input that can be read, or a folder of another screening.
+        AsegenError: the calculator's package is missing, the disk is full, or the workers ended.
+    """
+    options = Options(
+        calculator=calculator,
+        stages=stages,
+        relaxer=relaxer,
+        device=device,
+        fmax=fmax,
+        steps=steps,
+        keep_symmetry=keep_symmetry,
+        symprec=symprec,
+        order=order,
+        reference=reference,
+        energy_scale=energy_scale,
+        materials_project=materials_project,
+        cache=cache,
+        best=best,
+        check_size=check_size,
+        time_limit=time_limit,
+    )
+    inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)
+    check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)
+    number = number_of_jobs(jobs)
+    found = run_stages(
+        inputs, workdir, recipe(options), jobs=number, memory=memory_of_worker(memory, number), workforce=workforce
+    )
+    publish(workdir)
+    return found
+
+
+def publish(workdir: Path | str) -> AsegenError | None:
+    """Writes the tables, the structures and the report of a screening.
+
+    Args:
+        workdir: its folder.
+
+    Returns:
+        Why there is no report, None where there is one; all else stands without it.
+    """
+    export(Path(workdir))
+    try:
+        write_report(workdir)
+    except AsegenError as error:
+        return error
+    return None

@@ -1,0 +1,52 @@
+"""Stages that cost so much that only the best candidates come to them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+from typing_extensions import override
+
+from asegen.screening.claims import Ledger
+from asegen.screening.records import OK, Candidate, Outcome
+from asegen.screening.result import ranking_key
+from asegen.screening.stage import Stage
+
+
+class OfTheBest(Stage):
+    """For the best candidates alone, one by one, with the screening's folder at hand; the others pass by.
+
+    Attributes:
+        best: how many.
+    """
+
+    best: int
+
+    @override
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        return [[key] for key in best(candidates, self.best)]
+
+    @override
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> Path:
+        return ledger.workdir
+
+    @override
+    def work(self, candidates: Sequence[Candidate], supplied: Path) -> list[Outcome]:
+        return [self.one(candidate, supplied) for candidate in candidates]
+
+    @abstractmethod
+    def one(self, candidate: Candidate, workdir: Path) -> Outcome:
+        """What is found of a candidate, or a note why nothing was; the candidate stands either way.
+
+        Args:
+            candidate: with atoms.
+            workdir: the screening's folder.
+        """
+
+
+def best(candidates: Sequence[Candidate], number: int) -> list[int]:
+    """Keys of the candidates that rank first; unconverged ones are not among them."""
+    good = [candidate for candidate in candidates if candidate.status == OK]
+    good.sort(key=lambda candidate: (ranking_key(candidate.found), candidate.key))
+    return sorted(candidate.key for candidate in good[:number])

@@ -1,0 +1,313 @@
+"""Dynamic stability by phonopy's finite displacements, with any ASE calculator (Togo, J. Phys. Soc. Jpn. 2023).
+
+Frequencies are in THz; imaginary ones are negative. No non-analytical term is added at Γ: the split of longitudinal and
+transverse optical modes there is missing, which decides no stability.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from math import ceil, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.dft.kpoints import parse_path_string
+from numpy.typing import NDArray
+
+from asegen.parallel.files import write_text
+from asegen.potentials.minimise import minimise
+from asegen.structures.validity import standardised
+
+Floats = NDArray[np.float64]
+
+STABLE, MARGINAL, UNSTABLE = "stable", "marginal", "unstable"
+STABLE_ABOVE, UNSTABLE_BELOW = -0.1, -0.5
+"""THz, of the lowest frequency; between the two, errors of forces and supercell could decide."""
+
+SUMMARY, PARAMETERS, BANDS, MESH, DOS = (
+    "phonons.json", "phonopy_params.yaml", "band.yaml", "mesh.yaml", "total_dos.dat",
+)  # fmt: skip
+"""Files of a folder of phonons: this module's `Phonons`, and phonopy's own, which its command line reads."""
+
+_SYMPREC = 1e-4  # Å; the crystals here have their space group exactly
+_GOOD_ENOUGH = 10  # times `fmax`: harmonic enough, though not converged
+_POINTS = 51  # of one segment of a band path
+_ACOUSTIC = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How phonons are computed.
+
+    Attributes:
+        fmax: eV/Å, to which the crystal is relaxed first, within its space group.
+        steps: of that relaxation, at most.
+        height: Å, the supercell's least distance between opposite faces.
+        displacement: Å.
+        confirm: Å, a second displacement, for crystals that come out other than stable; 0 for none. Learned potentials
+            may have cusps where atoms sit by symmetry: CHGNet finds TaC unstable by 2 THz with 0.01 Å, but stable from
+            0.02 Å on. A verdict that changes is marginal.
+        mesh: Å, phonopy's measure: so many points along a vector of length 1/mesh in reciprocal space.
+        most_atoms: of a supercell; a larger one is refused.
+        symprec: Å, of the space group that the crystal is made to have.
+        check_size: compute a second time with one more cell along each vector, and call a verdict that changes
+            marginal.
+    """
+
+    fmax: float = 1e-3
+    steps: int = 1000
+    height: float = 12.0
+    displacement: float = 0.01
+    confirm: float = 0.03
+    mesh: float = 50.0
+    most_atoms: int = 1000
+    symprec: float = 0.01
+    check_size: bool = False
+
+
+@dataclass(frozen=True)
+class BandSegment:
+    """A straight piece of a band path.
+
+    Attributes:
+        labels: of its ends; "G" is Γ.
+        distance: (n_points,) along the path, 1/Å, from the path's start.
+        frequencies: n_bands rows of (n_points,), THz.
+    """
+
+    labels: tuple[str, str]
+    distance: tuple[float, ...]
+    frequencies: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Phonons:
+    """What was found.
+
+    Attributes:
+        verdict: `STABLE`, `MARGINAL` or `UNSTABLE`; empty where there is none.
+        reason: one line `kind: detail` where there is none, or where the displacement or the supercell decides.
+        lowest: THz, the lowest frequency on mesh and band path but for the three acoustic modes at Γ.
+        lowest_at: fractional coordinates of its wave vector, of the primitive cell.
+        supercell: multiples of the three vectors of the relaxed primitive cell.
+        n_atoms: of that supercell.
+        n_displacements: force calculations.
+        lowest_of_larger: THz, `lowest` with the larger supercell, where that was asked for.
+        lowest_of_farther: THz, `lowest` with the second displacement, where that was computed.
+        bands: the band structure.
+        dos_frequencies: (n,), THz.
+        dos: (n,), states per THz and primitive cell.
+    """
+
+    verdict: str
+    reason: str = ""
+    lowest: float | None = None
+    lowest_at: tuple[float, ...] = ()
+    supercell: tuple[int, ...] = ()
+    n_atoms: int = 0
+    n_displacements: int = 0
+    lowest_of_larger: float | None = None
+    lowest_of_farther: float | None = None
+    bands: tuple[BandSegment, ...] = ()
+    dos_frequencies: tuple[float, ...] = ()
+    dos: tuple[float, ...] = ()
+
+
+def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settings | None = None) -> Phonons:
+    """Relaxes a crystal within its space group, then computes its phonons and writes them down.
+
+    Args:
+        atoms: a crystal; left as it is.
+        calculator: gives energy, forces and stress.
+        folder: made if missing; takes `SUMMARY`, `PARAMETERS`, `BANDS`, `MESH` and `DOS`.
+        settings: the defaults without them.
+
+    Raises:
+        ValueError: the calculator gives no finite numbers for the crystal or for a displaced one.
+    """
+    settings = settings or Settings()
+    crystal = primitive(atoms, settings.symprec)
+    end = minimise(crystal, calculator, settings.fmax, settings.steps, keep_symmetry=True, symprec=settings.symprec)
+    if end.fmax > _GOOD_ENOUGH * settings.fmax:
+        found = Phonons("", f"unconverged: {end.fmax:.2g} eV/Å left after {end.steps} steps")
+    elif len(end.atoms) * np.prod(multiples(end.atoms, settings.height)) > settings.most_atoms:
+        n_atoms = len(end.atoms) * int(np.prod(multiples(end.atoms, settings.height)))
+        found = Phonons("", f"too large: a supercell of {n_atoms} atoms, more than {settings.most_atoms}")
+    else:
+        phonon = displaced(end.atoms, settings)
+        found = _checked(_compute(phonon, calculator, settings), end.atoms, calculator, settings)
+        _write(phonon, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / SUMMARY, json.dumps(asdict(found)))
+    return found
+
+
+def read_phonons(folder: Path) -> Phonons:
+    """What `phonons` wrote."""
+    table = json.loads((folder / SUMMARY).read_text())
+    bands = tuple(
+        BandSegment(tuple(b["labels"]), tuple(b["distance"]), tuple(tuple(row) for row in b["frequencies"]))
+        for b in table.pop("bands")
+    )
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return Phonons(**values, bands=bands)
+
+
+def primitive(atoms: Atoms, symprec: float) -> Atoms:
+    """The standardised primitive cell with its space group made exact; the crystal as it is where spglib finds none."""
+    found = standardised(atoms, symprec, idealise=True)
+    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True) if found is None else found
+
+
+def multiples(atoms: Atoms, height: float) -> tuple[int, ...]:
+    """How often to repeat a cell along each vector, so that opposite faces are at least `height` (Å) apart."""
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+    return tuple(max(1, ceil(height / h - 1e-6)) for h in heights)
+
+
+def displaced(atoms: Atoms, settings: Settings, larger: int = 0) -> Any:
+    """A `phonopy.Phonopy` of a primitive cell, with its supercell and displacements made.
+
+    Args:
+        atoms: a primitive cell that has its space group exactly.
+        settings: of the supercell and the displacements.
+        larger: by so many cells along each vector.
+    """
+    from phonopy import Phonopy
+    from phonopy.structure.atoms import PhonopyAtoms
+
+    cell = PhonopyAtoms(
+        numbers=atoms.numbers,
+        cell=atoms.cell.array,
+        scaled_positions=atoms.get_scaled_positions(),
+        masses=atoms.get_masses(),  # phonopy knows none of Po, Pu and a dozen others
+    )
+    matrix = np.diag(np.array(multiples(atoms, settings.height)) + larger)
+    phonon = Phonopy(cell, supercell_matrix=matrix, primitive_matrix=np.eye(3), symprec=_SYMPREC, calculator="vasp")
+    phonon.generate_displacements(distance=settings.displacement)
+    return phonon
+
+
+def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons:
+    phonon.forces = np.array([_forces(cell, calculator) for cell in phonon.supercells_with_displacements])
+    phonon.produce_force_constants(show_drift=False)
+    phonon.symmetrize_force_constants(show_drift=False)
+    phonon.run_mesh(settings.mesh, is_gamma_center=True)
+    phonon.run_total_dos()
+    bands = tuple(_run_bands(phonon))
+    modes = _lowest_of(phonon.mesh.qpoints, phonon.mesh.frequencies)
+    for points, frequencies in zip(phonon.band_structure.qpoints, phonon.band_structure.frequencies, strict=True):
+        modes = min(modes, _lowest_of(points, frequencies))
+    return Phonons(
+        verdict=verdict(modes[0]),
+        lowest=modes[0],
+        lowest_at=modes[1],
+        supercell=tuple(int(n) for n in np.diag(phonon.supercell_matrix)),
+        n_atoms=len(phonon.supercell),
+        n_displacements=len(phonon.forces),
+        bands=bands,
+        dos_frequencies=_rounded(phonon.total_dos.frequency_points),
+        dos=_rounded(phonon.total_dos.dos),
+    )
+
+
+def verdict(lowest: float) -> str:
+    """`STABLE`, `MARGINAL` or `UNSTABLE` by the lowest frequency in THz."""
+    if lowest > STABLE_ABOVE:
+        return STABLE
+    return UNSTABLE if lowest < UNSTABLE_BELOW else MARGINAL
+
+
+def _checked(found: Phonons, atoms: Atoms, calculator: Calculator, settings: Settings) -> Phonons:
+    """The verdict, unless another displacement or a larger supercell changes it."""
+    doubts: list[str] = []
+    notes: list[str] = []
+    first = found.verdict
+    if settings.confirm and first != STABLE:
+        farther = displaced(atoms, replace(settings, displacement=settings.confirm))
+        other = _compute(farther, calculator, settings)
+        found = replace(found, lowest_of_farther=other.lowest)
+        if other.verdict != first:
+            small, large = settings.displacement, settings.confirm
+            doubts.append(f"displacement decides: {first} with {small:g} Å, {other.verdict} with {large:g} Å")
+    if settings.check_size:
+        larger = displaced(atoms, settings, larger=1)
+        n_atoms = len(larger.supercell)
+        if n_atoms > settings.most_atoms:
+            notes.append(f"size not checked: a supercell of {n_atoms} atoms is too large")
+        else:
+            other = _compute(larger, calculator, settings)
+            found = replace(found, lowest_of_larger=other.lowest)
+            if other.verdict != first:
+                doubts.append(f"supercell decides: {first} with {found.n_atoms} atoms, {other.verdict} with {n_atoms}")
+    return replace(found, verdict=MARGINAL if doubts else first, reason="; ".join(doubts + notes))
+
+
+def _forces(cell: Any, calculator: Calculator) -> Floats:
+    """Forces (n_atoms, 3) in eV/Å on a displaced supercell."""
+    # Without pbc, ASE's calculators would compute a cluster, and say nothing.
+    atoms = Atoms(numbers=cell.numbers, cell=cell.cell, scaled_positions=cell.scaled_positions, pbc=True)
+    atoms.calc = calculator
+    forces = np.asarray(atoms.get_forces(), float)
+    if not np.isfinite(forces).all():
+        raise ValueError("non-finite: the calculator gives no finite forces on a displaced crystal")
+    return forces
+
+
+def _lowest_of(qpoints: Floats, frequencies: Floats) -> tuple[float, tuple[float, ...]]:
+    """The lowest frequency and its wave vector; (n_points, 3) and (n_points, n_bands)."""
+    frequencies = frequencies.copy()
+    at_gamma = np.linalg.norm(qpoints - np.rint(qpoints), axis=1) < 1e-6
+    for k in np.flatnonzero(at_gamma):
+        frequencies[k, np.argsort(np.abs(frequencies[k]))[:_ACOUSTIC]] = np.inf
+    lowest = frequencies.min(1)
+    where = int(lowest.argmin())
+    return float(lowest[where]), tuple(round(float(x), 6) for x in qpoints[where])
+
+
+def _run_bands(phonon: Any) -> Iterator[BandSegment]:
+    ends, points, labels = _band_path(phonon.primitive.cell)
+    segments = [points[i] + np.linspace(0, 1, _POINTS)[:, None] * (points[j] - points[i]) for i, j in ends]
+    joined = [before[1] == after[0] for before, after in pairwise(ends)] + [False]
+    names = [labels[ends[0][0]]]
+    for k, (_, j) in enumerate(ends):
+        names.append(labels[j])
+        if not joined[k] and k + 1 < len(ends):
+            names.append(labels[ends[k + 1][0]])
+    phonon.run_band_structure(segments, path_connections=joined, labels=[r"$\Gamma$" if n == "G" else n for n in names])
+    found = phonon.band_structure
+    for (i, j), distance, frequencies in zip(ends, found.distances, found.frequencies, strict=True):
+        rows = tuple(_rounded(row) for row in frequencies.T)
+        yield BandSegment((labels[i], labels[j]), _rounded(distance), rows)
+
+
+def _band_path(cell: Floats) -> tuple[list[tuple[int, int]], list[Floats], list[str]]:
+    """Pairs of indices of special points that segments join, the points (fractional), and their names; from ASE."""
+    path = Atoms(cell=cell, pbc=True).cell.bandpath(npoints=0)
+    ends: list[tuple[int, int]] = []
+    points: list[Floats] = []
+    labels: list[str] = []
+    for piece in parse_path_string(path.path):
+        start = len(points)
+        points += [np.asarray(path.special_points[name], float) for name in piece]
+        labels += piece
+        ends += [(k, k + 1) for k in range(start, len(points) - 1)]
+    return ends, points, labels
+
+
+def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values if isfinite(value))
+
+
+def _write(phonon: Any, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    phonon.save(folder / PARAMETERS, settings={"force_sets": True, "displacements": True, "force_constants": False})
+    phonon.band_structure.write_yaml(filename=str(folder / BANDS))
+    phonon.mesh.write_yaml(filename=str(folder / MESH))
+    phonon.total_dos.write(filename=str(folder / DOS))

@@ -1,0 +1,226 @@
+"""Cells and positions relaxed with an ASE calculator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from typing_extensions import override
+
+from asegen.errors import Reason
+from asegen.parallel.limits import OutOfTime, time_limit
+from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.gate import gate
+from asegen.potentials.minimise import Minimum, minimise
+from asegen.screening.claims import Ledger
+from asegen.screening.columns import Column, Shown
+from asegen.screening.options import Options
+from asegen.screening.records import FAILED, OK, UNCONVERGED, UNSUPPORTED, Candidate, Outcome
+from asegen.screening.stage import Stage, is_of_the_disk, one_line
+from asegen.screening.stages.prerelax import Prerelax
+from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC
+from asegen.structures.space_groups import refined, space_group
+
+_NO_ENERGY = 1e-3
+"""eV/atom, less than what `fmax` leaves undecided."""
+_SECONDS_TO_LOAD = 120.0
+_STATUS_OF_KIND = {"isolated atom": UNSUPPORTED, "unknown element": UNSUPPORTED, "non-finite": FAILED}
+"""Kinds of reasons that a calculator may give in its error's message -> the status that they mean."""
+
+
+@dataclass(frozen=True)
+class Relax(Stage):
+    """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
+
+    A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
+    that keeps the network's errors from the result. A relaxed crystal that is near to a space group is given it exactly
+    where that costs no energy: noise of the start is left out, a distortion that the calculator wants is kept.
+
+    Attributes:
+        engine: see `asegen.potentials.engine.find_engine`.
+        fmax: eV/Å, for atoms and cell.
+        steps: most steps; candidates that need more are `unconverged`.
+        keep_symmetry: the space group stays (FixSymmetry).
+        symprec: Å, of the space groups that are kept and reported.
+        time_limit: seconds, for one crystal.
+    """
+
+    name: ClassVar[str] = "relax"
+    columns: ClassVar[tuple[Column, ...]] = (
+        N_ATOMS,
+        Column(
+            "energy",
+            "of the relaxed crystal",
+            "number",
+            "eV/atom",
+            "energy",
+            table=Shown(30, "eV/atom"),
+            tile=Shown(40, "Energy", digits=4),
+        ),
+        Column("first_energy", "before the first step of the relaxation", "number", "eV/atom", "energy"),
+        ENERGY_SCALE,
+        SPACE_GROUP,
+        Column("steps", "of the relaxation with the calculator", "integer", section="relaxation"),
+        Column(
+            "force_calls",
+            "evaluations of energy, forces and stress by the relaxation; one is of the crystal before pre-relaxing",
+            "integer",
+            section="relaxation",
+        ),
+        Column("fmax", "largest force, stress included, when it stopped", "number", "eV/Å", "relaxation"),
+    )
+    engine: Engine
+    fmax: float = 0.05
+    steps: int = 500
+    keep_symmetry: bool = False
+    symprec: float = 0.1
+    time_limit: float = 3600.0
+
+    @override
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        return cls(
+            find_engine(options.calculator),
+            options.fmax,
+            options.steps,
+            options.keep_symmetry,
+            options.symprec,
+            options.time_limit,
+        )
+
+    @override
+    def settings(self) -> dict[str, Any]:
+        # The calculator's identity rather than its name; not the time, which is the machine's matter.
+        return {
+            "calculator": self.engine.identity,
+            "energy_scale": self.engine.energy_scale,
+            "fmax": self.fmax,
+            "steps": self.steps,
+            "keep_symmetry": self.keep_symmetry,
+            "symprec": self.symprec,
+        }
+
+    @override
+    def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
+        # One by one, the most promising of each formula first, those without a rank last.
+        order = sorted(candidates, key=lambda c: (c.found.get("rank_before") or math.inf, c.key))
+        return [[candidate.key] for candidate in order]
+
+    @override
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> list[Atoms]:
+        return [candidate.crystal for candidate in ledger.load(members, Prerelax.name)]  # before they were pre-relaxed
+
+    @override
+    def work(self, candidates: Sequence[Candidate], supplied: list[Atoms]) -> list[Outcome]:
+        return [self._one(candidate.crystal, before) for candidate, before in zip(candidates, supplied, strict=True)]
+
+    @override
+    def seconds(self, members: int) -> float | None:
+        return _SECONDS_TO_LOAD + self.time_limit * members
+
+    def _one(self, atoms: Atoms, before: Atoms) -> Outcome:
+        if (reason := self.engine.refusal(atoms)) is not None:
+            return Outcome(UNSUPPORTED, reason)
+        try:
+            with time_limit(self.time_limit):
+                return self._relaxed(atoms, before)
+        except OutOfTime:
+            return Outcome(FAILED, Reason("time limit", f"more than {self.time_limit:g} s"))
+        except MemoryError:
+            return Outcome(FAILED, Reason("out of memory", "more than a worker may have"))
+        except Exception as error:  # every calculator fails in its own way
+            if is_of_the_disk(error):
+                raise
+            return _failure(error)
+
+    def _relaxed(self, atoms: Atoms, before: Atoms) -> Outcome:
+        calculator = self.engine.calculator()
+        start = _lower(atoms, before, calculator)
+        end = minimise(start.atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
+        tried = None if self.keep_symmetry or not end.converged else self._symmetric(end, calculator)
+        if tried is not None and tried.converged and tried.energy <= end.energy + _NO_ENERGY:
+            end = replace(tried, steps=end.steps)
+        found: dict[str, Any] = {
+            "first_energy": _finite(start.energy),
+            "energy": _finite(end.energy),
+            "fmax": _finite(end.fmax),
+            "steps": end.steps,
+            "force_calls": end.steps + 1 + start.compared + (tried is not None),
+            N_ATOMS.name: len(end.atoms),
+            ENERGY_SCALE.name: self.engine.energy_scale,
+        }
+        return self._outcome(end, found, start.notes)
+
+    def _outcome(self, end: Minimum, found: dict[str, Any], notes: tuple[str, ...]) -> Outcome:
+        if reason := gate(end.atoms):
+            return Outcome(FAILED, Reason("relaxed into nonsense", str(reason)), found, end.atoms, notes)
+        found[SPACE_GROUP.name] = space_group(end.atoms, self.symprec)
+        if end.converged:
+            return Outcome(OK, None, found, end.atoms, notes)
+        reason = Reason.read(end.reason)
+        return Outcome(UNCONVERGED if reason.kind == UNCONVERGED else FAILED, reason, found, end.atoms, notes)
+
+    def _symmetric(self, end: Minimum, calculator: Calculator) -> Minimum | None:
+        """The relaxed crystal with its space group made exact, and its energy; None where it is already."""
+        if space_group(end.atoms, TIGHT_SYMPREC) == space_group(end.atoms, self.symprec):
+            return None
+        crystal = refined(end.atoms, self.symprec)
+        return None if crystal is None else minimise(crystal, calculator, self.fmax, steps=0)
+
+
+class _Start(NamedTuple):
+    """Where a relaxation begins; energy in eV/atom; whether it was compared with the crystal before pre-relaxing."""
+
+    atoms: Atoms
+    energy: float
+    compared: bool
+    notes: tuple[str, ...] = ()
+
+
+def _lower(atoms: Atoms, before: Atoms, calculator: Calculator) -> _Start:
+    """A pre-relaxed crystal, or the one before where that is lower in energy."""
+    compared = before != atoms
+    without = _energy_if_any(before, calculator) if compared else np.inf
+    first = _energy(atoms, calculator)  # last, so that the relaxation need not compute it again
+    if compared and np.isfinite(without) and not first <= without:  # so that NaN is dropped, too
+        note = f"not pre-relaxed: {first:.3f} eV/atom then, {without:.3f} as it was"
+        return _Start(before, without, compared, (note,))
+    return _Start(atoms, first, compared)
+
+
+def _failure(error: Exception) -> Outcome:
+    """What becomes of a candidate whose calculator raised an error."""
+    text = one_line(error) or "no message"
+    reason = Reason.read(text)
+    if reason.kind in _STATUS_OF_KIND:
+        return Outcome(_STATUS_OF_KIND[reason.kind], reason)
+    return Outcome(FAILED, Reason("calculator", f"{type(error).__name__}: {text}"))
+
+
+def _energy(atoms: Atoms, calculator: Calculator) -> float:
+    """Energy in eV per atom."""
+    atoms = atoms.copy()
+    atoms.calc = calculator
+    return float(atoms.get_potential_energy()) / len(atoms)
+
+
+def _energy_if_any(atoms: Atoms, calculator: Calculator) -> float:
+    """Infinite where the calculator fails, which it may do for a crystal that pre-relaxing has mended."""
+    try:
+        energy = _energy(atoms, calculator)
+    except (OutOfTime, MemoryError):
+        raise
+    except Exception as error:  # every calculator fails in its own way
+        if is_of_the_disk(error):
+            raise
+        return np.inf
+    return energy if np.isfinite(energy) else np.inf
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,71 @@
+"""What several stages share: columns that more than one of them fills, and groups of candidates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from asegen.errors import Reason
+from asegen.screening.columns import Column, Shown
+from asegen.screening.records import DUPLICATE, Candidate, Outcome, candidate_id
+from asegen.structures.matching import Tolerances, same_as
+
+TIGHT_SYMPREC = 0.01
+"""Å, tolerance of the space groups of crystals as they came, and as a network or a relaxation left them."""
+
+FORMULA = Column(
+    "formula",
+    "reduced, such as NaCl; nothing where the input could not be read",
+    section="input",
+    table=Shown(10, "formula"),
+    page=Shown(10, "Formula"),
+    style="formula",
+)
+N_ATOMS = Column(
+    "n_atoms", "of the cell as it is now", "integer", section="input", page=Shown(30, "Atoms"), tile=Shown(60, "Atoms")
+)
+SPACE_GROUP = Column(
+    "space_group",
+    'international symbol and number, such as "Fm-3m (225)", of the crystal as it is now',
+    section="symmetry",
+    table=Shown(20, "space group"),
+    page=Shown(20, "Space group"),
+    style="space group",
+)
+ENERGY_SCALE = Column(
+    "energy_scale", "the label of the energies: only those of the same label are comparable", section="energy"
+)
+DUPLICATES = Column("duplicates", "ids of the inputs that are copies of this one", section="copies")
+DUPLICATE_OF = Column("duplicate_of", "id of the input that this one is a copy of", section="copies")
+
+
+def chunks(keys: Sequence[int], size: int) -> list[list[int]]:
+    """Neighbours in groups of a size."""
+    return [list(keys[start : start + size]) for start in range(0, len(keys), size)]
+
+
+def by_formula(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """Keys of candidates, in their order, by reduced formula."""
+    bins: defaultdict[str, list[int]] = defaultdict(list)
+    for candidate in candidates:
+        bins[candidate.found["formula"]].append(candidate.key)
+    return list(bins.values())
+
+
+def duplicates(candidates: Sequence[Candidate], tolerances: Tolerances) -> list[Outcome]:
+    """Each candidate stays, or is a copy of one before it.
+
+    Args:
+        candidates: of one reduced formula, with atoms, the ones to keep first.
+        tolerances: how different the same may be.
+    """
+    outcomes = []
+    for same in same_as([candidate.crystal for candidate in candidates], [], tolerances):
+        notes = (f"{same.timed_out} comparisons took too long",) if same.timed_out else ()
+        if same.earlier is None:
+            outcomes.append(Outcome(notes=notes))
+        else:
+            first = candidate_id(candidates[same.earlier].key)
+            reason = Reason(DUPLICATE, f"the same crystal as {first}")
+            outcomes.append(Outcome(DUPLICATE, reason, {DUPLICATE_OF.name: first}, notes=notes))
+    return outcomes

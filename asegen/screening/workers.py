@@ -1,0 +1,45 @@
+"""How many worker processes a screening has on this machine, and how much memory each of them may have."""
+
+from __future__ import annotations
+
+import os
+
+from asegen.errors import InputError
+from asegen.parallel.machine import free_cores
+
+_GIB = 2**30
+_LEAST_MEMORY = 2 * _GIB
+_SHARE = 0.8  # of the machine's memory, that workers may have together
+
+
+def number_of_jobs(jobs: int | None) -> int:
+    """How many worker processes there will be; as many as there are free cores without a number.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    number = free_cores() if jobs is None else jobs
+    if number < 1:
+        raise InputError(f"jobs = {number}: at least one process is needed", "jobs")
+    return number
+
+
+def memory_of_worker(memory: float | None, jobs: int) -> int | None:
+    """Bytes for each worker: what was asked for, or 80 % of the machine's by equal shares; None where that is unknown.
+
+    Args:
+        memory: GiB.
+        jobs: workers.
+
+    Raises:
+        InputError: no memory at all.
+    """
+    if memory is not None:
+        if not memory > 0:
+            raise InputError(f"memory = {memory:g}: must be greater than 0", "memory")
+        return int(memory * _GIB)
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+    return max(_LEAST_MEMORY, int(_SHARE * machine / jobs))

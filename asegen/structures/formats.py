@@ -1,0 +1,90 @@
+"""Formats of files of structures, told by their names; imports nothing, so that a bad name is refused at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from asegen.errors import InputError
+
+CIF, EXTXYZ, DATABASE, POSCAR = "cif", "extxyz", "db", "vasp"
+TABLE, OTHER = "csv", "ase"
+"""Read only; `OTHER` is what ASE reads by itself."""
+TRAJECTORY, FOLDER = "traj", "folder"
+"""Written only; a folder of POSCARs."""
+_READ = {
+    ".csv": TABLE, ".cif": CIF, ".mcif": CIF, ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".vasp": POSCAR, ".poscar": POSCAR,
+    ".db": DATABASE, ".traj": OTHER,
+}  # fmt: skip
+_WRITTEN = {
+    ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".cif": CIF, ".traj": TRAJECTORY, ".db": DATABASE, ".vasp": POSCAR,
+    ".poscar": POSCAR, "": FOLDER,
+}  # fmt: skip
+_POSCAR_NAME = re.compile(r"(POSCAR|CONTCAR)([._-].*)?")
+
+
+def file_format(path: Path) -> str | None:
+    """The format that a file's name tells (`.gz` is looked through), or None."""
+    name = path.name.removesuffix(".gz")
+    if name.upper().startswith(("POSCAR", "CONTCAR")):
+        return POSCAR
+    return _READ.get(Path(name).suffix.lower())
+
+
+def files_in(path: Path) -> list[Path]:
+    """The files of a folder by name, hidden ones left out; of a file, itself.
+
+    Args:
+        path: a file or a folder; folders within it aren't entered.
+
+    Raises:
+        InputError: a folder without files.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise InputError(f"{path} is a folder without files")
+    return files
+
+
+def split_name(path: Path) -> str:
+    """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
+    name = path.name.removesuffix(".gz")
+    return Path(name).stem if Path(name).suffix.lower() in _READ else name
+
+
+def output_format(name: str) -> str:
+    """The format that a path asks for by its suffix; one without a suffix, or with a slash at its end, is a folder.
+
+    Args:
+        name: of the file or folder to write.
+
+    Raises:
+        InputError: another suffix, or no name at all.
+    """
+    suffix = "" if name.endswith("/") else Path(name).suffix
+    if not name.endswith("/") and _POSCAR_NAME.fullmatch(Path(name).name):
+        return POSCAR
+    if suffix not in _WRITTEN:
+        raise InputError(
+            f"{name}: unknown format {suffix!r}; use .extxyz, .cif, .traj, .db, .vasp (one), or a folder's name"
+        )
+    if Path(name).name in ("", ".."):
+        raise InputError(f"{name!r} names no file or folder to write")
+    return _WRITTEN[suffix]
+
+
+def check_room(kind: str, n_structures: int, name: str) -> None:
+    """Refuses to write several structures into the one POSCAR that a path names; to be called before the work.
+
+    Args:
+        kind: of the path, as `output_format` tells.
+        n_structures: at least so many will be written.
+        name: the path.
+
+    Raises:
+        InputError: they don't fit.
+    """
+    if kind == POSCAR and n_structures > 1:
+        raise InputError(f"{name} holds one structure; name a folder, or a file of another format, for several")

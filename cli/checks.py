@@ -1,0 +1,45 @@
+"""What is wrong with a command line, found before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asegen.errors import InputError
+from asegen.models.header import read_header
+from asegen.trained.weights import find_weights
+
+
+def check_inputs(paths: Sequence[Path]) -> None:
+    """Whether there is anything to read; one missing file among several is left to the command.
+
+    Raises:
+        InputError: none of the files and folders exists.
+    """
+    if not any(path.exists() for path in paths):
+        raise InputError(f"cannot read {paths[0]}: no such file or folder")
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Whether a file or folder can be written there.
+
+    Raises:
+        InputError: it exists, and isn't to be replaced, or is a folder's that is missing.
+    """
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists: --overwrite replaces it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}")
+
+
+def check_weights(name_or_path: str, tasks: Sequence[str]) -> None:
+    """Whether weights are there, and of one of some tasks (`asegen.training.registry`).
+
+    Raises:
+        InputError: there are none of that name, or they are of another task.
+        CheckpointError: the file holds no weights.
+    """
+    path = find_weights(name_or_path, *tasks)
+    kind = read_header(path).get("process", {}).get("class")
+    if kind not in tasks:
+        raise InputError(f"{path} holds weights for {kind}, not for {' or '.join(tasks)}")

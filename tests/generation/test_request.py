@@ -1,0 +1,53 @@
+"""Requests: targets of every kind, and what doesn't go together is refused by the parameters' names."""
+
+from pathlib import Path
+
+import pytest
+
+from asegen.calculators import Request
+from asegen.errors import InputError
+from asegen.generation.compositions import from_formula
+from asegen.generation.target import Target
+
+
+def test_targets_of_every_kind(tmp_path: Path) -> None:
+    (nacl,) = from_formula("NaCl")
+    assert Request("NaCl").targets() == Request(["NaCl"]).targets() == Request(nacl).targets() == [Target(nacl)]
+    assert [t.formula for t in Request(["NaCl", nacl], multiples=(1, 2)).targets()] == ["NaCl", "Na2Cl2", "NaCl"]
+    assert [t.formula for t in Request("NaCl", n_atoms=8).targets()] == ["Na4Cl4"]
+    assert {t.spacegroup for t in Request("NaCl", spacegroup="Fm-3m").targets()} == {225}
+    assert len(Request(system="Li-O", max_atoms=4, compositions=7).targets()) == 7
+    assert Request().targets() == [Target()] and Target().formula == "" and Target().numbers == ()
+    (tmp_path / "t.csv").write_text("material_id,formula,spacegroup\na,NaCl,P6_3/mmc\n")
+    assert Request(file=tmp_path / "t.csv").targets() == [Target(nacl, material_id="a")]
+    assert Request(file=tmp_path / "t.csv", file_spacegroups=True).targets() == [Target(nacl, 194, material_id="a")]
+    assert Request(file=tmp_path / "t.csv", spacegroup=225).targets()[0].spacegroup == 225
+
+
+def test_sites_without_a_formula_are_no_composition() -> None:
+    for sites, formula in (("Na:1,Cl:2", "NaCl2"), ("Na:a Cl:b,c", "NaCl2")):
+        (target,) = Request(spacegroup=225, sites=sites).targets()
+        assert target.composition is None and target.formula == formula and target.numbers == (11, 17, 17)
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "parameters"),
+    [
+        ({"formulas": "NaCl", "system": "Na-Cl"}, "formulas and system exclude each other", ("formulas", "system")),
+        ({"formulas": "NaCl", "multiples": [1], "n_atoms": 2}, "exclude each other", ("multiples", "n_atoms")),
+        ({"system": "Na-Cl", "multiples": [2]}, "exclude each other", ("multiples", "system")),
+        ({"system": "Na-Cl", "n_atoms": 2}, "n_atoms goes with formulas only", ("n_atoms", "formulas")),
+        ({"formulas": "NaCl", "max_atoms": 2}, "max_atoms goes with system only", ("max_atoms", "system")),
+        ({"system": "Na-Cl", "max_atoms": 0}, "max_atoms = 0", ("max_atoms",)),
+        ({"formulas": "NaCl", "sites": "Na:a"}, "sites goes with spacegroup only", ("sites", "spacegroup")),
+        ({"formulas": "NaCl", "file_spacegroups": True}, "goes with file", ("file_spacegroups", "file")),
+        ({"compositions": 0}, "compositions = 0", ("compositions",)),
+        ({"formulas": ""}, "empty formula", ()),
+        ({"formulas": "NaCl", "spacegroup": 231}, "1 to 230", ()),
+        ({"file": "no-such-file.csv"}, "no such file", ()),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(given: dict[str, object], message: str, parameters: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Request(**given)
+    assert caught.value.parameters == parameters

@@ -1,0 +1,95 @@
+"""Columns: a stage of one's own declares one, and it is in the table, the structures, the terminal and the report."""
+
+import csv
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import ase.io
+import pytest
+from ase.build import bulk
+from rich.console import Console
+
+from asegen.cli.runs.screen import ranking_table
+from asegen.errors import AsegenError
+from asegen.parallel.workforce import Workforce
+from asegen.screening.columns import Column, Shown, as_json, from_json, merged
+from asegen.screening.pipeline import run_stages
+from asegen.screening.records import Outcome
+from asegen.screening.registry import columns
+from asegen.screening.result import columns as declared_in
+from asegen.screening.run import publish
+from asegen.screening.stage import Stage
+from asegen.screening.stages.hull import Hull
+from asegen.screening.stages.phonons import Phonons
+from asegen.screening.stages.read import Read
+
+THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
+SHOWN = Shown(45, "Å³/atom", digits=2)
+
+
+@dataclass(frozen=True)
+class Volume(Stage):
+    """Computes the volume per atom."""
+
+    name: ClassVar[str] = "volume"
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("volume", "volume by atoms", "number", "Å³/atom", table=SHOWN, page=SHOWN, tile=SHOWN),
+    )
+
+    def work(self, candidates, supplied):
+        return [Outcome(found={"volume": c.crystal.get_volume() / len(c.crystal)}) for c in candidates]
+
+
+@dataclass(frozen=True)
+class Careless(Volume):
+    """Declares nothing of what it finds."""
+
+    columns: ClassVar[tuple[Column, ...]] = ()
+
+
+def test_a_column_is_in_every_view(tmp_path: Path) -> None:
+    crystals = [bulk("Cu", a=3.6), bulk("Al", cubic=True)]
+    found = run_stages(crystals, tmp_path / "run", [Read(), Volume()], workforce=THREADS)
+    assert publish(tmp_path / "run") is None
+    volumes = {"Cu": 3.6**3 / 4, "Al": 4.05**3 / 4}
+    assert {r["formula"]: r["volume"] for r in found} == pytest.approx(volumes)
+    with (tmp_path / "run" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["formula"]: float(row["volume"]) for row in rows} == pytest.approx(volumes)
+    assert list(rows[0])[-4:] == ["volume", "notes", "artifacts", "seconds"]
+    frames = ase.io.read(tmp_path / "run" / "results.extxyz", ":")
+    assert {a.info["reduced_formula"]: a.info["volume"] for a in frames} == pytest.approx(volumes)
+    console = Console(width=120, record=True, file=(tmp_path / "told").open("w"))
+    console.print(ranking_table(found, declared_in(tmp_path / "run")))
+    text = console.export_text()
+    assert "Å³/atom" in text and "11.66" in text and "16.61" in text
+    (data,) = re.findall(r'id="data">(.*?)</script>', (tmp_path / "run" / "report.html").read_text())
+    told = json.loads(data)
+    assert {row["formula"]: row["volume"] for row in told["rows"]} == pytest.approx(volumes)
+    (column,) = (column for column in told["columns"] if column["name"] == "volume")
+    assert column["page"]["label"] == column["tile"]["label"] == "Å³/atom" and column["unit"] == "Å³/atom"
+
+
+def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
+    with pytest.raises(AsegenError, match="the stage volume finds 'volume', which is none of its columns"):
+        run_stages([bulk("Cu")], tmp_path / "run", [Read(), Careless()], workforce=THREADS)
+
+
+def test_the_table_of_the_stages_here_has_its_order() -> None:
+    names = [column.name for column in columns([])]
+    expected = (
+        "rank_before formula n_atoms energy first_energy formation_energy e_hull e_known decomposition e_hull_reason"
+        " energy_scale space_group_before space_group prerelax_status prerelax_steps steps force_calls fmax"
+        " duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
+    )
+    assert names == expected.split()
+    assert names == [column.name for column in columns([Read()])]
+
+
+def test_columns_survive_the_ledger() -> None:
+    declared = merged([Hull.columns, Phonons.columns])
+    assert from_json(json.loads(json.dumps(as_json(declared)))) == declared

@@ -1,0 +1,57 @@
+"""The call of a script or notebook: structures at hand or in files, errors that name parameters, pandas."""
+
+from pathlib import Path
+
+import pandas
+import pytest
+from ase.build import bulk
+from ase.io import write
+
+from asegen.errors import InputError
+from asegen.screening import read_atoms, results, screen
+
+
+def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", bulk("Al", a=4.1))
+    copper = bulk("Cu", a=3.123456789123)
+    copper.info |= {"material_id": "mine", "rank": 1}
+    given = [copper, tmp_path / "in.extxyz", bulk("Cu", "bcc", a=2.9)]
+    arguments = {"stages": ["dedup"], "jobs": 1}
+    found = screen(given, tmp_path / "run", "emt", **arguments)
+    table = pandas.DataFrame(found).set_index("id")
+    assert list(table.formula) == ["Al", "Cu", "Cu"] and list(table.source) == [
+        str(tmp_path / "in.extxyz"), "structures", "structures",
+    ]  # fmt: skip
+    assert list(table.name) == ["0", "mine", "1"] and table.rank_before["000002"] == 1
+    assert (read_atoms(tmp_path / "run", "000002").cell == copper.cell).all()
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"results.csv", "results.extxyz", "results.db"}
+    assert screen(given, tmp_path / "run", "emt", **arguments) == found == results(tmp_path / "run")
+    with pytest.raises(InputError, match="is not what it was"):
+        screen([bulk("Ni"), tmp_path / "in.extxyz", bulk("Cu")], tmp_path / "run", "emt", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stages": ["magic"]}, "stages: no stage 'magic'; there are read, dedup"),
+        ({"stages": ["hull"]}, "stages: the stage hull needs the stage relax"),
+        ({"fmax": 0.0}, "fmax = 0: must be greater than 0"),
+        ({"symprec": float("nan")}, "symprec = nan: must be greater than 0"),
+        ({"time_limit": -60}, "time_limit = -60: must be greater than 0"),
+        ({"best": -1}, "best = -1: must not be negative"),
+        ({"jobs": 0}, "jobs = 0: at least one process is needed"),
+        ({"memory": 0.0}, "memory = 0: must be greater than 0"),
+        ({"reference": "none.csv"}, "reference = none.csv: there is no such file"),
+        ({"materials_project": True}, "materials_project: .* set MP_API_KEY"),
+        ({"calculator": "abacus"}, "no calculator 'abacus'"),
+        ({"relaxer": "no-such-model"}, "no model 'no-such-model'"),
+        ({"structures": "none.cif"}, "cannot read none.cif"),
+    ],
+)
+def test_errors_name_parameters_before_anything_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict, message: str
+) -> None:
+    monkeypatch.delenv("MP_API_KEY", raising=False)
+    with pytest.raises(InputError, match=message):
+        screen(**({"structures": bulk("Cu"), "workdir": tmp_path / "run", "calculator": "emt", "jobs": 1} | arguments))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,47 @@
+"""`import asegen`: light, and its names are found, completed, checked and explained."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import asegen
+
+SOURCE = ast.parse(Path(str(asegen.__file__)).read_text())
+
+
+@pytest.mark.parametrize("name", asegen.__all__)
+def test_a_name_opens_what_its_module_defines(name: str) -> None:
+    found = getattr(asegen, name)
+    assert found.__name__ == name and found.__doc__
+
+
+def test_names_are_completed_and_explained() -> None:
+    assert set(asegen.__all__) == set(asegen._DOORS) <= set(dir(asegen))
+    assert "__version__" in dir(asegen)
+    explained = str(asegen.__doc__).partition("What to begin with:")[2]
+    assert all(f"    {name} " in explained for name in asegen.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'generator'"):
+        asegen.generator  # noqa: B018
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    (block,) = [node for node in SOURCE.body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert seen == asegen._DOORS
+
+
+def test_importing_asegen_loads_nothing_else() -> None:
+    code = """
+import sys
+before = set(sys.modules)
+import asegen
+dir(asegen)
+found = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert found - set(sys.stdlib_module_names) == {"asegen"}, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
