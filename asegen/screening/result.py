@@ -120,11 +120,11 @@ def ranking_key(found: Mapping[str, Any]) -> tuple[bool | float, ...]:
 
     Args:
         found: values by column. Those without an energy above the hull, `e_hull`, come after those with one. `e_known`
-            decides between those on the hull: who beats the known phases by more comes first. `energy` decides where
-            there is no hull.
+            decides between those on the hull or below it: who beats the known phases by more comes first. `energy`
+            decides where there is no hull.
     """
     e_hull, e_known, energy = (found.get(name) for name in ("e_hull", "e_known", "energy"))
-    known = (round(value or 0.0, 6) for value in (e_hull, e_known))
+    known = (round(value or 0.0, 6) for value in (max(e_hull or 0.0, 0.0), e_known))
     return (e_hull is None, *known, energy is None, energy or 0.0)
 
 
