@@ -44,8 +44,9 @@ def screen(
 ) -> list[Result]:
     """Finds the few candidates that deserve DFT; goes on with what its folder holds, whatever ended an earlier call.
 
-    The folder then holds results.csv with every input, results.extxyz and results.db with the ranked candidates, and
-    report.html where jinja2 and plotly are installed.
+    The folder holds results.csv with every input, results.extxyz and results.db with the ranked candidates, and
+    report.html where jinja2 and plotly are installed; they are written anew as the work goes on. More structures may be
+    given to a later call.
 
     Args:
         structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
@@ -101,7 +102,13 @@ def screen(
     check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(
-        inputs, workdir, recipe(options), jobs=number, memory=memory_of_worker(memory, number), workforce=workforce
+        inputs,
+        workdir,
+        recipe(options),
+        jobs=number,
+        memory=memory_of_worker(memory, number),
+        workforce=workforce,
+        publish=publish,
     )
     publish(workdir)
     return found

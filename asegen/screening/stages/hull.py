@@ -84,7 +84,7 @@ class Hull(Stage):
         ),
         Column(
             "hull_verdict",
-            "what e_hull and its error say; without the shipped hull it speaks of these candidates alone",
+            "what e_hull says, within twice its error; without the shipped hull it speaks of these candidates alone",
             section="energy",
             table=Shown(45, "verdict"),
             page=Shown(45, "Verdict"),
@@ -175,25 +175,22 @@ class Hull(Stage):
         from asegen.screening.stages.phase_diagram import place  # takes a second, which only workers need
 
         workdir, known, missing = supplied
-        placements, plots = place([self._phase(candidate) for candidate in candidates], known, missing)
+        phases = [_phase(candidate) for candidate in candidates]
+        placements, plots = place(phases, known, missing, fixed_elements=self.fitted is not None)
         write_plots(workdir / HULLS, plots)
         return [self._outcome(*pair) for pair in zip(candidates, placements, strict=True)]
 
-    def _phase(self, candidate: Candidate) -> Phase:
-        found = candidate.found
-        # The fitted elements are the reference by definition: what a potential says of an element shapes no hull.
-        shapes = candidate.status == OK and not (self.fitted is not None and len(_system(found["formula"])) == 1)
-        id = candidate_id(candidate.key)
-        return Phase(id, found["formula"], found["energy"], found["energy_scale"], CANDIDATE, shapes)
-
     def _outcome(self, candidate: Candidate, placement: Placement) -> Outcome:
         error = None if self.fitted is None else self.fitted.error
+        e_known = placement.e_known
+        if e_known is not None and error is not None and len(_system(candidate.found["formula"])) == 1:
+            e_known = max(e_known, 0.0)  # elements are the reference: what is below is an error of the potential
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
-                "e_known": placement.e_known,
+                "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, placement.e_known, error),
+                "hull_verdict": verdict(placement.e_hull, e_known, error),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
@@ -220,6 +217,12 @@ def _system(formula: str) -> frozenset[str]:
     from pymatgen.core import Composition
 
     return frozenset(Composition(formula).chemical_system.split("-"))
+
+
+def _phase(candidate: Candidate) -> Phase:
+    found = candidate.found
+    id, shapes = candidate_id(candidate.key), candidate.status == OK
+    return Phase(id, found["formula"], found["energy"], found["energy_scale"], CANDIDATE, shapes)
 
 
 def _noted(found: Sequence[Found]) -> dict[str, Any]:

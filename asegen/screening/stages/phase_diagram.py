@@ -45,7 +45,10 @@ class Placement:
 
 
 def place(
-    candidates: Sequence[Phase], known: Iterable[Phase], missing: Mapping[str, str] | None = None
+    candidates: Sequence[Phase],
+    known: Iterable[Phase],
+    missing: Mapping[str, str] | None = None,
+    fixed_elements: bool = False,
 ) -> tuple[list[Placement], list[HullPlot]]:
     """Energies above the hull of all candidates at once.
 
@@ -56,6 +59,8 @@ def place(
         candidates: of any chemical systems.
         known: elements and competing phases.
         missing: symbol -> why an element has no reference.
+        fixed_elements: candidates that are elements compete with each other alone: compounds are measured against the
+            known elements.
 
     Returns:
         A placement for each candidate, in order, and a plot for each chemical system of two and more elements.
@@ -70,6 +75,8 @@ def place(
         systems[_elements(candidate)].append(k)
     for system in sorted(systems, key=sorted):
         inside, beside = _within(system, fixed), _within(system, shaping)
+        if fixed_elements and len(system) > 1:
+            beside = [phase for phase in beside if not _is_element(phase)]
         here = [candidates[k] for k in systems[system]]
         if reason := _obstacle(system, [*inside, *beside, *here], missing):
             for k in systems[system]:
