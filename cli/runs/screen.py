@@ -170,13 +170,14 @@ def _funnel_table(counts: Sequence[StageCount]) -> Table:
 
 
 def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table:
-    """The table of the best candidates.
+    """The table of the best candidates; columns without a value are left out.
 
     Args:
         ranked: what it shows, in order.
         declared: the columns of the screening.
     """
-    shown = [(column, column.table) for column in declared if column.table is not None]
+    has = {name for result in ranked for name, value in result.items() if value is not None}
+    shown = [(column, column.table) for column in declared if column.table is not None and column.name in has]
     shown.sort(key=lambda pair: pair[1].place)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
