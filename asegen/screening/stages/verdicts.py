@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 BELOW, WITHIN, ABOVE = "below the known hull", "within the error of the hull", "above the hull"
 """Of a candidate against the known phases."""
-LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest of these candidates"
+LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
 """Of a candidate where the known phases are lacking: against the elements, what a user gave, and the others alone."""
 _UNDECIDED = 1e-3  # eV/atom: what relaxations leave
 WIDTH = 2.0
