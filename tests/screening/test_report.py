@@ -224,7 +224,7 @@ def test_a_browser_sorts_filters_and_shows(tab: Tab, page: Path, tmp_path: Path)
         assert tab.column(5)[-1] == ""  # what has none stays at the end
     # filters
     tab.click("#chips [data-status=rejected]")
-    assert set(tab.column(7)) == {"rejected"}
+    assert set(tab.column(9)) == {"rejected"}
     tab.click("#reset")
     assert len(tab.column(2)) == len(rows)
     tab.key("/")

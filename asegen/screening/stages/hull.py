@@ -100,7 +100,7 @@ class Hull(Stage):
             "known_composition",
             "whether a compound of this composition is known to the shipped hull: stable or unstable; nothing: unknown",
             section="energy",
-            page=Shown(12, "Known"),
+            page=Shown(47, "Known"),
             optional=True,
         ),
         Column("e_hull_reason", "why there is no energy above the hull", section="energy", explains="e_hull"),
