@@ -78,6 +78,8 @@ def test_the_page_holds_what_the_ledger_holds(screened: Path, page: Path) -> Non
     crystal = data["crystals"][found[0].id]
     assert len(crystal["positions"]) == len(crystal["species"]) and len(crystal["cell"]) == 3
     text = page.read_text()
+    assert "lowest of these candidates" in text and ">on the hull<" not in text  # nothing is known but the elements
+    assert "known to be stable in Au-Cu, without a candidate: " in text
     assert "asegen screen &lt;in&gt;" in text and "emt (ase" in text
     for count in funnel(screened):
         assert f"{count.entered:,} → {count.left:,}" in text

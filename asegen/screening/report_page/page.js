@@ -269,7 +269,7 @@
   };
 
   const hullCaption = (hull) => {
-    const others = hull.phases.filter((phase) => phase.kind === "competing").length;
+    const others = hull.phases.filter((phase) => phase.kind === "competing" || phase.kind === "known").length;
     const text = others ? `${many(others, "known phase")} besides the elements` : "No known phases but the elements: only these candidates compete";
     return node("p", { class: "caption" }, `${text}. Energies: ${hull.energy_scale}.`);
   };
