@@ -41,9 +41,11 @@ class CLICommand:
         add("--stages", metavar="NAME,…", help="only these; an unknown name lists all")
         add(
             "--reference",
-            type=Path,
-            metavar="FILE",
-            help="known crystals and phases: what is new, what competes",
+            action="append",
+            metavar="mp|none|FILE",
+            help="what competes: mp, the shipped hull of the Materials Project (default); none, the elements and the "
+            "candidates alone; a file of known crystals and phases, which adds to mp and tells what is new; both none "
+            "and FILE, by two of these options: the file alone",
         )
         add("--energy-scale", metavar="LABEL", help="of energies in FILE that don't name theirs, such as MP2020")
         add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")

@@ -142,6 +142,17 @@ class HullTable:
         """The known compositions of a chemical system, elements and subsystems included, by atomic numbers."""
         return [self._composition(int(k)) for k in self._within(elements)]
 
+    def stable_in(self, elements: set[int]) -> list[tuple[dict[int, int], float]]:
+        """The stable compounds of a chemical system, subsystems included, without the elements.
+
+        Returns:
+            Counts by atomic number, and the formation energy, eV/atom, of each.
+        """
+        return [(self._composition(k), float(self._energies[k])) for k in self._stable_compounds(elements)]
+
+    def _stable_compounds(self, elements: set[int]) -> list[int]:
+        return [int(k) for k in self._within(elements) if self._stable[k] and self._n_elements[k] > 1]
+
     @cached_property
     def _places(self) -> dict[tuple[tuple[int, int], ...], int]:
         pairs = list(zip(self._numbers.tolist(), self._counts.tolist(), strict=True))
@@ -160,7 +171,7 @@ class HullTable:
     @cache  # noqa: B019  a table lives as long as the process
     def _system(self, elements: tuple[int, ...]) -> _System:
         """The vertices of a chemical system, and its elements."""
-        own = [int(k) for k in self._within(set(elements)) if self._stable[k] and self._n_elements[k] > 1]
+        own = self._stable_compounds(set(elements))
         compositions = [{z: 1} for z in elements] + [self._composition(k) for k in own]
         energies = np.concatenate([np.zeros(len(elements)), self._energies[own]])
         fractions = np.array([[c.get(z, 0) for c in compositions] for z in elements], float)

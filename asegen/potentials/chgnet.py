@@ -216,3 +216,5 @@ median of 0.013 and a 99th percentile of 0.11; crystals with plutonium may be of
 Materials Project, these crystals perhaps among them. Since energies and references have the same corrections (MP2020),
 none is applied on top.
 """
+FORMATION_ENERGY_ERROR = 0.021
+"""eV/atom: mean error of formation energies by `ELEMENT_ENERGIES` on `mp/val`."""

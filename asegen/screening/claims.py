@@ -21,8 +21,8 @@ from ase import Atoms
 
 from asegen.errors import AsegenError, InputError
 from asegen.parallel.machine import is_dead, on_network
-from asegen.screening.ledger import FILE, SCHEMA, VERSION, check_version, pack, unpack
-from asegen.screening.records import OK, RANKED, Candidate, Input, Outcome, Unit
+from asegen.screening.ledger import FILE, SCHEMA, VERSION, check_content, check_version, pack, unpack
+from asegen.screening.records import AT_HAND, OK, RANKED, Candidate, Input, Outcome, Unit
 
 LEASE = 60.0
 """Seconds that a claim outlives the last sign of life of its owner, where the owner is on another machine."""
@@ -32,7 +32,9 @@ MAX_LOSSES = 3
 """Tries of work whose worker was killed from outside, perhaps for memory: one try may be the bad luck of a moment."""
 WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
 
-_BUSY_SECONDS = 600.0
+_BUSY_SECONDS = 60.0  # a transaction takes milliseconds
+_LONGEST_LEASE = 10 * LEASE  # what lasts longer was written by a clock that goes wrong
+_INSERT_INPUT = "INSERT OR IGNORE INTO inputs (source, row, name, format, content, info) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Ledger:
@@ -60,6 +62,7 @@ class Ledger:
                         self._db.execute(statement)
                     self._put("ledger_version", VERSION)
             check_version(self._db, file)
+            check_content(self._db, file)
         except (OSError, sqlite3.Error) as error:
             raise InputError(f"cannot write in {workdir}: {error}") from None
 
@@ -102,7 +105,8 @@ class Ledger:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError as error:
-            raise AsegenError(f"{self.workdir / FILE} cannot be written: {error}") from None
+            told = "another process keeps it locked" if "locked" in str(error) else error
+            raise AsegenError(f"{self.workdir / FILE} cannot be written: {told}") from None
 
     # ---- what a screening is of
 
@@ -125,34 +129,44 @@ class Ledger:
         return dict(self._db.execute("SELECT path, digest FROM files"))
 
     def register(self, files: Mapping[str, str], entries: Iterable[Input]) -> None:
-        """Takes in the inputs, unless that has been done.
+        """Takes in the inputs that it hasn't yet; new ones may come to those that are there.
 
         Args:
-            files: path -> hash of its content.
-            entries: of all of them, in order; looked at only if they are new.
+            files: path -> hash of its content, those that are there included.
+            entries: of the new ones, in order; looked at only if there are any.
 
         Raises:
-            InputError: the folder is a screening of other files, or of what they held before.
+            InputError: files of the screening aren't among them, or not what they were.
         """
         with self._transaction():
             before = self.files()
-            if before:
-                self._compare(before, files)
+            self._compare(before, files)
+            if files == before:
                 return
-            self._db.executemany("INSERT INTO files VALUES (?, ?)", files.items())
-            rows = ((e.source, e.row, e.name, e.format, e.content) for e in entries)
-            self._db.executemany("INSERT INTO inputs (source, row, name, format, content) VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?)", files.items())
+            self._db.execute("DELETE FROM meta WHERE key = 'finished'")
+            rows = ((e.source, e.row, e.name, e.format, e.content, e.info) for e in entries)
+            self._db.executemany(_INSERT_INPUT, rows)
 
     def _compare(self, before: Mapping[str, str], files: Mapping[str, str]) -> None:
-        for path in [*files, *before]:
-            if path not in before or path not in files:
-                raise InputError(f"{self.workdir} is a screening of other inputs ({path}): take another folder")
-            if files[path] != before[path]:
+        for path, digest in before.items():
+            if path not in files:
+                raise InputError(
+                    f"{self.workdir} is a screening of other inputs ({path}): name them too, or take another folder"
+                )
+            if files[path] != digest and path != AT_HAND:  # of which `asegen.screening.inputs` has compared the first
                 raise InputError(f"{path} is not what it was when {self.workdir} was begun: take another folder")
+
+    def count(self, source: str | None = None) -> int:
+        """Number of inputs, of one source or of all."""
+        where, values = ("", ()) if source is None else (" WHERE source = ?", (source,))
+        (number,) = self._db.execute(f"SELECT count(*) FROM inputs{where}", values).fetchone()
+        return int(number)
 
     def inputs(self, keys: Sequence[int]) -> list[Input]:
         """The entries behind rows, in the order asked for."""
-        query = "SELECT id, source, row, name, format, content FROM inputs WHERE id IN (SELECT value FROM json_each(?))"
+        columns = "id, source, row, name, format, content, info"
+        query = f"SELECT {columns} FROM inputs WHERE id IN (SELECT value FROM json_each(?))"
         rows = {key: Input(*rest) for key, *rest in self._db.execute(query, (json.dumps(list(keys)),))}
         return [rows[key] for key in keys]
 
@@ -218,7 +232,14 @@ class Ledger:
             if status in RANKED
         ]
 
-    def begin(self, stage: str, position: int, settings: Mapping[str, Any], groups: Sequence[Sequence[int]]) -> None:
+    def begin(
+        self,
+        stage: str,
+        position: int,
+        settings: Mapping[str, Any],
+        groups: Sequence[Sequence[int]],
+        alone: bool = False,
+    ) -> None:
         """Opens a stage: what it has to do, where that isn't known yet.
 
         Args:
@@ -226,23 +247,37 @@ class Ledger:
             position: its place among the stages.
             settings: what decides its results, JSON values.
             groups: the inputs of each piece of work, the ones to do first in front; those that the stage has had before
-                are left out.
+                are left out, unless others have come to them since: then the work is done anew.
+            alone: whether members of a group don't depend on each other: then only those that have come are worked on.
         """
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO stages VALUES (?, ?, ?)", (stage, position, json.dumps(settings)))
-            had = {
-                key
-                for (text,) in self._db.execute("SELECT members FROM units WHERE stage = ?", (stage,))
-                for key in json.loads(text)
-            }
-            rows = [
-                (stage, f"{place:06d}-{group[0]:06d}", json.dumps(list(group)), WAITING)  # claimed in this order
-                for place, group in enumerate(groups)
-                if not had.intersection(group)
-            ]
+            units = self._db.execute("SELECT unit, members FROM units WHERE stage = ?", (stage,)).fetchall()
+            members = {unit: json.loads(text) for unit, text in units}
+            had = {key: unit for unit, keys in members.items() for key in keys}
+            rows = []
+            for place, group in enumerate(groups):
+                if alone:
+                    left = [key for key in group if key not in had]
+                else:
+                    left = self._to_do(stage, group, {had[key]: members[had[key]] for key in group if key in had})
+                if left:
+                    rows.append((stage, f"{place:06d}-{left[0]:06d}", json.dumps(left), WAITING))  # claimed in order
             self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
             if rows:
                 self._db.execute("DELETE FROM meta WHERE key = 'finished'")
+
+    def _to_do(self, stage: str, group: Sequence[int], units: Mapping[str, Sequence[int]]) -> list[int]:
+        """A group that the stage hasn't had so; what it had of it, in other groups, is taken back."""
+        before = {key for keys in units.values() for key in keys}
+        if before == set(group):
+            return []
+        values = json.dumps(sorted(before))
+        self._db.execute(
+            "DELETE FROM outcomes WHERE stage = ? AND input IN (SELECT value FROM json_each(?))", (stage, values)
+        )
+        self._db.executemany("DELETE FROM units WHERE stage = ? AND unit = ?", [(stage, unit) for unit in units])
+        return list(group)
 
     def left(self, stage: str) -> int:
         """Number of inputs whose work in a stage isn't done."""
@@ -282,19 +317,26 @@ class Ledger:
             rows = self._db.execute(
                 f"UPDATE units SET state = '{CLAIMED}', owner = ?, expires = ? WHERE stage = ? AND unit IN ("
                 f" SELECT unit FROM units WHERE stage = ? AND (state = '{WAITING}' OR state = '{CLAIMED}'"
-                " AND expires < ?) ORDER BY crashes + losses, unit LIMIT ?) RETURNING unit, members",
-                (self.owner, now + LEASE, stage, stage, now, limit),
+                " AND (expires < ? OR expires > ?)) ORDER BY crashes + losses, unit LIMIT ?) RETURNING unit, members",
+                (self.owner, now + LEASE, stage, stage, now, now + _LONGEST_LEASE, limit),
             ).fetchall()
         return [Unit(stage, unit, tuple(json.loads(members))) for unit, members in sorted(rows)]
 
     def _free_the_dead(self, stage: str) -> None:
         query = f"SELECT DISTINCT owner FROM units WHERE stage = ? AND state = '{CLAIMED}' AND owner != ?"
         for (owner,) in self._db.execute(query, (stage, self.owner)).fetchall():
-            if is_dead(owner):
+            if _has_ended(owner):
                 self._db.execute(
                     f"UPDATE units SET state = '{WAITING}', owner = NULL WHERE owner = ? AND state = '{CLAIMED}'",
                     (owner,),
                 )
+
+    def others(self, stage: str) -> list[str]:
+        """The other processes, "host/process id/…", that have work of a stage."""
+        query = (
+            f"SELECT DISTINCT owner FROM units WHERE stage = ? AND state = '{CLAIMED}' AND owner != ? ORDER BY owner"
+        )
+        return [owner for (owner,) in self._db.execute(query, (stage, self.owner))]
 
     def renew(self) -> None:
         """Puts off the end of this process's leases."""
@@ -364,6 +406,14 @@ class Ledger:
             if gone:
                 rows = [(unit.stage, f"{unit.unit}-{key:06d}", json.dumps([key]), WAITING) for key in unit.members]
                 self._db.executemany("INSERT INTO units VALUES (?, ?, ?, ?, NULL, NULL, 0, 0)", rows)
+
+
+def _has_ended(owner: str) -> bool:
+    """Whether a process of this machine has ended, or a name is no process's."""
+    try:
+        return is_dead(owner)
+    except (ValueError, OverflowError):
+        return True
 
 
 def _row(key: int, stage: str, outcome: Outcome, seconds: float) -> tuple[Any, ...]:

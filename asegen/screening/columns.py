@@ -67,7 +67,7 @@ class Column:
 
 HEAD = (
     Column("id", "unique in the screening; sorts in the order of the inputs, fit for file names"),
-    Column("name", "the identifier in the input file, or the row"),
+    Column("name", "the identifier in the input file; the id where it has none"),
     Column("source", "path of the input file"),
     Column("index", "place in that file, from 0", "integer"),
     Column("status", "how far the candidate came"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
 from ase.io.jsonio import decode, encode
@@ -12,44 +13,53 @@ from ase.io.jsonio import decode, encode
 from asegen.errors import InputError
 from asegen.parallel.files import sha256
 from asegen.screening.claims import Ledger
-from asegen.screening.records import Input
+from asegen.screening.records import AT_HAND, Input
 from asegen.structures.cif import StructureError
-from asegen.structures.reading import CIF, EXTXYZ, POSCAR, Entry, read_entries
+from asegen.structures.formats import files_in
+from asegen.structures.reading import CIF, EXTXYZ, POSCAR, Entry, read_entries, read_entry
+from asegen.structures.writing import LEFT_OUT
 
 STRUCTURE, ERROR = "atoms", "error"
 """`Input.format` beside those of `structures.reading`: JSON of an Atoms object; the message of a failed reading."""
 RANK = "rank"
 """In `Atoms.info`: the place that a generator gives a candidate among those of its formula, 1 for the best."""
-AT_HAND = "structures"
-"""`Input.source` of structures that came as Atoms."""
 
 _MISSING = "missing"
-_NAMES = ("material_id", "id")  # in `Atoms.info`
+_NAMES = ("material_id", "id", "name")  # in `Atoms.info`
 
 
 def register(ledger: Ledger, inputs: Sequence[Path | str | Atoms]) -> None:
-    """Takes structures and the entries of files, and of the files in folders, into a ledger, or compares them with it.
+    """Takes structures and the entries of files, and of the files in folders, into a ledger.
 
-    A file that can't be read is an entry of its own, with the reason.
+    What is there already is compared; what is new is added. A file that can't be read is an entry of its own, with the
+    reason.
 
     Args:
         ledger: of the screening's folder.
         inputs: files, folders and structures.
 
     Raises:
-        InputError: none of the files can be read, or the ledger is of other inputs.
+        InputError: none of the new files can be read, or inputs of the ledger are not among these, or have changed.
     """
     structures = [given for given in inputs if isinstance(given, Atoms)]
-    files = [path for given in inputs if not isinstance(given, Atoms) for path in _files(Path(given))]
+    files = [path for given in inputs if not isinstance(given, Atoms) for path in files_in(Path(given))]
     hashes = {str(path.resolve()): _hash(path) for path in files}
     before = ledger.files()  # a file that has gone since is not needed any more
     hashes = {path: before.get(path, _MISSING) if found == _MISSING else found for path, found in hashes.items()}
-    at_hand = [_of_atoms(AT_HAND, row, str(row), atoms) for row, atoms in enumerate(structures)]
+    at_hand = [_of_atoms(AT_HAND, row, atoms) for row, atoms in enumerate(structures)]
+    there = ledger.count(AT_HAND)
+    if there and _digest(at_hand[:there]) != before[AT_HAND]:
+        raise InputError(f"{AT_HAND} are not what they were when {ledger.workdir} was begun: take another folder")
     if at_hand:
-        hashes[AT_HAND] = hashlib.sha256("\n".join(entry.content for entry in at_hand).encode()).hexdigest()
+        hashes[AT_HAND] = _digest(at_hand)
     if not hashes:
         raise InputError("no input files")
-    ledger.register(hashes, _entries(files, at_hand))
+    new = [path for path in files if str(path.resolve()) not in before]
+    ledger.register(hashes, _entries(new, at_hand[there:]))
+
+
+def _digest(entries: Sequence[Input]) -> str:
+    return hashlib.sha256("\n".join(entry.content + entry.info for entry in entries).encode()).hexdigest()
 
 
 def entry_of(given: Input) -> Entry:
@@ -57,14 +67,15 @@ def entry_of(given: Input) -> Entry:
     if given.format == ERROR:
         return Entry(given.row, given.name, StructureError(given.content), ERROR)
     if given.format in (CIF, EXTXYZ, POSCAR):
-        return Entry(given.row, given.name, given.content, given.format)
+        return Entry(given.row, given.name, given.content, given.format, decode(given.info))
     atoms = decode(given.content)
     assert isinstance(atoms, Atoms)
-    return Entry(given.row, given.name, atoms, STRUCTURE)
+    return Entry(given.row, given.name, atoms, STRUCTURE, decode(given.info))
 
 
-def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+def info_of(given: Input) -> dict[str, Any]:
+    """What stood beside a structure that can be read: info, columns, key-value pairs."""
+    return {**decode(given.info), **read_entry(entry_of(given))[2]}
 
 
 def _hash(path: Path) -> str:
@@ -89,18 +100,38 @@ def _entries(files: Sequence[Path], at_hand: Iterable[Input]) -> Iterator[Input]
 
 
 def _input(path: Path, entry: Entry) -> Input:
+    is_numbered = not entry.named and entry.id in (str(entry.row), str(entry.row + 1))
+    name = "" if is_numbered else entry.id
     if isinstance(entry.content, StructureError):
-        return Input(str(path), entry.row, entry.id, ERROR, str(entry.content))
+        return Input(str(path), entry.row, name, ERROR, str(entry.content))
+    info = _as_json(entry.values)
     if isinstance(entry.content, str):
-        return Input(str(path), entry.row, entry.id, entry.format, entry.content)
-    atoms = entry.content.copy()
-    atoms.info = {RANK: entry.values[RANK]} if RANK in entry.values else {}
-    return _of_atoms(str(path), entry.row, entry.id, atoms)
+        return Input(str(path), entry.row, name, entry.format, entry.content, info)
+    return Input(str(path), entry.row, name, STRUCTURE, _bare(entry.content), info)
 
 
-def _of_atoms(source: str, row: int, name: str, atoms: Atoms) -> Input:
-    """Constraints, results and all info but the rank stay behind: a screening is of crystals."""
-    info = {RANK: atoms.info[RANK]} if RANK in atoms.info else {}
-    name = next((str(atoms.info[key]) for key in _NAMES if key in atoms.info), name)
-    bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc, info=info)
-    return Input(source, row, name, STRUCTURE, str(encode(bare)))
+def _of_atoms(source: str, row: int, atoms: Atoms) -> Input:
+    name = next((str(atoms.info[key]) for key in _NAMES if key in atoms.info), "")
+    info = {str(key): value for key, value in atoms.info.items() if key not in ("material_id", "id")}
+    return Input(source, row, name, STRUCTURE, _bare(atoms), _as_json(info))
+
+
+def _bare(atoms: Atoms) -> str:
+    """Constraints and results stay behind: a screening is of crystals."""
+    return str(encode(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc)))
+
+
+def _as_json(info: Mapping[str, object]) -> str:
+    """What can be written; the names of the rest stand under `LEFT_OUT`."""
+    kept = {key: value for key, value in info.items() if _is_writable(value)}
+    if left_out := sorted(info.keys() - kept.keys()):
+        kept[LEFT_OUT] = ", ".join(left_out)
+    return str(encode(kept))
+
+
+def _is_writable(value: object) -> bool:
+    try:
+        decode(encode(value))
+    except Exception:  # objects of any class raise anything
+        return False
+    return True

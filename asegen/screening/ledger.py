@@ -19,11 +19,11 @@ from ase import Atoms
 from ase.io.jsonio import decode, encode
 
 from asegen.errors import InputError
-from asegen.screening.records import RANKED
+from asegen.screening.records import RANKED, Input, candidate_key
 
 FILE = "ledger.sqlite"
 """The ledger's name in a screening's folder."""
-VERSION = 2
+VERSION = 3
 """Of the tables below; a ledger of another one is refused."""
 
 SCHEMA = """
@@ -31,7 +31,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (path TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE inputs (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL,
-    format TEXT NOT NULL, content TEXT NOT NULL, UNIQUE (source, row));
+    format TEXT NOT NULL, content TEXT NOT NULL, info TEXT NOT NULL, UNIQUE (source, row));
 CREATE TABLE stages (
     name TEXT PRIMARY KEY, position INTEGER NOT NULL UNIQUE, settings TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE units (
@@ -78,9 +78,17 @@ def pack(atoms: Atoms) -> str:
 
 
 def unpack(text: str) -> Atoms:
-    """What `pack` packed."""
-    atoms = decode(text)
-    assert isinstance(atoms, Atoms)
+    """What `pack` packed.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        atoms = decode(text)
+    except Exception:  # JSON of anything else
+        atoms = None
+    if not isinstance(atoms, Atoms):
+        raise InputError(f"the ledger is damaged: {text[:40]!r} is no crystal")
     return atoms
 
 
@@ -98,9 +106,21 @@ def read_atoms(workdir: Path | str, id: str, stage: str | None = None) -> Atoms 
     query = "SELECT o.atoms FROM outcomes o JOIN stages s ON s.name = o.stage WHERE o.input = ? AND o.atoms NOT NULL"
     query += " AND s.name = ?" if stage else ""
     with closing(opened(Path(workdir))) as ledger:
-        values = (int(id), stage) if stage else (int(id),)
+        values = (candidate_key(id), stage) if stage else (candidate_key(id),)
         row = ledger.execute(f"{query} ORDER BY s.position DESC LIMIT 1", values).fetchone()
     return unpack(row[0]) if row else None
+
+
+def read_input(workdir: Path | str, id: str) -> Input:
+    """A candidate's entry as it came.
+
+    Args:
+        workdir: the screening's folder.
+        id: of a result.
+    """
+    query = "SELECT source, row, name, format, content, info FROM inputs WHERE id = ?"
+    with closing(opened(Path(workdir))) as ledger:
+        return Input(*ledger.execute(query, (candidate_key(id),)).fetchone())
 
 
 def funnel(workdir: Path | str) -> list[StageCount]:
@@ -128,14 +148,15 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
-_BULKY = ("columns", "competing", "hull_phases", "known_crystals")  # what only programs need
+_BULKY = ("columns", "competing", "hull_phases", "hull_systems", "known_crystals")  # what only programs need
 
 
 def provenance(workdir: Path | str) -> dict[str, Any]:
     """How a screening was made: `command`, `begun`, `versions`, `machine`, settings of the `stages`, hashes of `files`.
 
-    With a hull also `hull_missing` (element -> why it has no energy) and, lists of lines, `competing_problems` and
-    `hull_problems`: what of the reference phases couldn't be used.
+    With a hull also `hull_missing` (element -> why it has no energy); lists of lines, `competing_problems` and
+    `hull_problems`: what of the reference phases couldn't be used; `hull_lacking`: chemical system -> known stable
+    compounds without a candidate; and `hull_note`: why the shipped hull isn't used though it was asked for, or None.
 
     Raises:
         InputError: the folder holds no ledger.
@@ -171,10 +192,57 @@ def opened(workdir: Path) -> sqlite3.Connection:
 
 
 def check_version(ledger: sqlite3.Connection, file: Path) -> None:
-    """Raises InputError where a file is no ledger of this version."""
+    """Raises InputError where a file is no ledger of this version, or lacks parts of its tables."""
     try:
         row = ledger.execute("SELECT value FROM meta WHERE key = 'ledger_version'").fetchone()
-    except sqlite3.DatabaseError as error:
+        version = None if row is None else json.loads(row[0])
+        missing = None if version != VERSION else _missing(ledger)
+    except (sqlite3.DatabaseError, ValueError) as error:
         raise InputError(f"{file} is not a screening's ledger ({error})") from None
-    if row is None or json.loads(row[0]) != VERSION:
+    if version != VERSION:
         raise InputError(f"{file} was written by another version of asegen: take another folder")
+    if missing:
+        raise InputError(f"{file} is damaged: it has no {missing}; take another folder")
+
+
+_TABLES = ("meta", "files", "inputs", "stages", "units", "known", "outcomes")
+
+
+def _missing(ledger: sqlite3.Connection) -> str:
+    """The first column that the tables lack; empty where all are there."""
+    with closing(sqlite3.connect(":memory:")) as whole:
+        whole.executescript(SCHEMA)
+        for table in _TABLES:
+            there = _columns_of(ledger, table)
+            for column in _columns_of(whole, table):
+                if column not in there:
+                    return f"{table}.{column}"
+    return ""
+
+
+def _columns_of(ledger: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in ledger.execute(f"PRAGMA table_info({table})")]
+
+
+_DAMAGED = {
+    "meta": "SELECT key FROM meta WHERE NOT json_valid(value)",
+    "stages": "SELECT name FROM stages WHERE NOT json_valid(settings) OR json_type(settings) != 'object'",
+    "units": "SELECT unit FROM units WHERE NOT json_valid(members) OR json_type(members) != 'array'"
+    " OR state NOT IN ('waiting', 'claimed', 'done') OR EXISTS"
+    " (SELECT 1 FROM json_each(members) WHERE value NOT IN (SELECT id FROM inputs))",
+    "outcomes": "SELECT input FROM outcomes WHERE NOT json_valid(found) OR json_type(found) != 'object'"
+    " OR NOT json_valid(notes) OR json_type(notes) != 'array'"
+    " OR NOT json_valid(artifacts) OR json_type(artifacts) != 'object'",
+}
+"""Table -> rows of it that can't be read."""
+
+
+def check_content(ledger: sqlite3.Connection, file: Path) -> None:
+    """Raises InputError where a row of a ledger of this version can't be read."""
+    for table, query in _DAMAGED.items():
+        try:
+            row = ledger.execute(f"{query} LIMIT 1").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{file} is damaged: {error}; take another folder") from None
+        if row is not None:
+            raise InputError(f"{file} is damaged: {table} {str(row[0])[:40]!r}; take another folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,13 @@ from asegen.errors import InputError
 
 EMPNN, NO_RELAXER = "empnn", "none"
 """Names of the pre-relaxation: the shipped network, and none."""
+MP, NONE = "mp", "none"
+"""Names of references: the shipped hull of the Materials Project, and none."""
+MOST_STEPS = 100_000
+"""Of a relaxation: what needs more has gone wrong."""
+
+Reference = Path | str | Sequence[Path | str] | None
+"""What `Options.reference` can be; None is "none"."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +36,10 @@ class Options:
         keep_symmetry: space groups stay in it.
         symprec: Å, tolerance of the space groups.
         order: CIFs with partial occupancies are ordered, not refused.
-        reference: file of known crystals, to tell the new from the known, and of competing phases; see
-            `asegen.screening.stages.references.read_reference`.
+        reference: what candidates are measured against: "mp", the shipped hull of the Materials Project; "none", the
+            elements and each other alone; a file of known crystals, to tell the new from the known, and of competing
+            phases (see `asegen.screening.stages.references.read_reference`), which adds to the hull; or ["none", file]
+            for the file alone.
         energy_scale: of energies in it that don't name theirs.
         materials_project: competing phases from there too, with the key in MP_API_KEY.
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
@@ -50,7 +60,7 @@ class Options:
     keep_symmetry: bool = False
     symprec: float = 0.1
     order: bool = False
-    reference: Path | str | None = None
+    reference: Reference = MP
     energy_scale: str | None = None
     materials_project: bool = False
     cache: Path | str | None = None
@@ -63,10 +73,17 @@ class Options:
             value = getattr(self, name)
             if not value > 0:
                 raise InputError(f"{name} = {value:g}: must be greater than 0", name)
+            if value == math.inf:
+                raise InputError(f"{name} = {value:g}: must be finite", name)
+        if self.steps > MOST_STEPS:
+            raise InputError(f"steps = {self.steps}: {MOST_STEPS} at most", "steps")
         if self.best < 0:
             raise InputError(f"best = {self.best}: must not be negative", "best")
-        if self.reference is not None and not Path(self.reference).is_file():
-            raise InputError(f"reference = {self.reference}: there is no such file", "reference")
+        files = self._reference_files
+        if len(files) > 1:
+            raise InputError(f"reference = {', '.join(map(str, files))}: one file at most", "reference")
+        if files and not files[0].is_file():
+            raise InputError(f"reference = {files[0]}: there is no such file; nor is it {MP} or {NONE}", "reference")
         if self.materials_project and not os.environ.get("MP_API_KEY"):
             message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
             raise InputError(message, "materials_project")
@@ -74,7 +91,21 @@ class Options:
     @property
     def reference_file(self) -> Path | None:
         """The file of known crystals."""
-        return None if self.reference is None else Path(self.reference)
+        return next(iter(self._reference_files), None)
+
+    @property
+    def wants_hull(self) -> bool:
+        """Whether the shipped hull is among the references."""
+        return NONE not in self._references
+
+    @property
+    def _references(self) -> list[Path | str]:
+        given = NONE if self.reference is None else self.reference
+        return [given] if isinstance(given, Path | str) else list(given)
+
+    @property
+    def _reference_files(self) -> list[Path]:
+        return [Path(given) for given in self._references if given not in (MP, NONE)]
 
     @property
     def prerelaxes(self) -> bool:

@@ -42,8 +42,16 @@ LOG = "workers.log"
 
 _LEAST_DISK = 50_000_000  # bytes
 _POLL = 0.5
+_STAGE_SECONDS = 15.0  # after quick stages nobody has looked yet
 _PACKAGES = ("ase", "pymatgen", "spglib", "numpy", "torch", "chgnet", "phonopy", "gpaw")
 
+PUBLISH_SECONDS = 120.0
+"""Between two looks at what is there so far; ten times as long as the last one took, if that is more."""
+WORD_SECONDS = 60.0
+"""Between two lines about other processes that are waited for."""
+
+Publish = Callable[[Path], object]
+"""Called with a screening's folder, to write what is known so far."""
 Report = Callable[[str, int, int], None]
 """Called with a stage's name, how many inputs it has done, and how many it has."""
 
@@ -63,6 +71,8 @@ def run_stages(
     report: Report = lambda stage, done, total: None,
     command: str = "",
     stop: threading.Event | None = None,
+    publish: Publish = lambda workdir: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Result]:
     """Takes candidates through stages; begins, or goes on with, or only reads what its folder holds.
 
@@ -79,6 +89,8 @@ def run_stages(
         report: told of progress.
         command: how this was asked for, for the record.
         stop: set it to end early: work in progress has `GRACE` seconds.
+        publish: called with the folder after stages and every few minutes, to show what is there so far.
+        say: told, a line at a time, what the run waits for.
 
     Returns:
         One result for each input, see `asegen.screening.result.results`.
@@ -99,7 +111,7 @@ def run_stages(
         for stage in stages:
             stage.check(ledger)
         with _workforce(workforce, jobs, memory, place) as force:
-            running = _Run(ledger, force, report, stop or threading.Event())
+            running = _Run(ledger, force, _Views(report, publish, say), stop or threading.Event())
             for position, stage in enumerate(stages):
                 running.stage(stage, position)
         ledger.note(finished=[name for name, _ in named])
@@ -176,19 +188,49 @@ class _Task:
                 raise AsegenError(f"the stage {self.stage.name} finds {name!r}, which is none of its columns")
 
 
+class _Views:
+    """What a run shows while it goes on."""
+
+    def __init__(self, report: Report, publish: Publish, say: Callable[[str], None]) -> None:
+        self.report, self._publish, self._say = report, publish, say
+        self._published, self._took = time.monotonic(), 0.0
+        self._said = time.monotonic()
+
+    def publish(self, workdir: Path, seconds: float = PUBLISH_SECONDS) -> None:
+        """Writes what is there so far, unless that was done a moment ago; what fails here fails at the end as well."""
+        now = time.monotonic()
+        if now - self._published < max(seconds, 10 * self._took):
+            return
+        with contextlib.suppress(OSError, AsegenError):
+            self._publish(workdir)
+        self._published = time.monotonic()
+        self._took = self._published - now
+
+    def waiting(self, stage: str, left: int, others: Sequence[str]) -> None:
+        """Says, now and then, who is waited for."""
+        if time.monotonic() - self._said < WORD_SECONDS:
+            return
+        self._said = time.monotonic()
+        owners = ", ".join(f"process {pid} on {host}" for host, pid, _ in (one.rsplit("/", 2) for one in others))
+        self._say(f"{stage}: waiting for {owners or 'others'}, {left} inputs left; they are taken over where it dies")
+
+
 class _Run:
     """The stages of one process's run."""
 
-    def __init__(self, ledger: Ledger, force: Workforce, report: Report, stop: threading.Event) -> None:
-        self._ledger, self._force, self._report, self._stop = ledger, force, report, stop
+    def __init__(self, ledger: Ledger, force: Workforce, views: _Views, stop: threading.Event) -> None:
+        self._ledger, self._force, self._views, self._stop = ledger, force, views, stop
+        self._inputs = ledger.count()
         self._renewed, self._told = time.monotonic(), 0.0
 
     def stage(self, stage: Stage, position: int) -> None:
         """All of a stage, together with other processes that are at it."""
         ledger, name = self._ledger, stage.name
         # Groups are made of what earlier stages said, which is complete: every process makes the same ones.
+        if ledger.count() != self._inputs:
+            raise AsegenError(f"another call has added inputs to {ledger.workdir}; the same command does the rest")
         ledger.begin(name, position, stage.settings(), [])
-        ledger.begin(name, position, stage.settings(), stage.groups(ledger.candidates(name)))
+        ledger.begin(name, position, stage.settings(), stage.groups(ledger.candidates(name)), stage.alone)
         if ledger.left(name):
             stage.prepare(ledger, self._map)
         pending: dict[Future[Any], Unit] = {}
@@ -198,11 +240,14 @@ class _Run:
                 self._tell(name, always=not pending)
                 if not pending:
                     if ledger.left(name) == 0:
+                        self._views.publish(ledger.workdir, _STAGE_SECONDS)
                         return
+                    self._views.waiting(name, ledger.left(name), ledger.others(name))
                     if self._stop.wait(_POLL):  # others are at the rest
                         raise Stopped
                     continue
                 self._wait(stage, pending)
+                self._views.publish(ledger.workdir)
                 if self._stop.is_set():
                     self._drain(stage, pending)
                     raise Stopped
@@ -214,7 +259,7 @@ class _Run:
         if always or time.monotonic() - self._told > _POLL:
             self._told = time.monotonic()
             done = self._ledger.settled(name)
-            self._report(name, done, done + self._ledger.left(name))
+            self._views.report(name, done, done + self._ledger.left(name))
 
     def _claim(self, stage: Stage, pending: dict[Future[Any], Unit]) -> None:
         """As much as keeps the workers busy until the next look."""

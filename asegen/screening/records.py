@@ -20,21 +20,43 @@ PENDING = "pending"
 RANKED = (OK, UNCONVERGED)
 STATUSES = (OK, UNCONVERGED, DUPLICATE, REJECTED, UNSUPPORTED, FAILED, QUARANTINED, PENDING)
 
+AT_HAND = "structures"
+"""`Input.source` of structures that came as Atoms."""
+
 
 def candidate_id(key: int) -> str:
-    """The id of a row of the ledger's table of inputs, as results and file names have it."""
-    return f"{key:06d}"
+    """The id of a row of the ledger's table of inputs, such as "c000077": text that nothing takes for a number."""
+    return f"c{key:06d}"
+
+
+def candidate_key(id: str) -> int:
+    """The row that `candidate_id` named.
+
+    Raises:
+        ValueError: no such id.
+    """
+    return int(id.removeprefix("c"))
 
 
 @dataclass(frozen=True)
 class Input:
-    """An entry of a file, as it goes into the ledger: what `asegen.structures.reading.Entry` holds, as text."""
+    """An entry of a file, as it goes into the ledger: what `asegen.structures.reading.Entry` holds, as text.
+
+    Attributes:
+        source: the file.
+        row: place in it, from 0.
+        name: the identifier there; empty where it has none.
+        format: what `content` is.
+        content: the structure, or why there is none.
+        info: what stands beside the structure, JSON as `ase.io.jsonio` writes it; that of extxyz is in `content`.
+    """
 
     source: str
     row: int
     name: str
     format: str
     content: str
+    info: str = "{}"
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,18 @@ from asegen.screening.records import OK, STATUSES
 from asegen.screening.result import Result, columns, results
 from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
 from asegen.screening.stages.hull_plots import HULLS, read_plots
+from asegen.screening.stages.verdicts import BELOW, LOWEST, WITHIN, counted, lacking_lines
 from asegen.structures.validity import standardised
 
 PAGE = "report.html"
 """The page's name in a screening's folder, where its links to a candidate's files hold."""
 
 _NEAR_HULL = 0.1  # eV/atom; half of the Materials Project's experimental phases lie within 0.02, nearly all within this
+_HINTS = {
+    BELOW: "More stable than the known phases by more than twice the mean error of the potential's formation energies",
+    WITHIN: "Energy above the hull of the known phases and all candidates, at most twice its mean error",
+    LOWEST: "Lowest in energy among the elements, given phases and all candidates: known compounds are not among them",
+}
 _MOST_SHOWN = 400  # atoms of a conventional cell; a larger crystal is shown as it is
 _MOST_ATOMS = 2000
 _SYMPREC = 0.1  # Å
@@ -94,6 +100,7 @@ def _render(workdir: Path) -> str:
         stages=[_stage(count, max(counts[0].entered, 1)) for count in counts],
         made=made,
         told=[(key, made[key]) for key in _PROVENANCE if made.get(key)],
+        lacking=lacking_lines(made.get("hull_lacking") or {}, most=100),
         models=_models(made.get("stages", {})),
         css=(folder / "page.css").read_text("utf-8"),
         script=(folder / "page.js").read_text("utf-8"),
@@ -184,8 +191,12 @@ def _facts(found: Sequence[Result], counts: Sequence[StageCount]) -> list[tuple[
         (f"{len(ranked):,}", "ranked", "Distinct crystals, relaxed; unconverged ones are ranked apart"),
     ]
     if above:
-        near, on = (sum(energy <= most for energy in above) for most in (_NEAR_HULL, 0))
-        facts.append((f"{on:,}", "on the hull", "Lowest in energy among all known phases and candidates"))
+        near = sum(energy <= _NEAR_HULL for energy in above)
+        facts += [
+            (f"{count:,}", word, _HINTS[word])
+            for count, word in counted(result["hull_verdict"] for result in ranked)
+            if word in _HINTS
+        ]
         facts.append((f"{near:,}", f"within {_NEAR_HULL:g} eV/atom", "Energy above the hull, those on it included"))
     if any(result["novel"] is not None for result in ranked):
         facts.append((f"{sum(bool(result['novel']) for result in ranked):,}", "novel", "In no reference structure"))

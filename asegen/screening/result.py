@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
-from asegen.errors import Reason
+from asegen.errors import InputError, Reason
 from asegen.screening.columns import Column, from_json
-from asegen.screening.ledger import opened
+from asegen.screening.ledger import FILE, check_content, opened
 from asegen.screening.records import OK, PENDING, RANKED, UNCONVERGED, candidate_id
 
 
@@ -26,7 +26,7 @@ class Result(Mapping[str, Any]):
 
     Attributes:
         id: unique in the screening, sorts in the order of the inputs, fit for file names.
-        name: the identifier in the input file, or the row.
+        name: the identifier in the input file; the id where it has none.
         source: path of the input file.
         index: place in that file, from 0.
         status: one of `asegen.screening.records.STATUSES`.
@@ -97,9 +97,10 @@ def results(workdir: Path | str) -> list[Result]:
         workdir: the screening's folder.
 
     Raises:
-        InputError: it holds no ledger.
+        InputError: it holds no ledger, or a damaged one.
     """
     with closing(opened(Path(workdir))) as ledger:
+        check_content(ledger, Path(workdir) / FILE)
         found = _ranked(_with_copies(_results(ledger)))
     order = {OK: 0, UNCONVERGED: 1}
     return sorted(found, key=lambda r: (order.get(r.status, 2), r.rank or 0, r.id))
@@ -120,11 +121,11 @@ def ranking_key(found: Mapping[str, Any]) -> tuple[bool | float, ...]:
 
     Args:
         found: values by column. Those without an energy above the hull, `e_hull`, come after those with one. `e_known`
-            decides between those on the hull: who beats the known phases by more comes first. `energy` decides where
-            there is no hull.
+            decides between those on the hull or below it: who beats the known phases by more comes first. `energy`
+            decides where there is no hull.
     """
     e_hull, e_known, energy = (found.get(name) for name in ("e_hull", "e_known", "energy"))
-    known = (round(value or 0.0, 6) for value in (e_hull, e_known))
+    known = (round(value or 0.0, 6) for value in (max(e_hull or 0.0, 0.0), e_known))
     return (e_hull is None, *known, energy is None, energy or 0.0)
 
 
@@ -143,7 +144,10 @@ class _Told(NamedTuple):
 
 def _columns(ledger: sqlite3.Connection) -> tuple[Column, ...]:
     row = ledger.execute("SELECT value FROM meta WHERE key = 'columns'").fetchone()
-    return () if row is None else from_json(json.loads(row[0]))
+    try:
+        return () if row is None else from_json(json.loads(row[0]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"the ledger is damaged: its columns ({error}); take another folder") from None
 
 
 def _results(ledger: sqlite3.Connection) -> list[Result]:
@@ -182,7 +186,12 @@ def _result(row: tuple[int, str, str, int], told: Sequence[_Told], names: Sequen
             status, reason = said.status, None if said.kind is None else Reason(said.kind, said.detail or "")
     if waiting and status in RANKED:
         status, reason = PENDING, None
-    head = {"id": candidate_id(key), "name": found.get("name", name), "source": source, "index": index}
+    head = {
+        "id": candidate_id(key),
+        "name": found.get("name") or name or candidate_id(key),
+        "source": source,
+        "index": index,
+    }
     head |= {"status": status, "reason": None, "stage": told[-1].stage if told else "", "rank": None}
     tail = {"notes": tuple(notes), "artifacts": artifacts, "seconds": sum(said.seconds for said in told)}
     return Result({**head, **{name: found.get(name) for name in names}, **tail}, reason)

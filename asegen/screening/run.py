@@ -10,7 +10,7 @@ from ase import Atoms
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
-from asegen.screening.options import EMPNN, Options, check_inputs
+from asegen.screening.options import EMPNN, MP, Options, Reference, check_inputs
 from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import write_report
@@ -31,7 +31,7 @@ def screen(
     keep_symmetry: bool = False,
     symprec: float = 0.1,
     order: bool = False,
-    reference: Path | str | None = None,
+    reference: Reference = MP,
     energy_scale: str | None = None,
     materials_project: bool = False,
     cache: Path | str | None = None,
@@ -44,8 +44,9 @@ def screen(
 ) -> list[Result]:
     """Finds the few candidates that deserve DFT; goes on with what its folder holds, whatever ended an earlier call.
 
-    The folder then holds results.csv with every input, results.extxyz and results.db with the ranked candidates, and
-    report.html where jinja2 and plotly are installed.
+    The folder holds results.csv with every input, results.extxyz and results.db with the ranked candidates, and
+    report.html where jinja2 and plotly are installed; they are written anew as the work goes on. More structures may be
+    given to a later call.
 
     Args:
         structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
@@ -59,7 +60,8 @@ def screen(
         keep_symmetry: space groups stay in the relaxation.
         symprec: Å, tolerance of the space groups.
         order: CIFs with partial occupancies are ordered, by Ewald energy, not refused.
-        reference: file of known crystals and phases: what is new, what competes.
+        reference: "mp": the shipped hull of the Materials Project; "none": the elements and each other alone; a file of
+            known crystals and phases (what is new, what competes), which adds to the hull; ["none", file]: it alone.
         energy_scale: of energies in it that don't name theirs, such as "MP2020".
         materials_project: competing phases from there too, with the key in MP_API_KEY.
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
@@ -100,7 +102,13 @@ def screen(
     check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(
-        inputs, workdir, recipe(options), jobs=number, memory=memory_of_worker(memory, number), workforce=workforce
+        inputs,
+        workdir,
+        recipe(options),
+        jobs=number,
+        memory=memory_of_worker(memory, number),
+        workforce=workforce,
+        publish=publish,
     )
     publish(workdir)
     return found

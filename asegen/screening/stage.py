@@ -31,11 +31,14 @@ class Stage(ABC):
         name: in the ledger, and in the recipe.
         columns: of the values that its outcomes hold.
         splits: whether the members of a group can be worked on one by one, where the group fails.
+        alone: whether what is found for a member of a group doesn't depend on the others: inputs that are added to a
+            screening are then worked on by themselves, else with their whole groups.
     """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]] = ()
     splits: ClassVar[bool] = True
+    alone: ClassVar[bool] = False
 
     @classmethod
     def of(cls, options: Options) -> Self:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from asegen.errors import InputError
 from asegen.parallel.machine import free_cores
 
+LEAST_WORKER = 0.25
+"""GiB that a worker needs for its libraries alone."""
 _GIB = 2**30
 _LEAST_MEMORY = 2 * _GIB
 _SHARE = 0.8  # of the machine's memory, that workers may have together
@@ -32,11 +35,11 @@ def memory_of_worker(memory: float | None, jobs: int) -> int | None:
         jobs: workers.
 
     Raises:
-        InputError: no memory at all.
+        InputError: too little to start in.
     """
     if memory is not None:
-        if not memory > 0:
-            raise InputError(f"memory = {memory:g}: must be greater than 0", "memory")
+        if not LEAST_WORKER <= memory < math.inf:
+            raise InputError(f"memory = {memory:g}: a worker needs {LEAST_WORKER:g} GiB at least", "memory")
         return int(memory * _GIB)
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

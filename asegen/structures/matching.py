@@ -69,7 +69,9 @@ class Distinct:
             ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, primitive_cell=True, scale=False
         )
         self._shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
+        self._is_narrow = tolerances.stol <= STRICT.stol  # beyond, atoms have several partners: the matcher has to look
         self._different: dict[int, Structure] = {}
+        self._seen: dict[int, Shape] = {}
         self._count = 0
 
     def add(self, atoms: Atoms, compare: bool = True) -> Same:
@@ -82,13 +84,16 @@ class Distinct:
         crystal, index, timed_out = _reduced(atoms), None, 0
         shape = Shape(crystal)
         for j in self._shapes.perhaps(shape) if compare else ():
-            same = _same(self._matcher, self._different[j], crystal)
+            same = self._shapes.verdict(self._seen[j], shape) if self._is_narrow else None
+            if same is None:
+                same = _same(self._matcher, self._different[j], crystal)
             timed_out += same is None
             if same:
                 index = j
                 break
         if index is None:
             self._shapes.add(self._count, shape)
+            self._seen[self._count] = shape
             self._different[self._count] = crystal
         self._count += 1
         return Same(index, timed_out)

@@ -1,4 +1,4 @@
-"""Which pairs of crystals pymatgen's StructureMatcher can call the same at all.
+"""Which pairs of crystals pymatgen's StructureMatcher can call the same at all, and which it surely does.
 
 The matcher copies both crystals before it looks at them, a millisecond a pair. Of a formula's thousands of candidates
 nearly every pair differs in what this module looks at first, by the very criteria of the matcher, so that no pair is
@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 _SLACK = 1e-6
 """Added to tolerances, so that rounding loses no pair."""
+_SURE = 0.02
+"""Share of a tolerance around it within which rounding, and the matcher's own way, may decide."""
 _MOST = 2_000_000
 """Pairs of atoms, over all lattices and translations, that are compared; beyond, the matcher has to."""
 
@@ -97,6 +99,40 @@ class Shapes:
             if self._may_be_same(own.shapes[k], shape):
                 yield own.keys[k]
 
+    def verdict(self, one: Shape, other: Shape) -> bool | None:
+        """Whether the matcher calls two crystals the same, where that is plain; None where it has to be asked.
+
+        Where each atom has one partner alone within reach, the largest distance of a pair, after the mean translation
+        and in the mean lattice, is what `StructureMatcher.fit` judges.
+
+        Args:
+            one: a crystal.
+            other: another one of as many atoms.
+        """
+        bases, rarest = self._bases(one, other.lattice), other.rarest
+        starts = np.flatnonzero(one.numbers == rarest)
+        if not len(bases) or len(bases) * len(starts) * len(one) ** 2 > _MOST:
+            return None
+        theirs = other.positions @ np.linalg.inv(other.lattice.matrix)
+        theirs = theirs - theirs[np.flatnonzero(other.numbers == rarest)[0]]
+        unlike = one.numbers[:, None] != other.numbers
+        reaches = self._reach(bases, other.lattice, len(one))
+        plain = True
+        for basis, reach in zip(bases, reaches, strict=True):
+            mine = one.positions @ np.linalg.inv(basis)
+            apart = (mine - mine[starts][:, None])[:, :, None] - theirs  # (starts, n, n, 3)
+            apart -= np.round(apart)
+            near = (np.abs(apart) <= reach).all(3) & ~unlike
+            possible = near.any(1).all(1) & near.any(2).all(1)
+            single = (near.sum(1) == 1).all(1) & (near.sum(2) == 1).all(1)
+            plain &= bool(single[possible].all())
+            for k in np.flatnonzero(possible & single):
+                share = _distance(apart[k][near[k]], basis, other.lattice, len(one)) / (self._stol - _SLACK)
+                if share <= 1 - _SURE:
+                    return True
+                plain &= share >= 1 + _SURE
+        return False if plain else None
+
     def _may_be_same(self, one: Shape, other: Shape) -> bool:
         bases = self._bases(one, other.lattice)
         return len(bases) > 0 and self._sites_agree(one, other, bases)
@@ -159,6 +195,23 @@ class Shapes:
         heights = lengths * share[:, None] / sine
         distance = 2 * self._stol * (volume / n_atoms) ** (1 / 3)
         return np.asarray(distance[:, None] / heights) + _SLACK
+
+
+def _distance(apart: Array, basis: Array, lattice: Lattice, n_atoms: int) -> float:
+    """The largest of displacements (n, 3), fractional, after the mean one is taken off, in (V/n)^(1/3).
+
+    Args:
+        apart: of one atom of each pair.
+        basis: (3, 3), Å, of the one lattice; the displacements are in the mean lattice of both.
+        lattice: the other one.
+        n_atoms: of a cell.
+    """
+    lengths = np.linalg.norm(basis, axis=1)
+    units = basis / lengths[:, None]
+    own = np.rad2deg(np.arccos(np.clip([units[1] @ units[2], units[0] @ units[2], units[0] @ units[1]], -1, 1)))
+    mean = Lattice.from_parameters(*((lengths + lattice.abc) / 2), *((own + lattice.angles) / 2))
+    moved = (apart - apart.mean(0)) @ mean.matrix
+    return float(np.sqrt((moved**2).sum(1).max()) / (mean.volume / n_atoms) ** (1 / 3))
 
 
 class _Bin(NamedTuple):

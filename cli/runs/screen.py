@@ -34,10 +34,12 @@ from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
+from asegen.screening.stages.verdicts import counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
 _PROBLEMS = 5
+_SYSTEMS = 3  # of how many the compounds without a candidate are named
 
 
 def run_screening(args: argparse.Namespace, options: Options) -> None:
@@ -65,6 +67,8 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
             report=bar.report,
             command=shlex.join(["asegen", *sys.argv[1:]]),
             stop=stop,
+            publish=publish,
+            say=bar.print,
         )
     without_report = publish(args.workdir)
     console = message_console()
@@ -127,12 +131,28 @@ def _problems(workdir: Path) -> list[str]:
     return [*lines[:_PROBLEMS], *more]
 
 
+def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
+    """What the energies above the hull say together, and what they don't know."""
+    known = provenance(workdir)
+    counts = counted(result["hull_verdict"] for result in found if result.is_ranked)
+    lines = [", ".join(f"{count} {word}" for count, word in counts)] if counts else []
+    errors = {result["e_hull_error"] for result in found} - {None}
+    if lines and errors:
+        lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
+    if known.get("hull_note"):
+        lines.append(known["hull_note"])
+    lacking = known.get("hull_lacking") or {}
+    return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
+
+
 def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
     console = output_console()
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
         console.print(ranking_table(ranked[:_SHOWN], columns(workdir)))
+    for line in _hull_lines(workdir, found):
+        console.print(line, markup=False, soft_wrap=True)
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())
     console.print(
         f"{len(found)} structures: {told}; all of them in {workdir / TABLE}{page}", markup=False, soft_wrap=True
@@ -150,19 +170,24 @@ def _funnel_table(counts: Sequence[StageCount]) -> Table:
 
 
 def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table:
-    """The table of the best candidates.
+    """The table of the best candidates; columns without a value are left out.
 
     Args:
         ranked: what it shows, in order.
         declared: the columns of the screening.
     """
-    shown = [(column, column.table) for column in declared if column.table is not None]
+    has = {name for result in ranked for name, value in result.items() if value is not None}
+    shown = [(column, column.table) for column in declared if column.table is not None and column.name in has]
     shown.sort(key=lambda pair: pair[1].place)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("candidate", no_wrap=True)
     for column, view in shown:
-        table.add_column(view.label, justify="right" if column.kind in ("number", "integer") else "left", no_wrap=True)
+        table.add_column(
+            view.label,
+            justify="right" if column.kind in ("number", "integer") else "left",
+            no_wrap=not column.words or column.style == "badge",
+        )
     table.add_column("status", no_wrap=True)
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]

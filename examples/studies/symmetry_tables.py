@@ -310,7 +310,7 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
                 asked = f"phonons: {verdict}, {lowest:.2f} THz" if verdict else ""
                 crystal, calls = f"{result['formula']} {result['space_group']}", result["force_calls"]
                 print(f"{result.name}: {crystal} {result['e_known']:+.3f} eV/atom above the", end="")
-                print(f" known hull ({result['decomposition']}); {calls} force calls; {asked}", flush=True)
+                print(f" known hull ({result['decomposes_into']}); {calls} force calls; {asked}", flush=True)
 
 
 def target_in(formula: str, group: int, source: Source) -> Target | None:

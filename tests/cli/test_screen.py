@@ -29,16 +29,16 @@ def test_the_whole_chain_ends_in_tables_files_and_a_page(run: Path, capsys: pyte
     told = capsys.readouterr()
     assert "4 structures: 2 ok, 1 duplicate, 1 unsupported" in told.out and "Traceback" not in told.err
     rows = {row["id"]: row for row in csv.DictReader(Path("run/results.csv").open())}
-    assert rows["000001"]["rank"] == "1" and rows["000001"]["name"] == "mine"
-    assert float(rows["000001"]["e_hull"]) == pytest.approx(0.0, abs=1e-4)
-    assert float(rows["000002"]["e_hull"]) == pytest.approx(0.03, abs=0.02)  # EMT's bcc copper
-    assert rows["000001"]["phonons"] == "stable" and rows["000002"]["phonons"] == ""
-    assert rows["000003"]["reason"] == "the same crystal as 000001"
-    assert rows["000004"]["reason"].startswith("unknown element: emt does not know Fe")
+    assert rows["c000001"]["rank"] == "1" and rows["c000001"]["name"] == "mine"
+    assert float(rows["c000001"]["e_hull"]) == pytest.approx(0.0, abs=1e-4)
+    assert float(rows["c000002"]["e_hull"]) == pytest.approx(0.03, abs=0.02)  # EMT's bcc copper
+    assert rows["c000001"]["phonons"] == "stable" and rows["c000002"]["phonons"] == ""
+    assert rows["c000003"]["reason"] == "the same crystal as c000001"
+    assert rows["c000004"]["reason"].startswith("unknown element: emt does not know Fe")
     assert len(read("run/results.extxyz", ":")) == 2
-    assert {path.name for path in Path("run/vasp").iterdir()} == {"000001"}
-    assert (Path("run/vasp/000001") / "POTCAR.spec").is_file()
-    assert "000001" in Path("run/report.html").read_text(encoding="utf-8")
+    assert {path.name for path in Path("run/vasp").iterdir()} == {"c000001"}
+    assert (Path("run/vasp/c000001") / "POTCAR.spec").is_file()
+    assert "c000001" in Path("run/report.html").read_text(encoding="utf-8")
     before = Path("run/results.csv").read_bytes()
     screen("--best", "1", "--relaxer", "none")
     assert Path("run/results.csv").read_bytes() == before
@@ -54,7 +54,7 @@ def test_the_whole_chain_ends_in_tables_files_and_a_page(run: Path, capsys: pyte
         (["--relaxer", "in.extxyz"], "in.extxyz"),
         (["--fmax", "-1"], "-1: must be greater than 0"),
         (["--jobs", "0"], "0: at least one process"),
-        (["--memory", "0"], "0: must be greater than 0"),
+        (["--memory", "1e-9"], "1e-09: a worker needs 0.25 GiB"),
         (["--reference", "none.csv"], "none.csv"),
         (["--materials-project"], "MP_API_KEY"),
         (["--cluster", "none.toml"], "cannot read none.toml"),

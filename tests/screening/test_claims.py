@@ -1,17 +1,19 @@
 """The ledger: work is claimed once, done once, tried again when it should be, and never lost."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ase.build import bulk
 
-from asegen.errors import InputError, Reason
+from asegen.errors import AsegenError, InputError, Reason
 from asegen.screening import claims
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, as_json
@@ -140,7 +142,7 @@ def test_what_stages_say_adds_up(tmp_path: Path) -> None:
     ledger.finish(third, [Outcome()], 1.0)
     ledger.note(finished=["one", "two"])
     al, cu, flat = results(tmp_path)
-    assert (al.id, al.status, al.rank) == ("000003", "ok", 1)
+    assert (al.id, al.status, al.rank) == ("c000003", "ok", 1)
     assert (cu.status, cu.text, cu.rank) == ("unconverged", "far", 1)
     assert (cu["steps"], cu["formula"], cu.notes, cu.artifacts) == (9, "Cu", ("a", "b"), {"x": "y"})
     assert (flat.status, flat.reason, flat.rank) == ("rejected", Reason("bad cell", "flat"), None)
@@ -160,7 +162,9 @@ def test_a_folder_goes_on_only_with_what_it_was_begun_with(tmp_path: Path) -> No
     with pytest.raises(InputError, match="is not what it was"):
         ledger.register({"/in": "other"}, [])
     with pytest.raises(InputError, match="other inputs"):
-        ledger.register({"/in": "hash", "/more": "hash"}, [])
+        ledger.register({"/more": "hash"}, [])
+    ledger.register({"/in": "hash", "/more": "hash"}, [Input("more", 0, "n", "error", "bad")])
+    assert ledger.count() == 7
     ledger.check_stages([("one", {"a": 1}), ("two", {})])
     for stages, message in (
         ([("two", {})], "has already been through one"),
@@ -218,3 +222,65 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_done(tmp_path: Path) -> None
     assert "cannot be written" in told.stdout and len(told.stdout.splitlines()) == 1
     ledger = Ledger(tmp_path)
     assert ledger.files() == {} and ledger.candidates(None) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE meta SET value = '{' WHERE key = 'columns'",
+        "UPDATE meta SET value = '[1]' WHERE key = 'columns'",
+        "UPDATE meta SET value = '{' WHERE key = 'ledger_version'",
+        "DELETE FROM meta WHERE key = 'ledger_version'",
+        "UPDATE stages SET settings = '[]'",
+        "UPDATE units SET members = '[1'",
+        "UPDATE units SET members = '[99]'",
+        "UPDATE units SET state = 'mine'",
+        "UPDATE outcomes SET found = 'x'",
+        "UPDATE outcomes SET notes = '{}'",
+        "DROP TABLE outcomes",
+        "ALTER TABLE units DROP COLUMN crashes",
+    ],
+)
+def test_a_damaged_ledger_is_one_line(tmp_path: Path, damage: str) -> None:
+    ledger = begun(tmp_path, 2)
+    for unit in ledger.claim("one", 2):
+        ledger.finish(unit, [Outcome()], 0.0)
+    ledger.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as file:
+        file.execute(damage)
+        file.commit()
+    with pytest.raises(InputError, match=r"damaged|another version|not a screening's ledger") as told:
+        Ledger(tmp_path).close()
+        results(tmp_path)
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("owner", ["elsewhere/1/x", "nobody", "here/1a/x"])
+def test_a_lease_that_never_ends_and_odd_owners_block_nobody(tmp_path: Path, owner: str) -> None:
+    ledger = begun(tmp_path, 1)
+    ledger.claim("one", 1)
+    with closing(sqlite3.connect(tmp_path / FILE)) as file:
+        file.execute("UPDATE units SET owner = ?, expires = ?", (owner, time.time() + 3e8))
+        file.commit()
+    assert len(Ledger(tmp_path).claim("one", 1)) == 1
+
+
+def test_a_locked_ledger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_BUSY_SECONDS", 0.1)
+    ledger = begun(tmp_path, 1)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as file:
+        file.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(AsegenError, match="another process keeps it locked"):
+            ledger.claim("one", 1)
+
+
+def test_groups_that_grow_are_done_anew_and_those_alone_go_on(tmp_path: Path) -> None:
+    ledger = begun(tmp_path, 4, 2)
+    for unit in ledger.claim("one", 2):
+        ledger.finish(unit, [Outcome(), Outcome()], 0.0)
+    ledger.register({"/in": "hash", "/more": "h"}, [Input("more", 0, "n", "error", "bad")])
+    ledger.begin("one", 0, {"a": 1}, [[1, 2], [3, 4, 5]])
+    assert [unit.members for unit in ledger.claim("one", 9)] == [(3, 4, 5)]
+    ledger.begin("two", 1, {}, [[1, 2]], alone=True)
+    ledger.begin("two", 1, {}, [[1, 2, 5]], alone=True)
+    assert [unit.members for unit in ledger.claim("two", 9)] == [(1, 2), (5,)]

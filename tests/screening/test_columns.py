@@ -82,8 +82,9 @@ def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
 def test_the_table_of_the_stages_here_has_its_order() -> None:
     names = [column.name for column in columns([])]
     expected = (
-        "rank_before formula n_atoms energy first_energy formation_energy e_hull e_known decomposition e_hull_reason"
-        " energy_scale space_group_before space_group prerelax_status prerelax_steps steps force_calls fmax"
+        "rank_before formula n_atoms energy first_energy formation_energy e_hull e_known e_hull_error"
+        " hull_verdict decomposes_into known_composition e_hull_reason energy_scale"
+        " space_group_before space_group prerelax_status prerelax_steps steps force_calls fmax"
         " duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
     )
     assert names == expected.split()

@@ -81,7 +81,7 @@ def test_only_the_candidate_that_kills_is_quarantined(coppers: Path, tmp_path: P
     found = run_stages(
         [coppers], tmp_path / "run", [Read(), Killing(5, str(tmp_path / "tries"), False, number)], jobs=2
     )
-    assert [r.id for r in found if r.status == "quarantined"] == ["000005"]
+    assert [r.id for r in found if r.status == "quarantined"] == ["c000005"]
     (culprit,) = (r for r in found if r.status == "quarantined")
     assert reason in culprit.text
     assert all(r.notes == ("survived",) for r in found if r is not culprit) and len(found) == 7
@@ -223,10 +223,10 @@ def test_exports_hold_everything(tmp_path: Path) -> None:
     for _ in range(2):  # once more changes nothing
         export(run)
         rows = (run / "results.csv").read_text().splitlines()
-        assert len(rows) == 4 and rows[1].startswith("000003,")
+        assert len(rows) == 4 and rows[1].startswith("c000003,")
         (frame,) = read(run / "results.extxyz", ":")
         assert frame.info["candidate"] == "c000003" and frame.info["energy_per_atom"] == found[0]["energy"]
-        assert frame.calc is None and np.allclose(frame.cell, read_atoms(run, "000003").cell)
+        assert frame.calc is None and np.allclose(frame.cell, read_atoms(run, "c000003").cell)
         with connect(run / "results.db") as database:
             (row,) = database.select(status="ok")
         assert row.candidate == "c000003" and row.data["space_group"] == "Fm-3m (225)"

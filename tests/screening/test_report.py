@@ -78,6 +78,8 @@ def test_the_page_holds_what_the_ledger_holds(screened: Path, page: Path) -> Non
     crystal = data["crystals"][found[0].id]
     assert len(crystal["positions"]) == len(crystal["species"]) and len(crystal["cell"]) == 3
     text = page.read_text()
+    assert "lowest of these candidates" in text and ">on the hull<" not in text  # nothing is known but the elements
+    assert "known to be stable in Au-Cu, without a candidate: " in text
     assert "asegen screen &lt;in&gt;" in text and "emt (ase" in text
     for count in funnel(screened):
         assert f"{count.entered:,} → {count.left:,}" in text
@@ -224,7 +226,7 @@ def test_a_browser_sorts_filters_and_shows(tab: Tab, page: Path, tmp_path: Path)
         assert tab.column(5)[-1] == ""  # what has none stays at the end
     # filters
     tab.click("#chips [data-status=rejected]")
-    assert set(tab.column(7)) == {"rejected"}
+    assert set(tab.column(9)) == {"rejected"}
     tab.click("#reset")
     assert len(tab.column(2)) == len(rows)
     tab.key("/")

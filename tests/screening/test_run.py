@@ -22,11 +22,11 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
     assert list(table.formula) == ["Al", "Cu", "Cu"] and list(table.source) == [
         str(tmp_path / "in.extxyz"), "structures", "structures",
     ]  # fmt: skip
-    assert list(table.name) == ["0", "mine", "1"] and table.rank_before["000002"] == 1
-    assert (read_atoms(tmp_path / "run", "000002").cell == copper.cell).all()
+    assert list(table.name) == ["c000001", "mine", "c000003"] and table.rank_before["c000002"] == 1
+    assert (read_atoms(tmp_path / "run", "c000002").cell == copper.cell).all()
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"results.csv", "results.extxyz", "results.db"}
     assert screen(given, tmp_path / "run", "emt", **arguments) == found == results(tmp_path / "run")
-    with pytest.raises(InputError, match="is not what it was"):
+    with pytest.raises(InputError, match="structures are not what they were"):
         screen([bulk("Ni"), tmp_path / "in.extxyz", bulk("Cu")], tmp_path / "run", "emt", **arguments)
 
 
@@ -40,7 +40,11 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
         ({"time_limit": -60}, "time_limit = -60: must be greater than 0"),
         ({"best": -1}, "best = -1: must not be negative"),
         ({"jobs": 0}, "jobs = 0: at least one process is needed"),
-        ({"memory": 0.0}, "memory = 0: must be greater than 0"),
+        ({"memory": 0.0}, "memory = 0: a worker needs 0.25 GiB"),
+        ({"memory": 1e-9}, "memory = 1e-09: a worker needs 0.25 GiB"),
+        ({"fmax": float("inf")}, "fmax = inf: must be finite"),
+        ({"steps": 10**9}, "steps = 1000000000: 100000 at most"),
+        ({"reference": ["none", "a.csv", "b.csv"]}, "one file at most"),
         ({"reference": "none.csv"}, "reference = none.csv: there is no such file"),
         ({"materials_project": True}, "materials_project: .* set MP_API_KEY"),
         ({"calculator": "abacus"}, "no calculator 'abacus'"),

@@ -56,6 +56,24 @@ def test_no_pair_is_lost_and_few_others_are_left(tolerances: Tolerances) -> None
     assert asked - same < 0.25 * (pairs - same)
 
 
+@pytest.mark.parametrize("tolerances", [STRICT, USUAL], ids=["strict", "usual"])
+def test_what_is_plain_is_what_the_matcher_says_and_most_is(tolerances: Tolerances) -> None:
+    crystals = [_reduced(atoms) for atoms in variants(1, 60)]
+    matcher = StructureMatcher(ltol=tolerances.ltol, stol=tolerances.stol, angle_tol=tolerances.angle, scale=False)
+    shapes = Shapes(tolerances.stol, tolerances.ltol, tolerances.angle)
+    made = [Shape(one) for one in crystals]
+    plain = asked = 0
+    for k, shape in enumerate(made):
+        for j in shapes.perhaps(shape):
+            asked += 1
+            found = shapes.verdict(made[j], shape)
+            plain += found is not None
+            if found is not None:
+                assert found == matcher.fit(crystals[j], crystals[k], skip_structure_reduction=True), (j, k)
+        shapes.add(k, shape)
+    assert plain > 0.4 * asked > 10
+
+
 def test_crystals_too_large_to_look_at_are_left_to_the_matcher() -> None:
     large = bulk("Cu", cubic=True).repeat(5)
     large.rattle(0.01, seed=0)

@@ -242,7 +242,7 @@
       ["pre-relaxation", row.prerelax_status ? `${row.prerelax_status}, ${many(row.prerelax_steps ?? 0, "move")}` : ""],
       ["relaxation", typeof row.steps === "number" ? `${many(row.steps, "step")}, ${many(row.force_calls ?? row.steps + 1, "force call")}, ${fixed(row.fmax, 3)} eV/Å left` : ""],
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
-      ["energy scale", row.energy_scale], ["decomposes into", row.e_hull > 0 ? row.decomposition : ""], ["no hull energy", row.e_hull_reason],
+      ["energy scale", row.energy_scale], ["decomposes into", row.decomposes_into], ["verdict", row.hull_verdict && row.e_hull_error ? `${row.hull_verdict} (mean error ${fixed(row.e_hull_error, 3)} eV/atom)` : row.hull_verdict], ["composition", row.known_composition ? `known, ${row.known_composition}` : ""], ["no hull energy", row.e_hull_reason],
       ["phonons", row.phonons_reason], ["known as", row.known_as],
       ["worker time", row.seconds ? `${fixed(row.seconds, 1)} s` : ""],
     ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
@@ -269,7 +269,7 @@
   };
 
   const hullCaption = (hull) => {
-    const others = hull.phases.filter((phase) => phase.kind === "competing").length;
+    const others = hull.phases.filter((phase) => phase.kind === "competing" || phase.kind === "known").length;
     const text = others ? `${many(others, "known phase")} besides the elements` : "No known phases but the elements: only these candidates compete";
     return node("p", { class: "caption" }, `${text}. Energies: ${hull.energy_scale}.`);
   };
@@ -399,7 +399,7 @@
     });
     return made;
   };
-  const named = (phase) => `${phase.formula} · ${phase.kind === "candidate" ? phase.id : `${phase.kind} ${phase.id}`}<br>${fixed(phase.e_hull, 3)} eV/atom above the hull`;
+  const named = (phase) => `${phase.formula} · ${phase.kind === "candidate" ? phase.id : phase.kind === "known" ? "known (Materials Project)" : `${phase.kind} ${phase.id}`}<br>${fixed(phase.e_hull, 3)} eV/atom above the hull`;
   const points = (phases, row, extra) => ({
     mode: "markers", customdata: phases.map((phase) => phase.id), text: phases.map(named), hovertemplate: "%{text}<extra></extra>",
     marker: {

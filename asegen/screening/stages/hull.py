@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from typing_extensions import override
 
 from asegen.errors import Reason
+from asegen.hull.table import ENERGY_SCALE
 from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, Shown
@@ -18,9 +19,21 @@ from asegen.screening.options import Options
 from asegen.screening.records import OK, Candidate, Outcome, candidate_id
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.hull_plots import HULLS, write_plots
+from asegen.screening.stages.known_hull import (
+    Fitted,
+    KnownHull,
+    aligned,
+    fitted_references,
+    knowledge,
+    without_candidate,
+)
 from asegen.screening.stages.phases import CANDIDATE, Phase
-from asegen.screening.stages.shared import ENERGY_SCALE
+from asegen.screening.stages.shared import ENERGY_SCALE as ENERGY_SCALE_COLUMN
 from asegen.screening.stages.sources import Elements, FileEnergies, FileStructures, Found, MaterialsProject, Source
+from asegen.screening.stages.verdicts import VERDICTS, verdict
+
+if TYPE_CHECKING:
+    from asegen.screening.stages.phase_diagram import Placement
 
 
 @dataclass(frozen=True)
@@ -30,13 +43,15 @@ class Hull(Stage):
     Attributes:
         engine: the calculator of the candidates' energies.
         sources: of the reference phases; the elements have to be among them.
+        fitted: energies of the elements that go with the shipped hull, where that is among the sources.
+        asked: whether the shipped hull was asked for.
     """
 
     name: ClassVar[str] = "hull"
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
             "formation_energy",
-            "relative to the elements",
+            "relative to the elements: with the shipped hull their fitted energies, else relaxed crystals of them",
             "number",
             "eV/atom",
             "energy",
@@ -60,21 +75,53 @@ class Hull(Stage):
             "energy",
             tile=Shown(20, "E above known"),
         ),
-        Column("decomposition", "the phases below it, with their shares of the atoms", section="energy"),
+        Column(
+            "e_hull_error",
+            "mean error of the potential's formation energies, and so of e_hull; nothing without the shipped hull",
+            "number",
+            "eV/atom",
+            "energy",
+        ),
+        Column(
+            "hull_verdict",
+            "what e_hull says, within twice its error; without the shipped hull it speaks of these candidates alone",
+            section="energy",
+            table=Shown(45, "verdict"),
+            page=Shown(45, "Verdict"),
+            words=VERDICTS,
+            optional=True,
+        ),
+        Column(
+            "decomposes_into",
+            "the phases below it, with their shares of the atoms; candidates among them with their ids",
+            section="energy",
+        ),
+        Column(
+            "known_composition",
+            "whether a compound of this composition is known to the shipped hull: stable or unstable; nothing: unknown",
+            section="energy",
+            page=Shown(47, "Known"),
+            optional=True,
+        ),
         Column("e_hull_reason", "why there is no energy above the hull", section="energy", explains="e_hull"),
-        ENERGY_SCALE,  # of all of them
+        ENERGY_SCALE_COLUMN,  # of all of them
     )
     splits: ClassVar[bool] = False
     engine: Engine
     sources: tuple[Source, ...]
+    fitted: Fitted | None = None
+    asked: bool = False
 
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
         engine, given = find_engine(options.calculator), FileEnergies(options.reference_file, options.energy_scale)
         cache = default_cache() if options.cache is None else Path(options.cache).absolute()
-        elements, online = Elements(engine, cache), MaterialsProject(options.materials_project)
-        return cls(engine, (given, online, elements, FileStructures(engine, given)))
+        fitted = fitted_references(engine) if options.wants_hull else None
+        ground = Elements(engine, cache) if fitted is None else KnownHull(fitted)
+        online = MaterialsProject(options.materials_project)
+        sources = (given, online, ground, FileStructures(engine, given))
+        return cls(engine, sources, fitted, options.wants_hull)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -96,11 +143,24 @@ class Hull(Stage):
 
     @override
     def prepare(self, ledger: Ledger, run: Runner) -> None:
-        if ledger.known("hull_phases") is not None:
+        formulas = {candidate.found["formula"] for candidate in ledger.candidates(self.name)}
+        systems = {_system(formula) for formula in formulas}
+        if ledger.known("hull_systems") == (names := sorted("-".join(sorted(system)) for system in systems)):
             return
-        systems = {_system(candidate.found["formula"]) for candidate in ledger.candidates(self.name)}
         found = [source.phases(systems, ledger, run) for source in self.sources]
-        ledger.note(**_noted(found))
+        if self.fitted is not None:
+            found = [replace(part, phases=aligned(part.phases, self.fitted)) for part in found]
+        lacking = without_candidate(systems, formulas)
+        ledger.note(**_noted(found), hull_lacking=lacking, hull_note=self._note(), hull_systems=names)
+
+    def _note(self) -> str | None:
+        """What a user who asked for the shipped hull and doesn't get it has to know."""
+        if not self.asked or self.fitted is not None:
+            return None
+        return (
+            f"no energies of the elements are fitted to {self.engine.name} on the scale {ENERGY_SCALE}: its energies "
+            "above the hull are against the elements by itself, phases that you give, and the candidates alone"
+        )
 
     @override
     def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, list[Phase], dict[str, str]]:
@@ -115,20 +175,28 @@ class Hull(Stage):
         from asegen.screening.stages.phase_diagram import place  # takes a second, which only workers need
 
         workdir, known, missing = supplied
-        placements, plots = place([_phase(candidate) for candidate in candidates], known, missing)
+        phases = [_phase(candidate) for candidate in candidates]
+        placements, plots = place(phases, known, missing, fixed_elements=self.fitted is not None)
         write_plots(workdir / HULLS, plots)
-        return [
-            Outcome(
-                found={
-                    "e_hull": placement.e_hull,
-                    "e_known": placement.e_known,
-                    "e_hull_reason": None if placement.reason is None else str(placement.reason),
-                    "formation_energy": placement.formation_energy,
-                    "decomposition": placement.decomposition,
-                }
-            )
-            for placement in placements
-        ]
+        return [self._outcome(*pair) for pair in zip(candidates, placements, strict=True)]
+
+    def _outcome(self, candidate: Candidate, placement: Placement) -> Outcome:
+        error = None if self.fitted is None else self.fitted.error
+        e_known = placement.e_known
+        if e_known is not None and error is not None and len(_system(candidate.found["formula"])) == 1:
+            e_known = max(e_known, 0.0)  # elements are the reference: what is below is an error of the potential
+        return Outcome(
+            found={
+                "e_hull": placement.e_hull,
+                "e_known": e_known,
+                "e_hull_error": None if placement.e_hull is None else error,
+                "hull_verdict": verdict(placement.e_hull, e_known, error),
+                "e_hull_reason": None if placement.reason is None else str(placement.reason),
+                "formation_energy": placement.formation_energy,
+                "decomposes_into": placement.decomposes_into,
+                "known_composition": knowledge(candidate.found["formula"]),
+            }
+        )
 
     @override
     def seconds(self, members: int) -> float | None:

@@ -19,6 +19,7 @@ from asegen.screening.stages.hull_plots import HullPlot, PlottedPhase
 from asegen.screening.stages.phases import CANDIDATE, Phase
 
 _ROUNDING = 1e-9  # eV/atom; what a phase on the hull may be off by rounding
+_NO_SHARE = 1e-6
 _MOST_PLOTTED = 400  # phases of one plot: those nearest to the hull
 
 
@@ -31,19 +32,23 @@ class Placement:
             doesn't. None where there is no such hull.
         e_known: eV/atom above the hull of the known phases alone: negative for one that beats them.
         formation_energy: eV/atom, relative to the lowest phases of its elements.
-        decomposition: the phases below it with their shares of the atoms, such as "0.50 Na + 0.50 NaCl".
+        decomposes_into: the phases below it with their shares of the atoms, candidates with their ids, such as
+            "0.50 Na + 0.50 NaCl (c000001)"; empty for one that is itself the lowest.
         reason: why e_hull is None.
     """
 
     e_hull: float | None = None
     e_known: float | None = None
     formation_energy: float | None = None
-    decomposition: str = ""
+    decomposes_into: str = ""
     reason: Reason | None = None
 
 
 def place(
-    candidates: Sequence[Phase], known: Iterable[Phase], missing: Mapping[str, str] | None = None
+    candidates: Sequence[Phase],
+    known: Iterable[Phase],
+    missing: Mapping[str, str] | None = None,
+    fixed_elements: bool = False,
 ) -> tuple[list[Placement], list[HullPlot]]:
     """Energies above the hull of all candidates at once.
 
@@ -54,6 +59,8 @@ def place(
         candidates: of any chemical systems.
         known: elements and competing phases.
         missing: symbol -> why an element has no reference.
+        fixed_elements: candidates that are elements compete with each other alone: compounds are measured against the
+            known elements.
 
     Returns:
         A placement for each candidate, in order, and a plot for each chemical system of two and more elements.
@@ -68,6 +75,8 @@ def place(
         systems[_elements(candidate)].append(k)
     for system in sorted(systems, key=sorted):
         inside, beside = _within(system, fixed), _within(system, shaping)
+        if fixed_elements and len(system) > 1:
+            beside = [phase for phase in beside if not _is_element(phase)]
         here = [candidates[k] for k in systems[system]]
         if reason := _obstacle(system, [*inside, *beside, *here], missing):
             for k in systems[system]:
@@ -116,7 +125,7 @@ def _is_element(phase: Phase) -> bool:
 
 def _entry(phase: Phase) -> PDEntry:
     composition = Composition(phase.formula)
-    return PDEntry(composition, float(phase.energy) * composition.num_atoms, name=phase.id)
+    return PDEntry(composition, float(phase.energy) * composition.num_atoms, name=phase.id, attribute=phase.kind)
 
 
 def _place(candidate: Phase, of_known: PhaseDiagram, whole: PhaseDiagram) -> Placement:
@@ -124,13 +133,21 @@ def _place(candidate: Phase, of_known: PhaseDiagram, whole: PhaseDiagram) -> Pla
     parts, above = whole.get_decomp_and_e_above_hull(entry, allow_negative=True)
     _, above_known = of_known.get_decomp_and_e_above_hull(entry, allow_negative=True, check_stable=False)
     assert parts is not None and above is not None and above_known is not None  # on_error="raise"
-    shares = sorted(((share, part.composition.reduced_formula) for part, share in parts.items()), reverse=True)
+    some = [(share, part) for part, share in parts.items() if share > _NO_SHARE and isinstance(part, PDEntry)]
+    shares = sorted(((share, _told(part)) for share, part in some), reverse=True)
+    names = [part.name for _, part in some]
     return Placement(
         e_hull=_rounded(above),
         e_known=_rounded(above_known),
         formation_energy=float(whole.get_form_energy_per_atom(entry)),
-        decomposition=" + ".join(f"{share:.2f} {formula}" for share, formula in shares if share > 1e-6),
+        decomposes_into="" if names == [candidate.id] else " + ".join(f"{share:.2f} {name}" for share, name in shares),
     )
+
+
+def _told(entry: PDEntry) -> str:
+    """A phase by its formula, a candidate by its id too."""
+    formula = entry.composition.reduced_formula
+    return f"{formula} ({entry.name})" if entry.attribute == CANDIDATE else formula
 
 
 def _rounded(energy: float) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ELEMENT, COMPETING, CANDIDATE = "element", "competing", "candidate"
-"""Kinds of phases."""
+ELEMENT, COMPETING, KNOWN, CANDIDATE = "element", "competing", "known", "candidate"
+"""Kinds of phases: elements, those that a user adds, those of the shipped hull, and the candidates."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Phase:
         formula: such as "NaCl" or "Na4Cl4".
         energy: eV/atom, finite.
         energy_scale: label; see `asegen.potentials.engine.Engine`.
-        kind: `ELEMENT`, `COMPETING` or `CANDIDATE`.
+        kind: `ELEMENT`, `COMPETING`, `KNOWN` or `CANDIDATE`.
         shapes: whether the hull runs through it where it is low enough; False for one whose energy isn't to be trusted
             (an unconverged relaxation), which is placed all the same.
     """

@@ -52,6 +52,7 @@ class Prerelax(Stage):
         Column("prerelax_status", "how the learned relaxation ended", section="relaxation"),
         Column("prerelax_steps", "moves made by it", "integer", section="relaxation"),
     )
+    alone: ClassVar[bool] = True
     symprec: float | None = TIGHT_SYMPREC
     model: str | None = None
     device: str = "auto"

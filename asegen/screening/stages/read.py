@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -41,7 +41,7 @@ class Read(Stage):
 
     name: ClassVar[str] = "read"
     columns: ClassVar[tuple[Column, ...]] = (
-        Column("name", "the identifier in the input file, or the row"),
+        Column("name", "the identifier in the input file; the id where it has none"),
         Column(
             "rank_before", "the place among those of its formula that its generator gave it", "integer", "", "input"
         ),
@@ -50,6 +50,7 @@ class Read(Stage):
         Column("space_group_before", "international symbol and number of the input", section="symmetry"),
         SPACE_GROUP,
     )
+    alone: ClassVar[bool] = True
     at_once: int = 16
     order: bool = False
 
@@ -82,7 +83,7 @@ class Read(Stage):
     def _one(self, entry: Input) -> Outcome:
         try:
             with time_limit(READ_SECONDS):
-                name, atoms = self._atoms(entry)
+                name, atoms, info = self._atoms(entry)
                 reason = gate(atoms)
         except StructureError as error:
             return Outcome(REJECTED, Reason.read(str(error)))
@@ -90,7 +91,7 @@ class Read(Stage):
             return Outcome(REJECTED, Reason("time limit", f"more than {READ_SECONDS:g} s to read"))
         except Exception as error:  # a malformed entry is a record, never the end of the run
             return Outcome(REJECTED, Reason("unreadable", f"{type(error).__name__}: {str(error)[:120]!r}"))
-        found = {"name": name, **_described(atoms)}
+        found = {"name": name, **_described(atoms, info)}
         notes = (str(note),) if (note := atoms.info.get(NOTE)) else ()
         if reason is not None:
             status = UNSUPPORTED if reason.kind in UNSUPPORTED_KINDS else REJECTED
@@ -99,16 +100,16 @@ class Read(Stage):
         group = space_group(crystal, TIGHT_SYMPREC)
         return Outcome(OK, None, {**found, "space_group_before": group, SPACE_GROUP.name: group}, crystal, notes)
 
-    def _atoms(self, entry: Input) -> tuple[str, Atoms]:
+    def _atoms(self, entry: Input) -> tuple[str, Atoms, Mapping[str, object]]:
         try:
-            name, atoms, _ = read_entry(entry_of(entry))
+            id, atoms, info = read_entry(entry_of(entry))
         except StructureError as error:
             if not (self.order and entry.format == CIF and Reason.read(str(error)).kind == _PARTIAL):
                 raise
             from asegen.structures.disorder import ordered  # loads pymatgen's transformations, for seconds
 
-            return entry.name, ordered(entry.content)
-        return name, atoms
+            return entry.name, ordered(entry.content), {}
+        return id or str(info.get("name", "")), atoms, info
 
 
 def plain(atoms: Atoms) -> Atoms:
@@ -117,17 +118,17 @@ def plain(atoms: Atoms) -> Atoms:
     return Atoms(atoms.numbers, atoms.positions, cell=-cell if np.linalg.det(cell) < 0 else cell, pbc=True)
 
 
-def _described(atoms: Atoms) -> dict[str, Any]:
+def _described(atoms: Atoms, info: Mapping[str, object]) -> dict[str, Any]:
     """What can be said of atoms whether or not they are a crystal."""
     found: dict[str, Any] = {}
     if len(atoms) and np.isfinite(atoms.positions).all():
         found |= {FORMULA.name: reduced_formula(atoms), N_ATOMS.name: len(atoms)}
-    if (rank := _rank(atoms)) is not None:
+    if (rank := _rank(info)) is not None:
         found["rank_before"] = rank
     return found
 
 
-def _rank(atoms: Atoms) -> int | None:
+def _rank(info: Mapping[str, object]) -> int | None:
     """What a generator says; nothing else that a file may call a rank."""
-    value = atoms.info.get(RANK)
+    value = info.get(RANK)
     return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0 else None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+from ase import Atoms
+
 from asegen.errors import Reason
 from asegen.screening.columns import Column, Shown
 from asegen.screening.records import DUPLICATE, Candidate, Outcome, candidate_id
@@ -12,6 +15,7 @@ from asegen.structures.matching import Tolerances, same_as
 
 TIGHT_SYMPREC = 0.01
 """Å, tolerance of the space groups of crystals as they came, and as a network or a relaxation left them."""
+_EXACT = 1e-5  # Å
 
 FORMULA = Column(
     "formula",
@@ -59,13 +63,25 @@ def duplicates(candidates: Sequence[Candidate], tolerances: Tolerances) -> list[
         candidates: of one reduced formula, with atoms, the ones to keep first.
         tolerances: how different the same may be.
     """
+    firsts: dict[bytes, int] = {}  # exact copies need no comparison
+    first_of = [firsts.setdefault(_exactly(candidate.crystal), k) for k, candidate in enumerate(candidates)]
+    different = [k for k, first in enumerate(first_of) if first == k]
+    found = dict(zip(different, same_as([candidates[k].crystal for k in different], [], tolerances), strict=True))
     outcomes = []
-    for same in same_as([candidate.crystal for candidate in candidates], [], tolerances):
-        notes = (f"{same.timed_out} comparisons took too long",) if same.timed_out else ()
-        if same.earlier is None:
-            outcomes.append(Outcome(notes=notes))
-        else:
-            first = candidate_id(candidates[same.earlier].key)
-            reason = Reason(DUPLICATE, f"the same crystal as {first}")
-            outcomes.append(Outcome(DUPLICATE, reason, {DUPLICATE_OF.name: first}, notes=notes))
+    for k, first in enumerate(first_of):
+        earlier, timed_out = found[first]
+        original = different[earlier] if earlier is not None else first
+        notes = (f"{timed_out} comparisons took too long",) if timed_out and first == k else ()
+        outcomes.append(Outcome(notes=notes) if original == k else _copy(candidates[original], notes))
     return outcomes
+
+
+def _copy(original: Candidate, notes: tuple[str, ...]) -> Outcome:
+    id = candidate_id(original.key)
+    return Outcome(DUPLICATE, Reason(DUPLICATE, f"the same crystal as {id}"), {DUPLICATE_OF.name: id}, notes=notes)
+
+
+def _exactly(atoms: Atoms) -> bytes:
+    """Elements, cell and positions to 10⁻⁵ Å, in the order of the atoms."""
+    numbers = np.concatenate([atoms.cell.array, atoms.positions])
+    return np.asarray(atoms.numbers).tobytes() + np.rint(numbers / _EXACT).astype(np.int64).tobytes()

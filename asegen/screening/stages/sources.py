@@ -5,6 +5,7 @@ To add one, derive a frozen dataclass from `Source` and give it to `asegen.scree
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,8 @@ from asegen.screening.stages.materials_project import materials_project
 from asegen.screening.stages.phases import Phase
 from asegen.screening.stages.references import Reference, computed, element_reference, read_reference
 
+ELEMENTS = "elements"
+"""Folder of a screening's folder with the elements' energies, where the cache can't be written."""
 Systems = Collection[frozenset[str]]
 """Chemical systems: the symbols of the elements of each."""
 
@@ -132,9 +135,16 @@ class Elements(Source):
     @override
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
         symbols = sorted(frozenset().union(*systems))
-        answers = run(partial(element_reference, engine=self.engine, cache=self.cache), symbols)
+        cache, problems = self.cache, []
+        if not _can_hold(cache):
+            cache = ledger.workdir / ELEMENTS
+            problems.append(
+                f"{self.cache} can hold no energies of the elements for other screenings (XDG_CACHE_HOME names another "
+                f"place): they are in {cache}"
+            )
+        answers = run(partial(element_reference, engine=self.engine, cache=cache), symbols)
         phases, failed = _told_apart(symbols, answers)
-        return Found(phases, missing=failed)
+        return Found(phases, failed, problems)
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,15 @@ class FileStructures(Source):
         answers = run(partial(_computed, engine=self.engine), inside)
         phases, failed = _told_apart([name for name, _ in inside], answers)
         return Found(phases, problems=list(failed.values()))
+
+
+def _can_hold(folder: Path) -> bool:
+    """Whether files can be written in a folder, which is made if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _told_apart(names: Sequence[str], answers: Sequence[Reference | Exception]) -> tuple[list[Phase], dict[str, str]]:

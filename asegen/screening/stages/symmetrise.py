@@ -29,6 +29,7 @@ class Symmetrise(Stage):
 
     name: ClassVar[str] = "symmetrise"
     columns: ClassVar[tuple[Column, ...]] = (N_ATOMS, SPACE_GROUP)
+    alone: ClassVar[bool] = True
     symprec: float = 0.1
 
     @override

@@ -66,7 +66,10 @@ def _inputs(structure: Structure, changes: Mapping[str, Any]) -> MPRelaxSet:
         warnings.simplefilter("ignore")  # of settings of its own
         inputs = MPRelaxSet(structure, user_incar_settings=dict(changes), sort_structure=False)
         try:
-            _ = inputs.potcar_symbols, inputs.incar
+            _ = inputs.potcar_symbols
+            # 5e-5 eV for each atom, without the digits that binary numbers add
+            ediff = float(f"{inputs.incar['EDIFF']:.6g}")
+            inputs = MPRelaxSet(structure, user_incar_settings={**changes, "EDIFF": ediff}, sort_structure=False)
         except (KeyError, ValueError) as error:
             text = " ".join(str(error).split())[:200]
             raise InputError(f"no potential of the Materials Project for {structure.formula}: {text}") from None
@@ -175,7 +178,10 @@ def _notes(formula: str, phonons: bool) -> str:
 INCAR asks for forces alone). Then, in `{PHONONS}`:
 
     phonopy-init -f disp-*/vasprun.xml
-    phonopy-load phonopy_disp.yaml --band auto -p
+    phonopy-load phonopy_disp.yaml --mesh 50 --gc -p -s
+
+which writes the density of states to `total_dos.pdf`. For bands install seekpath (`pip install seekpath`) and take
+`--band auto` instead of `--mesh 50 --gc`.
 
 The displaced cells are those of the screening's calculator. For frequencies at the minimum of DFT, relax POSCAR first,
 and make new ones from the relaxed cell: `phonopy-init -d --dim NX NY NZ -c CONTCAR`.

@@ -35,7 +35,7 @@ def test_polymorphs_by_hand() -> None:
     assert a.formation_energy == pytest.approx(-3.4 + 1.6) and a.e_known == pytest.approx(-1.8)
     # Na3Cl lies between Na and NaCl, half of its atoms in each
     assert c.e_hull == pytest.approx(-2.0 - (-1.3 - 3.4) / 2)
-    assert c.decomposition in ("0.50 NaCl + 0.50 Na", "0.50 Na + 0.50 NaCl")
+    assert c.decomposes_into in ("0.50 NaCl (1) + 0.50 Na", "0.50 Na + 0.50 NaCl (1)") and a.decomposes_into == ""
     assert plot.elements == ("Cl", "Na") and {phase.id for phase in plot.phases} == {
         "1", "2", "3", "Na (element)", "Cl (element)",
     }  # fmt: skip

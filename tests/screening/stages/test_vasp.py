@@ -38,7 +38,8 @@ def test_pymatgen_reads_its_own_settings_back(inputs: Path) -> None:
     structure = Poscar.from_file(inputs / "POSCAR").structure
     assert structure.matches(Structure.from_ase_atoms(oxide()))
     peer = MPRelaxSet(structure)
-    assert Incar.from_file(inputs / "INCAR") == peer.incar
+    ours = Incar.from_file(inputs / "INCAR")
+    assert {**ours, "EDIFF": 0} == {**peer.incar, "EDIFF": 0} and ours["EDIFF"] == pytest.approx(peer.incar["EDIFF"])
     assert Kpoints.from_file(inputs / "KPOINTS").kpts == peer.kpoints.kpts
     potentials = (inputs / "POTCAR.spec").read_text().split()
     assert [name.split("_")[0] for name in potentials] == Poscar.from_file(inputs / "POSCAR").site_symbols
@@ -83,7 +84,9 @@ def test_phonopys_command_line_finishes_the_phonons(tmp_path: Path) -> None:
         cell.calc = EMT()
         (place / "vasprun.xml").write_text(vasprun(cell))
     results = [str(file) for file in sorted(folder.glob("disp-*/vasprun.xml"))]
-    finish = [["phonopy-init", "-f", *results], ["phonopy-load", "phonopy_disp.yaml", "--mesh", "20", "--gc"]]
+    told = [line.split() for line in (tmp_path / "vasp" / NOTES).read_text().splitlines() if line.startswith("    ")]
+    assert [tool for tool, *_ in told] == ["phonopy-init", "phonopy-load"]
+    finish = [["phonopy-init", "-f", *results], told[1], ["phonopy-load", "phonopy_disp.yaml", "--mesh", "20", "--gc"]]
     for tool, *arguments in finish:
         command = [str(Path(sys.executable).with_name(tool)), *arguments]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -124,6 +127,14 @@ def test_displaced_cells_and_potentials_are_in_one_order(inputs: Path) -> None:
         incar = Incar.from_file(place / "INCAR")
         assert len(incar["MAGMOM"]) == len(atoms) and incar["NSW"] == 0
         assert dict(zip(incar["MAGMOM"], atoms.symbols, strict=True)) == {5.0: "Fe", 0.6: "O"}
+
+
+@pytest.mark.parametrize(("n_atoms", "ediff"), [(3, "0.00015"), (1, "5e-05"), (7, "0.00035")])
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_are_written_as_people_do(tmp_path: Path, n_atoms: int, ediff: str) -> None:
+    write_inputs(bulk("Al", a=4.0) * (1, 1, n_atoms), tmp_path)
+    assert f"EDIFF = {ediff}\n" in (tmp_path / "INCAR").read_text()
+    assert f"'ediff': {ediff}," in (tmp_path / VASP_SCRIPT).read_text()
 
 
 def test_no_potential(tmp_path: Path) -> None:

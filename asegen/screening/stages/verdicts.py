@@ -1,0 +1,52 @@
+"""What an energy above the hull says, in words that its error allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+BELOW, WITHIN, ABOVE = "below the known hull", "within the error of the hull", "above the hull"
+"""Of a candidate against the known phases."""
+LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
+"""Of a candidate where the known phases are lacking: against the elements, what a user gave, and the others alone."""
+_UNDECIDED = 1e-3  # eV/atom: what relaxations leave
+WIDTH = 2.0
+"""Mean errors that still count as "within the error": with CHGNet nine of ten known crystals lie within them."""
+VERDICTS = (BELOW, WITHIN, ABOVE, LOWEST, NOT_LOWEST)
+
+
+def verdict(e_hull: float | None, e_known: float | None, error: float | None) -> str | None:
+    """The verdict on a candidate; None where there is no energy above the hull.
+
+    Args:
+        e_hull: eV/atom above the hull of the known phases and the candidates.
+        e_known: eV/atom above the hull of the known phases alone.
+        error: mean error of both, eV/atom; None where the known phases are lacking.
+    """
+    if e_hull is None or e_known is None:
+        return None
+    if error is None:
+        return LOWEST if e_hull <= _UNDECIDED else NOT_LOWEST
+    if e_hull > WIDTH * error:
+        return ABOVE
+    return BELOW if e_known < -WIDTH * error else WITHIN
+
+
+def counted(verdicts: Iterable[str | None]) -> list[tuple[int, str]]:
+    """How many candidates have each verdict, in the order of `VERDICTS`; those that nobody has are left out."""
+    found = Counter(verdicts)
+    return [(found[word], word) for word in VERDICTS if found[word]]
+
+
+def lacking_lines(lacking: Mapping[str, Sequence[str]], most: int = 12) -> list[str]:
+    """For each chemical system a line that names its known stable compounds without a candidate.
+
+    Args:
+        lacking: see `asegen.screening.stages.known_hull.without_candidate`.
+        most: formulas of a line.
+    """
+    lines = []
+    for system, formulas in lacking.items():
+        more = f" and {len(formulas) - most} more" if len(formulas) > most else ""
+        lines.append(f"known to be stable in {system}, without a candidate: {', '.join(formulas[:most])}{more}")
+    return lines
