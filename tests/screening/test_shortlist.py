@@ -31,7 +31,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Res
         atoms.rattle(0.04, seed=k)
         atoms.info["id"] = name
     write(folder / "in.extxyz", list(frames.values()))
-    found = screen(folder / "in.extxyz", folder / "run", "chgnet", cache=folder / "elements", jobs=2)
+    found = screen(folder / "in.extxyz", folder / "run", "chgnet", reference="none", cache=folder / "elements", jobs=2)
     return folder / "run", {result.name: result for result in found}
 
 
