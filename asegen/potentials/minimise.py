@@ -130,8 +130,8 @@ def _with_bfgs(atoms: Atoms, fmax: float, steps: int) -> Minimum | _Astray:
         try:
             for state in _states(method, atoms, fmax, steps):
                 states.append(state)
-                if _is_astray(states):
-                    return _Astray(_lowest(states), method.nsteps)
+                if _is_astray(states):  # forces that explode may belong to a low energy, in a hole of the potential
+                    return _Astray(_lowest(states[:-1]), method.nsteps)
         except Exception:  # calculators fail in their own ways where a long step leads; FIRE makes short ones
             if not states:
                 raise

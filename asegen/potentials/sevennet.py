@@ -37,7 +37,8 @@ def find(name: str = "sevennet") -> Engine:
         AsegenError: SevenNet isn't installed, or without these weights.
     """
     model = _model(name)
-    identity = f"sevenn {metadata.version('sevenn')}, model {model}, sha256 {_weights_hash(model)[:12]}"
+    digits = _weights_hash(model)[:12]
+    identity = f"sevenn {metadata.version('sevenn')}, model {model}, sha256 {digits}"
     return Engine(name, identity, f"SevenNet {model}", MP_ELEMENTS)
 
 
