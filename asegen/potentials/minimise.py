@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from ase import Atoms
@@ -126,7 +126,8 @@ class _NotFiniteError(ValueError):
 def _with_bfgs(atoms: Atoms, fmax: float, steps: int) -> Minimum | _Astray:
     """Moves the atoms with BFGS for as long as it does what it should."""
     states: list[_State] = []
-    with BFGS(FrechetCellFilter(atoms), logfile=None, alpha=_ALPHA) as method:
+    filtered: Any = FrechetCellFilter(atoms)  # ASE's annotation of BFGS forgets filters
+    with BFGS(filtered, logfile=None, alpha=_ALPHA) as method:
         try:
             for state in _states(method, atoms, fmax, steps):
                 states.append(state)
