@@ -109,7 +109,7 @@ def computed_references(engine: Engine, cache: Path | None = None) -> ElementRef
     """Fits the references of a potential to the crystals that come with asegen, and keeps them.
 
     Args:
-        engine: the potential: 492 single points of up to 12 atoms.
+        engine: the potential: 752 single points of up to 12 atoms.
         cache: folder to keep them in, made if it is missing; one of the user's without it.
 
     Raises:

@@ -110,7 +110,7 @@ def test_they_are_kept_by_the_model(engine: Engine, tmp_path: Path, monkeypatch:
 
 def test_the_crystals_that_come_along_cover_the_elements() -> None:
     crystals, energies = reference_crystals()
-    assert len(crystals) == len(energies) == 492 and max(len(atoms) for atoms in crystals) <= 12
+    assert len(crystals) == len(energies) == 752 and max(len(atoms) for atoms in crystals) <= 12
     symbols = set().union(*(atoms.symbols for atoms in crystals))
     assert symbols == MP_ELEMENTS - {"He", "Ne", "Ar", "Xe"}
     assert np.isfinite(energies).all()
