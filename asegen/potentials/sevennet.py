@@ -31,7 +31,7 @@ def find(name: str = "sevennet") -> Engine:
     """A model, with the hash of its weights.
 
     Args:
-        name: `7net-0`, also called `sevennet`; `7net-l3i5`, the best and slowest; `7net-mf-0`, the fastest.
+        name: `7net-0`, also called `sevennet`; `7net-l3i5`, the best, half as fast; `7net-mf-0`, at its level PBE.
 
     Raises:
         AsegenError: SevenNet isn't installed, or without these weights.
