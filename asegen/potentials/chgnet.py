@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from asegen.errors import AsegenError, InputError, Reason
 from asegen.parallel.files import sha256
-from asegen.potentials.engine import MP2020, Engine
+from asegen.potentials.engine import MP2020, MP_ELEMENTS, Engine
 
 MODEL = "0.3.0"
 """The weights, which come with the package."""
-ELEMENTS = frozenset(chemical_symbols[1:84] + chemical_symbols[89:95])
+ELEMENTS = MP_ELEMENTS
 """The 89 elements of the training data; the network's table has entries for Po to Ra too, which were never trained."""
 N_FEATURES = 64
 """Width of the features."""

@@ -14,12 +14,15 @@ from pathlib import Path
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 
 from asegen.errors import Reason
 from asegen.potentials.registry import module_of
 
 MP2020 = "MP2020"
 """Energy scale of the Materials Project: PBE and PBE+U with the corrections of 2020 (Wang et al., Sci. Rep. 2021)."""
+MP_ELEMENTS = frozenset(chemical_symbols[1:84] + chemical_symbols[89:95])
+"""The 89 elements of the relaxations of the Materials Project that universal potentials learn from; no Po to Ra."""
 
 
 @dataclass(frozen=True)

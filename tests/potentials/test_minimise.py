@@ -1,12 +1,16 @@
 """Minimisation: the known minimum of EMT, symmetry kept, and each way to fail told apart."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from numpy.typing import NDArray
 
+from asegen.errors import InputError
 from asegen.potentials.minimise import minimise
 
 
@@ -22,6 +26,24 @@ class TurnsNan(EMT):
         self.left -= 1
         if self.left <= 0:
             self.results["forces"] = np.full_like(self.results["forces"], np.nan)
+
+
+class Misleads(EMT):
+    """EMT that counts its calls, and whose forces do something else in some of them."""
+
+    def __init__(self, calls: range, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> None:
+        super().__init__()
+        self.calls, self.change, self.count = calls, change, 0
+
+    def calculate(self, *args, **kwargs) -> None:
+        super().calculate(*args, **kwargs)
+        self.count += 1
+        if self.count in self.calls:
+            self.results["forces"] = self.change(self.results["forces"])
+
+
+def refused(forces: NDArray[np.float64]) -> NDArray[np.float64]:
+    raise RuntimeError("atoms too near")
 
 
 def disturbed() -> Atoms:
@@ -71,3 +93,40 @@ def test_nan_midway_keeps_the_last_finite_state() -> None:
 def test_nan_at_once() -> None:
     with pytest.raises(ValueError, match="non-finite"):
         minimise(disturbed(), TurnsNan(1))
+
+
+def test_quasi_newton_needs_fewer_calls_than_fire_and_finds_the_same() -> None:
+    quick, slow = Misleads(range(0), refused), Misleads(range(0), refused)
+    end, by_fire = minimise(disturbed(), quick), minimise(disturbed(), slow, optimizer="fire")
+    assert end.converged and by_fire.converged and end.energy == pytest.approx(by_fire.energy, abs=1e-3)
+    assert quick.count < 0.7 * slow.count
+    assert (quick.count, slow.count) == (end.steps + 1, by_fire.steps + 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda forces: -100 * forces, lambda forces: 30 + forces, lambda forces: forces * np.nan, refused],
+    ids=["uphill", "explodes", "nan", "raises"],
+)
+def test_fire_goes_on_where_quasi_newton_is_led_astray(
+    change: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> None:
+    calculator = Misleads(range(3, 4), change)
+    end = minimise(disturbed(), calculator, steps=200)
+    assert end.converged and end.reason == ""
+    assert end.energy == pytest.approx(minimise(disturbed(), EMT()).energy, abs=1e-3)
+    assert calculator.count == end.steps + 1
+
+
+def test_steps_are_bounded_whoever_takes_them() -> None:
+    noise = np.random.default_rng(0)
+    for steps in (0, 1, 4, 40):
+        calculator = Misleads(range(10**6), lambda forces: noise.normal(size=forces.shape))
+        end = minimise(disturbed(), calculator, steps=steps)
+        assert not end.converged and end.steps <= steps and calculator.count <= steps + 1
+        assert np.isfinite(end.energy) and np.isfinite(end.atoms.positions).all()
+
+
+def test_unknown_optimizers() -> None:
+    with pytest.raises(InputError, match="there are bfgs, fire"):
+        minimise(disturbed(), EMT(), optimizer="newton")  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from asegen.structures.formats import TABLE, file_format
 from asegen.structures.reading import number, read_entries, read_entry, read_table, row_id
 from asegen.structures.validity import check_atoms
 
-_PROCEDURE = "elements 1: FIRE to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would
+_PROCEDURE = "elements 2: BFGS to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would
 _FMAX, _STEPS = 0.02, 1000
 _FORMULA_COLUMNS = ("formula", "composition", "formula_pretty")
 
