@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -48,9 +49,14 @@ def files_in(path: Path) -> list[Path]:
     return files
 
 
+def path_text(path: str | Path) -> str:
+    """A path as text that any file and terminal can hold: what isn't UTF-8 in it is escaped, as in `d\\xff.cif`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def split_name(path: Path) -> str:
     """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
-    name = path.name.removesuffix(".gz")
+    name = path_text(path.name).removesuffix(".gz")
     return Path(name).stem if Path(name).suffix.lower() in _READ else name
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from asegen.cli.terminal import output_console
 from asegen.models.header import read_header
 from asegen.trained.weights import find_weights, shipped_weights
 
@@ -56,7 +56,7 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
         values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
         measured = _figures(row["test"], row["columns"]) or row["card"]
         table.add_row(*(escape(str(value)) for value in (*values, measured)))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+    output_console(_PLAIN_WIDTH).print(table)
 
 
 def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:

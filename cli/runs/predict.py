@@ -22,7 +22,7 @@ from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, StructureError, read_structures
-from asegen.structures.formats import files_in
+from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
@@ -131,11 +131,11 @@ def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
         except InputError as error:
             if rows == 0 and len(files) == 1:
                 raise
-            yield file, Structure(rows, file.name, StructureError(f"unreadable: {error}"), {})
+            yield file, Structure(rows, path_text(file.name), StructureError(f"unreadable: {error}"), {})
 
 
 def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
-    row: dict[str, Any] = {"file": file.name, "row": structure.row, "id": structure.id}
+    row: dict[str, Any] = {"file": path_text(file.name), "row": structure.row, "id": structure.id}
     if not isinstance(structure.atoms, Atoms):
         return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
     predicted = next(found)
