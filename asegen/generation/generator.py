@@ -74,8 +74,8 @@ class Generator:
         """Draws `n` structures of every composition, in the request's order.
 
         Args:
-            request: formulas, such as "SrTiO3", ["NaCl", "KCl"] or a Composition of pymatgen, or a `Request` for all else: multiples, chemical
-                systems, space groups, files.
+            request: formulas, such as "SrTiO3", ["NaCl", "KCl"] or a Composition of pymatgen, or a `Request` for all
+                else: multiples, chemical systems, space groups, files.
             n: structures of each composition; with a ranking, the best of its candidates, of which there may be fewer.
             seed: the same seed gives the same structures on the same kind of device.
             steps: of the sampler; the source's default without it.

@@ -15,7 +15,7 @@ from pathlib import Path
 from asegen.errors import InputError
 
 
-def check_place(path: Path, make_folder: bool = False) -> None:
+def check_writable(path: Path, make_folder: bool = False) -> None:
     """Refuses a place that can't be written, found out by writing beside it; nothing stays.
 
     Args:
@@ -26,12 +26,12 @@ def check_place(path: Path, make_folder: bool = False) -> None:
         InputError: its folder is missing or isn't one, or can't be written.
     """
     folder = path.parent
-    while make_folder and not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "there is no such folder"
-        raise InputError(f"can't write {path}: {folder}: {what}")
     try:
+        while make_folder and not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            what = f"{folder} is no folder" if os.path.lexists(folder) else f"there is no folder {folder}"
+            raise InputError(f"can't write {path}: {what}")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

@@ -81,6 +81,25 @@ def output_format(name: str) -> str:
     return _WRITTEN[suffix]
 
 
+def check_replaceable(out: Path, is_folder: bool) -> None:
+    """Refuses to replace what no command of this package has written: a folder by a file, or other files in a folder.
+
+    Args:
+        out: the place; nothing needs to be there.
+        is_folder: whether a folder of POSCARs is to be written.
+
+    Raises:
+        InputError: something else is there.
+    """
+    if not os.path.lexists(out):
+        return
+    if out.is_dir() != is_folder:
+        raise InputError(f"{out} is a {'folder' if out.is_dir() else 'file'} already")
+    foreign = [entry.name for entry in out.iterdir() if not entry.name.startswith("POSCAR-")] if is_folder else []
+    if foreign:  # never to be removed, overwritten or not
+        raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
+
+
 def check_room(kind: str, n_structures: int, name: str) -> None:
     """Refuses to write several structures into the one POSCAR that a path names; to be called before the work.
 

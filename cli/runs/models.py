@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
 from asegen.trained.weights import find_weights, shipped_weights
 
 _NAME_WIDTH = 30  # characters; the path of a file of weights may be long
@@ -68,7 +68,7 @@ def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:
 
 
 def _described(name: str, path: Path, figures: dict[str, float] | None) -> dict[str, Any]:
-    header = read_header(path)
+    header = read_model_header(path, "elements", "max_atoms", "recipe")
     card = path.with_suffix(".md")
     return {
         "name": name,

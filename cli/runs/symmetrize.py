@@ -11,7 +11,7 @@ from ase import Atoms
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
-from asegen.structures.formats import output_format
+from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
 from asegen.symmetry.refine import Refined, refine
 
@@ -36,6 +36,7 @@ def run_symmetrize(args: argparse.Namespace) -> None:
             else:
                 groups[f"{refined.symbol} ({refined.group})"] += 1
                 done.append(_marked(refined, frame, len(done), args.symprec))
+                check_room(kind, len(done), args.output)
             bar.advance()
     if not done:
         raise InputError(f"none of {total} structures could be refined; nothing is written")
