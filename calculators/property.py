@@ -143,6 +143,10 @@ class PropertyCalculator(Calculator):
             raise InputError(f"{model} reduces cells first: its energy has no forces on the atoms given")
         self._forces = forces
 
+    def __repr__(self) -> str:
+        """The model, and whether there are forces."""
+        return f"<PropertyCalculator: {self.predictor.name}{', with forces' if self._forces else ''}>"
+
     def calculate(
         self,
         atoms: Atoms | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import final
 
@@ -47,6 +47,7 @@ class Generator:
     def __init__(
         self, source: str | Source = DEFAULT, *, rank: str | Ranking | None = None, batch_size: int = 64
     ) -> None:
+        """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
         if isinstance(source, str):
             source = open_source(source, quick=rank is not None and find_entry(source).quick_if_ranked)

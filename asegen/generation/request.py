@@ -37,7 +37,8 @@ class Request:
         n_atoms: atoms in the cell, instead of `multiples`; with formulas only.
         system: a chemical system, such as "Li-Fe-O": elements, binaries and all that follows are included.
         max_atoms: of the largest cells of `system`; 20 without it.
-        file: a table, a file of structures, or a folder of files, see `asegen.generation.composition_files`; each row's cell is asked for.
+        file: a table, a file of structures, or a folder of files, see `asegen.generation.composition_files`; the cell
+            of each row is asked for.
         spacegroup: number or symbol, such as 225, "Fm-3m" or "P6_3/mmc"; formulas then count the primitive cell.
         file_spacegroups: take the space group of each row of `file`.
         sites: letters, "Na:a Cl:b", or numbers of sites, "Na:1,Cl:1", in `spacegroup`.
@@ -117,6 +118,9 @@ class Request:
         for item in _items(self.formulas):
             found += [item] if isinstance(item, Composition) else from_formula(item, multiples, self.n_atoms)
         return found
+
+
+Request.__init__.__doc__ = "What is asked for; arguments as above."
 
 
 def _items(formulas: object) -> tuple[object, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from asegen.errors import InputError
 from asegen.structures.formats import CIF, POSCAR, file_format, split_name
 
-
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 """Of the crystals of a single split, where no name says which one it is."""
 

@@ -52,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
         The place to write to; nothing is there yet.
 
     Raises:
-        OSError: as from what the block does, or the place can't be written; it names `path`, whatever file of it failed.
+        OSError: as from what the block does, or the place can't be written; it names `path`.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -50,7 +50,7 @@ def files_in(path: Path) -> list[Path]:
 
 
 def path_text(path: str | Path) -> str:
-    """A path as text that any file and terminal can hold: what isn't UTF-8 in it is escaped, as in `d\\xff.cif`."""
+    """A path as text that any file and terminal can hold: bytes that aren't UTF-8 are escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

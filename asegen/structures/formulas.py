@@ -30,7 +30,8 @@ _SYSTEM = re.compile(r"[\s,;-]+")
 class Amounts(Protocol):
     """A composition of pymatgen."""
 
-    def get_el_amt_dict(self) -> Mapping[str, float]: ...
+    def get_el_amt_dict(self) -> Mapping[str, float]:
+        """Symbol -> amount."""
 
 
 def reduced_formula(atoms: Atoms) -> str:

@@ -105,8 +105,9 @@ def _build(table: dict[str, Any], class_of: Callable[[str], Any], path: Path) ->
         hints = get_type_hints(kind.__init__)
         for name, value in options.items():
             if name not in hints or not _fits(value, hints[name]):
-                raise CheckpointError(f"{path} does not hold weights of this version: {table['class']} has no {name} "
-                                      f"= {str(value)[:40]}")
+                raise CheckpointError(
+                    f"{path} does not hold weights of this version: {table['class']} has no {name} = {str(value)[:40]}"
+                )
         return kind(**options)
     except KeyError:
         raise CheckpointError(f"{path} does not hold weights of this version: no class {table['class']!r}") from None

@@ -55,6 +55,7 @@ class PropertyPredictor:
         task: Regression | Classification | SiteMoments,
         device: torch.device,
     ) -> None:
+        """Takes the parts as `load_predictor` finds them; arguments as above."""
         self.name: str = header["name"]
         self.targets: tuple[str, ...] = tuple(header["recipe"]["data"]["targets"])
         self.elements = frozenset(header["elements"])
@@ -68,6 +69,10 @@ class PropertyPredictor:
         factors = [calibration(header["metrics"], k, len(self.targets)) for k in range(len(self.targets))]
         self._factors = None if None in factors else torch.tensor(factors)
         self._model, self._task, self._device = model, task, device
+
+    def __repr__(self) -> str:
+        """The model and what it predicts."""
+        return f"<PropertyPredictor: {self.name}, {', '.join(self.columns)}>"
 
     def predict(self, crystals: Crystals) -> Prediction:
         """Values and their uncertainties.

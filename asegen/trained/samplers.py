@@ -41,6 +41,7 @@ class Sampler:
     """
 
     def __init__(self, trained: Trained, version: str) -> None:
+        """Takes the parts as `load_generator` finds them; arguments as above."""
         header = trained.header
         self.name: str = header["name"]
         self.version = version
@@ -48,6 +49,10 @@ class Sampler:
         self.max_atoms: int = header["max_atoms"]
         self.default_steps: int = trained.task.default_steps
         self._model, self._task, self._device = trained.network, trained.task, trained.device
+
+    def __repr__(self) -> str:
+        """Name and version of the model."""
+        return f"<{type(self).__name__}: {self.name} {self.version}>"
 
 
 class StructureSampler(Sampler):

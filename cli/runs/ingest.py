@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from rich.table import Table
-
 from asegen import __version__
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console
+from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.data.shards import CrystalDataset, Rejected, write_shards
 from asegen.ingest.divide import FEWEST, divide
 from asegen.ingest.ingest import count_kinds, ingest
@@ -68,7 +66,9 @@ def _divided(split: str, dataset: CrystalDataset, args: argparse.Namespace) -> d
         return {split: dataset}
     parts = divide(dataset, args.seed)
     counts = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
-    message_console().print(f"{split} is divided at random (seed {args.seed}): {counts}; --split {split} keeps it whole")
+    message_console().print(
+        f"{split} is divided at random (seed {args.seed}): {counts}; --split {split} keeps it whole"
+    )
     return parts
 
 
@@ -92,9 +92,8 @@ def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
 
 
 def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:
-    table = Table("split", "rows", "crystals", "rejected", "remarks", "targets")
-    for column in table.columns:
-        column.overflow = "fold"
+    numbers = ("rows", "crystals", "rejected")
+    table = results_table("split", *numbers, "remarks", "targets", numbers=numbers)
     for split, (dataset, rejected) in results.items():
         remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
         why = "\n".join(f"{count} {remark}" for remark, count in remarks)

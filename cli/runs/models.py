@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
-from asegen.cli.terminal import output_console
+from asegen.cli.terminal import output_console, results_table
 from asegen.models.header import read_model_header
 from asegen.trained.weights import find_weights, shipped_weights
 
@@ -48,10 +46,8 @@ def _measured(name: str, test: Path, record: bool) -> dict[str, float]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", overflow="fold", max_width=_NAME_WIDTH)
-    for column in ("network", "columns", "atoms ≤", "test"):
-        table.add_column(column)
+    table = results_table("name", "network", "columns", "atoms ≤", "test")
+    table.columns[0].max_width = _NAME_WIDTH
     for row in rows:
         values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
         measured = _figures(row["test"], row["columns"]) or row["card"]

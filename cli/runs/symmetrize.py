@@ -27,9 +27,8 @@ def run_symmetrize(args: argparse.Namespace) -> None:
     kind, out = output_format(args.output), Path(args.output)
     done: list[Atoms] = []
     groups: Counter[str] = Counter()
-    total = 0
     with ProgressBar("refining") as bar:
-        for total, frame in enumerate(read_frames(args.inputs), 1):
+        for frame in read_frames(args.inputs):
             refined = _refined(frame, args)
             if isinstance(refined, str):
                 bar.print(f"{frame}: {refined}")
@@ -39,11 +38,11 @@ def run_symmetrize(args: argparse.Namespace) -> None:
                 check_room(kind, len(done), args.output)
             bar.advance()
     if not done:
-        raise InputError(f"none of {total} structures could be refined; nothing is written")
+        raise InputError(f"none of {bar.done} structures could be refined; nothing is written")
     write_whole(done, out, kind)
     shown = ", ".join(f"{count} {group}" for group, count in groups.most_common(_SHOWN))
     more = " …" if len(groups) > _SHOWN else ""
-    message_console().print(f"{len(done)} of {total} structures in {out}: {shown}{more}")
+    message_console().print(f"{len(done)} of {bar.done} structures in {out}: {shown}{more}")
 
 
 def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:

@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 
 from lightning.fabric import Fabric
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.recipe import load_recipe
@@ -37,16 +37,16 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(f"the device can't be used: {error}") from None
     warnings.filterwarnings("ignore", module="lightning")
-    console = Console(stderr=True)
+    console = message_console()
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
-        task = progress.add_task("training", total=recipe.optimizer.steps, speed="")
+    with Progress(*columns, console=console, transient=True, disable=not fabric.is_global_zero) as progress:
+        task = progress.add_task("training", total=recipe.optimizer.steps, speed="", visible=False)
 
         def report(step: int, metrics: dict[str, float]) -> None:
-            progress.update(task, completed=step)
+            progress.update(task, completed=step, visible=True)
             if "val_loss" in metrics:
                 text = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val"))
                 console.print(f"step {step}: {text}")

@@ -1,4 +1,4 @@
-"""Weights that somebody crafted: each is refused in one line by what loads it, and no network of absurd size is made."""
+"""Weights that somebody crafted: refused in one line by what loads them, and none of absurd size is built."""
 
 import copy
 import json
