@@ -136,7 +136,8 @@ def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
 
 def _own_id(structure: Structure, given: set[str]) -> str:
     """The structure's id; where another one has it already, such as a larger cell of it, with its row and a count."""
-    names = (structure.id, *(f"{structure.id}-{end}" for end in itertools.count(structure.row)))
+    numbered = (f"{structure.id}-{end}" for end in itertools.count(structure.row))
+    names = itertools.chain([structure.id], numbered)
     name = next(name for name in names if name not in given)
     given.add(name)
     return name
