@@ -144,8 +144,8 @@ class PropertyCalculator(Calculator):
         self._forces = forces
 
     def __repr__(self) -> str:
-        """The model, and whether there are forces."""
-        return f"<PropertyCalculator: {self.predictor.name}{', with forces' if self._forces else ''}>"
+        """The model, and whether it offers forces."""
+        return f"{type(self).__name__}({self.predictor.name!r}, forces={self._forces})"
 
     def calculate(
         self,

@@ -37,7 +37,7 @@ def test_objects_say_what_they_are() -> None:
     from asegen.trained.predictor import load_predictor
     from asegen.trained.samplers import load_generator
 
-    assert repr(asegen.PropertyCalculator(forces=True)) == "<PropertyCalculator: alignn-formation-energy, with forces>"
+    assert repr(asegen.PropertyCalculator(forces=True)) == "PropertyCalculator('alignn-formation-energy', forces=True)"
     assert repr(load_predictor("alignn-metal")) == "<PropertyPredictor: alignn-metal, probability>"
     assert repr(load_generator()).startswith("<StructureSampler: torusflow-mp 12000-")
     assert repr(asegen.open_source("diffusion")).startswith("<Diffusion: torusflow-mp 12000-")
