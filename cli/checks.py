@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asegen.errors import InputError
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
+from asegen.parallel.files import check_writable
+from asegen.structures.formats import FOLDER, check_replaceable, output_format
 from asegen.trained.weights import find_weights
 
 
@@ -21,15 +23,24 @@ def check_inputs(paths: Sequence[Path]) -> None:
 
 
 def check_output(path: Path, overwrite: bool) -> None:
-    """Whether a file or folder can be written there.
+    """Whether a file, or a folder of POSCARs where the name has no suffix, can be written there.
 
     Raises:
-        InputError: it exists, and isn't to be replaced, or is a folder's that is missing.
+        InputError: it exists and isn't to be replaced or can't be, or is in a folder that is missing or read-only.
     """
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: --overwrite replaces it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}")
+    check_replaceable(path, path.suffix == "" and output_format(str(path)) == FOLDER)
+    check_writable(path)
+
+
+def check_folder(path: Path) -> None:
+    """Whether a folder of any content is there, or can be made.
+
+    Raises:
+        InputError: it is a file, or can't be written.
+    """
+    check_writable(path / "x", make_folder=True)
 
 
 def check_weights(name_or_path: str, tasks: Sequence[str]) -> None:
@@ -40,6 +51,6 @@ def check_weights(name_or_path: str, tasks: Sequence[str]) -> None:
         CheckpointError: the file holds no weights.
     """
     path = find_weights(name_or_path, *tasks)
-    kind = read_header(path).get("process", {}).get("class")
+    kind = read_model_header(path)["process"]["class"]
     if kind not in tasks:
         raise InputError(f"{path} holds weights for {kind}, not for {' or '.join(tasks)}")

@@ -49,7 +49,7 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.cli.checks import check_inputs, check_output, check_weights
+        from asegen.cli.checks import check_folder, check_inputs, check_output, check_weights
         from asegen.metrics.registry import check_energy, choose
         from asegen.training.registry import PREDICTORS
 
@@ -57,6 +57,8 @@ class CLICommand:
             parser.error(f"--jobs {args.jobs}: at least one process is needed")
         if args.json is not None:
             check_output(args.json, args.overwrite)
+        if args.cache is not None:
+            check_folder(args.cache)
         cutoffs = _cutoffs(args.cov_cutoffs, parser)
         for path in (args.generated, args.reference, args.train):
             if path is not None:

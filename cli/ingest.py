@@ -13,6 +13,9 @@ class CLICommand:
     is text. Columns of numbers become targets, and so do arrays of one number per atom, such as an extxyz file's
     `magmoms`. Every crystal is checked and Niggli-reduced; every row that is not used is listed with its reason in
     DIR/SPLIT/rejected.csv.
+
+    Files make splits of their own names, such as train, val and test. A single file of another name is divided at
+    random into train (80 %), val and test (10 % each), unless --split names one split.
     """
 
     @staticmethod
@@ -21,6 +24,7 @@ class CLICommand:
         parser.add_argument("input", nargs="+", type=Path, help="file of structures, or a folder: the files in it")
         parser.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="folder for the splits")
         parser.add_argument("--split", metavar="NAME", help="one split of this name (default: each file's own name)")
+        parser.add_argument("--seed", type=int, default=0, help="of the division of a single file (default: 0)")
         parser.add_argument("--max-atoms", type=int, metavar="N", help="reject cells of more atoms")
         parser.add_argument("--targets", metavar="A,B", help="columns to keep (default: all that hold only numbers)")
         parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
@@ -44,15 +48,18 @@ class CLICommand:
             value = getattr(args, name)
             if value is not None and value < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if not 0 <= args.seed < 2**63:
+            parser.error(f"--seed {args.seed}: a whole number from 0 to 2^63 - 1 is needed")
         if args.symmetry is not None and not 0 < args.symmetry <= 1:
             parser.error(f"--symmetry {args.symmetry:g}: a tolerance in Å, above 0 and at most 1, is needed")
         if args.general and args.symmetry is None:
             parser.error("--general goes with --symmetry only")
         from asegen.data.index import check_writable
-        from asegen.ingest.plan import plan_splits
+        from asegen.ingest.plan import SHARES, needs_division, plan_splits
 
         splits, skipped = plan_splits(args.input, args.split)
-        for split in splits:
+        args.divides = needs_division(list(splits), args.split)
+        for split in (*splits, *SHARES) if args.divides else splits:
             check_writable(args.output, split, args.force)
         from asegen.cli.runs.ingest import run_ingest  # loads torch and ASE
 

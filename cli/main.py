@@ -1,6 +1,7 @@
 """`asegen`: a table of commands in ASE's idiom.
 
-Bad input is one line on stderr and exit code 2; Ctrl-C ends with 130, SIGTERM with 143; `-T` shows the traceback.
+Bad input is one line on stderr and exit code 2; Ctrl-C ends with 130, SIGTERM with 143; `-T` shows the traceback. Where
+stdout is closed, nothing is printed, and a line on stderr says so; where its reader has had enough, that is no error.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from asegen import __version__
 from asegen.errors import AsegenError, InputError
+
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+"""In what torch and its devices raise, which is a RuntimeError."""
 
 COMMANDS = {
     "evaluate": "asegen.cli.evaluate",
@@ -73,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: with code 2 after a bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    _open_streams()
     parser, parsers, commands = build_parser()
     try:
         args = parser.parse_args(argv)
@@ -96,15 +102,29 @@ def _run(command: Any, args: argparse.Namespace, parser: _Parser, subparser: _Pa
         parser.exit(130, "asegen: interrupted\n")
     except _Terminated:
         parser.exit(143, "asegen: terminated\n")
-    except (AsegenError, OSError, MemoryError) as error:
-        if args.traceback:
+    except Exception as error:
+        if args.traceback or (message := _message(error, command)) is None:
             raise
-        parser.error(" ".join(_with_flags(error, command).split()) or type(error).__name__)
+        parser.error(" ".join(message.split()) or type(error).__name__)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _with_flags(error: BaseException, command: Any) -> str:
+def _message(error: Exception, command: Any) -> str | None:
+    """What a user is told of an error; None of one that only the traceback explains."""
+    if isinstance(error, AsegenError):
+        return _with_flags(error, command)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object[error.start : error.end][:20]!r} can't be written as {error.encoding}"
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return f"out of memory: smaller cells, or fewer at once, need less ({str(error).strip()[:200] or 'no more'})"
+    return None
+
+
+def _with_flags(error: AsegenError, command: Any) -> str:
     """An error's message with flags for the names of parameters: `--some-name`, or what the command's `FLAGS` says."""
     message, names = str(error), list(error.parameters) if isinstance(error, InputError) else []
     if not names:
@@ -118,6 +138,19 @@ def _with_flags(error: BaseException, command: Any) -> str:
         return flags[found[1]] + (" " if found[2] else "")
 
     return re.sub(rf"\b({'|'.join(names)})\b( = )?", flag, message)
+
+
+def _open_streams() -> None:
+    """Puts the null device where a standard stream is closed, or a file of the run would get its number."""
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:  # in the order of their numbers: each gets its own
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8"))
+    if "stdout" in closed:
+        sys.stderr.write("asegen: note: stdout is closed, so nothing is printed there\n")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files needn't be text
 
 
 def _close_output() -> None:

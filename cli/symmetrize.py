@@ -32,16 +32,14 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        from asegen.errors import InputError
+        from asegen.cli.checks import check_inputs, check_output
         from asegen.structures.formats import output_format
 
         output_format(args.output)
-        if Path(args.output).exists() and not args.overwrite:
-            raise InputError(f"{args.output} exists; --overwrite replaces it")
+        check_output(Path(args.output), args.overwrite)
         if not 0 < args.symprec <= 1:
             parser.error(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
-        if not any(path.exists() for path in args.inputs):
-            raise InputError(f"cannot read {args.inputs[0]}: no such file or folder")
+        check_inputs(args.inputs)
         from asegen.cli.runs.symmetrize import run_symmetrize  # loads torch and ASE
 
         run_symmetrize(args)

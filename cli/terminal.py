@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from typing import NoReturn
 
-from rich.console import Console
+from rich import box
+from rich.console import Console as AnyConsole
+from rich.table import Table
+from typing_extensions import override
 
 _PLAIN_WIDTH = 100
 """Characters, where there is no terminal to fill."""
 
 
-def output_console() -> Console:
-    """stdout, for tables and totals; as wide as the terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+class Console(AnyConsole):
+    """A console that leaves a closed pipe to `asegen.cli.main`: rich alone would end the process with exit code 1."""
+
+    @override
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+def output_console(plain_width: int = _PLAIN_WIDTH) -> Console:
+    """stdout, for tables and totals.
+
+    Args:
+        plain_width: characters where there is no terminal to fill.
+    """
+    return Console(highlight=False, width=None if sys.stdout.isatty() else plain_width)
+
+
+def results_table(*columns: str, numbers: Collection[str] = ()) -> Table:
+    """A table in which nothing is cut: where the terminal is narrow, words are folded, and numbers stay whole.
+
+    Args:
+        columns: their heads, which may be of several lines.
+        numbers: those of them that hold numbers.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        is_number = name in numbers
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
+    return table
 
 
 def message_console() -> Console:

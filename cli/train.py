@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import ClassVar
 
+_MAX_STEPS = 100_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -70,6 +71,7 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
+        from asegen.cli.checks import check_folder
         from asegen.data.index import read_index
         from asegen.trained.weights import find_weights
         from asegen.training.recipe import read_table
@@ -78,6 +80,9 @@ class CLICommand:
         init = find_weights(args.init) if args.init else None
         for split in ("train", "val"):
             read_index(Path(args.data), split)
+        check_folder(Path(args.out))
+        if args.steps is not None and not 1 <= args.steps <= _MAX_STEPS:
+            parser.error(f"--steps {args.steps}: 1 to {_MAX_STEPS} are possible")
         from asegen.cli.runs.train import run_training  # loads torch and Lightning
 
         run_training(args, init)

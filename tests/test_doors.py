@@ -1,6 +1,7 @@
 """`import asegen`: light, and its names are found, completed, checked and explained."""
 
 import ast
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,22 @@ def test_names_are_completed_and_explained() -> None:
     assert all(f"    {name} " in explained for name in asegen.__all__)
     with pytest.raises(AttributeError, match="no attribute 'generator'"):
         asegen.generator  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["Generator", "PropertyCalculator", "Ranking", "Request"])
+def test_help_says_more_than_initialize_self(name: str) -> None:
+    assert "Initialize self" not in pydoc.plain(pydoc.render_doc(getattr(asegen, name)))
+
+
+def test_objects_say_what_they_are() -> None:
+    from asegen.trained.predictor import load_predictor
+    from asegen.trained.samplers import load_generator
+
+    assert repr(asegen.PropertyCalculator(forces=True)) == "PropertyCalculator('alignn-formation-energy', forces=True)"
+    assert repr(load_predictor("alignn-metal")) == "<PropertyPredictor: alignn-metal, probability>"
+    assert repr(load_generator()).startswith("<StructureSampler: torusflow-mp 12000-")
+    assert repr(asegen.open_source("diffusion")).startswith("<Diffusion: torusflow-mp 12000-")
+    assert repr(asegen.Generator("diffusion")).startswith("<Generator: torusflow-mp 12000-")
 
 
 def test_type_checkers_see_the_same_names() -> None:

@@ -14,7 +14,8 @@ from asegen.generation.compositions import from_formula, from_numbers
 from asegen.generation.target import Target
 from asegen.structures.atoms import StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
-from asegen.structures.formats import TABLE, file_format
+from asegen.structures.formats import TABLE, file_format, files_in, path_text
+from asegen.structures.formulas import whole_number
 from asegen.structures.reading import read_table, row_id
 from asegen.symmetry.symbols import parse_group
 
@@ -28,7 +29,7 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     column; any other file is read as structures.
 
     Args:
-        path: CSV, or any file that `asegen.structures.atoms.read_structures` reads.
+        path: CSV, any file that `asegen.structures.atoms.read_structures` reads, or a folder of such files.
         multiples: how many such cells, each gives a composition.
         groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
 
@@ -36,6 +37,13 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
         InputError: the file can't be read or holds nothing, or a row has no composition, too many atoms, or no space
             group if those are asked for; the message names the row.
     """
+    found = [target for file in files_in(path) for target in _of_file(file, multiples, groups)]
+    if not found:
+        raise InputError(f"{path} holds no compositions")
+    return found
+
+
+def _of_file(path: Path, multiples: Sequence[int], groups: bool) -> list[Target]:
     found: list[Target] = []
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):
@@ -47,8 +55,6 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
             place = _place(path, structure.row, structure.id)
             own = _of_structure(structure.atoms, structure.id, place, multiples)
             found += _grouped(own, structure.values, place, groups)
-    if not found:
-        raise InputError(f"{path} holds no compositions")
     return found
 
 
@@ -66,14 +72,14 @@ def _grouped(targets: list[Target], values: Mapping[str, object], place: str, gr
 
 
 def _place(path: Path, row: int, name: str) -> str:
-    return f"{path}, row {row} ({' '.join(name.split())[:40]})"
+    return f"{path_text(path)}, row {row} ({' '.join(name.split())[:40]})"
 
 
 def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Target]:
     formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
     if formula and (n_atoms or not cif):
         try:
-            (cell,) = from_formula(formula, n_atoms=_whole_number(n_atoms) if n_atoms else None)
+            (cell,) = from_formula(formula, n_atoms=whole_number(n_atoms, "number of atoms") if n_atoms else None)
             return _targets(cell.numbers, multiples, name)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
@@ -83,12 +89,6 @@ def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[i
         return _of_structure(cif_to_atoms(cif), name, place, multiples)
     except StructureError as error:
         raise InputError(f"{place}: {error}") from None
-
-
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise InputError(f"{text[:20]!r} is no number of atoms")
-    return int(text)
 
 
 def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Target]:

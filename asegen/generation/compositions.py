@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
 from ase.data import atomic_numbers, chemical_symbols
-from ase.formula import Formula
 
 from asegen.errors import InputError
+from asegen.structures.formulas import formula_counts, parse_system
 
 MAX_ATOMS = 1000
 """Most atoms of one cell: attention over atoms needs memory that grows with their square."""
 
 _SYSTEM_MULTIPLES = (1, 2, 3, 4)
 _GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this part of a circle cover it most evenly
-_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -33,30 +31,6 @@ class Composition:
 
     formula: str
     numbers: tuple[int, ...]
-
-
-def parse_formula(text: str) -> dict[str, int]:
-    """Counts of a chemical formula; parentheses are allowed.
-
-    Raises:
-        InputError: not a formula, an unknown element (named), or no atoms.
-    """
-    if not text.strip():
-        raise InputError("empty formula")
-    shown = repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
-    unreadable = InputError(f"{shown} is not a chemical formula: write elements and whole numbers, such as SrTiO3")
-    if not re.fullmatch(r"[A-Za-z0-9()]+", text) or "()" in text:
-        raise unreadable
-    try:
-        counts = Formula(text).count()
-    except (ValueError, KeyError, AssertionError, IndexError, RecursionError):
-        raise unreadable from None
-    for symbol in counts:
-        if atomic_numbers.get(symbol, 0) < 1:
-            raise InputError(f"{symbol!r} in {shown} is not an element")
-    if sum(counts.values()) < 1 or min(counts.values()) < 1:
-        raise InputError(f"{shown} asks for 0 atoms of an element")
-    return counts
 
 
 def composition(counts: Mapping[str, int], multiple: int = 1) -> Composition:
@@ -74,24 +48,25 @@ def composition(counts: Mapping[str, int], multiple: int = 1) -> Composition:
     return Composition(formula, numbers)
 
 
-def from_formula(text: str, multiples: Sequence[int] = (1,), n_atoms: int | None = None) -> list[Composition]:
+def from_formula(wanted: object, multiples: Sequence[int] = (1,), n_atoms: int | None = None) -> list[Composition]:
     """The compositions of a formula: its multiples, or the one multiple that has a number of atoms.
 
     Args:
-        text: a formula.
+        wanted: a formula as text, or anything that `asegen.structures.formulas.formula_counts` reads.
         multiples: how many formula units, each gives a composition.
         n_atoms: atoms in the cell, instead of multiples.
 
     Raises:
         InputError: not a formula, a multiple under 1, or no multiple with that number of atoms.
     """
-    counts = parse_formula(text)
+    counts = formula_counts(wanted)
     unit = sum(counts.values())
     if n_atoms is not None:
-        if n_atoms < 1:
-            raise InputError(f"{n_atoms} atoms in the cell: at least 1 is needed")
+        if not 1 <= n_atoms <= MAX_ATOMS:
+            raise InputError(f"{n_atoms} atoms in the cell: 1 to {MAX_ATOMS} are possible")
         if n_atoms % unit:
-            raise InputError(f"no multiple of {text} has {n_atoms} atoms: it has {unit} per formula unit")
+            name = composition(counts).formula
+            raise InputError(f"no multiple of {name} has {n_atoms} atoms: it has {unit} per formula unit")
         multiples = (n_atoms // unit,)
     _check_multiples(multiples)
     return [composition(counts, multiple) for multiple in multiples]
@@ -115,6 +90,9 @@ def from_numbers(numbers: Sequence[int], multiples: Sequence[int] = (1,)) -> lis
 def _check_multiples(multiples: Sequence[int]) -> None:
     if not multiples or min(multiples) < 1:
         raise InputError("multiples have to be whole numbers of at least 1")
+    if len(set(multiples)) != len(multiples):
+        again = next(value for value, count in Counter(multiples).items() if count > 1)
+        raise InputError(f"multiples = {again} is asked for more than once; n says how many structures", "multiples")
 
 
 def from_system(text: str, max_atoms: int, n: int) -> list[Composition]:
@@ -125,19 +103,14 @@ def from_system(text: str, max_atoms: int, n: int) -> list[Composition]:
     turn, and within it each size of cell in turn, simple proportions first. The result is in order of subset and size.
 
     Args:
-        text: elements joined by hyphens, such as "Li-Fe-O".
+        text: elements joined by hyphens, commas or blanks, such as "Li-Fe-O".
         max_atoms: most atoms in a cell.
         n: compositions wanted; where there are fewer cells, they are repeated.
 
     Raises:
         InputError: not a system of elements, or `max_atoms` under 1.
     """
-    symbols = text.split("-")
-    if len(set(symbols)) != len(symbols) or not all(symbols):
-        raise InputError(f"{text!r} is not a chemical system: join different elements by hyphens, such as Li-Fe-O")
-    for symbol in symbols:
-        if atomic_numbers.get(symbol, 0) < 1:
-            raise InputError(f"{symbol!r} in {text!r} is not an element")
+    symbols = parse_system(text)
     if not 1 <= max_atoms <= MAX_ATOMS:
         raise InputError(f"max_atoms = {max_atoms}: between 1 and {MAX_ATOMS} are possible", "max_atoms")
     subsets = (c for size in range(1, min(len(symbols), max_atoms) + 1) for c in combinations(symbols, size))

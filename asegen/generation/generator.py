@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import final
 
 from ase import Atoms
 
-from asegen.generation.compositions import Composition
 from asegen.generation.drawing import Drawer, Plain
 from asegen.generation.plan import check_settings
 from asegen.generation.ranking import Ranking
-from asegen.generation.request import Request
+from asegen.generation.request import Formulas, Request
 from asegen.generation.run import Finished, Job, Progress, plan_job, run
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import DEFAULT, find_entry, open_source
 
-Wanted = Request | str | Composition | Sequence[str | Composition]
+Wanted = Request | Formulas
 """A request, or formulas for one."""
 
 
@@ -48,6 +47,7 @@ class Generator:
     def __init__(
         self, source: str | Source = DEFAULT, *, rank: str | Ranking | None = None, batch_size: int = 64
     ) -> None:
+        """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
         if isinstance(source, str):
             source = open_source(source, quick=rank is not None and find_entry(source).quick_if_ranked)
@@ -75,8 +75,8 @@ class Generator:
         """Draws `n` structures of every composition, in the request's order.
 
         Args:
-            request: formulas, such as "SrTiO3" or ["NaCl", "KCl"], or a `Request` for all else: multiples, chemical
-                systems, space groups, files.
+            request: formulas, such as "SrTiO3", ["NaCl", "KCl"] or a Composition of pymatgen, or a `Request` for all
+                else: multiples, chemical systems, space groups, files.
             n: structures of each composition; with a ranking, the best of its candidates, of which there may be fewer.
             seed: the same seed gives the same structures on the same kind of device.
             steps: of the sampler; the source's default without it.

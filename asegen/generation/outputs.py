@@ -22,7 +22,8 @@ from typing import BinaryIO, NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.structures.formats import EXTXYZ, FOLDER, output_format
+from asegen.parallel.files import check_writable
+from asegen.structures.formats import EXTXYZ, FOLDER, check_replaceable, output_format
 
 try:
     import fcntl
@@ -48,7 +49,9 @@ def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
         raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
     out, kind = Path(name), output_format(name)
     part, journal = _growing(out)
-    there, begun = _is_there(out, kind), journal.exists()
+    check_replaceable(out, kind == FOLDER)
+    check_writable(out, make_folder=True)
+    there, begun = out.exists() and (kind != FOLDER or any(out.iterdir())), journal.exists()
     if (there or begun) and not (resume or overwrite):
         wrong = f"{out if there else part} exists: resume goes on, overwrite replaces it"
         raise InputError(wrong, "resume", "overwrite")
@@ -58,20 +61,6 @@ def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
 def _growing(out: Path) -> tuple[Path, Path]:
     """The growing file of an output, and its journal."""
     return out.with_name(out.name + ".part.extxyz"), out.with_name(out.name + ".part.json")
-
-
-def _is_there(out: Path, kind: str) -> bool:
-    if not out.exists():
-        return False
-    if out.is_dir() != (kind == FOLDER):
-        raise InputError(f"{out} is a {'folder' if out.is_dir() else 'file'} already")
-    if kind != FOLDER:
-        return True
-    names = [entry.name for entry in out.iterdir()]
-    foreign = [name for name in names if not name.startswith("POSCAR-")]
-    if foreign:  # never to be removed, overwritten or not
-        raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
-    return bool(names)
 
 
 class _Frame(NamedTuple):

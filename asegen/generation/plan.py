@@ -18,6 +18,9 @@ from asegen.generation.target import Target
 MAX_SAMPLES = 1_000_000
 """Most structures of one run; more of them are more runs, with other seeds."""
 
+MAX_STEPS = 100_000
+"""Most steps of a sampler; nothing changes beyond some hundred."""
+
 MAX_PAIRS = 2**17
 """Most pairs of atoms in a batch, padding included, unless one crystal alone has more: memory grows with them."""
 
@@ -64,9 +67,9 @@ def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: 
         raise InputError(f"n = {n}: 1 to {MAX_SAMPLES} structures can be asked for", "n")
     if not 0 <= seed < 2**63:
         raise InputError(f"seed = {seed}: a whole number from 0 to 2^63 - 1 is needed", "seed")
-    for name, value in (("steps", steps), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise InputError(f"{name} = {value}: at least 1 is needed", name)
+    for name, value, most in (("steps", steps, MAX_STEPS), ("batch_size", batch_size, MAX_SAMPLES)):
+        if value is not None and not 1 <= value <= most:
+            raise InputError(f"{name} = {value}: 1 to {most} are possible", name)
 
 
 def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:

@@ -31,3 +31,6 @@ class Ranking:
         if self.candidates < 1:
             wrong = f"candidates = {self.candidates}: at least 1 candidate of each formula is needed"
             raise InputError(wrong, "candidates")
+
+
+Ranking.__init__.__doc__ = "How candidates are ordered; arguments as above."

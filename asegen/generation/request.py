@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ase import Atoms
+from ase.formula import Formula as AseFormula
+
 from asegen.errors import InputError
 from asegen.generation.compositions import Composition, from_formula, from_system
 from asegen.generation.target import Target
+from asegen.structures.formulas import Amounts, is_formula
 from asegen.symmetry.assignments import parse_sites
 from asegen.symmetry.symbols import parse_group
 
+Formula = str | Composition | Mapping[str, float] | Atoms | AseFormula | Amounts
+"""One formula: text, counts, or an object of ASE or pymatgen; or a composition, whose cell is taken as it is."""
+Formulas = Formula | Iterable[Formula]
 MAX_ATOMS_OF_SYSTEM = 20
 """Atoms of the largest cells of a chemical system, unless told otherwise."""
 
@@ -24,12 +31,14 @@ class Request:
     Without any of them compositions are left to the source: it makes them of `sites`, or as it likes.
 
     Args:
-        formulas: one or several, such as "SrTiO3"; or compositions, whose cells are taken as they are.
+        formulas: one or several, such as "SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, pymatgen's Composition, ASE's Formula or
+            Atoms; or compositions, whose cells are taken as they are.
         multiples: formula units in the cell, each asked for; 1 without it.
         n_atoms: atoms in the cell, instead of `multiples`; with formulas only.
         system: a chemical system, such as "Li-Fe-O": elements, binaries and all that follows are included.
         max_atoms: of the largest cells of `system`; 20 without it.
-        file: a table or a file of structures, see `asegen.generation.composition_files`; each row's cell is asked for.
+        file: a table, a file of structures, or a folder of files, see `asegen.generation.composition_files`; the cell
+            of each row is asked for.
         spacegroup: number or symbol, such as 225, "Fm-3m" or "P6_3/mmc"; formulas then count the primitive cell.
         file_spacegroups: take the space group of each row of `file`.
         sites: letters, "Na:a Cl:b", or numbers of sites, "Na:1,Cl:1", in `spacegroup`.
@@ -39,7 +48,7 @@ class Request:
         InputError: something that isn't there, or that doesn't go together.
     """
 
-    formulas: str | Composition | Sequence[str | Composition] = ()
+    formulas: Formulas = ()
     multiples: Sequence[int] | None = None
     n_atoms: int | None = None
     system: str | None = None
@@ -52,6 +61,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuses early what can't be: everything but what a file holds."""
+        object.__setattr__(self, "formulas", _items(self.formulas))
         _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file})
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
         _at_most_one({"multiples": self.multiples, "system": self.system})
@@ -67,11 +77,11 @@ class Request:
         if self.file is None:
             self.targets()
         elif not Path(self.file).exists():
-            raise InputError(f"cannot read {self.file}: no such file")
+            raise InputError(f"cannot read {self.file}: no such file or folder")
 
     @property
     def _has_formulas(self) -> bool | None:
-        return None if isinstance(self.formulas, Sequence) and not self.formulas and self.formulas != "" else True
+        return True if self.formulas else None
 
     @property
     def names_compositions(self) -> bool:
@@ -103,12 +113,23 @@ class Request:
         return [replace(one, spacegroup=one.spacegroup or group, sites=self.sites) for one in targets]
 
     def _named(self) -> list[Composition]:
-        items = [self.formulas] if isinstance(self.formulas, str | Composition) else self.formulas
+        multiples = (1,) if self.multiples is None else self.multiples
         found: list[Composition] = []
-        for item in items:
-            cells = from_formula(item, self.multiples or (1,), self.n_atoms) if isinstance(item, str) else [item]
-            found += cells
+        for item in _items(self.formulas):
+            found += [item] if isinstance(item, Composition) else from_formula(item, multiples, self.n_atoms)
         return found
+
+
+Request.__init__.__doc__ = "What is asked for; arguments as above."
+
+
+def _items(formulas: object) -> tuple[object, ...]:
+    """The formulas one by one; one alone is no list of elements, whatever it iterates over."""
+    if isinstance(formulas, Composition) or is_formula(formulas):
+        return (formulas,)
+    if isinstance(formulas, Iterable):
+        return tuple(formulas)
+    return (formulas,)  # which `from_formula` refuses by name
 
 
 def _at_most_one(given: dict[str, object]) -> None:

@@ -21,7 +21,7 @@ from asegen.generation.drawing import Drawer
 from asegen.generation.outputs import PartialOutput
 from asegen.generation.plan import Sample, check_settings, fingerprint, sample_seed, take_shard
 from asegen.generation.request import Request
-from asegen.structures.formats import CIF, FOLDER
+from asegen.structures.formats import CIF, FOLDER, check_room, output_format
 
 
 class Progress(NamedTuple):
@@ -176,6 +176,7 @@ def run(
         InputError: the output is there already, is another run's, or can't be written.
     """
     batches = [list(batch) for batch in job.batches]
+    check_room(output_format(output), sum(map(len, batches)), output)
     with closing(PartialOutput(output, fingerprint(batches, job.settings), resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
     missing = _read_again(partial, job, found)

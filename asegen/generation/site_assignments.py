@@ -90,14 +90,16 @@ class SiteAssignments:
         """Refuses compositions that don't fit their group or their sites.
 
         Raises:
-            InputError: one that doesn't; the nearest ones that do are named.
+            InputError: one that doesn't, with its id where a file has one; the nearest ones that do are named.
         """
-        for target in dict.fromkeys(target.anonymous for target in targets):
+        for target in {target.anonymous: target for target in reversed(targets)}.values():
             group, counts = space_group(target.spacegroup or 1), Counter(target.numbers)
             if target.sites is not None:
                 self.proposals(target)
             elif not fits(group, counts):
-                raise impossible(group, counts)
+                error = impossible(group, counts)
+                row = "" if target.material_id is None else f"row {target.material_id}: "
+                raise InputError(f"{row}{error}", *error.parameters)
 
 
 def composition_of(occupation: Occupation, order: Sequence[int]) -> Composition:

@@ -50,6 +50,10 @@ class Source(Protocol):
     always_redraws: bool = False
     keeps_spacegroup: bool = False
 
+    def __repr__(self) -> str:
+        """Name and version of what draws."""
+        return f"<{type(self).__name__}: {self.identity.name} {self.identity.version}>"
+
     @abstractmethod
     def propose(self, samples: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """One structure for each sample, in order, periodic; what is known of it stands in `info`.

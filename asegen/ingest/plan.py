@@ -8,6 +8,19 @@ from pathlib import Path
 from asegen.errors import InputError
 from asegen.structures.formats import CIF, POSCAR, file_format, split_name
 
+SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
+"""Of the crystals of a single split, where no name says which one it is."""
+
+
+def needs_division(splits: Sequence[str], split: str | None) -> bool:
+    """Whether there is one split only, whose name is neither given nor one of those that training knows.
+
+    Args:
+        splits: the names of those planned.
+        split: the name that was asked for, if any.
+    """
+    return split is None and len(splits) == 1 and splits[0] not in SHARES
+
 
 def plan_splits(inputs: Sequence[Path], split: str | None) -> tuple[dict[str, list[Path]], list[Path]]:
     """Which files go into which split.

@@ -34,7 +34,7 @@ def coverage(inputs: Inputs) -> Figures:
     recall, precision = covered(generated, reference, inputs.cov_cutoffs)
     shares = {"recall": recall.sum() / len(inputs.valid_reference), "precision": precision.sum()}
     shares["precision"] /= len(inputs.generated)
-    using = {"cutoffs of structures and compositions": "{:g} and {:g}".format(*inputs.cov_cutoffs)}
+    using = {"cutoffs": "{:g} and {:g}".format(*inputs.cov_cutoffs)}
     return Figures({name: float(share) for name, share in shares.items()}, counts, (), using)
 
 
@@ -42,7 +42,7 @@ def crystalnn_distance(inputs: Inputs) -> Figures:
     """Fréchet distance of the structures' fingerprints, which know coordination and no elements."""
     generated, reference, counts = _both(inputs)
     sides = (side[:, :STRUCTURE_WIDTH] for side in (generated, reference))
-    values, notes = distance_figures("FD", *sides)
+    values, notes = distance_figures(*sides)
     return Figures(values, counts, notes)
 
 
@@ -126,5 +126,5 @@ def _both(inputs: Inputs) -> tuple[Floats, Floats, dict[str, int]]:
     return (
         rows[0],
         rows[1],
-        {"generated": len(rows[0]), "reference": len(rows[1]), "without a fingerprint": lost},
+        {"generated": len(rows[0]), "reference": len(rows[1]), "without_fingerprint": lost},
     )

@@ -12,8 +12,8 @@ from asegen.metrics.inputs import Figures, Inputs, reduced_formula, valid
 from asegen.metrics.matching import kept_sameness
 from asegen.parallel.timed_map import Failed
 
-STABLE = {"stable": 0.0, "stable within 0.1 eV/atom": 0.1}
-"""Highest energies above the hull, eV/atom."""
+STABLE = {"": 0.0, "_within_100_mev": 0.1}
+"""Ends of the names of shares -> highest energy above the hull, eV/atom."""
 
 
 def discovery(inputs: Inputs) -> Figures:
@@ -31,15 +31,15 @@ def discovery(inputs: Inputs) -> Figures:
     if inputs.train:
         novel, failed_here = _novel(structures, inputs)
         failed += failed_here
-        values |= {"novel": len(novel) / n, "unique and novel": len(unique & novel) / n}
-        counts |= {"novel": len(novel), "unique and novel": len(unique & novel), "train": len(inputs.train)}
+        values |= {"novel": len(novel) / n, "unique_and_novel": len(unique & novel) / n}
+        counts |= {"novel": len(novel), "unique_and_novel": len(unique & novel), "train": len(inputs.train)}
         notes = []
     sought = unique & novel if inputs.train else None
     stable, using = _stability(inputs, sought)
     values |= stable
     if not stable:
         notes.append("no structure has an energy_above_hull or e_hull: stability not measured")
-    return Figures(values, {**counts, "pairs without answer": failed}, tuple(notes), using)
+    return Figures(values, {**counts, "pairs_without_answer": failed}, tuple(notes), using)
 
 
 def _stability(inputs: Inputs, sought: set[int] | None) -> tuple[dict[str, float], dict[str, str]]:
@@ -50,11 +50,11 @@ def _stability(inputs: Inputs, sought: set[int] | None) -> tuple[dict[str, float
     shares = {}
     for name, limit in STABLE.items():
         stable = {k for k, sample in enumerate(samples) if sample.above_hull <= limit}  # NaN is not
-        shares[name] = len(stable) / len(inputs.generated)
+        shares[f"stable{name}"] = len(stable) / len(inputs.generated)
         if sought is not None:
-            shares[f"S.U.N., {name}"] = len(stable & sought) / len(inputs.generated)
+            shares[f"sun{name}"] = len(stable & sought) / len(inputs.generated)
     named = {sample.calculator or "not said" for sample in samples if isfinite(sample.above_hull)}
-    return shares, {"energies by": ", ".join(sorted(named))}
+    return shares, {"energies_by": ", ".join(sorted(named))}
 
 
 def _unique(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:

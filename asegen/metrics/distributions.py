@@ -21,7 +21,7 @@ def earth_movers_distance(generated: Sequence[float] | Floats, reference: Sequen
 def density_distance(inputs: Inputs) -> Figures:
     """Earth mover's distance of the densities."""
     sides = [[density(atoms) for atoms in side] for side in (inputs.valid_generated, inputs.valid_reference)]
-    return _figures("EMD g/cm³", sides)
+    return _figures(sides)
 
 
 def element_count_distance(inputs: Inputs) -> Figures:
@@ -30,11 +30,11 @@ def element_count_distance(inputs: Inputs) -> Figures:
         [float(len(np.unique(atoms.numbers))) for atoms in side]
         for side in (inputs.valid_generated, inputs.valid_reference)
     ]
-    return _figures("EMD", sides)
+    return _figures(sides)
 
 
-def _figures(name: str, sides: Sequence[Sequence[float]]) -> Figures:
+def _figures(sides: Sequence[Sequence[float]]) -> Figures:
     generated, reference = sides
-    values = {name: earth_movers_distance(generated, reference)}
-    means = {f"mean {side}": float(np.mean(v)) for side, v in (("generated", generated), ("reference", reference)) if v}
+    values = {"emd": earth_movers_distance(generated, reference)}
+    means = {f"mean_{side}": float(np.mean(v)) for side, v in (("generated", generated), ("reference", reference)) if v}
     return Figures(values | means, {"generated": len(generated), "reference": len(reference)})

@@ -14,7 +14,7 @@ from ase import Atoms
 from asegen.errors import InputError
 from asegen.metrics.cache import Row, RowCache, content_key
 from asegen.metrics.inputs import Embedder, Floats, Inputs
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
 from asegen.parallel.files import sha256
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.trained.predictor import load_predictor
@@ -46,7 +46,7 @@ class NetworkEmbedder:
         self._predictor = load_predictor(model, "auto")
         if self._predictor.needs_primitive or self._predictor.is_classifier:
             raise InputError(f"{model} cannot embed crystals for a metric: use one like alignn-formation-energy")
-        found = read_header(path)["model"]["class"]
+        found = read_model_header(path)["model"]["class"]
         if kind and found != kind:
             raise InputError(f"{model} holds a network of the class {found}, not {kind}")
         self.name = self._predictor.name

@@ -17,7 +17,8 @@ from ase import Atoms
 from asegen import __version__
 from asegen.errors import InputError
 from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples
-from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, Metric, check_energy, choose, installed
+from asegen.metrics.labels import label
+from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
 from asegen.parallel.processes import Processes
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
@@ -25,10 +26,15 @@ _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib"
 
 @dataclass(frozen=True)
 class Measurement:
-    """A metric's figures beside the protocol that they follow; `Figures` explains the other fields."""
+    """A metric's figures beside the protocol that they follow; `Figures` explains the other fields.
+
+    Attributes:
+        labels: words and units for the names in `values`.
+    """
 
     protocol: str
     version: int
+    labels: dict[str, str]
     values: dict[str, float]
     counts: dict[str, int]
     notes: tuple[str, ...]
@@ -51,7 +57,11 @@ class Evaluation:
 
     def __str__(self) -> str:
         """A line for each figure, then what is to be minded."""
-        rows = [(name, key, value) for name, found in self.metrics.items() for key, value in found.values.items()]
+        rows = [
+            (name, found.labels[key], value)
+            for name, found in self.metrics.items()
+            for key, value in found.values.items()
+        ]
         width = max((len(f"{name}: {key}") for name, key, _ in rows), default=0)
         notes = [f"{name}: {note}" for name, found in self.metrics.items() for note in found.notes]
         return "\n".join([*(f"{f'{name}: {key}':{width}}  {value:9.4f}" for name, key, value in rows), *notes])
@@ -123,7 +133,7 @@ def evaluate(
         found = {}
         for done, name in enumerate(names):
             report(name, done, len(names))
-            found[name] = _measure(METRICS[name], inputs)
+            found[name] = _measure(name, inputs)
     structures = dict(zip(("generated", "reference", "train"), map(len, sides), strict=True))
     return Evaluation(found, structures, _software())
 
@@ -139,10 +149,12 @@ def _workers(jobs: int) -> Iterator[Processes]:
         pool.shutdown()
 
 
-def _measure(metric: Metric, inputs: Inputs) -> Measurement:
+def _measure(name: str, inputs: Inputs) -> Measurement:
+    metric = METRICS[name]
     module, _, function = metric.function.partition(":")
     figures: Figures = getattr(import_module(module), function)(inputs)
-    return Measurement(metric.protocol, metric.version, **vars(figures))
+    labels = {key: label(key, name) for key in figures.values}
+    return Measurement(metric.protocol, metric.version, labels, **vars(figures))
 
 
 def _embedder(embedder: str | Embedder) -> Embedder:

@@ -50,11 +50,10 @@ def standard_error(a: Floats, b: Floats, draws: int = DRAWS) -> float:
     return float(np.std(found, ddof=1))
 
 
-def distance_figures(name: str, a: Floats, b: Floats) -> tuple[dict[str, float], tuple[str, ...]]:
+def distance_figures(a: Floats, b: Floats) -> tuple[dict[str, float], tuple[str, ...]]:
     """A Fréchet distance with what is needed to read it.
 
     Args:
-        name: of the distance.
         a: (n, d), generated.
         b: (m, d), reference.
 
@@ -64,52 +63,52 @@ def distance_figures(name: str, a: Floats, b: Floats) -> tuple[dict[str, float],
         samples of one distribution give at half the number; then notes.
     """
     if min(len(a), len(b)) < 4:
-        return {name: float("nan")}, ("too few crystals for a distance",)
+        return {"distance": float("nan")}, ("too few crystals for a distance",)
     distance, error = frechet_distance(a, b), standard_error(a, b)
     mixed = b[np.random.default_rng(_SEED).permutation(len(b))]
     values = {
-        name: distance,
-        f"{name}, low end of 95 %": max(distance - 1.96 * error, 0.0),
-        f"{name}, high end of 95 %": distance + 1.96 * error,
-        "reference's two halves": frechet_distance(mixed[::2], mixed[1::2]),
+        "distance": distance,
+        "distance_low": max(distance - 1.96 * error, 0.0),
+        "distance_high": distance + 1.96 * error,
+        "reference_halves": frechet_distance(mixed[::2], mixed[1::2]),
     }
     return values, tuple(_warnings(len(a), len(b), a.shape[1]))
 
 
 def alignn_distance(inputs: Inputs) -> Figures:
     """FAD: on what ALIGNN's head reads (GemsDiff's metric, with this package's ALIGNN unless another is given)."""
-    return _network_distance("FAD", "fad", inputs)
+    return _network_distance("fad", inputs)
 
 
 def cgcnn_distance(inputs: Inputs) -> Figures:
     """On what CGCNN's head reads, the mean over atoms."""
-    return _network_distance("FD", "fd-cgcnn", inputs)
+    return _network_distance("fd-cgcnn", inputs)
 
 
 def chgnet_distance(inputs: Inputs) -> Figures:
     """On CHGNet's crystal features, per atom."""
-    return _network_distance("FD", "fd-chgnet", inputs)
+    return _network_distance("fd-chgnet", inputs)
 
 
 def energy_distance(inputs: Inputs) -> Figures:
     """Earth mover's distance of the formation energies, eV/atom, that a network predicts on both sides."""
     found = inputs.embedded("energy")
     generated, reference = found.generated[:, 0], found.reference[:, 0]
-    values = {"EMD eV/atom": earth_movers_distance(generated, reference)}
+    values = {"emd": earth_movers_distance(generated, reference)}
     for name, side in (("generated", generated), ("reference", reference)):
         if len(side):
-            values[f"mean {name}"] = float(side.mean())
+            values[f"mean_{name}"] = float(side.mean())
     return Figures(values, _counts(len(generated), len(reference), found.lost), (), found.using)
 
 
-def _network_distance(name: str, metric: str, inputs: Inputs) -> Figures:
+def _network_distance(metric: str, inputs: Inputs) -> Figures:
     found = inputs.embedded(metric)
-    values, notes = distance_figures(name, found.generated[:, 1:], found.reference[:, 1:])
+    values, notes = distance_figures(found.generated[:, 1:], found.reference[:, 1:])
     return Figures(values, _counts(len(found.generated), len(found.reference), found.lost), notes, found.using)
 
 
 def _counts(generated: int, reference: int, lost: int) -> dict[str, int]:
-    return {"generated": generated, "reference": reference, "unknown to the network": lost}
+    return {"generated": generated, "reference": reference, "unknown_to_network": lost}
 
 
 def _warnings(n: int, m: int, dimensions: int) -> list[str]:

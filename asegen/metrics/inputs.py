@@ -153,7 +153,7 @@ class Inputs:
             sides = rows[: len(self.valid_generated)], rows[len(self.valid_generated) :]
             finite = [side[np.isfinite(side).all(1)] for side in sides]
             lost = len(rows) - sum(map(len, finite))
-            using = {"network": embedder.name, "sha256 of its weights": embedder.digest}
+            using = {"network": embedder.name, "sha256": embedder.digest}
             self._embedded[embedder.digest] = Embedded(finite[0], finite[1], lost, using)
         return self._embedded[embedder.digest]
 
@@ -163,7 +163,7 @@ class Figures:
     """What a metric found.
 
     Attributes:
-        values: name, with its unit where it has one, -> value; NaN where nothing could be measured.
+        values: name -> value; NaN where nothing could be measured. `asegen.metrics.labels` has words and units.
         counts: what the values rest on: name -> number of structures.
         notes: warnings, one line each.
         using: what the values depend on besides the structures, such as a network's name and its file's hash.

@@ -36,12 +36,13 @@ def match_rate(inputs: Inputs) -> Figures:
     if installed("smact"):
         valid = [verdict is True for verdict in valid_compositions(inputs)]
         kept = [None if not found or not valid[found[0]] else first[i] for i, found in enumerate(samples)]
-        values["match rate, valid compositions alone"] = _rate_and_error(kept, "")["match rate"]
+        values["match_rate_valid_compositions"] = _rate_and_error(kept, "")["match_rate"]
     most = max(map(len, samples), default=0)
     if most > 1:
-        values |= _rate_and_error(best, f", best of {most}")
+        values |= _rate_and_error(best, "_best")
     without = sum(not found for found in samples)
-    counts = {"references": len(samples), "references without a structure": without, "pairs without answer": failed}
+    counts = {"references": len(samples), "references_without_structure": without, "pairs_without_answer": failed}
+    counts["most_structures_of_a_reference"] = most
     return Figures(values, counts, (f"{without} references have no structure of their id",) if without else ())
 
 
@@ -63,8 +64,8 @@ def match_everyone(inputs: Inputs) -> Figures:
             nearest[i].append(distance)
     found = [min(nearest[i]) for i in nearest]
     n = len(inputs.reference)
-    values = {"METRe": len(found) / n, "cRMSE": (sum(found) + STOL * (n - len(found))) / n}
-    return Figures(values, {"references": n, "pairs": len(pairs), "pairs without answer": failed})
+    values = {"metre": len(found) / n, "crmse": (sum(found) + STOL * (n - len(found))) / n}
+    return Figures(values, {"references": n, "pairs": len(pairs), "pairs_without_answer": failed})
 
 
 def _distances(inputs: Inputs, pairs: Sequence[Pair]) -> tuple[dict[Pair, float | None], int]:
@@ -91,4 +92,4 @@ def _smallest(distances: Iterable[float | None]) -> float | None:
 def _rate_and_error(distances: Sequence[float | None], suffix: str) -> dict[str, float]:
     matched = [distance for distance in distances if distance is not None]
     error = float(np.mean(matched)) if matched else float("nan")
-    return {f"match rate{suffix}": len(matched) / len(distances), f"RMSE{suffix}": error}
+    return {f"match_rate{suffix}": len(matched) / len(distances), f"rmse{suffix}": error}

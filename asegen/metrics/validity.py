@@ -53,8 +53,13 @@ def structural_validity(inputs: Inputs) -> Figures:
     published = sum(published_rule(atoms) is None for atoms in read)
     reasons = Counter(sample.reason.partition(":")[0] for sample in inputs.generated if sample.reason)
     gate = n - sum(reasons.values())
-    counts = {"structures": n, **{f"gate: {kind}": count for kind, count in sorted(reasons.items())}}
+    counts = {"structures": n, **{_gate_name(kind): count for kind, count in sorted(reasons.items())}}
     return Figures({"published": published / n, "gate": gate / n}, counts)
+
+
+def _gate_name(kind: str) -> str:
+    """A kind of refusal as the name of a count."""
+    return f"gate_{kind.replace(' ', '_').replace('-', '_')}"
 
 
 def compositional_validity(inputs: Inputs) -> Figures:
@@ -63,7 +68,7 @@ def compositional_validity(inputs: Inputs) -> Figures:
     failed = sum(isinstance(result, Failed) for result in results)
     share = sum(result is True for result in results) / len(results)
     notes = (f"{failed} structures count as invalid: smact gave no answer",) if failed else ()
-    return Figures({"valid": share}, {"structures": len(results), "without answer": failed}, notes)
+    return Figures({"valid": share}, {"structures": len(results), "without_answer": failed}, notes)
 
 
 def valid_compositions(inputs: Inputs) -> list[bool | Failed]:

@@ -17,6 +17,8 @@ from asegen.errors import CheckpointError
 from asegen.models.header import metadata, read_header, unreadable
 from asegen.parallel.files import replacing
 
+_STORED = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Writes tensors and a header atomically.
@@ -49,8 +51,12 @@ def load_weights(model: torch.nn.Module, tensors: dict[str, Tensor], origin: str
     """Copies tensors into a network, in the network's precision.
 
     Raises:
-        CheckpointError: names or shapes differ, or a value isn't finite.
+        CheckpointError: names or shapes differ, or a value isn't a finite number with a fraction.
     """
+    for name, tensor in tensors.items():
+        if tensor.dtype not in _STORED:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise CheckpointError(f"{origin} holds {name[:100]!r} as {kind}; weights are floating-point numbers")
     if not all(bool(torch.isfinite(t).all()) for t in tensors.values()):
         raise CheckpointError(f"{origin} holds values that are not finite")
     try:

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from asegen.errors import InputError
+
+
+def check_writable(path: Path, make_folder: bool = False) -> None:
+    """Refuses a place that can't be written, found out by writing beside it; nothing stays.
+
+    Args:
+        path: a file or folder to be.
+        make_folder: the folders above it may be missing, because they will be made.
+
+    Raises:
+        InputError: its folder is missing or isn't one, or can't be written.
+    """
+    folder = path.parent
+    try:
+        while make_folder and not os.path.lexists(folder) and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            what = f"{folder} is no folder" if os.path.lexists(folder) else f"there is no folder {folder}"
+            raise InputError(f"can't write {path}: {what}")
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"can't write {path}: {folder}: {error.strerror}") from None
 
 
 @contextmanager
@@ -24,12 +52,18 @@ def replacing(path: Path) -> Iterator[Path]:
         The place to write to; nothing is there yet.
 
     Raises:
-        OSError: as from what the block does, or the place can't be written.
+        OSError: as from what the block does, or the place can't be written; it names `path`.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield beside
         os.replace(beside, path)
+    except sqlite3.OperationalError as error:  # of a full disk
+        raise OSError(errno.EIO, f"can't be written ({error})", str(path)) from None
+    except OSError as error:
+        if error.filename is None or str(error.filename).startswith(str(beside)):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+        raise
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)

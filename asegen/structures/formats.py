@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -48,9 +49,14 @@ def files_in(path: Path) -> list[Path]:
     return files
 
 
+def path_text(path: str | Path) -> str:
+    """A path as text that any file and terminal can hold: bytes that aren't UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def split_name(path: Path) -> str:
     """A file's name without `.gz` and its format's suffix: `train.csv.gz` gives `train`."""
-    name = path.name.removesuffix(".gz")
+    name = path_text(path.name).removesuffix(".gz")
     return Path(name).stem if Path(name).suffix.lower() in _READ else name
 
 
@@ -73,6 +79,25 @@ def output_format(name: str) -> str:
     if Path(name).name in ("", ".."):
         raise InputError(f"{name!r} names no file or folder to write")
     return _WRITTEN[suffix]
+
+
+def check_replaceable(out: Path, is_folder: bool) -> None:
+    """Refuses to replace what no command of this package has written: a folder by a file, or other files in a folder.
+
+    Args:
+        out: the place; nothing needs to be there.
+        is_folder: whether a folder of POSCARs is to be written.
+
+    Raises:
+        InputError: something else is there.
+    """
+    if not os.path.lexists(out):
+        return
+    if out.is_dir() != is_folder:
+        raise InputError(f"{out} is a {'folder' if out.is_dir() else 'file'} already")
+    foreign = [entry.name for entry in out.iterdir() if not entry.name.startswith("POSCAR-")] if is_folder else []
+    if foreign:  # never to be removed, overwritten or not
+        raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
 
 
 def check_room(kind: str, n_structures: int, name: str) -> None:

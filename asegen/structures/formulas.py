@@ -11,7 +11,6 @@ from typing import Protocol, runtime_checkable
 from ase import Atoms
 from ase.data import atomic_numbers
 from ase.formula import Formula
-from pymatgen.core import Composition
 
 from asegen.errors import InputError
 
@@ -28,10 +27,11 @@ _SYSTEM = re.compile(r"[\s,;-]+")
 
 
 @runtime_checkable
-class _Amounts(Protocol):
+class Amounts(Protocol):
     """A composition of pymatgen."""
 
-    def get_el_amt_dict(self) -> Mapping[str, float]: ...
+    def get_el_amt_dict(self) -> Mapping[str, float]:
+        """Symbol -> amount."""
 
 
 def reduced_formula(atoms: Atoms) -> str:
@@ -40,6 +40,8 @@ def reduced_formula(atoms: Atoms) -> str:
     Args:
         atoms: with at least one atom.
     """
+    from pymatgen.core import Composition  # loads for a second, which a refused formula needn't wait for
+
     return str(Composition(atoms.get_chemical_formula("hill")).reduced_formula)
 
 
@@ -86,7 +88,7 @@ def formula_counts(wanted: object) -> dict[str, int]:
         return _checked(Counter(wanted.get_chemical_symbols()), wanted)
     if isinstance(wanted, Formula):
         return _checked(wanted.count(), wanted)
-    if isinstance(wanted, _Amounts):
+    if isinstance(wanted, Amounts):
         return _checked(wanted.get_el_amt_dict(), wanted)
     if isinstance(wanted, Mapping):
         return _checked(wanted, wanted)
@@ -95,7 +97,7 @@ def formula_counts(wanted: object) -> dict[str, int]:
 
 def is_formula(wanted: object) -> bool:
     """Whether something is one formula, and not a list of several."""
-    return isinstance(wanted, str | Atoms | Formula | Mapping | _Amounts)
+    return isinstance(wanted, str | Atoms | Formula | Mapping | Amounts)
 
 
 def parse_system(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, read_structures
 from asegen.structures.errors import StructureError
-from asegen.structures.formats import files_in
+from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import FOLDER, write_structures
 
 
@@ -59,18 +59,18 @@ def read_frames(inputs: Sequence[Path]) -> Iterator[Frame]:
                 yield _frame(path, structure)
                 rows = structure.row + 1
         except InputError as error:
-            yield Frame(str(path), rows, path.name, str(error))
+            yield Frame(path_text(path), rows, path_text(path.name), str(error))
 
 
 def _frame(path: Path, structure: Structure) -> Frame:
     atoms, info = structure.atoms, dict(structure.values)
     if isinstance(atoms, StructureError):
-        return Frame(str(path), structure.row, structure.id, str(atoms), info)
+        return Frame(path_text(path), structure.row, structure.id, str(atoms), info)
     if atoms.calc is not None:
         info.pop("energy", None)  # of the structure as it is, not of what is made of it
     if structure.named:
         info["material_id"] = structure.id
-    return Frame(str(path), structure.row, structure.id, atoms, info)
+    return Frame(path_text(path), structure.row, structure.id, atoms, info)
 
 
 def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:

@@ -256,8 +256,9 @@ def impossible(group: SpaceGroup, counts: Mapping[int, int]) -> InputError:
         found = unit * np.argwhere(_possible(group, most))
         found = found[(found > 0).all(1)]
         order = np.argsort(np.abs(found - np.array(wanted)).sum(1), kind="stable")[:2]
-        near += [_formula(counts, found[k]) for k in order]
-    named = f"; nearest that fit: {', '.join(dict.fromkeys(near))}" if near else ""
+        named_already = {name.partition(" ")[0] for name in near}
+        near += [name for k in order if (name := _formula(counts, found[k])) not in named_already]
+    named = f"; nearest that fit: {', '.join(near)}" if near else ""
     formula = _formula(counts, wanted)
     return InputError(
         f"{formula} in the primitive cell fits no Wyckoff positions of {group.symbol} ({group.number}){named}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from asegen.crystals.crystals import Crystals
 from asegen.data.labels import Labels
 from asegen.data.shards import CrystalDataset
-from asegen.errors import InputError
+from asegen.errors import CheckpointError, InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures
 from asegen.properties.moments import SiteMoments, alignment
@@ -54,6 +55,7 @@ class PropertyPredictor:
         task: Regression | Classification | SiteMoments,
         device: torch.device,
     ) -> None:
+        """Takes the parts as `load_predictor` finds them; arguments as above."""
         self.name: str = header["name"]
         self.targets: tuple[str, ...] = tuple(header["recipe"]["data"]["targets"])
         self.elements = frozenset(header["elements"])
@@ -67,6 +69,10 @@ class PropertyPredictor:
         factors = [calibration(header["metrics"], k, len(self.targets)) for k in range(len(self.targets))]
         self._factors = None if None in factors else torch.tensor(factors)
         self._model, self._task, self._device = model, task, device
+
+    def __repr__(self) -> str:
+        """The model and what it predicts."""
+        return f"<PropertyPredictor: {self.name}, {', '.join(self.columns)}>"
 
     def predict(self, crystals: Crystals) -> Prediction:
         """Values and their uncertainties.
@@ -133,7 +139,23 @@ def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor
         CheckpointError: the file is corrupt, foreign, or doesn't fit its network.
     """
     path = find_weights(name_or_path, *PREDICTORS)
-    return PropertyPredictor(*load_trained(path, pick_device(device), *PREDICTORS))
+    needs = ("elements", "max_atoms", "recipe", "metrics")
+    trained = load_trained(path, pick_device(device), *PREDICTORS, needs=needs)
+    predictor = PropertyPredictor(*trained)
+    _check_outputs(predictor, trained.header, path)
+    return predictor
+
+
+def _check_outputs(predictor: PropertyPredictor, header: dict[str, Any], path: Path) -> None:
+    """Whether network and statistics have as many outputs as there are targets.
+
+    Raises:
+        CheckpointError: they don't, or there is no target.
+    """
+    found = {len(predictor.targets), header["model"].get("outputs", 1)}
+    found |= {len(header["process"][name]) for name in ("elements", "scale") if name in header["process"]}
+    if len(found) > 1 or 0 in found:
+        raise CheckpointError(f"{path} has a bad header: targets, outputs and statistics differ in number")
 
 
 def measure(predictor: PropertyPredictor, dataset: CrystalDataset) -> dict[str, float]:

@@ -81,5 +81,5 @@ def load_relaxer(name_or_path: str | None = None, device: str = "auto") -> Relax
         CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
     path = find_weights(name_or_path or DEFAULT_RELAXER, *RELAXERS)
-    header, model, _, place = load_trained(path, pick_device(device), *RELAXERS)
+    header, model, _, place = load_trained(path, pick_device(device), *RELAXERS, needs=("elements",))
     return Relaxer(header, model, place)

@@ -15,7 +15,7 @@ from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.process import GenerativeProcess
 from asegen.diffusion.symmetric_flow import SymmetricFlow
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
 from asegen.trained.loading import Trained, load_trained, pick_device
 from asegen.trained.weights import JUDGE, find_weights
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
@@ -41,6 +41,7 @@ class Sampler:
     """
 
     def __init__(self, trained: Trained, version: str) -> None:
+        """Takes the parts as `load_generator` finds them; arguments as above."""
         header = trained.header
         self.name: str = header["name"]
         self.version = version
@@ -48,6 +49,10 @@ class Sampler:
         self.max_atoms: int = header["max_atoms"]
         self.default_steps: int = trained.task.default_steps
         self._model, self._task, self._device = trained.network, trained.task, trained.device
+
+    def __repr__(self) -> str:
+        """Name and version of the model."""
+        return f"<{type(self).__name__}: {self.name} {self.version}>"
 
 
 class StructureSampler(Sampler):
@@ -175,8 +180,8 @@ def is_score_model(name_or_path: str | None) -> bool:
     """
     if name_or_path is None:
         return False
-    header = read_header(find_weights(name_or_path, *SYMMETRIC_GENERATORS, *SCORES))
-    return header.get("process", {}).get("class") in SCORES
+    header = read_model_header(find_weights(name_or_path, *SYMMETRIC_GENERATORS, *SCORES))
+    return header["process"]["class"] in SCORES
 
 
 def load_score_generator(name_or_path: str, device: str) -> ScoreSampler:
@@ -236,7 +241,7 @@ def load_generator(name_or_path: str | None = None, device: str = "auto", search
 def _load(name_or_path: str, device: str, search: bool, tasks: Sequence[str]) -> tuple[Trained, str]:
     """Weights with their judge, and their version."""
     path, place = find_weights(name_or_path, *tasks), pick_device(device)
-    trained = load_trained(path, place, *tasks)
+    trained = load_trained(path, place, *tasks, needs=("elements", "max_atoms"))
     files = [path]
     flow = trained.task.flow if isinstance(trained.task, SymmetricFlow) else trained.task
     if isinstance(flow, TorusFlow):

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from asegen.errors import InputError
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
 
 DEFAULT_RELAXER = "empnn-mp"
 JUDGE = ".judge"
@@ -20,7 +20,7 @@ def shipped_weights(*tasks: str) -> list[str]:
     folder = resources.files("asegen") / "weights"
     names = sorted(e.name.removesuffix(".safetensors") for e in folder.iterdir() if e.name.endswith(".safetensors"))
     names = [name for name in names if not name.endswith((JUDGE, CATALOGUE))]
-    return [name for name in names if not tasks or read_header(_place(name))["process"]["class"] in tasks]
+    return [name for name in names if not tasks or read_model_header(_place(name))["process"]["class"] in tasks]
 
 
 def shipped_catalogue() -> Path:

@@ -6,13 +6,12 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import output_console
+from asegen.cli.terminal import output_console, results_table
 from asegen.metrics.evaluation import Evaluation, evaluate
+from asegen.metrics.labels import label
 from asegen.parallel.files import write_text
 
 
@@ -48,15 +47,13 @@ def run_evaluation(args: argparse.Namespace, metrics: Sequence[str], cutoffs: tu
 
 def _show(found: Evaluation) -> None:
     console = output_console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("metric", "figure", "value"):
-        table.add_column(name, justify="right" if name == "value" else "left", no_wrap=True)
+    table = results_table("metric", "figure", "value", numbers=("value",))
     for name, metric in found.metrics.items():
         for k, (figure, value) in enumerate(metric.values.items()):
-            table.add_row("" if k else name, escape(figure), f"{value:.4f}")
+            table.add_row("" if k else name, escape(metric.labels[figure]), f"{value:.4f}")
     console.print(table)
     for name, metric in found.metrics.items():
-        counts = ", ".join(f"{count} {kind}" for kind, count in metric.counts.items())
+        counts = ", ".join(f"{count} {label(kind)}" for kind, count in metric.counts.items())
         console.print(f"{name} (version {metric.version}): {metric.protocol}; {counts}", markup=False, soft_wrap=True)
-        for note in (*metric.notes, *(f"{what}: {value}" for what, value in metric.using.items())):
+        for note in (*metric.notes, *(f"{label(what)}: {value}" for what, value in metric.using.items())):
             console.print(f"  {note}", markup=False, soft_wrap=True)

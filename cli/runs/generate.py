@@ -147,7 +147,7 @@ def _some(formulas: set[str]) -> str:
 def _shown(console: Console, source: Source, resumed: bool) -> Iterator[_Shown]:
     """Shows progress, and says how a run that is stopped goes on."""
     columns = TextColumn("structures"), BarColumn(), TextColumn("{task.fields[status]}")
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = _Shown(console, bar, source)
         try:
             yield shown

@@ -12,6 +12,8 @@ from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.ranking import Ranking
 from asegen.generation.request import Request
 from asegen.generation.sources.registry import DEFAULT, SOURCES
+from asegen.parallel.files import check_writable
+from asegen.structures.formats import check_replaceable
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
 DIFFUSION, TEMPLATE, HYBRID = "diffusion", "template", "hybrid"
@@ -65,6 +67,9 @@ def read_arguments(args: argparse.Namespace) -> Order:
     parse_shard(args.shard)
     if args.plot is not None and args.plot.suffix not in _PICTURES:
         raise InputError(f"--plot {args.plot}: the picture's name has to end in .png, .pdf or .svg")
+    if args.plot is not None:
+        check_replaceable(args.plot, is_folder=False)
+        check_writable(args.plot, make_folder=True)
     _check_method(args)
     _check_compositions(args)
     counts = _counts(args)

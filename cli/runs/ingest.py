@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from rich import progress as bar
-from rich.console import Console
-from rich.progress import Progress, TaskID
-from rich.table import Table
-
 from asegen import __version__
+from asegen.cli.progress import ProgressBar
+from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.data.shards import CrystalDataset, Rejected, write_shards
+from asegen.ingest.divide import FEWEST, divide
 from asegen.ingest.ingest import count_kinds, ingest
+from asegen.ingest.plan import SHARES
 from asegen.ingest.symmetric import in_general_positions, symmetrise
 from asegen.parallel.machine import free_cores
 from asegen.prototypes.catalogue import FILE, Catalogue
@@ -32,41 +31,57 @@ def run_ingest(args: argparse.Namespace, splits: Mapping[str, Sequence[Path]], s
         InputError: a file can't be read, no crystal was accepted, or the place can't be written.
     """
     targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
-    console = Console(stderr=True, highlight=False)
     for file in skipped:
-        console.print(f"skipped {file.name}: not a file of structures", markup=False)
+        message_console().print(f"skipped {file.name}: not a file of structures")
     header = {"asegen": __version__, "max_atoms": args.max_atoms}
     jobs = args.jobs or free_cores()
     results = {}
     for split, files in splits.items():
-        with _progress(console) as progress:
-            task = progress.add_task(split, total=None)
+        with ProgressBar(split) as bar:
             dataset, rejected = ingest(
                 files,
                 jobs=jobs,
                 max_atoms=args.max_atoms,
                 targets=targets,
                 header=header,
-                on_start=partial(_set_total, progress, task),
-                on_row=partial(progress.advance, task),
+                on_start=partial(bar.report, split, 0),
+                on_row=bar.advance,
             )
         if args.symmetry is not None:
-            dataset, without = _with_symmetry(dataset, args.symmetry, jobs, console)
+            dataset, without = _with_symmetry(dataset, args.symmetry, jobs)
             rejected = rejected + without
-        kept = in_general_positions(dataset) if args.general else dataset
-        place = write_shards(args.output, split, kept, rejected=rejected, force=args.force)
-        if dataset.symmetry is not None:
-            _write_catalogue(place, dataset)
-        results[split] = (dataset, rejected)
+        for name, part in _divided(split, dataset, args).items():
+            results[name] = part, rejected
+            _write(name, part, rejected, args)
+            rejected = []  # they are listed once
     _print_summary(results)
 
 
-def _with_symmetry(
-    dataset: CrystalDataset, symprec: float, jobs: int, console: Console
-) -> tuple[CrystalDataset, list[Rejected]]:
-    with _progress(console) as progress:
-        task = progress.add_task("space groups", total=len(dataset))
-        return symmetrise(dataset, symprec, jobs, partial(progress.advance, task))
+def _divided(split: str, dataset: CrystalDataset, args: argparse.Namespace) -> dict[str, CrystalDataset]:
+    """The split, or the three that are made of a single one where no name says what it is for."""
+    if not args.divides:
+        return {split: dataset}
+    if len(dataset) < FEWEST:
+        message_console().print(f"{split}: {len(dataset)} crystals, too few to divide into {', '.join(SHARES)}")
+        return {split: dataset}
+    parts = divide(dataset, args.seed)
+    counts = ", ".join(f"{name} {len(part)}" for name, part in parts.items())
+    message_console().print(
+        f"{split} is divided at random (seed {args.seed}): {counts}; --split {split} keeps it whole"
+    )
+    return parts
+
+
+def _write(split: str, dataset: CrystalDataset, rejected: Sequence[Rejected], args: argparse.Namespace) -> None:
+    kept = in_general_positions(dataset) if args.general else dataset
+    place = write_shards(args.output, split, kept, rejected=rejected, force=args.force)
+    if dataset.symmetry is not None:
+        _write_catalogue(place, dataset)
+
+
+def _with_symmetry(dataset: CrystalDataset, symprec: float, jobs: int) -> tuple[CrystalDataset, list[Rejected]]:
+    with ProgressBar("space groups", len(dataset)) as bar:
+        return symmetrise(dataset, symprec, jobs, bar.advance)
 
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
@@ -76,35 +91,13 @@ def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     Catalogue.of(dataset.symmetry).write(place / FILE, header)
 
 
-def _set_total(progress: Progress, task: TaskID, total: int) -> None:
-    progress.update(task, total=total)
-
-
-class _Rate(bar.ProgressColumn):
-    """Rows per second."""
-
-    def render(self, task: bar.Task) -> str:
-        speed = task.finished_speed or task.speed
-        return f"{speed:.0f}/s" if speed else ""
-
-
-def _progress(console: Console) -> Progress:
-    return bar.Progress(
-        bar.TextColumn("{task.description}"),
-        bar.BarColumn(),
-        bar.MofNCompleteColumn(),
-        _Rate(),
-        bar.TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-    )
-
-
 def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:
-    table = Table("split", "rows", "crystals", "rejected", "remarks", "targets")
+    numbers = ("rows", "crystals", "rejected")
+    table = results_table("split", *numbers, "remarks", "targets", numbers=numbers)
     for split, (dataset, rejected) in results.items():
         remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
         why = "\n".join(f"{count} {remark}" for remark, count in remarks)
         rows = len(dataset) + len(rejected)
         targets = [*dataset.targets, *(f"{name} (per atom)" for name in dataset.site_targets)]
         table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(targets))
-    Console().print(table)
+    output_console().print(table)

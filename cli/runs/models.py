@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from asegen.models.header import read_header
+from asegen.cli.terminal import output_console, results_table
+from asegen.models.header import read_model_header
 from asegen.trained.weights import find_weights, shipped_weights
 
 _NAME_WIDTH = 30  # characters; the path of a file of weights may be long
@@ -48,15 +46,13 @@ def _measured(name: str, test: Path, record: bool) -> dict[str, float]:
 
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", overflow="fold", max_width=_NAME_WIDTH)
-    for column in ("network", "columns", "atoms ≤", "test"):
-        table.add_column(column)
+    table = results_table("name", "network", "columns", "atoms ≤", "test")
+    table.columns[0].max_width = _NAME_WIDTH
     for row in rows:
         values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
         measured = _figures(row["test"], row["columns"]) or row["card"]
         table.add_row(*(escape(str(value)) for value in (*values, measured)))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(table)
+    output_console(_PLAIN_WIDTH).print(table)
 
 
 def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:
@@ -68,7 +64,7 @@ def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:
 
 
 def _described(name: str, path: Path, figures: dict[str, float] | None) -> dict[str, Any]:
-    header = read_header(path)
+    header = read_model_header(path, "elements", "max_atoms", "recipe")
     card = path.with_suffix(".md")
     return {
         "name": name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,17 +13,16 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from ase import Atoms
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console
+from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, StructureError, read_structures
-from asegen.structures.formats import files_in
+from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
@@ -107,14 +107,14 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures = _structures(files)
+    structures, given = _structures(files), set[str]()
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
         readable = [s.atoms for _, s in part if isinstance(s.atoms, Atoms)]
         found = iter(predict(readable, predictor))
         for file, structure in part:
-            yield _result(file, structure, found)
+            yield _result(file, structure._replace(id=_own_id(structure, given)), found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
 
@@ -131,11 +131,20 @@ def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
         except InputError as error:
             if rows == 0 and len(files) == 1:
                 raise
-            yield file, Structure(rows, file.name, StructureError(f"unreadable: {error}"), {})
+            yield file, Structure(rows, path_text(file.name), StructureError(f"unreadable: {error}"), {})
+
+
+def _own_id(structure: Structure, given: set[str]) -> str:
+    """The structure's id; where another one has it already, such as a larger cell of it, with its row and a count."""
+    numbered = (f"{structure.id}-{end}" for end in itertools.count(structure.row))
+    names = itertools.chain([structure.id], numbered)
+    name = next(name for name in names if name not in given)
+    given.add(name)
+    return name
 
 
 def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
-    row: dict[str, Any] = {"file": file.name, "row": structure.row, "id": structure.id}
+    row: dict[str, Any] = {"file": path_text(file.name), "row": structure.row, "id": structure.id}
     if not isinstance(structure.atoms, Atoms):
         return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
     predicted = next(found)
@@ -194,11 +203,7 @@ def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None
 
 
 def _table(shown: Sequence[Result], columns: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "formula", "status"):
-        table.add_column(name)
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+    table = results_table("id", "formula", "status", *columns, numbers=columns)
     for result in shown:
         texts = [result.row["id"], result.row["formula"], result.row["status"]]
         table.add_row(*map(escape, texts), *(_value(result.row, name) for name in columns))

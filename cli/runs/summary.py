@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import spglib
 from ase import Atoms
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.cli.terminal import output_console
+from asegen.cli.terminal import output_console, results_table
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
@@ -81,13 +80,11 @@ def _listed(indices: Sequence[int]) -> str:
 
 
 def _table(structures: Sequence[Atoms]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     ranked = any("rank" in atoms.info for atoms in structures)
     sources = any("source" in atoms.info for atoms in structures)
     own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
-    for name in ("sample", "formula", *own, "space group", "g/cm³", "Å³/atom", "nearest Å", "valid"):
-        left = name in ("formula", "source", "space group", "valid")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "formula")
+    numbers = ("#", "rank", "eV/atom", "g/cm³", "Å³/\natom", "nearest\nÅ")
+    table = results_table("#", "formula", *own, "space group", *numbers[-3:], "valid", numbers=numbers)
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
         energy = info.get("energy_per_atom")

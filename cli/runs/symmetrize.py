@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 from ase import Atoms
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
+from asegen.cli.progress import ProgressBar
+from asegen.cli.terminal import message_console
 from asegen.errors import InputError
-from asegen.structures.formats import output_format
+from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
 from asegen.symmetry.refine import Refined, refine
 
@@ -25,27 +25,24 @@ def run_symmetrize(args: argparse.Namespace) -> None:
         InputError: nothing could be refined, or the output can't be written.
     """
     kind, out = output_format(args.output), Path(args.output)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     done: list[Atoms] = []
     groups: Counter[str] = Counter()
-    total = 0
-    columns = TextColumn("refined"), BarColumn(), TextColumn("{task.fields[status]}")
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, status="")
-        for total, frame in enumerate(read_frames(args.inputs), 1):
+    with ProgressBar("refining") as bar:
+        for frame in read_frames(args.inputs):
             refined = _refined(frame, args)
             if isinstance(refined, str):
-                console.print(f"{frame}: {refined}", markup=False)
+                bar.print(f"{frame}: {refined}")
             else:
                 groups[f"{refined.symbol} ({refined.group})"] += 1
                 done.append(_marked(refined, frame, len(done), args.symprec))
-            bar.update(task, status=str(total))
+                check_room(kind, len(done), args.output)
+            bar.advance()
     if not done:
-        raise InputError(f"none of {total} structures could be refined; nothing is written")
+        raise InputError(f"none of {bar.done} structures could be refined; nothing is written")
     write_whole(done, out, kind)
     shown = ", ".join(f"{count} {group}" for group, count in groups.most_common(_SHOWN))
     more = " …" if len(groups) > _SHOWN else ""
-    console.print(f"{len(done)} of {total} structures in {out}: {shown}{more}", markup=False)
+    message_console().print(f"{len(done)} of {bar.done} structures in {out}: {shown}{more}")
 
 
 def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:

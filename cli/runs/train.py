@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lightning.fabric import Fabric
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.machine import has_bfloat16, keep_freed_memory
@@ -44,7 +44,7 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(f"the device can't be used: {error}") from None
     warnings.filterwarnings("ignore", module="lightning")
-    console = Console(stderr=True)
+    console = message_console()
     if args.precision is None and recipe.precision == "bf16-mixed" and not has_bfloat16(fabric.device):
         recipe = dataclasses.replace(recipe, precision="32-true")
         console.print("in float32: the processor has no bfloat16")
@@ -52,11 +52,14 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
-    with _asked_to_stop() as stop, Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
-        task = progress.add_task("training", total=recipe.optimizer.steps, speed="")
+    with (
+        _asked_to_stop() as stop,
+        Progress(*columns, console=console, transient=True, disable=not fabric.is_global_zero) as progress,
+    ):
+        task = progress.add_task("training", total=recipe.optimizer.steps, speed="", visible=False)
 
         def report(step: int, metrics: dict[str, float]) -> None:
-            progress.update(task, completed=step)
+            progress.update(task, completed=step, visible=True)
             if "val_loss" in metrics:
                 text = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val"))
                 console.print(f"step {step}: {text}")

@@ -34,9 +34,9 @@ def compare(pairs: list[tuple[Atoms, Atoms]], jobs: int) -> dict[str, float]:
         "exact composition %": 100 * float(np.mean(exact)),
         "no pair under 0.5 Å %": 100 * found["validity"].values["published"],
         "stricter gate %": 100 * found["validity"].values["gate"],
-        "density EMD g/cm³": found["density"].values["EMD g/cm³"],
-        "match rate %": 100 * found["match"].values["match rate"],
-        "RMSE": found["match"].values["RMSE"],
+        "density EMD g/cm³": found["density"].values["emd"],
+        "match rate %": 100 * found["match"].values["match_rate"],
+        "RMSE": found["match"].values["rmse"],
     }
 
 

@@ -111,12 +111,12 @@ def main() -> None:
     rows = {}
     for name, structures in sets.items():
         found = evaluate(structures, reference, metrics=names, jobs=args.jobs, cache=args.cache).metrics
-        rows[name] = {f"{metric}: {figure}": v for metric, m in found.items() for figure, v in m.values.items()}
+        rows[name] = {f"{metric}: {m.labels[k]}": v for metric, m in found.items() for k, v in m.values.items()}
         if "fd-chgnet" in found:
             second = evaluate(
                 structures, reference, metrics=["energy"], jobs=args.jobs, cache=args.cache, energy="chgnet"
             ).metrics["energy"]
-            rows[name]["energy by CHGNet: EMD eV/atom"] = second.values["EMD eV/atom"]
+            rows[name]["energy by CHGNet: EMD eV/atom"] = second.values["emd"]
         print(f"{name}: measured", file=sys.stderr)
     table = pd.DataFrame(rows).T
     print(table[[c for c in table if "mean" not in c]].to_csv(float_format="%.4f"))

@@ -72,6 +72,28 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, monkeypatch, capsys, argumen
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["taken"]
 
 
+def test_a_single_file_is_divided_and_it_is_said(tmp_path, capsys):
+    write_frames(tmp_path / "mine.extxyz", 40)
+    for out in ("one", "two"):
+        main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path / out), "--jobs", "1"])
+    said = "mine is divided at random (seed 0): train 32, val 4, test 4; --split mine keeps it whole"
+    assert said in capsys.readouterr().err
+    parts = {name: load_split(tmp_path / "one", name).ids for name in ("train", "val", "test")}
+    assert sorted(sum(parts.values(), []), key=int) == [str(k) for k in range(40)]
+    assert parts == {name: load_split(tmp_path / "two", name).ids for name in parts}
+    main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path / "one"), "--jobs", "1", "--split", "mine"])
+    assert len(load_split(tmp_path / "one", "mine")) == 40
+    with pytest.raises(SystemExit):
+        main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path / "one"), "--jobs", "1"])
+    assert "train exists" in capsys.readouterr().err
+
+
+def test_a_few_crystals_stay_whole(tmp_path, capsys):
+    write_frames(tmp_path / "mine.extxyz", 9)
+    main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path), "--jobs", "1"])
+    assert len(load_split(tmp_path, "mine")) == 9 and "too few to divide" in capsys.readouterr().err
+
+
 CIF = str(CifWriter(Structure.from_spacegroup("Pm-3m", Lattice.cubic(4.1), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])))
 PATCHES = st.sampled_from(
     [

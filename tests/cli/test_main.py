@@ -32,7 +32,15 @@ class _Raising:
     ("error", "code", "message"),
     [
         (InputError("two\nlines"), 2, "asegen: error: two lines\n"),
-        (OSError(28, "No space left on device"), 2, "asegen: error: [Errno 28] No space left on device\n"),
+        (OSError(28, "No space left on device"), 2, "asegen: error: No space left on device\n"),
+        (OSError(28, "No space left on device", "a/b"), 2, "asegen: error: a/b: No space left on device\n"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+            2,
+            "asegen: error: out of memory: smaller cells, or fewer at once, need less ([enforce fail] "
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.)\n",
+        ),
+        (MemoryError(), 2, "asegen: error: out of memory: smaller cells, or fewer at once, need less (no more)\n"),
         (KeyboardInterrupt(), 130, "asegen: interrupted\n"),
     ],
 )

@@ -32,6 +32,8 @@ def write_table(path: Path, rows: list[list[str]]) -> Path:
         ([["id", "cif"], ["x", CIF]], [("x", "Na4Cl4")]),
         ([["formula", "cif"], ["NaCl3", CIF]], [("0", "Na4Cl4")]),  # the cell that there is, not its reduced formula
         ([["id", "formula", "n_atoms"], ["", "Ca(OH)2", ""]], [("0", "CaO2H2")]),
+        ([["formula", "n_atoms"], ["Sr1 Ti1 O3", "10.0"]], [("0", "Sr2Ti2O6")]),
+        ([["formula"], ["CuSO4.5H2O"], ["SrTiO₃"]], [("0", "CuSO9H10"), ("1", "SrTiO3")]),
     ],
 )
 def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tuple[str, str]]) -> None:
@@ -54,11 +56,12 @@ def test_frames_of_structures(tmp_path: Path) -> None:
         ("material_id,formula\na,\n", "neither a formula nor a cif"),
         ("material_id,gap\na,1\n", "neither a formula nor a cif"),
         ("formula,n_atoms\nNaCl,3\n", "3 atoms"),
-        ("formula,n_atoms\nNaCl,0\n", "0 atoms"),
+        ("formula,n_atoms\nNaCl,0\n", "'0' is no number of atoms"),
         ("formula,n_atoms\nNaCl,5000\n", "5000 atoms"),
         ("formula,n_atoms\nNaCl,\u00b2\n", "no number of atoms"),
         ("formula,n_atoms\nNaCl," + "9" * 5000 + "\n", "no number of atoms"),
-        ("formula\nC99999999999\n", "99999999999 atoms"),
+        ("formula\nC99999999999\n", "a number of 11 digits"),
+        ("formula,n_atoms\nNaCl,10.5\n", "'10.5' is no number of atoms"),
         ("material_id,cif\na,text\n", r"row 0 \(a\): unreadable"),
         ("formula\n", "holds no compositions"),
         ("", "is empty"),
@@ -69,6 +72,15 @@ def test_bad_rows_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         from_file(tmp_path / "t.csv")
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_files_of_a_folder(tmp_path: Path) -> None:
+    for name, atoms in (("b.vasp", bulk("Cu")), ("a.cif", bulk("NaCl", "rocksalt", a=5.6))):
+        write(tmp_path / name, atoms)
+    assert [(t.material_id, t.formula) for t in from_file(tmp_path)] == [("a", "NaCl"), ("b", "Cu")]
+    (tmp_path / "c.csv").write_text("formula\nXx2\n")
+    with pytest.raises(InputError, match=r"c\.csv, row 0"):
+        from_file(tmp_path)
 
 
 def test_frames_that_are_no_crystals_are_named(tmp_path: Path) -> None:

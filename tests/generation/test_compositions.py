@@ -6,13 +6,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.data import chemical_symbols
+from ase.formula import Formula
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition as PymatgenComposition
 
 from asegen.errors import InputError
-from asegen.generation.compositions import from_formula, from_numbers, from_system, parse_formula
+from asegen.generation.compositions import from_formula, from_numbers, from_system
+from asegen.structures.formulas import parse_formula
 
 FORMULAS = st.lists(
     st.tuples(st.sampled_from(["H", "Li", "C", "O", "Cl", "Ti", "Fe", "Sr", "U"]), st.integers(1, 9)),
@@ -55,7 +58,7 @@ def test_parentheses_atoms_and_multiples() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "Xx2", "SrTiO-3", "NaCl0", "0", "na", "Na Cl", "Sr1.5TiO3", "Na(Cl", "Na()Cl", "D2O", "X"]
+    "text", ["", " ", "Xx2", "SrTiO-3", "NaCl0", "0", "na", "Sr1.5TiO3", "Na(Cl", "Na()Cl", "D2O", "X"]
 )
 def test_bad_formulas_are_refused_in_one_line(text: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -78,6 +81,27 @@ def test_endless_formulas_are_refused_in_a_short_line(text: str) -> None:
     with pytest.raises(InputError) as caught:
         from_formula(text)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "SrTiO3", " Sr1 Ti1 O3 ", "SrTiO₃", {"Sr": 1, "Ti": 1.0, "O": 3}, PymatgenComposition("SrTiO3"),
+        Formula("SrTiO3"), Atoms("SrTiO3"),
+    ],
+)  # fmt: skip
+def test_a_formula_in_any_form(wanted: object) -> None:
+    assert [c.formula for c in from_formula(wanted, (1, 2))] == ["SrTiO3", "Sr2Ti2O6"]
+
+
+def test_repeated_multiples_are_refused() -> None:
+    with pytest.raises(InputError, match="multiples = 1 is asked for more than once"):
+        from_formula("NaCl", [1] * 100_000)
+
+
+@pytest.mark.parametrize("text", ["Li-Fe-O", "Li,Fe,O", "Li, Fe, O", "Li Fe O"])
+def test_a_system_however_it_is_joined(text: str) -> None:
+    assert from_system(text, 6, 50) == from_system("Li-Fe-O", 6, 50)
 
 
 def test_a_system_holds_elements_binaries_and_all_proportions() -> None:

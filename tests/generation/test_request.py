@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from ase import Atoms
+from ase.formula import Formula
+from pymatgen.core import Composition
 
 from asegen.calculators import Request
 from asegen.errors import InputError
@@ -22,6 +25,22 @@ def test_targets_of_every_kind(tmp_path: Path) -> None:
     assert Request(file=tmp_path / "t.csv").targets() == [Target(nacl, material_id="a")]
     assert Request(file=tmp_path / "t.csv", file_spacegroups=True).targets() == [Target(nacl, 194, material_id="a")]
     assert Request(file=tmp_path / "t.csv", spacegroup=225).targets()[0].spacegroup == 225
+
+
+@pytest.mark.parametrize(
+    "formulas",
+    [{"Na": 1, "Cl": 1}, Composition("NaCl"), Formula("NaCl"), Atoms("NaCl"), (f for f in ["NaCl"]), {"NaCl"}],
+)
+def test_one_formula_is_no_list_of_elements(formulas: object) -> None:
+    request = Request(formulas)
+    assert [t.formula for t in request.targets()] == ["NaCl"]
+    assert [t.formula for t in Request([request.formulas[0], "KCl"]).targets()] == ["NaCl", "KCl"]
+
+
+@pytest.mark.parametrize("formulas", [5, None, [1, 2], [["NaCl"]], b"NaCl", Request, [Request("NaCl")]])
+def test_what_is_no_formula_is_refused_by_name(formulas: object) -> None:
+    with pytest.raises(InputError, match="is no formula: pass text, a dict, a Composition"):
+        Request(formulas)
 
 
 def test_sites_without_a_formula_are_no_composition() -> None:

@@ -44,12 +44,10 @@ def test_identical_sets_and_what_chgnet_does_not_know() -> None:
     crystals = [SALT, bulk("Cu"), bulk("Si"), bulk("Al"), bulk("MgO", "rocksalt", a=4.21)]
     odd = Atoms("Og", cell=np.eye(3) * 4, pbc=True)
     found = evaluate([*crystals[::-1], odd], crystals, metrics=["fd-chgnet", "energy"], energy="chgnet").metrics
-    assert found["fd-chgnet"].values["FD"] == pytest.approx(0, abs=1e-6)
-    assert found["fd-chgnet"].counts == {"generated": 5, "reference": 5, "unknown to the network": 1}
-    assert found["energy"].values["EMD eV/atom"] == pytest.approx(0, abs=1e-6)
-    assert (
-        found["energy"].using == found["fd-chgnet"].using and len(found["energy"].using["sha256 of its weights"]) == 64
-    )
+    assert found["fd-chgnet"].values["distance"] == pytest.approx(0, abs=1e-6)
+    assert found["fd-chgnet"].counts == {"generated": 5, "reference": 5, "unknown_to_network": 1}
+    assert found["energy"].values["emd"] == pytest.approx(0, abs=1e-6)
+    assert found["energy"].using == found["fd-chgnet"].using and len(found["energy"].using["sha256"]) == 64
 
 
 @pytest.mark.slow

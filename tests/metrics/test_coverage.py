@@ -58,12 +58,12 @@ def test_identical_sets_broken_structures_and_the_cache(tmp_path: Path) -> None:
             [*reversed(reference), Atoms()], reference, metrics=["coverage", "fd-crystalnn"], cache=tmp_path
         )
         assert found.metrics["coverage"].values == {"recall": 1, "precision": 0.8}
-        assert found.metrics["fd-crystalnn"].values["FD"] == pytest.approx(0, abs=1e-6)
-        assert found.metrics["coverage"].counts["without a fingerprint"] == 0
+        assert found.metrics["fd-crystalnn"].values["distance"] == pytest.approx(0, abs=1e-6)
+        assert found.metrics["coverage"].counts["without_fingerprint"] == 0
 
 
 def test_nothing_generated_is_worth_a_fingerprint() -> None:
     pytest.importorskip("matminer")
     found = evaluate([Atoms()], [SALT], metrics=["coverage", "fd-crystalnn"]).metrics
     assert found["coverage"].values == {"recall": 0, "precision": 0}
-    assert np.isnan(found["fd-crystalnn"].values["FD"]) and found["fd-crystalnn"].notes
+    assert np.isnan(found["fd-crystalnn"].values["distance"]) and found["fd-crystalnn"].notes

@@ -24,15 +24,15 @@ def turned(atoms: Atoms) -> Atoms:
 
 def test_copies_in_other_cells_are_neither_unique_nor_novel() -> None:
     train = [SALT, bulk("Cu"), bulk("Si")]
-    assert figures([turned(atoms) for atoms in train], train) == {"unique": 1, "novel": 0, "unique and novel": 0}
+    assert figures([turned(atoms) for atoms in train], train) == {"unique": 1, "novel": 0, "unique_and_novel": 0}
     assert figures([SALT, turned(SALT), SALT * (2, 2, 2)], [bulk("Cu")]) == pytest.approx(
-        {"unique": 1 / 3, "novel": 1, "unique and novel": 1 / 3}
+        {"unique": 1 / 3, "novel": 1, "unique_and_novel": 1 / 3}
     )
 
 
 def test_shares_are_of_all_structures_broken_ones_included() -> None:
     found = figures([SALT, turned(SALT), CAESIUM, Atoms()], [SALT])
-    assert found == {"unique": 0.5, "novel": 0.25, "unique and novel": 0.25}
+    assert found == {"unique": 0.5, "novel": 0.25, "unique_and_novel": 0.25}
 
 
 def test_without_training_crystals_it_says_so() -> None:
@@ -50,21 +50,21 @@ def test_stable_unique_and_novel() -> None:
         {
             "unique": 4 / 6,
             "novel": 4 / 6,
-            "unique and novel": 3 / 6,
+            "unique_and_novel": 3 / 6,
             "stable": 3 / 6,
-            "S.U.N., stable": 1 / 6,
-            "stable within 0.1 eV/atom": 4 / 6,
-            "S.U.N., stable within 0.1 eV/atom": 2 / 6,
+            "sun": 1 / 6,
+            "stable_within_100_mev": 4 / 6,
+            "sun_within_100_mev": 2 / 6,
         }
     )
-    assert found.using == {"energies by": "mine"}
+    assert found.using == {"energies_by": "mine"}
 
 
 def test_the_energy_above_the_hull_of_a_screening_counts() -> None:
     screened = SALT.copy()
     screened.info["e_hull"] = 0.02
     found = evaluate([screened], metrics=["discovery"]).metrics["discovery"].values
-    assert found["stable"] == 0 and found["stable within 0.1 eV/atom"] == 1
+    assert found["stable"] == 0 and found["stable_within_100_mev"] == 1
 
 
 def test_as_many_unique_ones_as_pymatgen_has_groups() -> None:

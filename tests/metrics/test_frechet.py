@@ -63,11 +63,11 @@ def test_the_standard_error_is_that_of_fresh_samples() -> None:
 def test_another_network_can_be_plugged_in_and_is_named() -> None:
     reference = [bulk("Cu", a=3.5 + 0.1 * k) for k in range(6)] + [SALT]
     same = evaluate(reference[::-1], reference, metrics=["fad", "energy"], embedder=Sizes()).metrics
-    assert same["fad"].values["FAD"] == pytest.approx(0, abs=1e-9)
-    assert same["fad"].using == {"network": "sizes", "sha256 of its weights": "0"}
-    assert same["energy"].values == pytest.approx({"EMD eV/atom": 0, "mean generated": -1, "mean reference": -1})
+    assert same["fad"].values["distance"] == pytest.approx(0, abs=1e-9)
+    assert same["fad"].using == {"network": "sizes", "sha256": "0"}
+    assert same["energy"].values == pytest.approx({"emd": 0, "mean_generated": -1, "mean_reference": -1})
     few = evaluate(reference[:5], reference, metrics=["fad"], embedder=Sizes()).metrics["fad"]
     assert "few samples: 5 against 7" in few.notes[0] and "unequal" in few.notes[1]
-    assert few.values["FAD, low end of 95 %"] <= few.values["FAD"] <= few.values["FAD, high end of 95 %"]
+    assert few.values["distance_low"] <= few.values["distance"] <= few.values["distance_high"]
     none = evaluate([Atoms()], reference, metrics=["fad"], embedder=Sizes()).metrics["fad"]
-    assert np.isnan(none.values["FAD"]) and "too few" in none.notes[0]
+    assert np.isnan(none.values["distance"]) and "too few" in none.notes[0]

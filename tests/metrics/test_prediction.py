@@ -12,7 +12,7 @@ from asegen.metrics import evaluate
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 SILICON = bulk("Si")
 MEASURE = ["match", "metre"]
-VALID = "match rate, valid compositions alone"
+VALID = "match_rate_valid_compositions"
 
 
 def named(atoms: Atoms, name: str, shift: float = 0.0) -> Atoms:
@@ -38,8 +38,8 @@ def test_identical_sets_in_other_cells_and_another_order() -> None:
     rotated = SALT * (1, 2, 1)
     rotated.rotate(40, (1, 2, 3), rotate_cell=True)
     found = evaluate([named(SILICON, "b"), named(rotated, "a")], reference, metrics=MEASURE, jobs=2).metrics
-    assert without(VALID, found["match"].values) == pytest.approx({"match rate": 1, "RMSE": 0}, abs=1e-5)
-    assert found["metre"].values == pytest.approx({"METRe": 1, "cRMSE": 0}, abs=1e-5)
+    assert without(VALID, found["match"].values) == pytest.approx({"match_rate": 1, "rmse": 0}, abs=1e-5)
+    assert found["metre"].values == pytest.approx({"metre": 1, "crmse": 0}, abs=1e-5)
 
 
 def test_first_and_best_of_several() -> None:
@@ -50,10 +50,10 @@ def test_first_and_best_of_several() -> None:
     far, near = pymatgen_rms(SALT, generated[0]), pymatgen_rms(SALT, generated[1])
     assert far > near > 0
     assert without(VALID, found["match"].values) == pytest.approx(
-        {"match rate": 0.5, "RMSE": far / 2, "match rate, best of 2": 0.75, "RMSE, best of 2": near / 3}, abs=1e-6
+        {"match_rate": 0.5, "rmse": far / 2, "match_rate_best": 0.75, "rmse_best": near / 3}, abs=1e-6
     )
-    assert found["match"].counts["references without a structure"] == 1 and found["match"].notes
-    assert found["metre"].values == pytest.approx({"METRe": 0.75, "cRMSE": (near + 0.5) / 4}, abs=1e-6)
+    assert found["match"].counts["references_without_structure"] == 1 and found["match"].notes
+    assert found["metre"].values == pytest.approx({"metre": 0.75, "crmse": (near + 0.5) / 4}, abs=1e-6)
 
 
 def test_the_wrong_polymorph_counts_for_everyone_but_not_for_its_id() -> None:
@@ -61,13 +61,13 @@ def test_the_wrong_polymorph_counts_for_everyone_but_not_for_its_id() -> None:
     reference = [named(SALT, "a"), named(caesium, "b")]
     swapped = [named(caesium, "a"), named(SALT, "b")]
     found = evaluate(swapped, reference, metrics=MEASURE).metrics
-    assert found["match"].values["match rate"] == 0 and np.isnan(found["match"].values["RMSE"])
-    assert found["metre"].values == pytest.approx({"METRe": 1, "cRMSE": 0}, abs=1e-5)
+    assert found["match"].values["match_rate"] == 0 and np.isnan(found["match"].values["rmse"])
+    assert found["metre"].values == pytest.approx({"metre": 1, "crmse": 0}, abs=1e-5)
 
 
 def test_elements_in_any_order_are_one_formula() -> None:
     turned = Atoms("ClNa", positions=[[2.82, 0, 0], [0, 0, 0]], cell=SALT.cell, pbc=True)
-    assert evaluate([turned], [SALT], metrics=["metre"]).metrics["metre"].values["METRe"] == 1
+    assert evaluate([turned], [SALT], metrics=["metre"]).metrics["metre"].values["metre"] == 1
 
 
 def test_the_published_scripts_give_up_on_compositions_that_smact_refuses() -> None:
@@ -76,4 +76,4 @@ def test_the_published_scripts_give_up_on_compositions_that_smact_refuses() -> N
         "NaCl3", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]], cell=[5] * 3, pbc=True
     )
     found = evaluate([odd, SALT], [odd, SALT], metrics=["match"]).metrics["match"].values
-    assert found["match rate"] == 1 and found[VALID] == 0.5
+    assert found["match_rate"] == 1 and found[VALID] == 0.5

@@ -102,22 +102,22 @@ def test_the_same_set_in_other_settings_and_another_order_is_the_same_to_every_m
         pytest.skip("not all of the extra `metrics` is installed")
     best = {
         "validity": {"published": 1, "gate": 1},
-        "density": {"EMD g/cm³": 0},
-        "elements": {"EMD": 0},
-        "energy": {"EMD eV/atom": 0},
-        "fad": {"FAD": 0},
-        "fd-cgcnn": {"FD": 0},
-        "fd-chgnet": {"FD": 0},
-        "fd-crystalnn": {"FD": 0},
+        "density": {"emd": 0},
+        "elements": {"emd": 0},
+        "energy": {"emd": 0},
+        "fad": {"distance": 0},
+        "fd-cgcnn": {"distance": 0},
+        "fd-chgnet": {"distance": 0},
+        "fd-crystalnn": {"distance": 0},
         "coverage": {"recall": 1, "precision": 1},
-        "match": {"match rate": 1, "RMSE": 0},
-        "metre": {"METRe": 1, "cRMSE": 0},
-        "discovery": {"unique": 1, "novel": 0, "unique and novel": 0},
+        "match": {"match_rate": 1, "rmse": 0},
+        "metre": {"metre": 1, "crmse": 0},
+        "discovery": {"unique": 1, "novel": 0, "unique_and_novel": 0},
     }
     for name, values in best.items():
         for figure, value in values.items():
             assert found[name].values[figure] == pytest.approx(value, abs=1e-3), (name, figure)
     swapped = evaluate(reference[:4], generated, metrics=["energy", "fad", "fd-crystalnn"], cache=tmp_path).metrics
     straight = evaluate(generated, reference[:4], metrics=["energy", "fad", "fd-crystalnn"], cache=tmp_path).metrics
-    for name, figure in (("energy", "EMD eV/atom"), ("fad", "FAD"), ("fd-crystalnn", "FD")):
+    for name, figure in (("energy", "emd"), ("fad", "distance"), ("fd-crystalnn", "distance")):
         assert swapped[name].values[figure] == pytest.approx(straight[name].values[figure]) != 0

@@ -30,7 +30,7 @@ def broken() -> list[Atoms]:
 def test_nothing_is_too_broken_to_be_counted() -> None:
     figures = evaluate([SALT, *broken()], metrics=["validity"]).metrics["validity"]
     assert figures.values["gate"] == 1 / 8
-    assert sum(n for kind, n in figures.counts.items() if kind.startswith("gate: ")) == 7
+    assert sum(n for kind, n in figures.counts.items() if kind.startswith("gate_")) == 7
     assert figures.counts["structures"] == 8
 
 
@@ -64,4 +64,4 @@ def test_compositions_by_chemistry() -> None:
     crystals = [SALT, bulk("Cu"), bulk("NaCl", "rocksalt", a=5.6) * (2, 1, 1), Atoms("NaCl3", cell=[9] * 3, pbc=True)]
     figures = evaluate([*crystals, Atoms()], metrics=["composition"]).metrics["composition"]
     assert figures.values["valid"] == 3 / 5  # Na⁺ has no place for three Cl⁻; what is empty is no compound
-    assert figures.counts == {"structures": 5, "without answer": 0}
+    assert figures.counts == {"structures": 5, "without_answer": 0}

@@ -77,10 +77,25 @@ def test_a_scheduler_that_runs_is_found_by_its_address(tmp_path: Path) -> None:
     [
         ("class = 3", InputError, "lacks `class`"),
         ("workers = 3", InputError, "lacks `class`"),
+        (
+            'class = "os.system"\n[options]\ncommand = "touch harm"',
+            InputError,
+            "os.system is no class of Dask clusters",
+        ),
+        ('class = "pathlib.Path"', InputError, "is no class of Dask clusters"),
+        ('class = "distributed.Client"', InputError, "is no class of Dask clusters"),
+        *((f'class = "{name}"', InputError, "is no class") for name in ("", "x", ".x", "..", "a b.c", "os;x.y")),
+        ('class = "distributed.LocalCluster"\nworkers = "many"', InputError, "workers = many: a whole number from 1"),
+        ('class = "distributed.LocalCluster"\nworkers = -1', InputError, "workers = -1"),
+        ('class = "distributed.LocalCluster"\nworkers = 10_000_000', InputError, "workers = 10000000"),
+        ('class = "distributed.LocalCluster"\nworkers = true', InputError, "workers = True"),
+        ('class = "distributed.LocalCluster"\nadapt = 3', InputError, "adapt has to be a table"),
+        ('class = "distributed.LocalCluster"\noptions = [1]', InputError, "options has to be a table"),
+        ('class = "distributed.LocalCluster"\n[adapt]\nmaximum = "all"', InputError, "adapt.maximum = all"),
         ('class = "a.B"\nnodes = 3', InputError, "unknown entries: nodes"),
         ("class = [", InputError, "cannot read"),
         ('class = "no_such_package.Cluster"', AsegenError, "is not installed"),
-        ('class = "distributed.NoSuchCluster"', InputError, "has no NoSuchCluster"),
+        ('class = "distributed.NoSuchCluster"', InputError, "is no class of Dask clusters"),
         ('class = "distributed.LocalCluster"\n[options]\nwidth = 3', InputError, "refuses its options"),
     ],
 )
@@ -88,3 +103,4 @@ def test_nonsense_is_one_line(tmp_path: Path, text: str, error: type[Exception],
     (tmp_path / "cluster.toml").write_text(text)
     with pytest.raises(error, match=message), cluster(tmp_path / "cluster.toml"):
         pass
+    assert not Path("harm").exists()
