@@ -26,7 +26,7 @@ def check_order(order_by: str | None, ranked: bool) -> None:
     if order_by not in ORDERS:
         raise InputError(f"order_by = {order_by!r} is not one of {', '.join(ORDERS)}", "order_by")
     if ranked:
-        raise InputError("order_by and rank exclude each other: a ranking has its own order", "order_by", "rank")
+        raise InputError("order_by goes without a ranking, which has an order of its own", "order_by")
 
 
 @dataclass(frozen=True)

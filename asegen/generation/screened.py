@@ -22,9 +22,8 @@ GROUP = 32
 """Structures of a formula that are put in order together: what is drawn depends on no larger part of the plan."""
 SPARE = 16
 """Further structures that a group may draw, in place of those far above the hull."""
-_ROUNDS = 2
 _LEAST = 2
-"""Structures that a group draws in a round, at least."""
+"""Structures that a group draws at once, at least."""
 
 
 class Screened:
@@ -32,8 +31,8 @@ class Screened:
 
     Every `GROUP` structures of a formula are put in order: first those that are sensible (see `MAX_ABOVE_HULL` and
     `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what fails the
-    validity gate. For each that isn't sensible the group draws another structure, `SPARE` at most, and the first are
-    kept. Elements keep the source's order: errors of the prediction are larger there than what would decide.
+    validity gate. For those that aren't sensible the group draws others, at most `SPARE` and twice what is asked for
+    and two, and the first are kept. Elements keep the source's order: errors of the prediction are larger there than what would decide.
 
     `info` has candidate too: the place in the source's order of the formula.
 
@@ -79,14 +78,12 @@ class Screened:
         """
         groups = [_Group(samples) for samples in _grouped(batch).values()]
         wanted = [(group, sample) for group in groups for sample in group.next(len(group.samples))]
-        for _ in range(1 + _ROUNDS):
+        while wanted:
             made = self._drawn([sample for _, sample in wanted], seed, steps, valid_only)
             for (group, _), atoms in zip(wanted, made, strict=True):
                 group.proposals.append(atoms)
             more = [(group, sample) for group in groups for sample in group.next(group.lacking)]
             wanted = [(group, sample) for group, sample in more if self.source.can_draw(sample)]
-            if not wanted:
-                break
         placed = {sample.index: atoms for group in groups for sample, atoms in group.placed()}
         return [placed[sample.index] for sample in batch]
 
@@ -125,7 +122,8 @@ class _Group:
 
     def next(self, count: int) -> list[Sample]:
         """The next samples of the source's order, until the group's share of it is used up."""
-        start, self._asked = self._asked, min(self._asked + count, len(self.samples) + SPARE)
+        asked_for = len(self.samples)
+        start, self._asked = self._asked, min(self._asked + count, asked_for + min(SPARE, 2 * asked_for + _LEAST))
         first = self.samples[0]
         offset = first.repeat // GROUP * (GROUP + SPARE)
         return [Sample(0, first.target.anonymous, offset + k) for k in range(start, self._asked)]
