@@ -20,8 +20,10 @@ MARGIN = 0.1
 high, and the prediction has errors."""
 GROUP = 32
 """Structures of a formula that are put in order together: what is drawn depends on no larger part of the plan."""
-SPARE = 16
-"""Further structures that a group may draw, in place of those far above the hull."""
+SPARE = 24
+"""Further structures that a group may draw at most, in place of those far above the hull."""
+_SPARE_EACH = 4
+"""Those for each structure that is asked for: a single one must not cost much where all is high."""
 _LEAST = 2
 """Structures that a group draws at once, at least."""
 
@@ -31,8 +33,8 @@ class Screened:
 
     Every `GROUP` structures of a formula are put in order: first those that are sensible (see `MAX_ABOVE_HULL` and
     `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what fails the
-    validity gate. For those that aren't sensible the group draws others, at most `SPARE` and twice what is asked for
-    and two, and the first are kept. Elements keep the source's order: errors of the prediction are larger there than what would decide.
+    validity gate. For those that aren't sensible the group draws others, at most `SPARE` and four for each that
+    is asked for, and the first are kept. Elements keep the source's order: errors of the prediction are larger there than what would decide.
 
     `info` has candidate too: the place in the source's order of the formula.
 
@@ -123,7 +125,7 @@ class _Group:
     def next(self, count: int) -> list[Sample]:
         """The next samples of the source's order, until the group's share of it is used up."""
         asked_for = len(self.samples)
-        start, self._asked = self._asked, min(self._asked + count, asked_for + min(SPARE, 2 * asked_for + _LEAST))
+        start, self._asked = self._asked, min(self._asked + count, asked_for + min(SPARE, _SPARE_EACH * asked_for))
         first = self.samples[0]
         offset = first.repeat // GROUP * (GROUP + SPARE)
         return [Sample(0, first.target.anonymous, offset + k) for k in range(start, self._asked)]

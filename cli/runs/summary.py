@@ -90,11 +90,11 @@ def _listed(indices: Sequence[int]) -> str:
 
 
 def _table(structures: Sequence[Atoms]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     ranked = any("rank" in atoms.info for atoms in structures)
     sources = any("source" in atoms.info for atoms in structures)
     own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
-    for name in ("sample", "formula", *own, "space group", "e_hull", "g/cm³", "Å³/atom", "nearest Å", "valid"):
+    for name in ("sample", "formula", *own, "space group", "e_hull", "g/cm³", "Å³/atom", "min Å", "valid"):
         left = name in ("formula", "source", "space group", "valid")
         table.add_column(name, justify="left" if left else "right", no_wrap=name != "formula")
     for atoms in structures:
