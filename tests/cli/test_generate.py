@@ -36,13 +36,13 @@ def generate(*args: str) -> None:
 
 def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "a.extxyz"
-    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "3", "-o", str(out)]
+    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "20", "-o", str(out)]
     main(arguments)
     printed, found = capsys.readouterr(), read(out, ":")
     assert "template" in printed.out and "diffusion" in printed.out
     assert "e_hull" in printed.out and all("e_hull_predicted" in atoms.info for atoms in found[:4])
     assert all("Ra" in atoms.info["e_hull_missing"] for atoms in found[4:])
-    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=3)
+    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
     assert found[0].info["spacegroup"] == 221

@@ -57,7 +57,8 @@ def test_volumes_are_the_relaxers_and_nothing_else_is(generator: Generator) -> N
 
 
 def test_the_seed_changes_nothing_but_what_the_model_draws(generator: Generator) -> None:
-    first, second = (generator.generate("MgO", n=2, seed=seed) for seed in (1, 2))
+    likeliest = Generator(generator.source, order_by="likelihood")  # otherwise the model may replace some
+    first, second = (likeliest.generate("MgO", n=2, seed=seed) for seed in (1, 2))
     assert all((a.positions == b.positions).all() for a, b in zip(first, second, strict=True))
 
 
