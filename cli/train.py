@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import ClassVar
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """Seconds of a time such as 6h, 30m, 90s or 90.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or not positive.
+    """
+    number, factor = (text[:-1], _UNITS[text[-1]]) if text[-1:] in _UNITS else (text, 1)
+    try:
+        found = float(number) * factor
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 6h, 30m or 90s")
+    return found
 
 
 class CLICommand:
     """Train a network from a recipe.
 
     DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the
-    best on val), metrics.csv and a checkpoint from which --resume goes on exactly.
+    best on val), metrics.csv and a checkpoint from which --resume goes on exactly. SIGTERM ends a run with a
+    validation and a checkpoint.
     """
 
     FLAGS: ClassVar[dict[str, str]] = {"targets": "--target"}
@@ -27,6 +47,13 @@ class CLICommand:
         parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights: a shipped name, or a path")
         parser.add_argument("--steps", type=int, help="optimiser steps in all, instead of the recipe's")
         parser.add_argument(
+            "--time",
+            type=seconds,
+            metavar="TIME",
+            help="at most so long, such as 6h, 30m or 90s: the learning rate falls as the time runs out, and the run "
+            "is validated 20 times. It can be resumed (earlier time counts), but no longer bit for bit",
+        )
+        parser.add_argument(
             "--target", action="append", metavar="COLUMN", help="learn this column of DATA; may be repeated"
         )
         parser.add_argument("--seed", type=int, help="instead of the recipe's")
@@ -34,7 +61,11 @@ class CLICommand:
         parser.add_argument("--devices", default="1", help="Lightning's: how many, or which, devices")
         parser.add_argument("--num-nodes", type=int, default=1, help="Lightning's: machines")
         parser.add_argument("--strategy", default="auto", help="Lightning's: auto, ddp …")
-        parser.add_argument("--precision", choices=["32-true", "bf16-mixed"], help="instead of the recipe's")
+        parser.add_argument(
+            "--precision",
+            choices=["32-true", "bf16-mixed"],
+            help="instead of the recipe's, which is float32 in any case where the processor has no bfloat16",
+        )
 
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

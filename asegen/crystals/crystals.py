@@ -69,6 +69,11 @@ class Crystals:
         return torch.repeat_interleave(index, self.n_atoms, output_size=self.numbers.shape[0])
 
     @cached_property
+    def largest(self) -> int:
+        """Atoms of the largest crystal, known once for all copies of a batch: asking a GPU waits for it."""
+        return int(self.n_atoms.max())
+
+    @cached_property
     def first_atom(self) -> Tensor:
         """(n_crystals,), int64: index of each crystal's first atom."""
         return torch.cumsum(self.n_atoms, 0) - self.n_atoms
@@ -85,23 +90,33 @@ class Crystals:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Crystals:
         """The same crystals on another device or with another floating-point type."""
-        return Crystals(
-            self.cell.to(device=device, dtype=dtype),
-            wrap(self.scaled_positions.to(device=device, dtype=dtype)),  # rounding may send 1 - 1e-17 to 1
-            self.numbers.to(device=device),
-            self.n_atoms.to(device=device),
+        return self._same_sizes(
+            Crystals(
+                self.cell.to(device=device, dtype=dtype),
+                wrap(self.scaled_positions.to(device=device, dtype=dtype)),  # rounding may send 1 - 1e-17 to 1
+                self.numbers.to(device=device),
+                self.n_atoms.to(device=device),
+            )
         )
 
     def replace(
         self, cell: Tensor | None = None, scaled_positions: Tensor | None = None, numbers: Tensor | None = None
     ) -> Crystals:
         """The same crystals with some fields changed; positions are wrapped into [0, 1)."""
-        return Crystals(
-            self.cell if cell is None else cell,
-            self.scaled_positions if scaled_positions is None else wrap(scaled_positions),
-            self.numbers if numbers is None else numbers,
-            self.n_atoms,
+        return self._same_sizes(
+            Crystals(
+                self.cell if cell is None else cell,
+                self.scaled_positions if scaled_positions is None else wrap(scaled_positions),
+                self.numbers if numbers is None else numbers,
+                self.n_atoms,
+            )
         )
+
+    def _same_sizes(self, other: Crystals) -> Crystals:
+        """Crystals with as many atoms, which needn't be counted again."""
+        if "largest" in self.__dict__:
+            other.__dict__["largest"] = self.largest
+        return other
 
     def __getitem__(self, index: int | slice | Tensor) -> Crystals:
         """Selects crystals, on the device.

@@ -117,11 +117,13 @@ def _keys(i: Tensor, j: Tensor, shift: Tensor) -> Tensor:
     """(n,), int64, non-negative: equal for equal rows, in the order of (i, j, shift)."""
     if not len(i):
         return i
-    key = i
-    for column in (j, *shift.T):
-        column = column - column.min()
-        span = int(column.max()) + 1
-        if (int(key.max()) + 1) * span > _LARGEST_KEY:
+    columns = torch.stack([i, j, *shift.T])
+    lowest = columns.amin(1)
+    spans = (columns.amax(1) - lowest + 1).tolist()
+    key, size = columns[0] - lowest[0], spans[0]
+    for column, least, span in zip(columns[1:], lowest[1:], spans[1:], strict=True):
+        if size * span > _LARGEST_KEY:
             key = torch.unique(key, return_inverse=True)[1]
-        key = key * span + column
+            size = len(i)
+        key, size = key * span + (column - least), size * span
     return key

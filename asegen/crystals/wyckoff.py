@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import torch
@@ -66,8 +66,12 @@ def allowed_coordinates(bravais: Tensor) -> Tensor:
     Returns:
         (n, 6), bool.
     """
-    table = torch.tensor([_ALLOWED[name[0]] for name in BRAVAIS], device=bravais.device)
-    return table[bravais]
+    return _allowed_table(bravais.device)[bravais]
+
+
+@cache
+def _allowed_table(device: torch.device) -> Tensor:
+    return torch.tensor([_ALLOWED[name[0]] for name in BRAVAIS], device=device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ def aligned_displacement(crystals: Crystals, noise: Tensor, rounds: int = 2, swa
         (n_atoms_total, 3), fractional, the displacement `x_data − x_noise` of the aligned pair, shortest on the torus
         before a mean of zero over each crystal is restored.
     """
-    batch, n_max = crystals.batch, int(crystals.n_atoms.max())
+    batch, n_max = crystals.batch, crystals.largest
     slot = batch * n_max + torch.arange(len(batch), device=batch.device) - crystals.first_atom[batch]
     start = _dense(noise, slot, len(crystals), n_max)
     goal = _dense(crystals.scaled_positions, slot, len(crystals), n_max)

@@ -35,10 +35,12 @@ from asegen.data.labels import Labels
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError
+from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import (
     cell_to_parameters,
     lie_basis,
     log_coordinates_to_cell,
+    matrix_exp,
     metric_tensor,
     symmetric_basis,
 )
@@ -47,6 +49,8 @@ STEPS = 100
 FIRST_BETA, LAST_BETA = 1e-6, 6e-3
 """Of the positions, in squared fractional coordinates; the first is the published one."""
 LATTICE = LinearSchedule(1e-5, 1e-1, STEPS)
+# Of z-scores, Å and degrees, EMPNN's: Perov-5's angles are all 90°; a deviation of rounding must not become the unit.
+_SMALLEST_STD = (0.1, 0.1, 0.1, 1.0, 1.0, 1.0)
 _SHORTEST = 0.1
 """Å. Principal lengths of predicted cells are kept above: a bad prediction must not end in the logarithm of 0."""
 
@@ -102,18 +106,18 @@ class _Torus:
             raise InputError(f"rules = {rules!r} is not one of {', '.join(RULES)}")
         self.rules, self.jump = RULES[rules], jump
         self.positions = LinearSchedule(FIRST_BETA, last_beta, STEPS)
-        self.parameter_mean = torch.tensor(parameter_mean, dtype=torch.float64)
-        self.parameter_std = torch.tensor(parameter_std, dtype=torch.float64)
+        self._mean, self._std = Constant(parameter_mean), Constant(parameter_std)
+        self.parameter_mean, self.parameter_std = self._mean.values, self._std.values
 
     @staticmethod
     def statistics(crystals: Crystals) -> dict[str, list[float]]:
         """Means and standard deviations of a, b, c (Å), α, β, γ (degrees) of training crystals, for the constructor."""
         parameters = cell_to_parameters(crystals.cell.double())
-        std = parameters.std(0).clamp_min(1e-3)  # all cells may be cubes
+        std = torch.maximum(parameters.std(0), parameters.new_tensor(_SMALLEST_STD))
         return {"parameter_mean": parameters.mean(0).tolist(), "parameter_std": std.tolist()}
 
     def _normalise(self, parameters: Tensor) -> Tensor:
-        return (parameters - self.parameter_mean.to(parameters)) / self.parameter_std.to(parameters)
+        return (parameters - self._mean.to(parameters)) / self._std.to(parameters)
 
     def _position_noise(self, crystals: Crystals, noise: Tensor) -> Tensor:
         if not self.rules.centred:
@@ -209,7 +213,7 @@ class GemsDiff(_Torus):
     @staticmethod
     def _cell(coordinates: Tensor) -> Tensor:
         """(n, 9) to (n, 3, 3), Å: ρ = exp(Σ x_m π_m)."""
-        return torch.linalg.matrix_exp(torch.einsum("bm,mxy->bxy", coordinates, lie_basis(coordinates)))
+        return matrix_exp(torch.einsum("bm,mxy->bxy", coordinates, lie_basis(coordinates)))
 
     @staticmethod
     def _lattice_coordinates(metric: Tensor) -> Tensor:
@@ -233,7 +237,7 @@ class GemsDiffParameters(GemsDiff):
         return lattice
 
     def _metric(self, lattice: Tensor) -> Tensor:
-        parameters = lattice * self.parameter_std.to(lattice) + self.parameter_mean.to(lattice)
+        parameters = lattice * self._std.to(lattice) + self._mean.to(lattice)
         lengths, angles = parameters[:, :3], torch.deg2rad(parameters[:, 3:])
         cosines = torch.diag_embed(torch.ones_like(lengths))
         for m, (p, q) in enumerate([(1, 2), (0, 2), (0, 1)]):
@@ -329,6 +333,7 @@ def _cubes(n_atoms: Tensor, like: Tensor) -> Tensor:
 
 def _log_coordinates(metric: Tensor) -> Tensor:
     """(n, 6): coordinates of `½ log G` in `symmetric_basis`, no principal length below `_SHORTEST`; G (n, 3, 3), Å²."""
-    values, vectors = torch.linalg.eigh(metric)
+    # Many small matrices are decomposed sooner on a CPU, there and back.
+    values, vectors = (part.to(metric.device) for part in torch.linalg.eigh(metric.cpu()))
     logarithms = 0.5 * torch.log(values.clamp_min(_SHORTEST**2))
     return torch.einsum("bxi,bi,byi,mxy->bm", vectors, logarithms, vectors, symmetric_basis(metric))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import cell_to_log_coordinates, log_coordinates_to_cell
 
 
@@ -21,8 +22,8 @@ class LatticeScale:
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self._mean = torch.tensor(mean, dtype=torch.float64)
-        self._std = torch.tensor(std, dtype=torch.float64)
+        self._mean = Constant(mean)
+        self._std = Constant(std)
 
     @staticmethod
     def statistics(crystals: Crystals) -> dict[str, list[float]]:

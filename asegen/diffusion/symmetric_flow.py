@@ -24,6 +24,7 @@ from asegen.data.labels import Labels
 from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_of
+from asegen.geometry.constants import Constant
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import wrap
 from asegen.nn.readouts import crystal_mean
@@ -83,8 +84,8 @@ class SymmetricFlow:
         self._set_prior(bravais_mean, bravais_std)
 
     def _set_prior(self, mean: Sequence[Sequence[float]], std: Sequence[Sequence[float]]) -> None:
-        self._bravais_mean = torch.tensor(mean, dtype=torch.float64)
-        self._bravais_std = torch.tensor(std, dtype=torch.float64)
+        self._bravais_mean = Constant(mean)
+        self._bravais_std = Constant(std)
 
     @classmethod
     def around(

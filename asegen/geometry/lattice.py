@@ -8,11 +8,14 @@ square root `exp(k)` is the cell's canonical orientation: `L = exp(k) Q` with `Q
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from asegen.geometry.series import quadrature_log, series_exp
 
 
 def symmetric_basis(like: Tensor | None = None) -> Tensor:
@@ -26,13 +29,17 @@ def symmetric_basis(like: Tensor | None = None) -> Tensor:
     Returns:
         (6, 3, 3), dimensionless.
     """
+    return _exact_basis(False, like.device, like.dtype) if like is not None else _symmetric_basis()
+
+
+def _symmetric_basis() -> Tensor:
     basis = torch.zeros(6, 3, 3)
     for row, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
         basis[row, a, b] = basis[row, b, a] = 1 / math.sqrt(2)
     basis[3] = torch.diag(torch.tensor([1.0, -1.0, 0.0])) / math.sqrt(2)
     basis[4] = torch.diag(torch.tensor([1.0, 1.0, -2.0])) / math.sqrt(6)
     basis[5] = torch.eye(3) / math.sqrt(3)
-    return basis if like is None else _exact_basis(basis, like)
+    return basis
 
 
 def lie_basis(like: Tensor | None = None) -> Tensor:
@@ -44,16 +51,20 @@ def lie_basis(like: Tensor | None = None) -> Tensor:
     Returns:
         (9, 3, 3), dimensionless.
     """
+    return _exact_basis(True, like.device, like.dtype) if like is not None else _lie_basis()
+
+
+def _lie_basis() -> Tensor:
     rotations = torch.zeros(3, 3, 3)
     for row, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
         rotations[row, a, b], rotations[row, b, a] = 1 / math.sqrt(2), -1 / math.sqrt(2)
-    basis = torch.cat([rotations, symmetric_basis()])
-    return basis if like is None else _exact_basis(basis, like)
+    return torch.cat([rotations, _symmetric_basis()])
 
 
-def _exact_basis(basis: Tensor, like: Tensor) -> Tensor:
-    # Built in float32: renormalised so that it is orthonormal to the precision of `like`.
-    basis = basis.to(like.device, like.dtype)
+@cache
+def _exact_basis(with_rotations: bool, device: torch.device, dtype: torch.dtype) -> Tensor:
+    # Built in float32: renormalised so that it is orthonormal to the precision of `dtype`.
+    basis = (_lie_basis() if with_rotations else _symmetric_basis()).to(device, dtype)
     return basis / torch.linalg.matrix_norm(basis, keepdim=True)
 
 
@@ -101,7 +112,7 @@ def symmetric_exp(matrix: Tensor) -> Tensor:
     Returns:
         (..., 3, 3), symmetric and positive definite.
     """
-    return _SpectralFunction.apply(matrix, False)
+    return series_exp(matrix) if matrix.is_cuda else _SpectralFunction.apply(matrix, False)
 
 
 def symmetric_log(matrix: Tensor) -> Tensor:
@@ -113,7 +124,19 @@ def symmetric_log(matrix: Tensor) -> Tensor:
     Returns:
         (..., 3, 3), symmetric. Not finite where an eigenvalue isn't positive.
     """
-    return _SpectralFunction.apply(matrix, True)
+    return quadrature_log(matrix) if matrix.is_cuda else _SpectralFunction.apply(matrix, True)
+
+
+def matrix_exp(matrix: Tensor) -> Tensor:
+    """Exponential of any matrices.
+
+    Args:
+        matrix: (..., 3, 3), dimensionless.
+
+    Returns:
+        (..., 3, 3).
+    """
+    return series_exp(matrix) if matrix.is_cuda else torch.linalg.matrix_exp(matrix)
 
 
 def metric_tensor(cell: Tensor) -> Tensor:

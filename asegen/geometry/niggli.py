@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from asegen.errors import InputError
+from asegen.geometry.constants import Constant
 
 # |det| below this share of |a||b||c| is rounding noise of float64.
 _SINGULAR = 1e-13
@@ -22,6 +23,7 @@ _MAX_MINKOWSKI_ROUNDS = 200
 # A cell with noise of about this size can go in circles; then a narrower tolerance takes the noise seriously.
 _TOLERANCES = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
 _ROUNDS_PER_TOLERANCE = 40
+_CORNERS = Constant([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
 def check_cells(cell: Tensor) -> None:
@@ -124,7 +126,7 @@ def _minkowski_round(cell: Tensor) -> Tensor | None:
     ac, bc = (a * c).sum(-1), (b * c).sum(-1)
     area = aa * bb - ab * ab
     p, q = torch.floor((ac * bb - bc * ab) / area), torch.floor((bc * aa - ac * ab) / area)
-    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=cell.dtype, device=cell.device)
+    corners = _CORNERS.to(cell)
     pq = torch.stack([p, q], -1)[:, None] + corners
     shorter = ((c[:, None] - pq[..., :1] * a[:, None] - pq[..., 1:] * b[:, None]) ** 2).sum(-1)
     least, corner = shorter.min(-1)

@@ -131,7 +131,7 @@ class _Trunk(nn.Module, ABC):
             (n_crystals, n_max, width) of the atoms, zero where a crystal has fewer; (n_crystals, 2 width) of the
             crystals; (n_atoms_total,), int64, each atom's place among the n_crystals · n_max.
         """
-        batch, n_max = crystals.batch, int(crystals.n_atoms.max())
+        batch, n_max = crystals.batch, crystals.largest
         slot = batch * n_max + torch.arange(len(batch), device=batch.device) - crystals.first_atom[batch]
         size = (len(crystals), n_max)
         numbers = crystals.numbers.new_zeros(size[0] * n_max)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
+from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import cell_to_parameters, metric_tensor, symmetric_log
 
 # Of z-scores, Å and degrees: Perov-5's angles are all 90°, and a deviation of rounding must not become the unit.
@@ -81,8 +82,8 @@ class LatticeLoss:
         if name not in (*LOSSES, *PARAMETER_LOSSES):
             raise InputError(f"loss = {name!r} is not one of {', '.join((*PARAMETER_LOSSES, *LOSSES))}")
         self.name = name
-        self._mean = torch.tensor(mean, dtype=torch.float64)
-        self._std = torch.tensor(std, dtype=torch.float64)
+        self._mean = Constant(mean)
+        self._std = Constant(std)
 
     def scores(self, cell: Tensor) -> Tensor:
         """(n_crystals, 6): z-scored parameters of cells (n_crystals, 3, 3)."""

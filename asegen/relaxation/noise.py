@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
+from asegen.geometry.lattice import matrix_exp
 
 
 def strained(crystals: Crystals, sigma: Tensor, generator: torch.Generator) -> Crystals:
@@ -17,7 +18,7 @@ def strained(crystals: Crystals, sigma: Tensor, generator: torch.Generator) -> C
         generator: source of the noise.
     """
     noise = torch.empty_like(crystals.cell).normal_(generator=generator)
-    return crystals.replace(cell=crystals.cell @ torch.linalg.matrix_exp(sigma[:, None, None] * noise))
+    return crystals.replace(cell=crystals.cell @ matrix_exp(sigma[:, None, None] * noise))
 
 
 def rattled(crystals: Crystals, sigma: Tensor, fractional: bool, generator: torch.Generator) -> Crystals:

@@ -2,6 +2,7 @@
 
 All randomness of step k follows from (seed, k), and the order of batches from (seed, epoch); so a run that was killed
 and resumed from its last checkpoint gives, on the same device, the weights bit for bit that it would have given anyway.
+That doesn't hold for a run of limited time, whose learning rate follows the clock.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, Orbits
@@ -24,6 +26,7 @@ from asegen.data.shards import load_split
 from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
 from asegen.parallel.files import replacing
+from asegen.training.clock import Clock
 from asegen.training.recipe import Recipe
 from asegen.training.registry import model_class, task_class
 from asegen.training.splits import Split, fitting_split
@@ -33,6 +36,10 @@ CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
 LAST = "last.safetensors"
 METRICS = "metrics.csv"
+
+_READ_EVERY = 20
+"""Steps. Reading a loss waits for the device; on a CPU there is nothing to wait for."""
+_TIMED_VALIDATIONS = 20
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -45,6 +52,8 @@ def train(
     resume: bool = False,
     init: Path | None = None,
     report: Report = lambda step, metrics: None,
+    seconds: float | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, float]:
     """Trains a recipe's network.
 
@@ -59,7 +68,12 @@ def train(
         resume: go on from the checkpoint in `out`, if there is one.
         init: weights to start from. If they were trained for the same task (fine-tuning), the task's statistics are
             taken from them too; from another class of networks, the tensors that fit are.
-        report: called with the step and its metrics after every step.
+        report: called with the step and its metrics after every step; on a GPU after every twentieth.
+        seconds: of training, validations and earlier parts of a resumed run counted. The run ends with the recipe's
+            steps or with these seconds, whichever is sooner, and its learning rate falls accordingly; it is validated
+            20 times instead of every so many steps. The weights depend on the speed of the machine.
+        stop: asked after every step; once it says so the run is validated, kept and left, as a checkpoint from which it
+            can be resumed.
 
     Returns:
         The metrics of the last validation.
@@ -74,10 +88,10 @@ def train(
     torch.manual_seed(recipe.seed)
     labels = task_class(recipe.task).labels
     splits = {name: fitting_split(load_split(data, name), recipe.data, name, labels) for name in ("train", "val")}
-    run = _Run(recipe, splits, fabric, init)
+    run = _Run(recipe, splits, fabric, init, Clock(recipe.optimizer.steps, seconds))
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
-    return run.go(out, report)
+    return run.go(out, report, stop)
 
 
 class _Loss(nn.Module):
@@ -110,9 +124,11 @@ class _Loss(nn.Module):
 class _Run:
     """State of one training run."""
 
-    def __init__(self, recipe: Recipe, splits: dict[str, Split], fabric: Fabric, init: Path | None) -> None:
-        self.recipe, self.fabric = recipe, fabric
-        self.train_set, self.val_set = (splits[name].to(fabric.device) for name in ("train", "val"))
+    def __init__(
+        self, recipe: Recipe, splits: dict[str, Split], fabric: Fabric, init: Path | None, clock: Clock
+    ) -> None:
+        self.recipe, self.fabric, self.clock = recipe, fabric, clock
+        self.train_set, self.val_set = splits["train"], splits["val"]  # each batch goes to the device by itself
         header, tensors = read_tensors(init) if init is not None else ({}, {})
         self.task_options = _task_options(recipe, header, splits["train"])
         self.task = task_class(recipe.task)(**self.task_options)
@@ -126,42 +142,66 @@ class _Run:
         self.network = network.to(fabric.device)
         o = recipe.optimizer
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=o.learning_rate, betas=(0.9, o.beta2), weight_decay=o.weight_decay
+            self.network.parameters(), lr=o.learning_rate, betas=(0.9, o.beta2), weight_decay=o.weight_decay, fused=True
         )
         loss = _Loss(self.network, self.task, recipe.precision == "bf16-mixed", recipe.compile)
         self.loss, self.optimizer = fabric.setup(loss, optimizer)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+        self.skipped = torch.zeros((), device=fabric.device)
         self.step, self.best = 0, math.inf
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def go(self, out: Path, report: Report) -> dict[str, float]:
+    def go(self, out: Path, report: Report, stop: Callable[[], bool]) -> dict[str, float]:
         metrics: dict[str, float] = {}
-        total = self.recipe.optimizer.steps
-        for batch in self._batches(total):
+        self.clock.start()
+        self._look_at_the_clock()
+        for batch in self._batches():
             losses = self._advance(batch)
-            report(self.step, losses)
-            if self.step % self.recipe.validate_every == 0 or self.step == total:
-                metrics = {f"train_{name}": value for name, value in losses.items()}
+            validated = self.progress
+            self._look_at_the_clock(stop())
+            last = self.stopped or self.progress >= 1
+            if last or self.step % self._read_every == 0:
+                read = {name: float(value) for name, value in losses.items()}
+                report(self.step, read)
+            if last or self._validation_is_due(validated):
+                started = self.clock.elapsed
+                metrics = {f"train_{name}": float(value) for name, value in losses.items()}
                 metrics |= {f"val_{name}": value for name, value in self.validate().items()}
                 self._keep(out, metrics)
+                self.clock.reserve = self.clock.elapsed - started
                 report(self.step, metrics)
         return metrics
 
-    def _batches(self, total: int) -> Iterator[Split]:
+    @property
+    def _read_every(self) -> int:
+        return 1 if self.fabric.device.type == "cpu" else _READ_EVERY
+
+    def _validation_is_due(self, before: float) -> bool:
+        if self.clock.seconds is None:
+            return self.step % self.recipe.validate_every == 0
+        return int(self.progress * _TIMED_VALIDATIONS) > int(before * _TIMED_VALIDATIONS)
+
+    def _look_at_the_clock(self, stop: bool = False) -> None:
+        """How far the run is, for all processes of a parallel run alike."""
+        self.progress, self.stopped = self.clock.progress(self.step), stop
+        if self.fabric.world_size > 1:
+            self.progress, self.stopped = self.fabric.broadcast((self.progress, self.stopped))
+
+    def _batches(self) -> Iterator[Split]:
         """The batches from the current step on; each process of a parallel run takes every world_size-th."""
         rank, world = self.fabric.global_rank, self.fabric.world_size
-        n_atoms = self.train_set.crystals.n_atoms.cpu()
+        n_atoms = self.train_set.crystals.n_atoms
         first = 0  # step at which the epoch starts
         epoch = 0
-        while self.step < total:
+        while self.progress < 1 and not self.stopped:
             generator = torch.Generator().manual_seed(self._seed(epoch, 1))
             indices = batches_by_atoms(n_atoms, self.recipe.data.atom_budget, generator)
             per_process = max(len(indices) // world, 1)
             for k in range(self.step - first, per_process):
-                if self.step >= total:
+                if self.progress >= 1 or self.stopped:
                     return
-                yield self.train_set.take(indices[(k * world + rank) % len(indices)])
+                yield self.train_set.take(indices[(k * world + rank) % len(indices)]).to(self.fabric.device)
             first += per_process
             epoch += 1
 
@@ -172,10 +212,10 @@ class _Run:
     def _seed(self, counter: int, stream: int) -> int:
         return ((self.recipe.seed * 4 + stream) << 40) + counter
 
-    def _advance(self, batch: Split) -> dict[str, float]:
+    def _advance(self, batch: Split) -> dict[str, Tensor]:
         o = self.recipe.optimizer
         for group in self.optimizer.param_groups:
-            group["lr"] = o.learning_rate * _rate(self.step, o.steps, o.warmup_steps, o.decay_fraction)
+            group["lr"] = o.learning_rate * _rate(self.step, self.progress, o.warmup_steps, o.decay_fraction)
         generator = torch.Generator(self.fabric.device)
         generator.manual_seed(self._seed(self.step * self.fabric.world_size + self.fabric.global_rank, 2))
         with torch.random.fork_rng(devices=[]):
@@ -184,21 +224,23 @@ class _Run:
         self.optimizer.zero_grad()
         self.fabric.backward(losses["loss"])
         norm = self.fabric.clip_gradients(self.loss, self.optimizer, max_norm=o.clip, error_if_nonfinite=False)
-        # One bad batch must not destroy hours of work: a step without a finite gradient is left out, and counted.
-        finite = bool(torch.isfinite(norm)) if norm is not None else True
-        if finite:
-            self.optimizer.step()
-            self._update_average()
+        # One bad batch must not destroy hours of work: a step without a finite gradient is left out, and counted. The
+        # optimiser is told by the flag of gradient scalers, so that nothing waits for the device.
+        bad = (~torch.isfinite(norm)).float() if norm is not None else torch.zeros_like(self.skipped)
+        self.optimizer.optimizer.found_inf = bad
+        self.optimizer.step()
+        self.skipped += bad
+        self._update_average()
         self.step += 1
-        return {name: float(value.detach()) for name, value in losses.items()} | {"skipped": float(not finite)}
+        return {name: value.detach() for name, value in losses.items()} | {"skipped": self.skipped}
 
     @torch.no_grad()
     def _update_average(self) -> None:
         # Early on the average would be dominated by the random start: it begins as a plain mean.
         decay = min(self.recipe.optimizer.ema, (1 + self.step) / (10 + self.step))
-        for name, value in self.network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.average[name].lerp_(value, 1 - decay)
+        names = [name for name, value in self.average.items() if value.dtype.is_floating_point]
+        current = self.network.state_dict()
+        get_ema_multi_avg_fn(decay)([self.average[name] for name in names], [current[name] for name in names], None)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -208,9 +250,9 @@ class _Run:
         self.network.eval()
         generator = torch.Generator(self.fabric.device).manual_seed(0)
         sums: dict[str, float] = {}
-        indices = batches_by_atoms(self.val_set.crystals.n_atoms.cpu(), self.recipe.data.atom_budget, None)
+        indices = batches_by_atoms(self.val_set.crystals.n_atoms, self.recipe.data.atom_budget, None)
         for index in indices:
-            losses = self._losses(self.val_set.take(index), generator)
+            losses = self._losses(self.val_set.take(index).to(self.fabric.device), generator)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(index)
         self.network.load_state_dict(current)
@@ -239,6 +281,7 @@ class _Run:
             "max_atoms": int(self.train_set.crystals.n_atoms.max()),
             "recipe": self.recipe.as_written(),
             "steps": self.step,
+            "seconds": round(self.clock.elapsed, 1),
             "metrics": metrics,
         }
 
@@ -270,6 +313,7 @@ class _Run:
             entries.setdefault(int(index), {})[name] = value
         self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
         self.step, self.best = header["step"], header["best"]
+        self.clock.before = header.get("seconds", 0.0)  # older checkpoints don't know
 
     def _write_metrics(self, path: Path, metrics: dict[str, float]) -> None:
         """Adds a row; rows of steps that a resumed run makes again are replaced."""
@@ -308,11 +352,10 @@ def _initialise(network: nn.Module, recipe: Recipe, header: dict[str, Any], tens
     load_weights(network, tensors, header["name"])
 
 
-def _rate(step: int, steps: int, warmup: int, decay_fraction: float) -> float:
-    """Factor of the learning rate: linear warm-up, constant, linear decay."""
+def _rate(step: int, progress: float, warmup: int, decay_fraction: float) -> float:
+    """Factor of the learning rate: linear warm-up, constant, linear decay over the last share of the run."""
     rise = min((step + 1) / warmup, 1.0) if warmup else 1.0
-    length = decay_fraction * steps
-    fall = min((steps - step) / length, 1.0) if length else 1.0
+    fall = min((1 - progress) / decay_fraction, 1.0) if decay_fraction else 1.0
     return rise * fall
 
 
@@ -321,5 +364,5 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe less the number of steps, which a resumed run may change."""
-    return {**recipe, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}
+    """A recipe less the number of steps and the precision, which a resumed run may change."""
+    return {**recipe, "precision": None, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}

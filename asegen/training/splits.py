@@ -31,9 +31,15 @@ class Split(NamedTuple):
     symmetry: SymmetricBatch | None = None
 
     def to(self, device: torch.device) -> Split:
-        """The same on a device."""
-        symmetry = self.symmetry and self.symmetry.to(device)
-        return Split(self.crystals.to(device), self.targets.to(device), self.per_site, symmetry)
+        """The same on a device; a GPU's work isn't waited for."""
+        c = self.crystals
+        crystals = Crystals(*(_sent(part, device) for part in (c.cell, c.scaled_positions, c.numbers, c.n_atoms)))
+        crystals.__dict__["largest"] = c.largest  # counted here, where nothing has to be waited for
+        symmetry = self.symmetry
+        if symmetry is not None:
+            fields = {name: _sent(part, device) for name, part in symmetry.tensors().items()}
+            symmetry = SymmetricBatch.of_tensors(fields)
+        return Split(crystals, _sent(self.targets, device), self.per_site, symmetry)
 
     def take(self, index: Tensor) -> Split:
         """The chosen crystals with their targets; `index` may be on any device."""
@@ -45,6 +51,13 @@ class Split(NamedTuple):
     def labels(self) -> tuple[Tensor | Orbits | Numbers, ...]:
         """What a task is given beyond the crystals: the targets, where there are any, or the symmetry."""
         return (self.targets,) if self.targets.shape[1] else self.symmetry or ()
+
+
+def _sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on a device; to a GPU by way of pinned memory, from which it is fetched while the program goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, labels: Labels = "targets") -> Split:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import signal
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lightning.fabric import Fabric
@@ -12,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from asegen.errors import InputError
 from asegen.training.loop import WEIGHTS, train
+from asegen.training.machine import has_bfloat16, keep_freed_memory
 from asegen.training.recipe import load_recipe
 
 
@@ -24,7 +29,9 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
 
     Raises:
         InputError: a bad recipe, data folder or device.
+        SystemExit: with code 143 after SIGTERM.
     """
+    keep_freed_memory()
     recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
     try:
         fabric = Fabric(
@@ -38,11 +45,14 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
         raise InputError(f"the device can't be used: {error}") from None
     warnings.filterwarnings("ignore", module="lightning")
     console = Console(stderr=True)
+    if args.precision is None and recipe.precision == "bf16-mixed" and not has_bfloat16(fabric.device):
+        recipe = dataclasses.replace(recipe, precision="32-true")
+        console.print("in float32: the processor has no bfloat16")
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
+    with _asked_to_stop() as stop, Progress(*columns, console=console, disable=not fabric.is_global_zero) as progress:
         task = progress.add_task("training", total=recipe.optimizer.steps, speed="")
 
         def report(step: int, metrics: dict[str, float]) -> None:
@@ -53,6 +63,26 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
             else:
                 progress.update(task, speed=f"loss {metrics['loss']:.3f}")
 
-        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report)
+        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop)
+        stopped = stop()
     if fabric.is_global_zero:
         console.print(f"weights: {Path(args.out) / WEIGHTS}")
+    if stopped:
+        console.print("asegen: terminated; go on with --resume")
+        raise SystemExit(143)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM has come; the second one ends the program at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGTERM, before)
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -17,7 +17,7 @@ from asegen.models.checkpoint import read_tensors
 from asegen.trained.samplers import load_generator
 from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
-from asegen.training.registry import TASKS
+from asegen.training.registry import TASKS, task_class
 
 
 def recipe(**changes: object) -> Recipe:
@@ -185,3 +185,55 @@ def test_targets_reach_the_task_beside_their_crystals(
     assert len(seen[:, 0].unique()) == 23
     with pytest.raises(InputError, match="no column 'gap'; it has: double, edge"):
         train(recipe(data={"targets": ["gap"]}), tmp_path / "data", tmp_path / "other", fabric())
+
+
+def test_a_run_ends_with_its_time_and_its_rate_falls(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("asegen.training.clock.time.monotonic", lambda: now[0])
+    steps: list[int] = []
+
+    def tick(step: int, metrics: dict[str, float]) -> None:
+        if "loss" in metrics:
+            now[0] += 1.0  # a step takes a second
+            steps.append(step)
+
+    train(recipe(optimizer={"steps": 1000}), shards, tmp_path / "run", fabric(), report=tick, seconds=40.0)
+    assert 38 <= steps[-1] <= 41
+    with (tmp_path / "run" / METRICS).open() as file:
+        rows = list(csv.DictReader(file))
+    assert 18 <= len(rows) <= 21 and int(rows[-1]["step"]) == steps[-1]
+    assert read_tensors(tmp_path / "run" / WEIGHTS)[0]["seconds"] <= 42
+    # Resumed, the earlier time counts; a run whose time is over does nothing more.
+    train(recipe(optimizer={"steps": 1000}), shards, tmp_path / "run", fabric(), True, report=tick, seconds=40.0)
+    assert steps[-1] <= 42
+    train(recipe(optimizer={"steps": 1000}), shards, tmp_path / "run", fabric(), True, report=tick, seconds=50.0)
+    assert 47 <= steps[-1] <= 52
+
+
+def test_a_run_that_is_stopped_can_be_resumed(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), shards, tmp_path / "whole", fabric())
+    asked = iter([False] * 6 + [True] * 50)
+    train(recipe(), shards, tmp_path / "parts", fabric(), stop=lambda: next(asked))
+    assert read_tensors(tmp_path / "parts" / CHECKPOINT)[0]["step"] == 7
+    train(recipe(), shards, tmp_path / "parts", fabric(), resume=True)
+    whole, parts = (read_tensors(tmp_path / run / CHECKPOINT)[1] for run in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+
+
+def test_a_step_without_a_finite_gradient_is_left_out(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = task_class("TorusFlow").loss
+    calls = [0]
+
+    def loss(self: object, model: Callable, crystals: Crystals, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        calls[0] += 1
+        factor = torch.nan if calls[0] == 2 else 1.0
+        return {name: value * factor for name, value in original(self, model, crystals, generator).items()}
+
+    monkeypatch.setattr(task_class("TorusFlow"), "loss", loss)
+    final = train(recipe(optimizer={"steps": 3}), shards, tmp_path / "run", fabric())
+    assert final["train_skipped"] == 1
+    assert all(torch.isfinite(t).all() for t in read_tensors(tmp_path / "run" / CHECKPOINT)[1].values())

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from asegen.errors import InputError
-from asegen.geometry.lattice import symmetric_exp, symmetric_log
+from asegen.geometry.lattice import matrix_exp, symmetric_exp, symmetric_log
 from asegen.nn.vector_fields import angle_field, length_field, outer
 
 EdgeField = Callable[[Tensor, Tensor], Tensor]
@@ -194,7 +194,7 @@ def strain_of(action: Tensor, rule: str, is_symmetric: bool) -> Tensor:
     if rule == "exact" and is_symmetric:
         return (action + action.mT) / 2
     if rule == "exact":
-        factor = torch.linalg.matrix_exp(action)
+        factor = matrix_exp(action)
     else:
         factor = action + torch.eye(3, dtype=action.dtype, device=action.device)
     return 0.5 * symmetric_log(factor @ factor.mT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,11 @@ _NEAREST, _FARTHEST = 0.15, 12.0  # Å, ends of the grid of ln r
 # Order of the six components xx, yy, zz, xy, xz, yz in a symmetric matrix.
 _SYMMETRIC = (0, 3, 4, 3, 1, 5, 4, 5, 2)
 N_INVARIANTS = 6
+
+
+@cache
+def _symmetric(device: torch.device) -> Tensor:
+    return torch.tensor(_SYMMETRIC, device=device)
 
 
 class LogGaussians(nn.Module):
@@ -183,7 +189,7 @@ class MomentLayer(nn.Module):
     def _moments(self, summed: Tensor) -> Moments:
         """From (n_atoms_total, 10, width)."""
         p, q = self.vectors(summed[:, 1:4]).chunk(2, dim=-1)
-        matrices = self.matrices(summed[:, 4:])[:, _SYMMETRIC, :]
+        matrices = self.matrices(summed[:, 4:]).index_select(1, _symmetric(summed.device))
         first, second = matrices.view(len(summed), 3, 3, 2 * self.channels).chunk(2, dim=-1)
         product = (first[:, :, :, None] * second[:, None]).sum(2)
         return Moments(summed[:, 0], p, q, first, second, product)
