@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCom, FixSymmetry
-from ase.filters import Filter, StrainFilter, UnitCellFilter
+from ase.filters import Filter, OptimizableFilter, StrainFilter, UnitCellFilter
+from ase.optimize.optimize import OptimizableAtoms
 from ase.spacegroup.symmetrize import prep_symmetry
+from ase.utils.abc import Optimizable
 
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom, Symmetry
@@ -154,30 +157,45 @@ class StrainMask:
         return free - mean if self.constant_volume else free
 
 
-def unwrap_filter(
-    target: Atoms | Filter, constraints: RelaxationConstraints
-) -> tuple[Atoms, RelaxationConstraints, StrainMask | None]:
-    """The Atoms inside a cell filter, with what the filter holds fixed.
+class Unwrapped(NamedTuple):
+    """What an optimiser was given: the crystal, and what of it may move by itself.
+
+    Attributes:
+        crystal: the Atoms themselves.
+        cell: whether it was a cell filter, so that the cell moves.
+        positions: whether atoms may move within the cell.
+        strains: those that the filter allows; None where it allows all.
+    """
+
+    crystal: Atoms
+    cell: bool
+    positions: bool
+    strains: StrainMask | None
+
+
+def unwrap(target: Atoms | Filter | Optimizable) -> Unwrapped:
+    """The Atoms inside a cell filter, with what the filter lets move.
 
     Args:
-        target: Atoms, `UnitCellFilter` or one derived from it such as `FrechetCellFilter`, or `StrainFilter`.
-        constraints: those asked for beside the filter.
-
-    Returns:
-        The Atoms, all constraints, and the strains that the filter allows; None where it allows all.
+        target: Atoms, `UnitCellFilter` or one derived from it such as `FrechetCellFilter`, `StrainFilter`, or ASE's
+            `OptimizableAtoms` or `OptimizableFilter` around one of these.
 
     Raises:
         InputError: another filter, or one with a pressure, which the network doesn't know.
     """
+    if isinstance(target, OptimizableAtoms):
+        target = target.atoms
+    elif isinstance(target, OptimizableFilter):
+        target = target.filterobj
     if isinstance(target, Atoms):
-        return target, constraints, None
+        return Unwrapped(target, cell=False, positions=True, strains=None)
     if isinstance(target, UnitCellFilter):
         if target.scalar_pressure:
             raise InputError("a learned relaxer knows no pressure: scalar_pressure must be 0")
         strains = StrainMask(np.asarray(target.mask, float), target.hydrostatic_strain, target.constant_volume)
-        return target.atoms, constraints, strains
+        return Unwrapped(target.atoms, cell=True, positions=True, strains=strains)
     if isinstance(target, StrainFilter):
         voigt = np.asarray(target.mask, float)
         mask = voigt[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
-        return target.atoms, replace(constraints, fix_positions=True), StrainMask(mask)
+        return Unwrapped(target.atoms, cell=True, positions=False, strains=StrainMask(mask))
     raise InputError(f"{type(target).__name__} can't be relaxed; pass Atoms, a cell filter, or a StrainFilter")

@@ -143,6 +143,10 @@ class PropertyCalculator(Calculator):
             raise InputError(f"{model} reduces cells first: its energy has no forces on the atoms given")
         self._forces = forces
 
+    def __repr__(self) -> str:
+        """The model, and whether it offers forces."""
+        return f"{type(self).__name__}({self.predictor.name!r}, forces={self._forces})"
+
     def calculate(
         self,
         atoms: Atoms | None = None,

@@ -17,13 +17,13 @@ def rough(name: str, prototype: str, a: float, seed: int) -> object:
 
 
 nacl = rough("NaCl", "rocksalt", 5.2, seed=0)
-with LearnedRelaxer(nacl, logfile="-") as relaxer:
+with LearnedRelaxer(nacl, logfile="-", cell=True) as relaxer:
     relaxer.run(fmax=0.05, steps=20)
 print(f"NaCl: a = {(4 * nacl.cell.volume) ** (1 / 3):.3f} Å (measured: 5.640), {relaxer.status}")
 
 mgo = bulk("MgO", "rocksalt", a=4.6)
 mgo.set_constraint(FixSymmetry(mgo))
-LearnedRelaxer(mgo, logfile=None).run()
+LearnedRelaxer(mgo, logfile=None, cell=True).run()
 print(f"MgO: a = {(4 * mgo.cell.volume) ** (1 / 3):.3f} Å (measured: 4.212), symmetry kept")
 
 kinds = [("NaCl", "rocksalt", 5.6), ("GaAs", "zincblende", 5.6), ("CsCl", "cesiumchloride", 4.1), ("Cu", "fcc", 3.6)]

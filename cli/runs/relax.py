@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ase import Atoms
+from rich import box
+from rich.markup import escape
+from rich.table import Table
 
 from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console
+from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
@@ -29,10 +32,13 @@ UNREADABLE = "unreadable"
 
 _LEFT_OUT = (UNREADABLE, REFUSED, NO_CELL, NOT_FINITE, FAILED)
 _FRAMES_AT_ONCE = 500
+_ROWS = 20
+"""Of the table on the terminal."""
+_CONSTANTS = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 class _Outcome(NamedTuple):
-    """A row of the table of statuses; fmax in Å, empty where it isn't known."""
+    """What the table of statuses says of a frame; fmax in Å; numbers are empty where they aren't known."""
 
     source: str
     row: int
@@ -42,6 +48,9 @@ class _Outcome(NamedTuple):
     steps: int
     fmax: str
     strain: str
+    formula: str
+    after: tuple[str, ...]  # a, b, c in Å, α, β, γ in degrees, of the cell as the file gives it
+    before: tuple[str, ...]
 
 
 def run_relaxation(args: argparse.Namespace) -> None:
@@ -71,6 +80,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
     if not done:
         raise InputError(f"none of {len(outcomes)} structures could be relaxed; nothing is written")
     write_whole(done, out, kind)
+    _show([outcome for outcome in outcomes if outcome.status not in _LEFT_OUT])
     message_console().print(_summary(outcomes, time.monotonic() - began, f"{len(done)} in {out}"))
 
 
@@ -110,7 +120,17 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
 def _outcome(frame: Frame, record: Relaxation) -> _Outcome:
     known = record.fmax == record.fmax
     sizes = (f"{record.fmax:.4f}", f"{record.strain:.4f}") if known else ("", "")
-    return _Outcome(frame.source, frame.row, frame.id, record.status, record.reason, record.steps, *sizes)
+    after, before = _constants(record, record.atoms), _constants(record, frame.atoms)
+    formula = record.atoms.get_chemical_formula("metal")
+    about = (frame.source, frame.row, frame.id, record.status, record.reason, record.steps)
+    return _Outcome(*about, *sizes, formula, after, before)
+
+
+def _constants(record: Relaxation, atoms: object) -> tuple[str, ...]:
+    if record.status in _LEFT_OUT or not isinstance(atoms, Atoms):
+        return ("",) * len(_CONSTANTS)
+    lengths, angles = atoms.cell.lengths(), atoms.cell.angles()
+    return (*(f"{length:.4f}" for length in lengths), *(f"{angle:.2f}" for angle in angles))
 
 
 def _line(outcome: _Outcome) -> str:
@@ -125,8 +145,27 @@ def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
     return atoms
 
 
+def _show(outcomes: Sequence[_Outcome]) -> None:
+    """Lattice constants before and after, of the first few."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("id", "formula", "status", ""):
+        table.add_column(name)
+    for name in ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for outcome in outcomes[:_ROWS]:
+        texts = map(escape, (outcome.id, outcome.formula, outcome.status))
+        pairs = zip(outcome.before, outcome.after, strict=True)
+        table.add_row(*texts, "before\nafter", *(f"{before}\n{after}" for before, after in pairs))
+    console = output_console()
+    console.print(table)
+    if len(outcomes) > _ROWS:
+        console.print(f"… and {len(outcomes) - _ROWS} more")
+
+
 def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:
     with replacing(place) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_Outcome._fields)
-        writer.writerows([csv_cell(value) for value in outcome] for outcome in outcomes)
+        names = [name for name in _Outcome._fields if name not in ("after", "before")]
+        writer.writerow([*names, *_CONSTANTS, *(f"{name}_before" for name in _CONSTANTS)])
+        for *values, after, before in outcomes:
+            writer.writerow([csv_cell(value) for value in (*values, *after, *before)])

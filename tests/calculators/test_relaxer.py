@@ -75,7 +75,7 @@ def group(atoms: Atoms, symprec: float = 1e-4) -> int:
 def test_run_irun_attach_logfile_and_trajectory(tmp_path: Path) -> None:
     atoms, log = bulk("Cu", a=3.6), io.StringIO()
     seen: list[float] = []
-    with LearnedRelaxer(atoms, logfile=log, trajectory=tmp_path / "a.traj", model=known()) as relaxer:
+    with LearnedRelaxer(atoms, logfile=log, trajectory=tmp_path / "a.traj", model=known(), cell=True) as relaxer:
         relaxer.attach(lambda: seen.append(atoms.cell.volume))
         assert relaxer.run(fmax=0.01, steps=30, cell_max=1e-3) is True
     assert relaxer.status == "converged" and not relaxer.reason
@@ -85,7 +85,7 @@ def test_run_irun_attach_logfile_and_trajectory(tmp_path: Path) -> None:
     np.testing.assert_allclose([f.cell.volume for f in frames], seen)
     lines = log.getvalue().splitlines()
     assert len(lines) == relaxer.nsteps + 2 and lines[-1].startswith("LearnedRelaxer:")
-    again = LearnedRelaxer(bulk("Cu", a=3.6), logfile=None, model=known())
+    again = LearnedRelaxer(bulk("Cu", a=3.6), logfile=None, model=known(), cell=True)
     states = list(again.irun(steps=2))
     assert states == [False, False, False] and again.status == "out of steps" and again.nsteps == 2
     assert again.run(steps=50, cell_max=1e-3) and again.nsteps > 2  # goes on where it was
@@ -94,10 +94,10 @@ def test_run_irun_attach_logfile_and_trajectory(tmp_path: Path) -> None:
 
 def test_restart_goes_on_with_the_count_and_the_first_volume(tmp_path: Path) -> None:
     atoms, file = bulk("Cu", a=3.6), tmp_path / "state.json"
-    first = LearnedRelaxer(atoms, restart=file, logfile=None, model=known(), volume_factor=1.4)
+    first = LearnedRelaxer(atoms, restart=file, logfile=None, model=known(), volume_factor=1.4, cell=True)
     first.run(steps=1)
     volume = atoms.cell.volume
-    second = LearnedRelaxer(atoms, restart=file, logfile=None, model=known(), volume_factor=1.4)
+    second = LearnedRelaxer(atoms, restart=file, logfile=None, model=known(), volume_factor=1.4, cell=True)
     assert second.nsteps == 1
     assert not second.run(steps=1)
     assert second.status == "volume" and "1.4" in second.reason
@@ -110,7 +110,7 @@ def test_restart_goes_on_with_the_count_and_the_first_volume(tmp_path: Path) -> 
 def test_the_network_is_asked_once_per_state() -> None:
     relaxer, calls = known(), []
     relaxer._model.register_forward_hook(lambda *args: calls.append(1))
-    LearnedRelaxer(bulk("Cu", a=3.6), logfile=io.StringIO(), model=relaxer).run(steps=4, cell_max=0.0)
+    LearnedRelaxer(bulk("Cu", a=3.6), logfile=io.StringIO(), model=relaxer, cell=True).run(steps=4, cell_max=0.0)
     assert len(calls) == 5
 
 
@@ -124,6 +124,42 @@ def test_atoms_keep_what_they_carry_and_are_not_wrapped() -> None:
     assert atoms.info["key"] == "value" and atoms.arrays["tags"][5] == 5
 
 
+def test_two_atoms_at_one_place_are_invalid_as_in_a_batch() -> None:
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    atoms.append(atoms[0])
+    (record,) = relax_structures(atoms, known(atoms.cell.volume / 9))
+    relaxer = LearnedRelaxer(atoms, logfile=None, model=known(atoms.cell.volume / 9), cell=True)
+    assert relaxer.run() is False and not relaxer.converged()
+    assert (relaxer.status, relaxer.reason) == (record.status, record.reason) == ("invalid", record.reason)
+    assert relaxer.reason.startswith("overlapping") and relaxer.nsteps == record.steps == 0
+    moving = LearnedRelaxer(atoms, logfile=None, model=known(), cell=True)
+    assert not moving.run(steps=2, cell_max=0.0) and moving.status == "invalid" and moving.nsteps == 2
+
+
+def test_a_step_is_shortened_to_maxstep() -> None:
+    for shift in (0.0, 0.2):
+        free, short = (bulk("NaCl", "rocksalt", a=5.0) for _ in range(2))
+        LearnedRelaxer(free, logfile=None, model=known(40.0, shift), cell=True).run(steps=1)
+        relaxer = LearnedRelaxer(short, logfile=None, model=known(40.0, shift), cell=True, maxstep=0.05)
+        relaxer.run(steps=1)
+        ends = np.linalg.norm(short.cell.array - bulk("NaCl", "rocksalt", a=5.0).cell.array, axis=1)
+        assert 0 < ends.max() < 0.051
+        assert np.abs(free.cell.array - bulk("NaCl", "rocksalt", a=5.0).cell.array).max() > 0.2
+        if shift:
+            before = bulk("NaCl", "rocksalt", a=5.0).get_scaled_positions()
+            moved = (short.get_scaled_positions() - before + 0.5) % 1 - 0.5
+            assert 0.03 < np.linalg.norm(moved @ bulk("NaCl", "rocksalt", a=5.0).cell.array, axis=1).max() < 0.051
+
+
+def test_representations_say_what_it_is() -> None:
+    relaxer = LearnedRelaxer(bulk("Cu", a=3.6), logfile=None, model=known(), cell=True)
+    assert repr(relaxer) == "LearnedRelaxer(Cu, model='test', new)"
+    relaxer.run()
+    assert repr(relaxer) == f"LearnedRelaxer(Cu, model='test', converged after {relaxer.nsteps} steps)"
+    (record,) = relax_structures(bulk("Cu", a=3.6), known())
+    assert "0x" not in repr(record) and "converged" in repr(record)
+
+
 # -- constraints -------------------------------------------------------------------------------------------------------
 
 
@@ -131,7 +167,7 @@ def test_fixed_atoms_keep_their_place_in_the_cell(network: Relaxer) -> None:
     atoms = rutile(2)
     atoms.set_constraint([FixAtoms([0, 3]), FixCom()])
     before = atoms.get_scaled_positions()
-    LearnedRelaxer(atoms, logfile=None, model=network).run(steps=3)
+    LearnedRelaxer(atoms, logfile=None, model=network, cell=True).run(steps=3)
     after = atoms.get_scaled_positions()
     np.testing.assert_allclose(after[[0, 3]], before[[0, 3]], atol=1e-12)
     assert np.abs(after[1] - before[1]).max() > 1e-4
@@ -155,16 +191,16 @@ def test_the_space_group_is_kept(network: Relaxer, by: str) -> None:
     if by == "batch":
         atoms = relax_structures([atoms], network, keep_symmetry=True, limits=Limits(steps=5))[0].atoms
     else:
-        LearnedRelaxer(atoms, logfile=None, model=network, keep_symmetry=by == "request").run(steps=5)
+        LearnedRelaxer(atoms, logfile=None, model=network, keep_symmetry=by == "request", cell=True).run(steps=5)
     assert group(atoms, 1e-5) == 136
     assert np.abs(atoms.cell.cellpar() - before)[:3].max() > 1e-2
 
 
 def test_a_fixed_cell_stays_and_fixed_positions_too(network: Relaxer) -> None:
-    for fixed in ("cell", "positions"):
+    for fixed, asked_for in (("cell", {}), ("positions", {"cell": True, "fix_positions": True})):
         atoms = rutile(3)
         cell, x = atoms.cell.array.copy(), atoms.get_scaled_positions()
-        LearnedRelaxer(atoms, logfile=None, model=network, **{f"fix_{fixed}": True}).run(fmax=0.0, steps=2)
+        LearnedRelaxer(atoms, logfile=None, model=network, **asked_for).run(fmax=0.0, steps=2)
         assert np.allclose(atoms.cell.array, cell) == (fixed == "cell")
         assert np.allclose(atoms.get_scaled_positions(), x) == (fixed == "positions")
 
@@ -237,7 +273,7 @@ def test_batch_is_single(network: Relaxer) -> None:
     cases = [rutile(1), bulk("NaCl", "rocksalt", a=5.0), rutile(2)]
     together = relax_structures(cases, network, limits=Limits(steps=4))
     for atoms, record in zip(cases, together, strict=True):
-        LearnedRelaxer(atoms, logfile=None, model=network).run(steps=4)
+        LearnedRelaxer(atoms, logfile=None, model=network, cell=True).run(steps=4)
         np.testing.assert_allclose(record.atoms.positions, atoms.positions, atol=1e-5)
         np.testing.assert_allclose(record.atoms.cell.array, atoms.cell.array, atol=1e-5)
 
@@ -293,8 +329,12 @@ def test_in_a_batch_each_bad_structure_gets_its_status_and_the_others_are_done()
 def test_nonsense_is_refused() -> None:
     with pytest.raises(InputError, match="nothing is left"):
         relax_structures([], known(), fix_cell=True, fix_positions=True)
+    with pytest.raises(InputError, match="nothing is left"):
+        LearnedRelaxer(bulk("Cu"), model=known(), fix_positions=True)
     with pytest.raises(InputError, match="symprec"):
         relax_structures([], known(), symprec=0.0)
+    with pytest.raises(InputError, match="maxstep"):
+        LearnedRelaxer(bulk("Cu"), model=known(), maxstep=0.0)
     with pytest.raises(InputError, match="no model"):
         LearnedRelaxer(bulk("Cu"), model="no such model")
     with pytest.raises(InputError, match="not for Denoising or Reconstruction"):

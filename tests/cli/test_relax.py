@@ -103,6 +103,24 @@ def test_options_reach_the_relaxer(tmp_path: Path, weights: str) -> None:
         assert after.info["relax_steps"] == 2
 
 
+def test_lattice_constants_are_shown_before_and_after(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "in.extxyz", [*frames(24), molecule("H2O")])
+    out, status = tmp_path / "out.extxyz", tmp_path / "status.csv"
+    main(["relax", str(tmp_path / "in.extxyz"), "-o", str(out), "--model", weights, "--status", str(status)])
+    *rows, refused = csv.DictReader(status.open())
+    for row, before, after in zip(rows, frames(24), read(out, ":"), strict=True):
+        for suffix, atoms in (("_before", before), ("", after)):
+            found = [float(row[name + suffix]) for name in ("a", "b", "c", "alpha", "beta", "gamma")]
+            np.testing.assert_allclose(found, atoms.cell.cellpar(), atol=0.006)
+        assert row["formula"] == "NaCl"
+    assert refused["formula"] == "H2O" and not refused["a"] and not refused["a_before"]
+    shown = capsys.readouterr().out
+    assert shown.count("before") == shown.count("after") == 20 and "… and 4 more" in shown
+    assert rows[0]["a_before"] in shown and rows[0]["gamma"] in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

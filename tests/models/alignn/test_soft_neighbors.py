@@ -10,7 +10,15 @@ from torch.nn import functional
 
 from asegen.models.alignn.gated_convolution import AngleGatedConvolution, EdgeGatedConvolution
 from asegen.models.alignn.line_graph import line_graph
-from asegen.models.alignn.soft_neighbors import REACH, SoftEdges, fading, nearest_of, soft_neighbors
+from asegen.models.alignn.soft_neighbors import (
+    REACH,
+    SHELL,
+    SoftEdges,
+    fading,
+    kth_distance,
+    nearest_of,
+    soft_neighbors,
+)
 from asegen.nn.gaussians import Gaussians
 from asegen.structures.atoms import crystals_from_atoms
 
@@ -32,12 +40,13 @@ def test_an_atom_reaches_a_fifth_beyond_its_kth_neighbour(k: int) -> None:
     for atoms in structures:
         i, d = neighbor_list("id", atoms, 14.0)
         for atom in range(len(atoms)):
-            near = np.sort(d[i == atom])
-            expected = near[near <= REACH * near[k - 1]]
-            mine = soft.distance[soft.edges.i == start + atom].numpy()
-            np.testing.assert_allclose(mine, expected, atol=1e-9)
+            near = torch.from_numpy(np.sort(d[i == atom]))
+            kth = kth_distance(near, torch.zeros(len(near), dtype=torch.int64), 1, k)
+            expected = near[near <= REACH * kth]
+            mine = soft.distance[soft.edges.i == start + atom]
+            torch.testing.assert_close(mine, expected, atol=1e-9, rtol=0)
             weights = soft.weight[soft.edges.i == start + atom]
-            torch.testing.assert_close(weights, fading(torch.tensor(expected), torch.tensor(near[k - 1])))
+            torch.testing.assert_close(weights, fading(expected, kth.expand_as(expected)))
         start += len(atoms)
 
 
@@ -58,6 +67,35 @@ def test_nearest_of_is_what_a_smaller_k_gives() -> None:
     small = soft_neighbors(crystals, 5)
     torch.testing.assert_close(soft.vector[kept], small.vector)
     torch.testing.assert_close(weight, small.weight)
+
+
+def kth_of(distances: torch.Tensor, k: int) -> torch.Tensor:
+    order = distances.sort()[0]
+    return kth_distance(order, torch.zeros(len(order), dtype=torch.int64), 1, k)[0]
+
+
+def test_the_kth_distance_is_that_of_its_shell_and_near_to_the_kth_anywhere() -> None:
+    shells = torch.tensor([2.0] * 6 + [2.83] * 12 + [3.46] * 8, dtype=torch.float64)
+    for k in range(1, 24):
+        assert float(kth_of(shells, k)) == pytest.approx(float(shells[k - 1]), abs=1e-12)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        near = torch.from_numpy(np.sort(rng.uniform(2.0, 2.5, 40)))
+        assert abs(float(kth_of(near, 12) / near[11]) - 1) < 3 * SHELL
+
+
+def test_the_kth_distance_is_smooth_where_neighbours_change_places() -> None:
+    """Twice differentiable as atoms pass each other; at a shell of equals each has an equal part in the gradient."""
+    shell = torch.full((12,), 2.0, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(kth_of(shell, 8), shell)
+    torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 12))
+    rng = np.random.default_rng(1)
+    start = torch.from_numpy(rng.uniform(2.0, 2.3, 20))
+    way = torch.from_numpy(rng.normal(size=20))
+    torch.autograd.gradcheck(lambda x: kth_of(x, 9), start.requires_grad_(), eps=1e-6, atol=1e-6)
+    path = torch.stack([kth_of(start.detach() + t * way, 9) for t in torch.linspace(-0.1, 0.1, 4001).double()])
+    slope = path.diff() / (0.2 / 4000)
+    assert float(slope.diff().abs().max()) < 0.1  # the kth distance itself jumps by about 1 here
 
 
 def triplets(i: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
