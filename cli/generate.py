@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import ClassVar
 
+from asegen.generation.ranking import ORDERS
 from asegen.generation.sources.registry import SOURCES
 
 
@@ -16,9 +17,11 @@ class CLICommand:
     decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to OUT.part.extxyz as
     they are drawn, ordered by size; a killed run goes on with --resume.
 
-    Known structure types with other elements and what models draw take turns, the likeliest type first; --method
-    diffusion leaves all to the model. With --rank, or --method hybrid, -n counts candidates: they are relaxed and
-    ordered by predicted energy, the best of each formula first; what is the same crystal as a better one is left out.
+    Known structure types with other elements and what models draw take turns, the likeliest type first; what is
+    predicted to lie far above the convex hull of the known phases comes last, and others are drawn in its place.
+    --method diffusion leaves all to the model. With --rank, or --method hybrid, -n counts candidates: they are relaxed
+    and ordered by predicted energy, the best of each formula first; what is the same crystal as a better one is left
+    out.
 
     With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
     primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
@@ -91,6 +94,12 @@ class CLICommand:
             "calculator of asegen screen, module:object, or none (default: of hybrid, alignn)",
         )
         add("--keep", type=int, metavar="K", help="write the K best of each formula only (default: all, best first)")
+        add(
+            "--order-by",
+            choices=ORDERS,
+            help="energy: what is predicted to lie far above the hull comes last; likelihood: as it is drawn, no more "
+            "than asked for (default: energy where known structure types take part, else likelihood)",
+        )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")

@@ -11,6 +11,7 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.plan import Sample, cut_batches, make_plan, sample_seed
 from asegen.generation.source import Source
+from asegen.generation.stability import Stability
 from asegen.generation.target import Target
 from asegen.structures.validity import check_atoms, shortest_distance
 
@@ -19,7 +20,10 @@ MAX_ATTEMPTS = 20
 
 
 class Drawer(Protocol):
-    """How the samples of a plan become structures: one by one (`Plain`), or as the best of many (`Ranked`).
+    """How the samples of a plan become structures.
+
+    As they come (`Plain`), what lies far above the hull behind the others (`Screened`), or as the best of many
+    (`Ranked`).
 
     Attributes:
         source: where structures come from.
@@ -56,12 +60,13 @@ class Plain:
     Args:
         source: where structures come from.
         batch_size: structures drawn at once.
+        stability: predicts their energies.
     """
 
     may_lack = False
 
-    def __init__(self, source: Source, batch_size: int) -> None:
-        self.source, self.batch_size = source, batch_size
+    def __init__(self, source: Source, batch_size: int, stability: Stability) -> None:
+        self.source, self.batch_size, self._stability = source, batch_size, stability
 
     def settings(self) -> dict[str, object]:
         """The source's."""
@@ -80,8 +85,10 @@ class Plain:
         return cut_batches(make_plan(targets, n), self.batch_size)
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
-        """As `draw`."""
-        return draw(self.source, batch, seed, steps, valid_only)
+        """As `draw`, with energies."""
+        drawn = draw(self.source, batch, seed, steps, valid_only)
+        self._stability.judge(drawn)
+        return drawn
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
         """The sample itself."""

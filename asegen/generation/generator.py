@@ -10,11 +10,13 @@ from ase import Atoms
 
 from asegen.generation.drawing import Drawer, Plain
 from asegen.generation.plan import check_settings
-from asegen.generation.ranking import Ranking
+from asegen.generation.ranking import ENERGY, Ranking, check_order
 from asegen.generation.request import Formulas, Request
 from asegen.generation.run import Finished, Job, Progress, plan_job, run
+from asegen.generation.screened import Screened
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import DEFAULT, find_entry, open_source
+from asegen.generation.stability import Stability
 
 Wanted = Request | Formulas
 """A request, or formulas for one."""
@@ -28,30 +30,46 @@ class Generator:
     is the model alone, `Generator("analogy")` and `Generator("symmetric")` keep a space group exactly,
     `Generator("hybrid", rank="chgnet")` ranks many candidates by energy.
 
+    Where known structure types and models take turns, what is predicted to lie far above the hull of the known phases
+    comes after what doesn't, and further structures are drawn in its place (see `Screened`).
+
     Each structure's `info` names formula, model, model_version, asegen_version, seed, sample_index, sample_seed,
-    attempt, steps, shortest_distance (Å), valid, and, where they apply, reason (why not valid) and material_id; besides
-    what the source and the ranking say, see there.
+    attempt, steps, shortest_distance (Å), valid, formation_energy_predicted and e_hull_predicted (eV/atom, see
+    `Stability`; e_hull_missing says why there are none), and, where they apply, reason (why not valid) and material_id;
+    besides what the source and the ranking say, see there.
 
     Args:
         source: a name of `asegen.generation.sources.registry.SOURCES`, or a source that is open, such as
             `open_source("template", templates="aflow", device="cuda")`.
         rank: order candidates by energy and give the best: the `Ranking`, or its `by`, such as "alignn" or "chgnet".
         batch_size: structures drawn at once. Another size may change results by rounding, nothing else does.
+        order_by: without a ranking, "energy": what is predicted to lie far above the hull comes last; or "likelihood":
+            the source's own order, and no further structures are drawn. What the source is for, without it: known
+            structure types are ordered by energy, what a model draws is left as it is.
+        device: where energies above the hull are predicted, and sources that are given by name compute.
 
     Raises:
-        InputError: no such source, model, ranking or device.
+        InputError: no such source, model, ranking, order or device.
         CheckpointError: weights that can't be read.
         AsegenError: a calculator's package is missing.
     """
 
     def __init__(
-        self, source: str | Source = DEFAULT, *, rank: str | Ranking | None = None, batch_size: int = 64
+        self,
+        source: str | Source = DEFAULT,
+        *,
+        rank: str | Ranking | None = None,
+        batch_size: int = 64,
+        order_by: str | None = None,
+        device: str = "auto",
     ) -> None:
         """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
+        check_order(order_by, rank is not None)
         if isinstance(source, str):
-            source = open_source(source, quick=rank is not None and find_entry(source).quick_if_ranked)
-        self._drawer = _drawer(source, rank, batch_size)
+            quick = rank is not None and find_entry(source).quick_if_ranked
+            source = open_source(source, device=device, quick=quick)
+        self._drawer = _drawer(source, rank, batch_size, order_by, device)
 
     def __repr__(self) -> str:
         """Name and version of what draws."""
@@ -181,9 +199,10 @@ class Generator:
         return plan_job(self._drawer, wanted, n, seed, steps, valid_only, force, shard)
 
 
-def _drawer(source: Source, rank: str | Ranking | None, batch_size: int) -> Drawer:
-    if rank is None:
-        return Plain(source, batch_size)
-    from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
+def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:
+    if rank is not None:
+        from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
 
-    return Ranked(source, Ranking(rank) if isinstance(rank, str) else rank, batch_size)
+        return Ranked(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size)
+    by_energy = order_by == ENERGY or (order_by is None and source.mixes_known_types)
+    return (Screened if by_energy else Plain)(source, batch_size, Stability(device))

@@ -19,6 +19,7 @@ from asegen.generation.plan import Sample, cut_batches, make_plan
 from asegen.generation.rankers import NONE, find_ranker
 from asegen.generation.ranking import Ranking
 from asegen.generation.source import Source
+from asegen.generation.stability import Stability
 from asegen.generation.target import Target
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
@@ -65,6 +66,7 @@ class Ranked:
         self.source, self.ranking, self.batch_size = source, ranking, batch_size
         self._ranker = find_ranker(ranking.by, ranking.device, ranking.relax_steps, source.keeps_spacegroup)
         self._relaxer = load_relaxer(None, ranking.device)
+        self._stability = Stability(ranking.device)
 
     def settings(self) -> dict[str, object]:
         """The source's, and what decides the order."""
@@ -110,6 +112,7 @@ class Ranked:
             own = best[sample.target.anonymous]
             if sample.repeat < len(own):
                 found.append(_placed(own[sample.repeat], sample))
+        self._stability.judge(found)
         return found
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:

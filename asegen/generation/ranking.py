@@ -6,6 +6,28 @@ from dataclasses import dataclass
 
 from asegen.errors import InputError
 
+ENERGY, LIKELIHOOD = "energy", "likelihood"
+ORDERS = (ENERGY, LIKELIHOOD)
+"""In which order structures come that aren't ranked."""
+
+
+def check_order(order_by: str | None, ranked: bool) -> None:
+    """Refuses an order that there isn't.
+
+    Args:
+        order_by: one of `ORDERS`, or None.
+        ranked: whether a ranking decides the order.
+
+    Raises:
+        InputError: no such order, or a ranking beside it.
+    """
+    if order_by is None:
+        return
+    if order_by not in ORDERS:
+        raise InputError(f"order_by = {order_by!r} is not one of {', '.join(ORDERS)}", "order_by")
+    if ranked:
+        raise InputError("order_by goes without a ranking, which has an order of its own", "order_by")
+
 
 @dataclass(frozen=True)
 class Ranking:

@@ -44,11 +44,14 @@ class Source(Protocol):
         identity: name, version and what it knows.
         always_redraws: what fails the validity gate is always drawn again, not only when asked for.
         keeps_spacegroup: structures have their space groups exactly, and a ranking has to keep them.
+        mixes_known_types: structures come from many known crystals, a few of which make no sense for the formula: what
+            is predicted to lie far above the hull comes last, unless told otherwise.
     """
 
     identity: Identity
     always_redraws: bool = False
     keeps_spacegroup: bool = False
+    mixes_known_types: bool = False
 
     def __repr__(self) -> str:
         """Name and version of what draws."""

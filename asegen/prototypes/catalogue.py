@@ -101,7 +101,7 @@ class Catalogue:
 
     @staticmethod
     def of(crystals: SymmetricBatch) -> Catalogue:
-        """The catalogue of known crystals."""
+        """The catalogue of known crystals; see `asegen.prototypes.sensible` for which of a split belong there."""
         orbits, (u, lattice) = crystals
         known: dict[Occupation, list[Example]] = defaultdict(list)
         sites = zip(map(chr, orbits.letter.tolist()), orbits.numbers.tolist(), quantised(orbits, u), strict=True)

@@ -21,6 +21,7 @@ from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_spl
 from asegen.errors import InputError
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
+from asegen.prototypes.sensible import COLUMN, sensible
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.symmetry.batches import make_orbits
 from asegen.trained.weights import shipped_catalogue
@@ -44,7 +45,7 @@ def open_library(
     Args:
         source: "mp"; "aflow"; a split that `asegen ingest` made; a catalogue, as `asegen ingest --symmetry` writes; or
             any file of structures that `asegen ingest` reads. Disordered structures and what fails the validity gate
-            are no templates.
+            are no templates, nor are crystals of a split that lie far above the hull.
         jobs: processes that read a file.
         on_start: told the number of structures in the file before they are read.
         on_row: called after each.
@@ -57,7 +58,7 @@ def open_library(
         return TemplateLibrary(_aflow())
     path = shipped_catalogue() if source == KNOWN else Path(source)
     if (path / "index.json").is_file():
-        return TemplateLibrary(load_split(path.parent, path.name))
+        return _of_split(load_split(path.parent, path.name))
     if not path.is_file():
         names = f"{KNOWN} or {AFLOW}"
         raise InputError(
@@ -80,6 +81,12 @@ def open_library(
     except InputError:  # a home that can't be written costs time, nothing else
         return library
     return library
+
+
+def _of_split(split: CrystalDataset) -> TemplateLibrary:
+    kept = sensible(split)
+    left_out = len(split) - len(kept)
+    return TemplateLibrary(kept, {f"high {COLUMN}": left_out} if left_out else None)
 
 
 def _catalogued(catalogue: Catalogue) -> CrystalDataset:

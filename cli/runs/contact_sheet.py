@@ -18,7 +18,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
-from asegen.cli.runs.summary import space_group
+from asegen.cli.runs.summary import above_hull, space_group
 from asegen.errors import InputError
 
 _VIEW = (-78.0, 17.0)  # degrees: tilt about x, turn about the vertical
@@ -31,7 +31,7 @@ _COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5 
 
 
 def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
-    """Draws valid structures with formula, space group and sample index.
+    """Draws valid structures with formula, space group, sample index and predicted energy above the hull.
 
     Args:
         structures: at least one, with the `info` that `Generator` gives.
@@ -51,6 +51,9 @@ def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
         long = len(str(atoms.info["formula"])) > _LONG_FORMULA
         axes.set_title(f"{_formula(atoms)}   {_group(atoms)}", fontsize=8 if long else 11)
         axes.set_title(str(atoms.info["sample_index"]), loc="left", fontsize=8, color="0.5")
+        axes.set_title(above_hull(atoms), loc="right", fontsize=8, color="0.5")
+    if any(above_hull(atoms) for atoms in structures):
+        figure.supxlabel("right: predicted energy above the hull, eV/atom", fontsize=8, color="0.5")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=130)

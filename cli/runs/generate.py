@@ -44,7 +44,13 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
     """
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt at a group that isn't there
     console = message_console()
-    generator = Generator(_open(args, order, console), rank=order.ranking, batch_size=args.batch)
+    generator = Generator(
+        _open(args, order, console),
+        rank=order.ranking,
+        batch_size=args.batch,
+        order_by=args.order_by,
+        device=args.device,
+    )
     tally = _Tally()
     with _shown(console, generator.source, args.resume) as report:
         finished = generator.run(

@@ -9,7 +9,7 @@ from asegen.cli.checks import check_weights
 from asegen.errors import InputError
 from asegen.generation.outputs import check_place
 from asegen.generation.plan import check_settings, parse_shard
-from asegen.generation.ranking import Ranking
+from asegen.generation.ranking import Ranking, check_order
 from asegen.generation.request import Request
 from asegen.generation.sources.registry import DEFAULT, SOURCES
 from asegen.parallel.files import check_writable
@@ -136,6 +136,7 @@ def _check_method(args: argparse.Namespace) -> None:
     options = SOURCES[_source(args)].options
     if args.templates is not None and "templates" not in options:
         raise InputError("--templates goes without space groups, and not with --method diffusion or --model alone")
+    check_order(args.order_by, is_ranked(args))
     for name in ("keep", "relax_steps"):
         if getattr(args, name) is not None and not is_ranked(args):
             raise InputError(f"--{name.replace('_', '-')} goes with --rank or --method hybrid only")

@@ -17,6 +17,7 @@ from asegen.ingest.plan import SHARES
 from asegen.ingest.symmetric import in_general_positions, symmetrise
 from asegen.parallel.machine import free_cores
 from asegen.prototypes.catalogue import FILE, Catalogue
+from asegen.prototypes.sensible import sensible
 
 
 def run_ingest(args: argparse.Namespace, splits: Mapping[str, Sequence[Path]], skipped: Sequence[Path]) -> None:
@@ -86,9 +87,10 @@ def _with_symmetry(dataset: CrystalDataset, symprec: float, jobs: int) -> tuple[
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
-    assert dataset.symmetry is not None
+    known = sensible(dataset).symmetry
+    assert known is not None
     header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
-    Catalogue.of(dataset.symmetry).write(place / FILE, header)
+    Catalogue.of(known).write(place / FILE, header)
 
 
 def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:

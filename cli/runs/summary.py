@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console, results_table
+from asegen.generation.stability import ABOVE_HULL
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
@@ -26,6 +27,12 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
     return None if data is None else (data.international, data.number)
+
+
+def above_hull(atoms: Atoms) -> str:
+    """The predicted energy above the hull, eV/atom, as text; empty where there is none."""
+    energy = atoms.info.get(ABOVE_HULL)
+    return "" if energy is None else f"{energy:.2f}"
 
 
 class Summary:
@@ -69,6 +76,8 @@ class Summary:
         if written > len(self._rows):
             console.print(f"… and {written - len(self._rows)} more")
         line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
+        if any(ABOVE_HULL in atoms.info for atoms in self._rows):
+            console.print("e_hull: predicted energy above the known phases' hull, eV/atom; errors are about 0.05")
         if self.left_out:
             line += f"; {len(self.left_out)} left out (samples {_listed(self.left_out)})"
         console.print(line, markup=False, soft_wrap=True)
@@ -83,8 +92,8 @@ def _table(structures: Sequence[Atoms]) -> Table:
     ranked = any("rank" in atoms.info for atoms in structures)
     sources = any("source" in atoms.info for atoms in structures)
     own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
-    numbers = ("#", "rank", "eV/atom", "g/cm³", "Å³/\natom", "nearest\nÅ")
-    table = results_table("#", "formula", *own, "space group", *numbers[-3:], "valid", numbers=numbers)
+    numbers = ("#", "rank", "eV/atom", "e_hull", "g/cm³", "Å³/\natom", "min\nÅ")
+    table = results_table("#", "formula", *own, "space group", *numbers[-4:], "valid", numbers=numbers)
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
         energy = info.get("energy_per_atom")
@@ -92,6 +101,7 @@ def _table(structures: Sequence[Atoms]) -> Table:
         words["eV/atom"] = "" if energy is None else f"{energy:.3f}"
         cells = [str(info["sample_index"]), str(info["formula"]), *(words[name] for name in own)]
         cells += [f"{group[0]} ({group[1]})" if group else ""]
+        cells += [above_hull(atoms)]
         cells += [f"{density(atoms):.2f}", f"{atoms.get_volume() / len(atoms):.1f}"] if info["valid"] else ["", ""]
         cells += [f"{info['shortest_distance']:.2f}" if "shortest_distance" in info else ""]
         cells += ["yes" if info["valid"] else str(info["reason"]).split(":")[0]]

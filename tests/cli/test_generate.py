@@ -36,11 +36,13 @@ def generate(*args: str) -> None:
 
 def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "a.extxyz"
-    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "3", "-o", str(out)]
+    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "20", "-o", str(out)]
     main(arguments)
     printed, found = capsys.readouterr(), read(out, ":")
     assert "template" in printed.out and "diffusion" in printed.out
-    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=3)
+    assert "e_hull" in printed.out and all("e_hull_predicted" in atoms.info for atoms in found[:4])
+    assert all("Ra" in atoms.info["e_hull_missing"] for atoms in found[4:])
+    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
     assert found[0].info["spacegroup"] == 221
@@ -404,3 +406,16 @@ def test_bad_files_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.Captur
     assert (tmp_path / "kept.extxyz").read_text() == "precious"
     assert (tmp_path / "kept.cif").read_text().startswith("data_precious")
     assert not list(tmp_path.glob("a.*"))
+
+
+def test_the_order_by_likelihood_leaves_all_as_it_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ["generate", "TiO2", "--method", "template", "--quick", "--device", "cpu", "-n", "4"]
+    main([*arguments, "--order-by", "likelihood", "-o", str(tmp_path / "a.extxyz")])
+    main([*arguments, "-o", str(tmp_path / "b.extxyz")])
+    drawn, ordered = read(tmp_path / "a.extxyz", ":"), read(tmp_path / "b.extxyz", ":")
+    priors = [atoms.info["log_prior"] for atoms in drawn]
+    assert priors == sorted(priors, reverse=True)
+    assert max(a.info["e_hull_predicted"] for a in drawn) > 0.3 >= max(a.info["e_hull_predicted"] for a in ordered)
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--rank", "none", "--order-by", "energy", "-o", str(tmp_path / "c.extxyz")])
+    assert caught.value.code == 2 and "--order-by goes without a ranking" in capsys.readouterr().err

@@ -61,9 +61,9 @@ REFUSED = [
 
 WORK = [
     ("models", HEAVY, set()),
-    ("generate NaCl -n 1 -o a.extxyz", UNNEEDED, {"transformer", "empnn"}),
-    ("generate NaCl -n 1 -o a.extxyz --method diffusion", UNNEEDED, {"transformer"}),
-    ("generate NaCl -n 1 -o a.extxyz --spacegroup 225 --quick", UNNEEDED, {"transformer"}),
+    ("generate NaCl -n 1 -o a.extxyz", UNNEEDED, {"transformer", "empnn", "alignn"}),
+    ("generate NaCl -n 1 -o a.extxyz --method diffusion", UNNEEDED, {"transformer", "alignn"}),
+    ("generate NaCl -n 1 -o a.extxyz --spacegroup 225 --quick", UNNEEDED, {"transformer", "alignn"}),
     ("relax {crystal} -o a.extxyz", UNNEEDED, {"empnn"}),
     ("predict {crystal} --model alignn-band-gap -o a.csv", UNNEEDED, {"alignn"}),
     ("screen {crystal} --workdir run --calculator emt --jobs 1 --stages dedup,prerelax", UNNEEDED_BY_SCREEN, set()),

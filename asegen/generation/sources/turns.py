@@ -125,6 +125,8 @@ class Turns(Source):
         shares: of the parts, sum 1.
     """
 
+    mixes_known_types = True
+
     def __init__(
         self,
         method: str,

@@ -16,7 +16,7 @@ from asegen.generation.sources.turns import turns_of
 
 @pytest.fixture(scope="module")
 def candidates(hybrid: Source) -> Generator:
-    return Generator(hybrid)
+    return Generator(hybrid, order_by="likelihood")
 
 
 @pytest.fixture(scope="module")

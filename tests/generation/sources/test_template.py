@@ -44,8 +44,9 @@ def test_info_tells_template_and_group(generator: Generator) -> None:
 
 
 def test_volumes_are_the_relaxers_and_nothing_else_is(generator: Generator) -> None:
-    slow = Generator(open_source("template", templates="aflow", device="cpu"))
-    for rough, fine in zip(generator.generate("SrTiO3", n=2), slow.generate("SrTiO3", n=2), strict=True):
+    slow = Generator(open_source("template", templates="aflow", device="cpu"), order_by="likelihood")
+    likeliest = Generator(generator.source, order_by="likelihood")
+    for rough, fine in zip(likeliest.generate("SrTiO3", n=2), slow.generate("SrTiO3", n=2), strict=True):
         relaxed = relax_structures([rough])[0].atoms
         assert fine.get_volume() == pytest.approx(relaxed.get_volume(), rel=1e-5)
         np.testing.assert_allclose(fine.get_scaled_positions(), rough.get_scaled_positions(), atol=1e-9)
@@ -56,7 +57,8 @@ def test_volumes_are_the_relaxers_and_nothing_else_is(generator: Generator) -> N
 
 
 def test_the_seed_changes_nothing_but_what_the_model_draws(generator: Generator) -> None:
-    first, second = (generator.generate("MgO", n=2, seed=seed) for seed in (1, 2))
+    likeliest = Generator(generator.source, order_by="likelihood")  # otherwise the model may replace some
+    first, second = (likeliest.generate("MgO", n=2, seed=seed) for seed in (1, 2))
     assert all((a.positions == b.positions).all() for a, b in zip(first, second, strict=True))
 
 
