@@ -46,8 +46,6 @@ _FOLDS = 5
 _PLUS_U = "+U"
 _CHGNET = "d14ab7c0f093"
 """First digits of the hash of the weights that `asegen.potentials.chgnet.ELEMENT_ENERGIES` was fitted for."""
-_CHGNET_ERROR = 0.021
-"""eV/atom, on the 1,000 crystals of mp/val."""
 
 
 @dataclass(frozen=True)
@@ -221,11 +219,11 @@ def _left_out_error(shares: NDArray[np.float64], wanted: NDArray[np.float64]) ->
 @cache
 def _shipped() -> dict[str, ElementReferences]:
     """First twelve digits of the weights' hash -> references."""
-    from asegen.potentials.chgnet import ELEMENT_ENERGIES
+    from asegen.potentials.chgnet import ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR
 
     table = json.loads((resources.files(__package__) / "element_references.json").read_text())
     found = {weights: ElementReferences(**row["references"]) for weights, row in table.items()}
-    return found | {_CHGNET: ElementReferences(ELEMENT_ENERGIES, _CHGNET_ERROR)}
+    return found | {_CHGNET: ElementReferences(ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR)}
 
 
 def _place(engine: Engine, cache: Path | None) -> Path:

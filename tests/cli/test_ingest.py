@@ -85,7 +85,7 @@ def test_a_single_file_is_divided_and_it_is_said(tmp_path, capsys):
     assert len(load_split(tmp_path / "one", "mine")) == 40
     with pytest.raises(SystemExit):
         main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path / "one"), "--jobs", "1"])
-    assert "train exists" in capsys.readouterr().err
+    assert "exists (--force replaces it)" in capsys.readouterr().err
 
 
 def test_a_few_crystals_stay_whole(tmp_path, capsys):

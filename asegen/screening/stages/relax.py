@@ -16,7 +16,7 @@ from asegen.errors import Reason
 from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
-from asegen.potentials.minimise import Minimum, minimise
+from asegen.potentials.minimise import OPTIMIZERS, Minimum, minimise
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
@@ -103,6 +103,7 @@ class Relax(Stage):
             "steps": self.steps,
             "keep_symmetry": self.keep_symmetry,
             "symprec": self.symprec,
+            "optimizer": OPTIMIZERS[0],
         }
 
     @override
