@@ -31,7 +31,7 @@ from ase.spacegroup import crystal
 
 from asegen.calculators import open_source
 from asegen.errors import InputError
-from asegen.generation.compositions import from_numbers, parse_formula
+from asegen.generation.compositions import from_numbers
 from asegen.generation.drawing import draw
 from asegen.generation.plan import cut_batches, make_plan
 from asegen.generation.source import Source
@@ -43,6 +43,7 @@ from asegen.potentials.minimise import minimise
 from asegen.prototypes.catalogue import Catalogue
 from asegen.screening import screen
 from asegen.structures.atoms import read_structures
+from asegen.structures.formulas import parse_formula
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.symbols import crystal_system
 from asegen.trained.weights import shipped_catalogue
