@@ -29,7 +29,11 @@ def output_console(plain_width: int = _PLAIN_WIDTH) -> Console:
     Args:
         plain_width: characters where there is no terminal to fill.
     """
-    return Console(highlight=False, width=None if sys.stdout.isatty() else plain_width)
+    is_terminal = sys.stdout.isatty()
+    # Elsewhere tables are text, whatever FORCE_COLOR says: notebooks set it, and their pages can't show the codes.
+    return Console(
+        highlight=False, width=None if is_terminal else plain_width, force_terminal=None if is_terminal else False
+    )
 
 
 def results_table(*columns: str, numbers: Collection[str] = ()) -> Table:
