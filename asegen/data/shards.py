@@ -18,6 +18,7 @@ import glob
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +177,11 @@ def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int
         (folder / name).write_bytes(save({key: array.contiguous() for key, array in arrays.items()}))
         shards.append({"file": name, "crystals": len(crystals)})
     return shards
+
+
+def count_kinds(rejected: Sequence[Rejected]) -> Counter[str]:
+    """How often each kind of reason occurs, the part of the reason before the colon."""
+    return Counter(row.reason.partition(":")[0] for row in rejected)
 
 
 def load_rejected(folder: Path, split: str) -> list[Rejected]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from asegen.crystals.crystals import Crystals
-from asegen.data.shards import CrystalDataset, Rejected
+from asegen.data.shards import CrystalDataset, Rejected, count_kinds
 from asegen.errors import InputError
 from asegen.ingest.prepare import Prepared, Refused, prepare_all
 from asegen.parallel.files import sha256
@@ -75,11 +75,6 @@ def ingest(
     sites &= sites if targets is None else set(targets)
     names = _target_names(accepted, targets, sites)
     return _dataset(accepted, names, sorted(sites), {**(header or {}), **counts}), rejected
-
-
-def count_kinds(rejected: Sequence[Rejected]) -> Counter[str]:
-    """How often each kind of reason occurs, the part of the reason before the colon."""
-    return Counter(row.reason.partition(":")[0] for row in rejected)
 
 
 def _bad_target(outcome: Prepared, targets: Sequence[str] | None) -> str | None:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
-from asegen.structures.cif import NOTE, StructureError
+from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 from asegen.structures.reading import Entry, number, read_entry, site_columns
 from asegen.structures.validity import Floats, check_atoms, niggli_reduce
 

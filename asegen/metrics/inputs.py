@@ -18,7 +18,7 @@ from asegen.errors import InputError
 from asegen.metrics.cache import Row
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.formats import files_in
 from asegen.structures.reading import number, read_entries, read_entry
 from asegen.structures.validity import check_atoms

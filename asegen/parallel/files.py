@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and moved there at once; and their checksums."""
+"""Files that are whole or not there: written beside their place and moved there at once; checksums; the cache."""
 
 from __future__ import annotations
 
@@ -93,3 +93,13 @@ def sha256(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder(name: str) -> Path:
+    """A folder of asegen in the user's cache, absolute; it need not be there.
+
+    Args:
+        name: what is kept in it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    return ((Path(base) if base else Path.home() / ".cache") / "asegen" / name).absolute()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
 from asegen.errors import InputError, Reason
-from asegen.parallel.files import write_text
+from asegen.parallel.files import cache_folder, write_text
 from asegen.potentials.engine import MP2020, Engine
 
 U_METALS = frozenset({"V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W"})
@@ -227,7 +226,4 @@ def _shipped() -> dict[str, ElementReferences]:
 
 
 def _place(engine: Engine, cache: Path | None) -> Path:
-    if cache is None:
-        base = os.environ.get("XDG_CACHE_HOME")
-        cache = (Path(base) if base else Path.home() / ".cache") / "asegen" / "references"
-    return cache / f"{hashlib.sha256(engine.identity.encode()).hexdigest()[:16]}.json"
+    return (cache or cache_folder("references")) / f"{hashlib.sha256(engine.identity.encode()).hexdigest()[:16]}.json"

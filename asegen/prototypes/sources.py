@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,8 +16,9 @@ from ase.formula import Formula
 from asegen import __version__
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, SymmetricBatch
-from asegen.data.shards import CrystalDataset, Rejected, load_rejected, load_split, write_shards
+from asegen.data.shards import CrystalDataset, Rejected, count_kinds, load_rejected, load_split, write_shards
 from asegen.errors import InputError
+from asegen.parallel.files import cache_folder
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.sensible import COLUMN, sensible
@@ -64,10 +64,10 @@ def open_library(
         raise InputError(
             f"templates = {source}: no such file, nor a split of `asegen ingest`, nor {names}", "templates"
         )
-    cache = _cache_folder()
+    cache = cache_folder("templates")
     name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
     if (cache / name / "index.json").is_file():
-        return TemplateLibrary(load_split(cache, name), _kinds(load_rejected(cache, name)))
+        return TemplateLibrary(load_split(cache, name), count_kinds(load_rejected(cache, name)))
     rejected: list[Rejected] = []
     if path.suffix == ".safetensors":
         dataset = _catalogued(Catalogue.read(path))
@@ -75,7 +75,7 @@ def open_library(
         from asegen.ingest.ingest import ingest  # loads readers and worker processes
 
         dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
-    library = TemplateLibrary(dataset, _kinds(rejected))
+    library = TemplateLibrary(dataset, count_kinds(rejected))
     try:
         write_shards(cache, name, dataset, rejected=rejected, force=True)
     except InputError:  # a home that can't be written costs time, nothing else
@@ -104,14 +104,6 @@ def _catalogued(catalogue: Catalogue) -> CrystalDataset:
 
 def _parts(crystals: Crystals) -> Sequence[torch.Tensor]:
     return crystals.numbers.split(crystals.n_atoms.tolist())
-
-
-def _kinds(rejected: Sequence[Rejected]) -> Counter[str]:
-    return Counter(row.reason.partition(":")[0] for row in rejected)
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asegen" / "templates"
 
 
 def _aflow() -> CrystalDataset:

@@ -14,7 +14,7 @@ from asegen.errors import InputError
 from asegen.parallel.files import sha256
 from asegen.screening.claims import Ledger
 from asegen.screening.records import AT_HAND, Input
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.formats import files_in
 from asegen.structures.reading import CIF, EXTXYZ, POSCAR, Entry, read_entries, read_entry
 from asegen.structures.writing import LEFT_OUT

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from asegen.structures.cif_symmetry import possible_operations
 from asegen.structures.cif_tags import Tags, structure_tags
 from asegen.structures.claims import Content, contradiction
-from asegen.structures.errors import StructureError, first_line
-from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
+from asegen.structures.errors import StructureError
+from asegen.structures.fields import MAX_ATOMS, NOTE
 from asegen.structures.settings import Operations
 from asegen.structures.sites import Sites, finite, read_sites
 from asegen.structures.validity import Floats
-
-__all__ = ["MAX_ATOMS", "MAX_TEXT", "NOTE", "StructureError", "cif_to_atoms", "first_line"]
 
 MAX_IMAGES = 100_000
 """Sites times symmetry operations, checked before any of them is applied."""

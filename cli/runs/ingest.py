@@ -10,9 +10,9 @@ from pathlib import Path
 from asegen import __version__
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
-from asegen.data.shards import CrystalDataset, Rejected, write_shards
+from asegen.data.shards import CrystalDataset, Rejected, count_kinds, write_shards
 from asegen.ingest.divide import FEWEST, divide
-from asegen.ingest.ingest import count_kinds, ingest
+from asegen.ingest.ingest import ingest
 from asegen.ingest.plan import SHARES
 from asegen.ingest.symmetric import in_general_positions, symmetrise
 from asegen.parallel.machine import free_cores

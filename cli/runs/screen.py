@@ -19,7 +19,6 @@ from rich.table import Table
 from rich.text import Text
 
 from asegen.cli.progress import ProgressBar
-from asegen.cli.runs.generate_arguments import read_arguments
 from asegen.cli.runs.screen_options import generation_arguments
 from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
@@ -85,8 +84,8 @@ def _drawn(args: argparse.Namespace) -> Path:
     """The file of the candidates that are drawn first."""
     from asegen.cli.runs.generate import run_generation  # loads torch and the generators, for seconds
 
-    arguments = generation_arguments(args.generate, args.workdir)
-    run_generation(arguments, read_arguments(arguments))
+    arguments, order = generation_arguments(args.generate, args.workdir)
+    run_generation(arguments, order)
     return Path(arguments.output)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asegen.cli.checks import check_weights
 from asegen.cli.main import build_parser
-from asegen.cli.runs.generate_arguments import is_ranked, read_arguments
+from asegen.cli.runs.generate_arguments import Order, is_ranked, read_arguments
 from asegen.errors import InputError
 from asegen.generation.ranking import Ranking
 from asegen.potentials.registry import check_name
@@ -46,8 +46,10 @@ def options_of(args: argparse.Namespace) -> Options:
     return options
 
 
-def generation_arguments(words: str, workdir: Path) -> argparse.Namespace:
-    """The arguments of `asegen generate` for candidates that go into a screening's folder, or go on with what is there.
+def generation_arguments(words: str, workdir: Path) -> tuple[argparse.Namespace, Order]:
+    """The arguments of `asegen generate` for candidates that go into a screening's folder, and what they ask for.
+
+    What is there goes on.
 
     They are ranked, unless told otherwise.
 
@@ -70,8 +72,7 @@ def generation_arguments(words: str, workdir: Path) -> argparse.Namespace:
     args.resume = True
     if not is_ranked(args):
         args.rank = Ranking.by
-    read_arguments(args)
-    return args
+    return args, read_arguments(args)
 
 
 def _options(args: argparse.Namespace) -> Options:

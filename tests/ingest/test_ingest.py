@@ -13,8 +13,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
+from asegen.data.shards import count_kinds
 from asegen.errors import InputError
-from asegen.ingest.ingest import count_kinds, ingest
+from asegen.ingest.ingest import ingest
 from asegen.ingest.plan import plan_splits
 from asegen.structures.atoms import atoms_from_crystals
 

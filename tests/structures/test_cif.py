@@ -10,7 +10,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser, CifWriter
 
 from asegen.structures import cif, cif_tags
-from asegen.structures.cif import StructureError, cif_to_atoms
+from asegen.structures.cif import cif_to_atoms
+from asegen.structures.errors import StructureError
 from asegen.structures.reading import read_entries, read_entry
 
 PROTOTYPES = {

@@ -2,7 +2,8 @@
 
 import pytest
 
-from asegen.structures.cif import StructureError, cif_to_atoms
+from asegen.structures.cif import cif_to_atoms
+from asegen.structures.errors import StructureError
 
 FACES = ("x,y,z", "x,y+1/2,z+1/2", "x+1/2,y,z+1/2", "x+1/2,y+1/2,z")
 SALT = """data_NaCl

@@ -15,8 +15,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.parallel.workforce import Workforce
 from asegen.screening.pipeline import run_stages
 from asegen.screening.stages.read import Read
-from asegen.structures.cif import NOTE, StructureError
 from asegen.structures.disorder import ordered
+from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "screening"))
 from test_faults import cif

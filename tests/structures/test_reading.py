@@ -11,7 +11,7 @@ from ase.db import connect
 from ase.io import write
 
 from asegen.errors import InputError
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.formats import file_format, files_in, output_format, split_name
 from asegen.structures.reading import number, read_entries, read_entry
 from asegen.structures.writing import write_structures

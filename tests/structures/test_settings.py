@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import spglib
 
-from asegen.structures.cif import StructureError, cif_to_atoms
+from asegen.structures.cif import cif_to_atoms
+from asegen.structures.errors import StructureError
 from asegen.structures.operations import fit_cell, is_group
 from asegen.structures.settings import all_settings, group_number, settings_of, settings_of_hall, tabulated_operations
 from asegen.symmetry.symbols import parse_group

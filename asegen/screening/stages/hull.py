@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing_extensions import override
 
 from asegen.errors import Reason
 from asegen.hull.table import ENERGY_SCALE
+from asegen.parallel.files import cache_folder
 from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, Shown
@@ -116,7 +116,7 @@ class Hull(Stage):
     @classmethod
     def of(cls, options: Options) -> Self:
         engine, given = find_engine(options.calculator), FileEnergies(options.reference_file, options.energy_scale)
-        cache = default_cache() if options.cache is None else Path(options.cache).absolute()
+        cache = cache_folder("elements") if options.cache is None else Path(options.cache).absolute()
         fitted = fitted_references(engine) if options.wants_hull else None
         ground = Elements(engine, cache) if fitted is None else KnownHull(fitted)
         online = MaterialsProject(options.materials_project)
@@ -205,12 +205,6 @@ class Hull(Stage):
     @override
     def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
         return Outcome(found={"e_hull_reason": f"no hull: {reason}"})  # all else stands
-
-
-def default_cache() -> Path:
-    """Where the elements' energies are kept for all of a user's screenings."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return ((Path(base) if base else Path.home() / ".cache") / "asegen" / "elements").absolute()
 
 
 def _system(formula: str) -> frozenset[str]:

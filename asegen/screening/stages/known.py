@@ -13,7 +13,7 @@ from asegen.errors import InputError
 from asegen.parallel.files import sha256
 from asegen.screening.claims import Ledger
 from asegen.screening.stage import Runner
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import Entry, read_entries, read_entry
 from asegen.structures.validity import check_atoms

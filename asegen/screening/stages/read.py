@@ -20,7 +20,8 @@ from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, REJECTED, UNSUPPORTED, Candidate, Input, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import FORMULA, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, chunks
-from asegen.structures.cif import NOTE, StructureError
+from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import CIF, read_entry
 from asegen.structures.space_groups import space_group

@@ -23,7 +23,7 @@ from asegen.parallel.files import write_text
 from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.minimise import minimise
 from asegen.screening.stages.phases import COMPETING, ELEMENT, Phase
-from asegen.structures.cif import StructureError
+from asegen.structures.errors import StructureError
 from asegen.structures.formats import TABLE, file_format
 from asegen.structures.reading import number, read_entries, read_entry, read_table, row_id
 from asegen.structures.validity import check_atoms
