@@ -38,7 +38,11 @@ class CLICommand:
             metavar="NAME|PATH",
             help="learned pre-relaxation: empnn, a file of weights, or none (default: empnn)",
         )
-        add("--stages", metavar="NAME,…", help="only these; an unknown name lists all")
+        add(
+            "--stages",
+            metavar="NAME,…",
+            help="only these; 'default,elastic,eos,thermal' adds the optional ones; an unknown name lists all",
+        )
         add(
             "--reference",
             action="append",

@@ -27,7 +27,8 @@ class Options:
 
     Attributes:
         calculator: see `asegen.potentials.engine.find_engine`.
-        stages: names of those that are wanted, in any order, `read` is always there; None for all.
+        stages: names of those that are wanted, in any order, `read` is always there; "default" stands for all but the
+            optional ones; None for those.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …

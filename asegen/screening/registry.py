@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """Where a stage is defined, `module:class`, and the stage whose results it needs."""
+    """Where a stage is defined, `module:class`, the stage whose results it needs, and whether it runs only if named."""
 
     place: str
     needs: str = ""
+    optional: bool = False
 
 
 _ROOM = "asegen.screening.stages"
@@ -35,8 +36,13 @@ STAGES = {
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:DftInputs", needs="relax"),
+    "elastic": Listed(f"{_ROOM}.elastic:Elastic", needs="relax", optional=True),
+    "eos": Listed(f"{_ROOM}.eos:Eos", needs="relax", optional=True),
+    "thermal": Listed(f"{_ROOM}.thermal:Thermal", needs="phonons", optional=True),
 }
-"""Name -> where it is, in the order in which they run."""
+"""Name -> where it is, in the order in which they run; optional ones come last, in the order that the user names."""
+DEFAULT = "default"
+"""Stands for all stages that aren't optional, where stages are named."""
 
 
 def chosen(options: Options) -> list[str]:
@@ -48,16 +54,24 @@ def chosen(options: Options) -> list[str]:
     Raises:
         InputError: there is no such stage, or one lacks the results of another.
     """
-    wanted = set(STAGES if options.stages is None else options.stages) | {"read"}
-    if unknown := sorted(wanted - set(STAGES)):
-        raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}", "stages")
+    asked = [DEFAULT] if options.stages is None else list(options.stages)
+    if unknown := sorted(set(asked) - {DEFAULT, *STAGES}):
+        there = ", ".join((*STAGES, f"{DEFAULT} ({','.join(_usual())})"))
+        raise InputError(f"stages: no stage {unknown[0]!r}; there are {there}", "stages")
+    wanted = {"read", *asked, *(_usual() if DEFAULT in asked else ())}
     if not options.prerelaxes:
         wanted -= {"prerelax"}
-    names = [name for name in STAGES if name in wanted]
+    # Optional ones as they are named, so that a later call can add any of them at the end.
+    extra = dict.fromkeys(name for name in asked if name in STAGES and STAGES[name].optional)
+    names = [name for name in _usual() if name in wanted] + list(extra)
     for name in names:
         if (needed := STAGES[name].needs) and needed not in wanted:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")
     return names
+
+
+def _usual() -> list[str]:
+    return [name for name, listed in STAGES.items() if not listed.optional]
 
 
 def recipe(options: Options | None = None) -> list[Stage]:

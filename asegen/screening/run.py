@@ -52,7 +52,8 @@ def screen(
         structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
         workdir: folder of the screening, begun or gone on with.
         calculator: "chgnet", "emt", "gpaw", "vasp", or `module:object` for any other calculator of ASE.
-        stages: names of those of `asegen.screening.registry.STAGES` that are wanted; None for all.
+        stages: names of those of `asegen.screening.registry.STAGES` that are wanted, "default" for all but the optional
+            ones; None for those.
         relaxer: learned pre-relaxation: "empnn", a shipped relaxer's name, a file of weights, or None for none.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
         fmax: eV/Å, when a relaxation with the calculator has arrived.
