@@ -55,6 +55,19 @@ class CLICommand:
         add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")
         add("--best", type=int, default=10, metavar="N", help="phonons and DFT inputs for so many (default: 10)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
+        add(
+            "--job-script",
+            type=Path,
+            metavar="FILE",
+            help="template of job scripts for the DFT inputs, with {{id}}, {{step}}, {{prepare}} …; one with {{input}} "
+            "is for Quantum ESPRESSO",
+        )
+        add(
+            "--pseudopotentials",
+            type=Path,
+            metavar="PATH",
+            help="of Quantum ESPRESSO's inputs: a folder, or JSON of names by element (default: X.upf)",
+        )
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")

@@ -46,6 +46,8 @@ class Options:
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
         best: how many candidates get phonons and inputs for DFT.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
 
     Raises:
@@ -67,6 +69,8 @@ class Options:
     cache: Path | str | None = None
     best: int = 10
     check_size: bool = False
+    job_script: Path | str | None = None
+    pseudopotentials: Path | str | None = None
     time_limit: float = 3600.0
 
     def __post_init__(self) -> None:

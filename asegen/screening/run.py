@@ -37,6 +37,8 @@ def screen(
     cache: Path | str | None = None,
     best: int = 10,
     check_size: bool = False,
+    job_script: Path | str | None = None,
+    pseudopotentials: Path | str | None = None,
     time_limit: float = 3600.0,
     jobs: int | None = None,
     memory: float | None = None,
@@ -68,6 +70,8 @@ def screen(
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
         best: how many candidates get phonons and inputs for DFT.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
         jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
         memory: GiB that each of them may have; an equal share of 80 % of the machine's without it.
@@ -97,6 +101,8 @@ def screen(
         cache=cache,
         best=best,
         check_size=check_size,
+        job_script=job_script,
+        pseudopotentials=pseudopotentials,
         time_limit=time_limit,
     )
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)

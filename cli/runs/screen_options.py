@@ -91,5 +91,7 @@ def _options(args: argparse.Namespace) -> Options:
         materials_project=args.materials_project,
         best=args.best,
         check_size=args.check_size,
+        job_script=args.job_script,
+        pseudopotentials=args.pseudopotentials,
         time_limit=60 * args.time_limit,
     )
