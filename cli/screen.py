@@ -25,6 +25,15 @@ class CLICommand:
             help="draw candidates first, as asegen generate does with these, such as 'LiFePO4 --multiples 4 --keep 9'; "
             "ranked by alignn if not by another --rank, the most promising are relaxed first",
         )
+        add(
+            "--collect",
+            nargs="*",
+            type=Path,
+            metavar="FOLDER",
+            help="screens nothing, but reads finished DFT (VASP, Quantum ESPRESSO, GPAW …) back from folders called "
+            "after candidates' ids, and ranks by it too (default: RUN/vasp and RUN/espresso); other folders in it are "
+            "references, such as the elements",
+        )
         add("--workdir", type=Path, required=True, metavar="RUN", help="folder of the screening, begun or gone on with")
         add(
             "--calculator",
@@ -84,6 +93,11 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
+        if args.collect is not None:
+            from asegen.cli.runs.collect import run_collection
+
+            run_collection(args)
+            return
         from asegen.cli.runs.screen_options import options_of
 
         options = options_of(args)  # refuses what can't be done before anything heavy is loaded

@@ -57,7 +57,7 @@ def calculator(name: str, directory: Path | None = None) -> Calculator:
     profile, potentials = _configured()
     temporary = tempfile.TemporaryDirectory(prefix="asegen-espresso-") if directory is None else None
     files = {symbol: names[0] for symbol, names in potentials.files.items() if len(names) == 1}
-    made = Espresso(
+    made: Any = Espresso(
         profile=profile,
         directory=str(directory) if temporary is None else temporary.name,
         input_data={section: dict(values) for section, values in SETTINGS.items()},
@@ -65,7 +65,8 @@ def calculator(name: str, directory: Path | None = None) -> Calculator:
         kspacing=_SPACING,
     )
     made.temporary = temporary
-    return made
+    built: Calculator = made
+    return built
 
 
 def _configured() -> tuple[EspressoProfile, Pseudopotentials]:

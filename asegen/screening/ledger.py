@@ -148,7 +148,14 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
-_BULKY = ("columns", "competing", "hull_phases", "hull_systems", "known_crystals")  # what only programs need
+_BULKY = (
+    "collected",
+    "columns",
+    "competing",
+    "hull_phases",
+    "hull_systems",
+    "known_crystals",
+)  # what only programs need
 
 
 def provenance(workdir: Path | str) -> dict[str, Any]:

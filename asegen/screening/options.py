@@ -89,6 +89,10 @@ class Options:
             raise InputError(f"reference = {', '.join(map(str, files))}: one file at most", "reference")
         if files and not files[0].is_file():
             raise InputError(f"reference = {files[0]}: there is no such file; nor is it {MP} or {NONE}", "reference")
+        for name in ("job_script", "pseudopotentials"):
+            path = getattr(self, name)
+            if path is not None and not Path(path).exists():
+                raise InputError(f"{name} = {path}: there is no such file", name)
         if self.materials_project and not os.environ.get("MP_API_KEY"):
             message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
             raise InputError(message, "materials_project")

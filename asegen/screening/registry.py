@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asegen.errors import InputError
 from asegen.screening.columns import Column, merged
+from asegen.screening.dft_columns import COLUMNS
 from asegen.screening.options import Options
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ def recipe(options: Options | None = None) -> list[Stage]:
 
 
 def columns(stages: Sequence[Stage]) -> tuple[Column, ...]:
-    """The columns of results.csv: of all stages named here, whether they run or not, and of others that do.
+    """The columns of results.csv: of all stages named here, whether they run or not, of others that do, and of DFT.
 
     Args:
         stages: those that run.
     """
     listed = [_stage(name) for name in STAGES]
-    return merged(stage.columns for stage in (*listed, *(type(one) for one in stages if type(one) not in listed)))
+    others = [type(one) for one in stages if type(one) not in listed]
+    return merged([*(stage.columns for stage in (*listed, *others)), COLUMNS])
 
 
 def _stage(name: str) -> type[Stage]:
