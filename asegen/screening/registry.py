@@ -98,7 +98,7 @@ def columns(stages: Sequence[Stage]) -> tuple[Column, ...]:
     """
     listed = [_stage(name) for name in STAGES]
     others = [type(one) for one in stages if type(one) not in listed]
-    return merged([*(stage.columns for stage in (*listed, *others)), COLUMNS])
+    return merged([*(stage.columns for stage in listed), COLUMNS, *(stage.columns for stage in others)])
 
 
 def _stage(name: str) -> type[Stage]:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from ase.io.formats import UnknownFileTypeError, filetype
 from ase.units import GPa
 from pymatgen.entries.compatibility import MaterialsProject2020Compatibility
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -32,6 +31,7 @@ _LARGEST_FORCE = 0.15
 _LARGEST_STRESS = 3.0
 """GPa, of a cell that was relaxed, with what too few plane waves leave."""
 _PLACES = ("static", "", "vasp")  # of the outputs in a folder; the last is made by the script for ASE
+_HEAD = 20_000  # characters in which a program says its name
 _MP_CUTOFF = 520.0  # eV
 
 
@@ -62,12 +62,14 @@ class _Program:
 
     Attributes:
         name: of the program.
+        begin: text near the start; empty where the file's name tells.
         end: text that it ends with.
         failure: text of a self-consistency that didn't converge.
         settings: expressions whose groups tell the settings.
     """
 
     name: str
+    begin: str
     end: str
     failure: str
     settings: tuple[str, ...]
@@ -76,17 +78,24 @@ class _Program:
 _PROGRAMS = {
     "espresso-out": _Program(
         "Quantum ESPRESSO",
+        "Program PWSCF",
         "JOB DONE",
         "convergence NOT achieved",
         (r"Exchange-correlation\s*=\s*([^(\n]*[^(\s])", r"kinetic-energy cutoff\s*=\s*([\d.]+)"),
     ),
     "gpaw-out": _Program(
-        "GPAW", "100.0%", "Did not converge", (r"xc: (\S+)", r"ecut: ([\d.]+)", r"[Cc]utoff energy: ([\d.]+)")
+        "GPAW",
+        "___ ___ ___ _ _ _",
+        "100.0%",
+        "Did not converge",
+        (r"xc: (\S+)", r"ecut: ([\d.]+)", r"[Cc]utoff energy: ([\d.]+)"),
     ),
     "vasp-out": _Program(
-        "VASP", "General timing and accounting", "aborting loop EDIFF was not reached", (r"ENCUT\s*=\s*([\d.]+)",)
+        "VASP", "", "General timing and accounting", "aborting loop EDIFF was not reached", (r"ENCUT\s*=\s*([\d.]+)",)
     ),
-    "aims-output": _Program("FHI-aims", "Have a nice day", "scf_solver: SCF cycle not converged", ()),
+    "aims-output": _Program(
+        "FHI-aims", "Invoking FHI-aims", "Have a nice day", "scf_solver: SCF cycle not converged", ()
+    ),
 }
 """Format by ASE's name -> how it is judged."""
 
@@ -129,11 +138,8 @@ def _format(file: Path) -> str:
         return "vasp-out"
     if not name.endswith((".out", ".pwo", ".txt", ".log")):
         return ""
-    try:
-        format = filetype(str(file), guess=False)
-    except (UnknownFileTypeError, OSError, EOFError):
-        return ""
-    return format if format in _PROGRAMS else ""
+    begins = _all(file, _HEAD)  # extensions tell little: schedulers write *.out, too
+    return next((format for format, program in _PROGRAMS.items() if program.begin and program.begin in begins), "")
 
 
 def _read(file: Path, format: str) -> DftRun:
@@ -147,7 +153,7 @@ def _read(file: Path, format: str) -> DftRun:
 
 
 def _vasprun(file: Path) -> DftRun:
-    if "</modeling>" not in _tail(file):
+    if "</modeling>" not in _all(file)[-200:]:
         return DftRun(UNFINISHED, f"{file.name} ends early: VASP is running, or was stopped")
     run = Vasprun(str(file), parse_potcar_file=False, parse_dos=False, parse_eigen=False)
     if not run.converged_electronic:
@@ -205,15 +211,11 @@ def _plain(atoms: Atoms) -> Atoms:
     return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
 
 
-def _all(file: Path) -> str:
-    """A text, also a compressed one."""
+def _all(file: Path, most: int = -1) -> str:
+    """A text, also a compressed one, or its first characters; nothing of a compressed one that was cut off."""
     opened = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8", errors="replace") as lines:
-        return str(lines.read())
-
-
-def _tail(file: Path) -> str:
-    try:
-        return _all(file)[-200:]
-    except (EOFError, gzip.BadGzipFile):  # cut off while it was copied
-        return ""
+        try:
+            return str(lines.read(most))
+        except (EOFError, gzip.BadGzipFile):
+            return ""
