@@ -41,7 +41,8 @@ def run_collection(args: argparse.Namespace) -> None:
 def _lines(found: Collected) -> list[str]:
     """What was read, and what could not be."""
     counts = ", ".join(f"{n} {status}" for status, n in found.counts.most_common())
-    lines = [f"DFT of {found.counts.total()} candidates: {counts}" if counts else "DFT of no candidate"]
+    total = found.counts.total()
+    lines = [f"DFT of {total} candidate{'s' if total > 1 else ''}: {counts}" if counts else "DFT of no candidate"]
     lines += [
         f"{result.id} {result['formula']}: {result['dft_reason']}"
         for result in found.results
