@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 
 from asegen.errors import InputError
 from asegen.generation.compositions import from_formula, from_numbers
-from asegen.generation.target import Target
+from asegen.generation.target import Target, with_open_cell
 from asegen.structures.atoms import StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.formats import TABLE, file_format, files_in, path_text
@@ -22,15 +22,16 @@ from asegen.symmetry.symbols import parse_group
 _GROUP = "spacegroup"
 
 
-def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> list[Target]:
+def from_file(path: Path, multiples: Sequence[int] | None = None, groups: bool = False) -> list[Target]:
     """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
 
     A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
-    column; any other file is read as structures.
+    column; any other file is read as structures. A reduced formula without `n_atoms` leaves the number of formula units
+    open, see `Target.cells`, unless `multiples` say it.
 
     Args:
         path: CSV, any file that `asegen.structures.atoms.read_structures` reads, or a folder of such files.
-        multiples: how many such cells, each gives a composition.
+        multiples: how many such cells, each gives a composition; 1 without it.
         groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
 
     Raises:
@@ -43,7 +44,7 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     return found
 
 
-def _of_file(path: Path, multiples: Sequence[int], groups: bool) -> list[Target]:
+def _of_file(path: Path, multiples: Sequence[int] | None, groups: bool) -> list[Target]:
     found: list[Target] = []
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):
@@ -75,11 +76,13 @@ def _place(path: Path, row: int, name: str) -> str:
     return f"{path_text(path)}, row {row} ({' '.join(name.split())[:40]})"
 
 
-def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int]) -> list[Target]:
+def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[int] | None) -> list[Target]:
     formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
     if formula and (n_atoms or not cif):
         try:
             (cell,) = from_formula(formula, n_atoms=whole_number(n_atoms, "number of atoms") if n_atoms else None)
+            if not n_atoms and multiples is None:
+                return [with_open_cell(cell, name)]
             return _targets(cell.numbers, multiples, name)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
@@ -91,7 +94,7 @@ def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[i
         raise InputError(f"{place}: {error}") from None
 
 
-def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int]) -> list[Target]:
+def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int] | None) -> list[Target]:
     if isinstance(atoms, StructureError):
         raise InputError(f"{place}: {atoms}")
     if len(atoms) == 0 or not all(1 <= z < len(chemical_symbols) for z in atoms.numbers):
@@ -103,4 +106,4 @@ def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiple
 
 
 def _targets(numbers: Sequence[int], multiples: Sequence[int], name: str) -> list[Target]:
-    return [Target(cell, material_id=name) for cell in from_numbers(numbers, multiples)]
+    return [Target(cell, material_id=name) for cell in from_numbers(numbers, multiples or (1,))]

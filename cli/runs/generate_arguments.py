@@ -13,6 +13,7 @@ from asegen.generation.ranking import Ranking, check_order
 from asegen.generation.request import Request
 from asegen.generation.sources.registry import DEFAULT, SOURCES
 from asegen.parallel.files import check_writable
+from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formats import check_replaceable
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
@@ -49,12 +50,14 @@ class Order(NamedTuple):
         source: name of what draws; weights of a score model say otherwise, see `asegen.trained.samplers`.
         n: structures of each composition.
         ranking: by what candidates are ordered, if they are.
+        templates: known crystals that lend their structures; those of the package without it.
     """
 
     request: Request
     source: str
     n: int
     ranking: Ranking | None
+    templates: str | None
 
 
 def read_arguments(args: argparse.Namespace) -> Order:
@@ -79,7 +82,9 @@ def read_arguments(args: argparse.Namespace) -> Order:
         check_weights(args.model, (*SYMMETRIC_GENERATORS, *SCORES) if grouped else GENERATORS)
     check_place(args.output, args.resume, args.overwrite)
     ranking = Ranking(args.rank or Ranking.by, counts.candidates, args.relax_steps or 0, args.device)
-    return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None)
+    mapped = args.element_map is not None and args.source is not None
+    templates = str(args.source) if args.templates is None and mapped else args.templates
+    return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None, templates)
 
 
 def is_ranked(args: argparse.Namespace) -> bool:
@@ -111,6 +116,7 @@ def _request(args: argparse.Namespace, compositions: int) -> Request:
         file_spacegroups=args.spacegroups == "file",
         sites=args.sites,
         compositions=compositions,
+        element_map=args.element_map if args.source is not None else None,
     )
 
 
@@ -136,7 +142,11 @@ def _check_method(args: argparse.Namespace) -> None:
     options = SOURCES[_source(args)].options
     if args.templates is not None and "templates" not in options:
         raise InputError("--templates goes without space groups, and not with --method diffusion or --model alone")
-    check_order(args.order_by, is_ranked(args))
+    if args.element_map is not None:
+        parse_element_map(args.element_map)
+        if "element_map" not in options:
+            raise InputError("--map goes with known structure types: without space groups, and not with a model alone")
+    check_order(args.order_by)
     for name in ("keep", "relax_steps"):
         if getattr(args, name) is not None and not is_ranked(args):
             raise InputError(f"--{name.replace('_', '-')} goes with --rank or --method hybrid only")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,10 @@ class Analogy(Source):
     def compose(self, targets: Sequence[Target]) -> list[Target]:
         """As of `Symmetric`."""
         return self.symmetric.compose(targets)
+
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Those of known crystals, of the target's group if it has one."""
+        return self.symmetric.unit_votes(target)
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """As of `Symmetric`."""
