@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["text", "integer", "number", "flag"]
 
-SECTIONS = ("input", "energy", "symmetry", "relaxation", "copies", "phonons")
+SECTIONS = ("input", "energy", "symmetry", "relaxation", "copies", "phonons", "properties")
 """Of results.csv, in order; columns of other sections follow them."""
 
 

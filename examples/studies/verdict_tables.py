@@ -99,7 +99,9 @@ def report_errors(pairs: NDArray[np.float64]) -> None:
     """Prints errors, and how often "stable within `NEAR`" agrees; (n, 2): computed and true, eV/atom."""
     change = pairs[:, 0] - pairs[:, 1]
     spread = np.abs(change).std() / np.sqrt(len(change))
-    print(f"  |error| mean {np.abs(change).mean():.4f} ± {spread:.4f}, median {np.median(np.abs(change)):.4f},", end=" ")
+    print(
+        f"  |error| mean {np.abs(change).mean():.4f} ± {spread:.4f}, median {np.median(np.abs(change)):.4f},", end=" "
+    )
     print(f"bias {change.mean():+.4f}, 95 % within {np.quantile(np.abs(change), 0.95):.3f} eV/atom")
     said, true = (pairs[:, k] <= NEAR for k in (0, 1))
     hits = int((said & true).sum())
