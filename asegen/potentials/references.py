@@ -147,6 +147,23 @@ def computed_references(engine: Engine, cache: Path | None = None, run: Runner |
     return found
 
 
+def check_fit(engine: Engine) -> None:
+    """Whether a potential knows enough elements for its references to be fitted; computes nothing.
+
+    Raises:
+        InputError: it doesn't.
+    """
+    if engine.elements is None:
+        return
+    fit = sum(set(crystal.symbols) <= engine.elements for crystal in reference_crystals()[0])
+    if fit < 2 * len(engine.elements):
+        raise InputError(
+            f"{engine.name}: of the reference crystals {fit} are of its {len(engine.elements)} elements alone, too few "
+            "to fit energies of the elements",
+            "fit_references",
+        )
+
+
 def reference_crystals() -> tuple[list[Atoms], list[float]]:
     """Crystals of the Materials Project, small and of all elements, and their formation energies, eV/atom (MP2020)."""
     from ase.io import read

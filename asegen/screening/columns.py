@@ -74,6 +74,7 @@ HEAD = (
     Column("reason", "why no farther, one line"),
     Column("stage", "the last stage that said something of it"),
     Column("rank", "from 1, among the candidates of the same status", "integer"),
+    Column("rank_in_composition", "from 1, among those of the same status and composition, in any cell", "integer"),
 )
 """What is known of every input; these columns come first."""
 TAIL = (

@@ -13,7 +13,13 @@ from asegen.errors import Reason
 from asegen.hull.table import ENERGY_SCALE
 from asegen.parallel.files import cache_folder
 from asegen.potentials.engine import Engine, find_engine
-from asegen.potentials.references import ElementReferences, computed_references, references_of, shipped_references
+from asegen.potentials.references import (
+    ElementReferences,
+    check_fit,
+    computed_references,
+    references_of,
+    shipped_references,
+)
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column
 from asegen.screening.options import Options
@@ -111,6 +117,8 @@ class Hull(Stage):
 
     @override
     def check(self, ledger: Ledger) -> None:
+        if self.fits and self._knows_the_hull and references_of(self.engine, self.cache) is None:
+            check_fit(self.engine)
         for source in self.sources:
             source.check(ledger)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from math import hypot
 
 from asegen.screening.stages.finite_displacements import STABLE, UNSTABLE
@@ -36,3 +38,10 @@ def with_phonons(opinion: str | None, first: str | None, second: str | None) -> 
     if {first, second} != {STABLE, UNSTABLE}:
         return opinion if opinion or not (first and second) else AGREE
     return BOTH if opinion == ENERGIES else PHONONS
+
+
+def opinion_lines(opinions: Iterable[str | None]) -> list[str]:
+    """A line on how often two potentials agree; none where there is one only."""
+    found = Counter(opinions)
+    told = ", ".join(f"{found[word]} {word}" for word in OPINIONS if found[word])
+    return [f"of {sum(found[word] for word in OPINIONS)} with a second opinion: {told}"] if told else []
