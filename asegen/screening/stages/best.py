@@ -9,8 +9,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from asegen.screening.claims import Ledger
-from asegen.screening.records import OK, Candidate, Outcome
 from asegen.screening.ranking import in_order
+from asegen.screening.records import OK, Candidate, Outcome
 from asegen.screening.stage import Stage
 
 

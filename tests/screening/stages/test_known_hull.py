@@ -134,7 +134,8 @@ def test_elements_without_a_reference_cost_their_systems_alone(tmp_path: Path) -
 def test_phases_of_a_user_keep_their_formation_energies() -> None:
     mine = [
         Phase("a", "Na", -1.2, MP2020), Phase("b", "Cl", -2.0, MP2020), Phase("c", "NaCl", -3.6, MP2020),
-        Phase("d", "KCl", -3.5, MP2020), Phase("e", "NaCl", -9.0, "elsewhere"), Phase("f", "NaF", -2.0, FORMATION_SCALE, KNOWN),
+        Phase("d", "KCl", -3.5, MP2020), Phase("e", "NaCl", -9.0, "elsewhere"),
+        Phase("f", "NaF", -2.0, FORMATION_SCALE, KNOWN),
         Phase("g", "NaCl", -3.3, OTHER.energy_scale),
     ]  # fmt: skip
     chgnet = on_the_hulls_scale(Found(mine), FITTED, MP2020)
@@ -153,7 +154,7 @@ def test_phases_of_a_user_keep_their_formation_energies() -> None:
 def test_distances_are_those_of_pymatgens_phase_diagram(tmp_path: Path) -> None:
     """In formation energies nothing changes: the same candidates and phases as totals."""
     formulas = {"Li3PS4": {"Li": 3, "P": 1, "S": 4}, "LiPS": {"Li": 1, "P": 1, "S": 1}, "Li2S": {"Li": 2, "S": 1}}
-    given = [(formula, counts, above) for (formula, counts), above in zip(formulas.items(), (0.02, 0.3, -0.1))]
+    given = [(*pair, above) for pair, above in zip(formulas.items(), (0.02, 0.3, -0.1), strict=True)]
     known = on_the_hulls_scale(KnownHull().phases([frozenset("Li P S".split())], None, None), FITTED, MP2020).phases
     entries = [
         PDEntry(c := Composition(phase.formula), c.num_atoms * (phase.energy + FITTED.per_atom(c.get_el_amt_dict())))
