@@ -23,12 +23,12 @@ class Listed(NamedTuple):
     Attributes:
         place: where it is defined, `module:class`.
         needs: the stage whose results it needs.
-        named_only: whether it runs only where it is asked for.
+        optional: whether it runs only where it is asked for.
     """
 
     place: str
     needs: str = ""
-    named_only: bool = False
+    optional: bool = False
 
 
 _ROOM = "asegen.screening.stages"
@@ -41,13 +41,13 @@ STAGES = {
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
     "properties": Listed(f"{_ROOM}.properties:Properties"),
-    "second": Listed(f"{_ROOM}.second_opinion:SecondOpinion", needs="hull", named_only=True),
-    "second_hull": Listed(f"{_ROOM}.second_opinion:SecondHull", needs="second", named_only=True),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
-    "second_phonons": Listed(f"{_ROOM}.second_opinion:SecondPhonons", needs="second_hull", named_only=True),
     "vasp": Listed(f"{_ROOM}.dft_inputs:DftInputs", needs="relax"),
+    "second": Listed(f"{_ROOM}.second_opinion:SecondOpinion", needs="hull", optional=True),
+    "second_hull": Listed(f"{_ROOM}.second_opinion:SecondHull", needs="second", optional=True),
+    "second_phonons": Listed(f"{_ROOM}.second_opinion:SecondPhonons", needs="second_hull", optional=True),
 }
-"""Name -> where it is, in the order in which they run."""
+"""Name -> where it is, in the order in which they run; optional ones come last, so that a later call can add them."""
 _SECOND = frozenset({"second", "second_hull", "second_phonons"})
 
 
@@ -60,7 +60,7 @@ def chosen(options: Options) -> list[str]:
     Raises:
         InputError: there is no such stage, or one lacks the results of another.
     """
-    usual = [name for name, listed in STAGES.items() if not listed.named_only]
+    usual = [name for name, listed in STAGES.items() if not listed.optional]
     wanted = set(usual if options.stages is None else options.stages) | {"read"}
     if unknown := sorted(wanted - set(STAGES)):
         raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}", "stages")

@@ -130,7 +130,8 @@ class Hull(Stage):
 
     @override
     def prepare(self, ledger: Ledger, run: Runner) -> None:
-        formulas = {candidate.found["formula"] for candidate in ledger.candidates(self.name)}
+        placed = [one for one in ledger.candidates(self.name) if one.found.get(self.energy) is not None]
+        formulas = {candidate.found["formula"] for candidate in placed}
         systems = {_system(formula) for formula in formulas}
         names = sorted("-".join(sorted(system)) for system in systems)
         if ledger.known(f"{self.name}_systems") == names:
