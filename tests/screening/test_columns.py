@@ -25,7 +25,7 @@ from asegen.screening.run import publish
 from asegen.screening.stage import Stage
 from asegen.screening.stages.hull import Hull
 from asegen.screening.stages.phonons import Phonons
-from asegen.screening.stages.properties import PREDICTED
+from asegen.screening.stages.properties import Properties
 from asegen.screening.stages.read import Read
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
@@ -90,7 +90,7 @@ def test_the_table_of_the_stages_here_has_its_order() -> None:
         " second_force_calls duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
         " second_phonons second_phonons_reason second_lowest_frequency"
     )
-    assert names == [*expected.split(), *(column.name for column in PREDICTED.values())]
+    assert names == [*expected.split(), *(column.name for column in Properties.columns)]
     assert names == [column.name for column in columns([Read()])]
 
 
