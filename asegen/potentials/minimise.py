@@ -59,6 +59,18 @@ class Minimum:
     reason: str
 
 
+def checked_optimizer(name: str) -> OptimizerName:
+    """The name of an optimiser.
+
+    Raises:
+        InputError: there is no such one.
+    """
+    for known in OPTIMIZERS:
+        if name == known:
+            return known
+    raise InputError(f"no optimizer {name!r}; there are {', '.join(OPTIMIZERS)}", "optimizer")
+
+
 def minimise(
     atoms: Atoms,
     calculator: Calculator,
@@ -83,8 +95,7 @@ def minimise(
         InputError: no such optimiser.
         ValueError: already the start has no finite energy, forces and stress.
     """
-    if optimizer not in OPTIMIZERS:
-        raise InputError(f"no optimizer {optimizer!r}; there are {', '.join(OPTIMIZERS)}")
+    checked_optimizer(optimizer)
     atoms = atoms.copy()
     atoms.set_constraint()
     if keep_symmetry:

@@ -5,7 +5,7 @@ To add one, write a module with a `Stage` and name it in `STAGES`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """Where a stage is defined, `module:class`, and the stage whose results it needs."""
+    """A stage.
+
+    Attributes:
+        place: where it is defined, `module:class`.
+        needs: the stage whose results it needs.
+        optional: whether it runs only where it is asked for.
+    """
 
     place: str
     needs: str = ""
+    optional: bool = False
 
 
 _ROOM = "asegen.screening.stages"
@@ -33,10 +40,15 @@ STAGES = {
     "relax": Listed(f"{_ROOM}.relax:Relax"),
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
+    "properties": Listed(f"{_ROOM}.properties:Properties"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:DftInputs", needs="relax"),
+    "second": Listed(f"{_ROOM}.second_opinion:SecondOpinion", needs="hull", optional=True),
+    "second_hull": Listed(f"{_ROOM}.second_opinion:SecondHull", needs="second", optional=True),
+    "second_phonons": Listed(f"{_ROOM}.second_opinion:SecondPhonons", needs="second_hull", optional=True),
 }
-"""Name -> where it is, in the order in which they run."""
+"""Name -> where it is, in the order in which they run; optional ones come last, so that a later call can add them."""
+_SECOND = frozenset({"second", "second_hull", "second_phonons"})
 
 
 def chosen(options: Options) -> list[str]:
@@ -48,16 +60,28 @@ def chosen(options: Options) -> list[str]:
     Raises:
         InputError: there is no such stage, or one lacks the results of another.
     """
-    wanted = set(STAGES if options.stages is None else options.stages) | {"read"}
+    usual = [name for name, listed in STAGES.items() if not listed.optional]
+    wanted = set(usual if options.stages is None else options.stages) | {"read"}
     if unknown := sorted(wanted - set(STAGES)):
         raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}", "stages")
     if not options.prerelaxes:
         wanted -= {"prerelax"}
+    wanted |= _of_the_second_opinion(options, wanted)
     names = [name for name in STAGES if name in wanted]
     for name in names:
         if (needed := STAGES[name].needs) and needed not in wanted:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")
     return names
+
+
+def _of_the_second_opinion(options: Options, wanted: Set[str]) -> set[str]:
+    """The stages that come with it; a potential that is named for all phonons has them to itself."""
+    if options.second_opinion is None:
+        if asked := sorted(wanted & _SECOND):
+            raise InputError(f"stages: the stage {asked[0]} needs a second_opinion", "stages")
+        return set()
+    phonons = "phonons" in wanted and options.phonons_by is None
+    return {"second", "second_hull", *(["second_phonons"] if phonons else [])}
 
 
 def recipe(options: Options | None = None) -> list[Stage]:

@@ -16,7 +16,7 @@ from asegen.errors import Reason
 from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
-from asegen.potentials.minimise import OPTIMIZERS, Minimum, minimise
+from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
@@ -35,7 +35,7 @@ _STATUS_OF_KIND = {"isolated atom": UNSUPPORTED, "unknown element": UNSUPPORTED,
 
 @dataclass(frozen=True)
 class Relax(Stage):
-    """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
+    """Relaxes cell and positions with an ASE calculator: BFGS or FIRE on a FrechetCellFilter.
 
     A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
     that keeps the network's errors from the result. A relaxed crystal that is near to a space group is given it exactly
@@ -48,6 +48,7 @@ class Relax(Stage):
         keep_symmetry: the space group stays (FixSymmetry).
         symprec: Å, of the space groups that are kept and reported.
         time_limit: seconds, for one crystal.
+        optimizer: see `asegen.potentials.minimise.minimise`.
     """
 
     name: ClassVar[str] = "relax"
@@ -80,17 +81,28 @@ class Relax(Stage):
     keep_symmetry: bool = False
     symprec: float = 0.1
     time_limit: float = 3600.0
+    optimizer: OptimizerName = "bfgs"
 
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
+        return cls.by(find_engine(options.calculator), options)
+
+    @classmethod
+    def by(cls, engine: Engine, options: Options) -> Self:
+        """The stage as the options ask for it, with another calculator.
+
+        Raises:
+            InputError: no such optimiser.
+        """
         return cls(
-            find_engine(options.calculator),
+            engine,
             options.fmax,
             options.steps,
             options.keep_symmetry,
             options.symprec,
             options.time_limit,
+            checked_optimizer(options.optimizer),
         )
 
     @override
@@ -103,7 +115,7 @@ class Relax(Stage):
             "steps": self.steps,
             "keep_symmetry": self.keep_symmetry,
             "symprec": self.symprec,
-            "optimizer": OPTIMIZERS[0],
+            "optimizer": self.optimizer,
         }
 
     @override
@@ -142,7 +154,7 @@ class Relax(Stage):
     def _relaxed(self, atoms: Atoms, before: Atoms) -> Outcome:
         calculator = self.engine.calculator()
         start = _lower(atoms, before, calculator)
-        end = minimise(start.atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
+        end = minimise(start.atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec, self.optimizer)
         tried = None if self.keep_symmetry or not end.converged else self._symmetric(end, calculator)
         if tried is not None and tried.converged and tried.energy <= end.energy + _NO_ENERGY:
             end = replace(tried, steps=end.steps)
