@@ -142,5 +142,5 @@ def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object])
     content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for batch in batches:
         key = [(s.index, s.repeat, t.formula, t.spacegroup, t.sites, t.material_id) for s in batch for t in [s.target]]
-        content.update(json.dumps(key).encode())
+        content.update(json.dumps([*key, *(s.target.host.digest for s in batch if s.target.host)]).encode())
     return content.hexdigest()

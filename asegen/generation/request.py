@@ -12,6 +12,7 @@ from ase.formula import Formula as AseFormula
 
 from asegen.errors import InputError
 from asegen.generation.compositions import Composition, from_formula, from_system
+from asegen.generation.host import read_host
 from asegen.generation.target import Target
 from asegen.structures.formulas import Amounts, is_formula
 from asegen.symmetry.assignments import parse_sites
@@ -26,7 +27,7 @@ MAX_ATOMS_OF_SYSTEM = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What crystals are asked for. At most one of `formulas`, `system` and `file` is given.
+    """What crystals are asked for. At most one of `formulas`, `system`, `file` and `host` is given.
 
     Without any of them compositions are left to the source: it makes them of `sites`, or as it likes.
 
@@ -44,6 +45,11 @@ class Request:
         sites: letters, "Na:a Cl:b", or numbers of sites, "Na:1,Cl:1", in `spacegroup`.
         compositions: how many to choose, where they aren't named: of a system, or of sites without a formula.
 
+        host: a crystal, or a file that holds one, whose atoms stay, see `asegen.generation.host.read_host`.
+        add: what is added to the host's cell, such as "Li2".
+        keep: elements of the host that stay, such as "Ti O"; the others are drawn anew, unless `add` names what.
+        host_cell: "fixed" (default); "scaled", its volume may change; or "free".
+
     Raises:
         InputError: something that isn't there, or that doesn't go together.
     """
@@ -58,11 +64,16 @@ class Request:
     file_spacegroups: bool = False
     sites: str | None = None
     compositions: int = 1
+    host: Atoms | str | Path | None = None
+    add: Formula | None = None
+    keep: str | Sequence[str] | None = None
+    host_cell: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses early what can't be: everything but what a file holds."""
         object.__setattr__(self, "formulas", _items(self.formulas))
-        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file})
+        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file, "host": self.host})
+        self._check_host()
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
         _at_most_one({"multiples": self.multiples, "system": self.system})
         _at_most_one({"spacegroup": self.spacegroup, "file_spacegroups": self.file_spacegroups or None})
@@ -79,6 +90,12 @@ class Request:
         elif not Path(self.file).exists():
             raise InputError(f"cannot read {self.file}: no such file or folder")
 
+    def _check_host(self) -> None:
+        for name in ("add", "keep", "host_cell"):
+            _goes_with(name, getattr(self, name), "host", self.host)
+        for name in ("multiples", "spacegroup"):
+            _at_most_one({"host": self.host, name: getattr(self, name)})
+
     @property
     def _has_formulas(self) -> bool | None:
         return True if self.formulas else None
@@ -86,7 +103,7 @@ class Request:
     @property
     def names_compositions(self) -> bool:
         """Whether every composition is named, so that there is none to choose."""
-        return bool(self._has_formulas) or self.file is not None
+        return bool(self._has_formulas) or self.file is not None or self.host is not None
 
     def targets(self) -> list[Target]:
         """What each crystal is asked to be, once for every composition.
@@ -103,6 +120,9 @@ class Request:
             from asegen.generation.composition_files import from_file  # loads readers of files, for a second
 
             targets = from_file(Path(self.file), self.multiples or (1,), self.file_spacegroups)
+        elif self.host is not None:
+            host = read_host(self.host, self.add, self.keep, self.host_cell)
+            targets = [Target(host.composition, host=host)]
         elif self.system is not None:
             most = MAX_ATOMS_OF_SYSTEM if self.max_atoms is None else self.max_atoms
             targets = [Target(c) for c in from_system(self.system, most, self.compositions)]

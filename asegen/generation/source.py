@@ -43,6 +43,7 @@ class Source(Protocol):
     Attributes:
         identity: name, version and what it knows.
         always_redraws: what fails the validity gate is always drawn again, not only when asked for.
+        holds_given: structures hold atoms that are given, where they are: nothing may move them.
         keeps_spacegroup: structures have their space groups exactly, and a ranking has to keep them.
         mixes_known_types: structures come from many known crystals, a few of which make no sense for the formula: what
             is predicted to lie far above the hull comes last, unless told otherwise.
@@ -50,6 +51,7 @@ class Source(Protocol):
 
     identity: Identity
     always_redraws: bool = False
+    holds_given: bool = False
     keeps_spacegroup: bool = False
     mixes_known_types: bool = False
 

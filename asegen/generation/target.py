@@ -8,6 +8,7 @@ from functools import cached_property
 from ase.data import chemical_symbols
 
 from asegen.generation.compositions import Composition, composition
+from asegen.generation.host import Host
 from asegen.symmetry.assignments import parse_sites
 
 
@@ -20,12 +21,14 @@ class Target:
         spacegroup: number of the space group.
         sites: what is on which Wyckoff position, see `asegen.symmetry.assignments.parse_sites`.
         material_id: where it came from, if a file names it.
+        host: atoms of the composition that stay where they are.
     """
 
     composition: Composition | None = None
     spacegroup: int | None = None
     sites: str | None = None
     material_id: str | None = None
+    host: Host | None = None
 
     @property
     def formula(self) -> str:

@@ -16,7 +16,7 @@ from asegen.parallel.files import check_writable
 from asegen.structures.formats import check_replaceable
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
-DIFFUSION, TEMPLATE, HYBRID = "diffusion", "template", "hybrid"
+DIFFUSION, TEMPLATE, HYBRID, HOST = "diffusion", "template", "hybrid", "host"
 _PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -88,7 +88,7 @@ def is_ranked(args: argparse.Namespace) -> bool:
 
 
 def _counts(args: argparse.Namespace) -> Counts:
-    chosen, ranked = args.system is not None or not _named(args), is_ranked(args)
+    chosen, ranked = args.system is not None or not _named(args), is_ranked(args) and args.host is None
     compositions = args.n or 1 if chosen else 1
     candidates = args.n if args.n and not chosen and ranked else Ranking.candidates
     if not ranked:
@@ -111,6 +111,10 @@ def _request(args: argparse.Namespace, compositions: int) -> Request:
         file_spacegroups=args.spacegroups == "file",
         sites=args.sites,
         compositions=compositions,
+        host=args.host,
+        add=args.add,
+        keep=args.keep_elements,
+        host_cell=args.host_cell,
     )
 
 
@@ -123,6 +127,8 @@ def _whole_numbers(text: str) -> list[int]:
 
 def _source(args: argparse.Namespace) -> str:
     """The source that is named; otherwise a model that is named draws alone, and else all there is takes turns."""
+    if args.host is not None:
+        return HOST
     alone = args.method == DIFFUSION or (args.method is None and args.model is not None)
     if _has_group(args) and args.method in (None, DIFFUSION):
         return "symmetric" if alone else "analogy"
@@ -130,6 +136,7 @@ def _source(args: argparse.Namespace) -> str:
 
 
 def _check_method(args: argparse.Namespace) -> None:
+    _check_host(args)
     grouped = _has_group(args) or args.sites
     if grouped and args.method not in (None, DIFFUSION) and not SOURCES[args.method].spacegroups:
         raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")
@@ -149,14 +156,20 @@ def _check_method(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} goes with --spacegroup or --spacegroups only")
 
 
+def _check_host(args: argparse.Namespace) -> None:
+    for name in ("method", "keep", "order_by") if args.host is not None else ():
+        if getattr(args, name) not in (None, HOST):
+            raise InputError(f"--{name.replace('_', '-')} and --host exclude each other")
+
+
 def _check_compositions(args: argparse.Namespace) -> None:
     if _named(args) != 1 and not (args.sites and not _named(args)):
-        raise InputError("name one source of compositions: formulas, --from FILE, or --system A-B-C")
+        raise InputError("name one source of compositions: formulas, --from FILE, --system A-B-C, or --host FILE")
 
 
 def _named(args: argparse.Namespace) -> int:
     """How many sources of compositions are named."""
-    return sum([bool(args.formula), args.source is not None, args.system is not None])
+    return sum([bool(args.formula), *(one is not None for one in (args.source, args.system, args.host))])
 
 
 def _has_group(args: argparse.Namespace) -> bool:
