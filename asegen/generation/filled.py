@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -26,14 +27,15 @@ _DISTANCE = 0.5
 
 
 class Filled:
-    """Draws fillings of hosts as they come from the source, orders them by energy, and leaves copies out.
+    """Draws fillings of hosts, puts the best first, and leaves copies out.
 
-    Nothing is relaxed: the host's atoms stay. `info` has rank (1 is the best), ranked_by, energy_per_atom (eV, by that)
-    and candidate (the place in the order of drawing). What fails the validity gate comes last.
+    Without a ranking the order is by how often a filling was found, then by when; with one, by energy. Nothing is
+    relaxed: the host's atoms stay. `info` has rank (1 is the best), times_found, candidate (the place in the order of
+    drawing), and with a ranking ranked_by and energy_per_atom (eV, by that). What fails the validity gate comes last.
 
     Args:
         source: whose structures hold given atoms (`Source.holds_given`).
-        ranking: by what energy; alignn without it. Its number of candidates isn't used.
+        ranking: by what energy. Its number of candidates isn't used.
         batch_size: structures drawn at once.
         device: where energies are predicted.
 
@@ -45,17 +47,18 @@ class Filled:
     may_lack = True
 
     def __init__(self, source: Source, ranking: Ranking | None, batch_size: int, device: str) -> None:
-        self.ranking = ranking or Ranking(device=device)
-        if self.ranking.relax_steps:
+        if ranking is not None and ranking.relax_steps:
             raise InputError("relax_steps would move the host: relax what is written", "relax_steps")
         self.source, self.batch_size = source, batch_size
-        self._ranker = find_ranker(self.ranking.by, self.ranking.device)
+        self._by = NONE if ranking is None else ranking.by
+        self._ranker = None if ranking is None else find_ranker(ranking.by, ranking.device)
         self._stability = Stability(device)
 
     def settings(self) -> dict[str, object]:
         """The source's, and what decides the order."""
-        identity = NONE if self._ranker is None else self._ranker.identity
-        return self.source.settings() | {"ranked_by": self.ranking.by, "ranker": identity}
+        if self._ranker is None:
+            return self.source.settings()
+        return self.source.settings() | {"ranked_by": self._by, "ranker": self._ranker.identity}
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """The source's."""
@@ -75,10 +78,10 @@ class Filled:
         wanted = [Sample(k, target, k) for k in range(size)]
         drawn = [atoms for part in cut_batches(wanted, self.batch_size) for atoms in self._drawn(part, seed, steps)]
         good = [atoms for atoms in drawn if atoms.info["valid"]]
-        best = self._different(self._in_order(good), target)
+        best = self._best(self._with_energies(good), target)
         best += [] if valid_only else [atoms for atoms in drawn if not atoms.info["valid"]]
         for place, (sample, atoms) in enumerate(zip(batch, best, strict=False), 1):
-            atoms.info |= {"sample_index": sample.index, "rank": place, "ranked_by": self.ranking.by}
+            atoms.info |= {"sample_index": sample.index, "rank": place}
         found = best[: len(batch)]
         self._stability.judge(found)
         return found
@@ -93,20 +96,27 @@ class Filled:
             atoms.info["candidate"] = sample.repeat
         return drawn
 
-    def _in_order(self, good: Sequence[Atoms]) -> list[Atoms]:
-        """By energy; as they were drawn where there is none."""
+    def _with_energies(self, good: Sequence[Atoms]) -> list[Atoms]:
+        """By energy; as they were drawn without a ranking."""
         if self._ranker is None:
             return list(good)
-        found = self._ranker.judge(good)
-        for atoms, one in zip(good, found, strict=True):
-            value = {"energy_missing": one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
-            atoms.info |= value
+        for atoms, one in zip(good, self._ranker.judge(good), strict=True):
+            energy = {"energy_missing": one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
+            atoms.info |= energy | {"ranked_by": self._by}
         return sorted(good, key=lambda atoms: atoms.info.get("energy_per_atom", math.inf))
 
-    def _different(self, ordered: Sequence[Atoms], target: Target) -> list[Atoms]:
+    def _best(self, ordered: Sequence[Atoms], target: Target) -> list[Atoms]:
+        """The different ones; by how often each was found where no energy has put them in order."""
         assert target.host is not None  # the source has looked
-        seen = Distinct(_tolerances(target.host))
-        return [atoms for atoms in ordered if seen.add(atoms).earlier is None]
+        seen, first = Distinct(_tolerances(target.host)), list[int]()
+        for k, atoms in enumerate(ordered):
+            earlier = seen.add(atoms).earlier
+            first.append(k if earlier is None else earlier)
+        times = Counter(first)
+        for k, count in times.items():
+            ordered[k].info["times_found"] = count
+        found = sorted(times) if self._ranker is not None else sorted(times, key=lambda k: (-times[k], k))
+        return [ordered[k] for k in found]
 
 
 def _tolerances(host: Host) -> Tolerances:

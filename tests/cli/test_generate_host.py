@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_taken_out_comes_back(here: Path) -> None:
-    main("generate --host host.cif --keep-elements".split() + ["Ti O", *"-n 2 --rank none -o out.extxyz".split()])
+    main("generate --host host.cif --keep-elements".split() + ["Ti O", *"-n 2 -o out.extxyz".split()])
     found = read("out.extxyz", ":")
     assert 1 <= len(found) <= 2
     for atoms in found:

@@ -99,17 +99,24 @@ def test_lithium_goes_between_the_layers_of_titanium_disulfide() -> None:
     assert np.array_equal(best.positions[:3], host.positions) and np.array_equal(best.cell.array, host.cell.array)
     rms, farthest = matcher.get_rms_dist(*map(AseAtomsAdaptor.get_structure, (best, known)))
     assert farthest * (host.get_volume() / 4) ** (1 / 3) < 0.2  # Å
-    energies = [atoms.info["energy_per_atom"] for atoms in found]
-    assert energies == sorted(energies)
+    counts = [atoms.info["times_found"] for atoms in found]
+    assert counts == sorted(counts, reverse=True) and sum(counts) <= 9
     again = Generator("host").generate(Request(host=host, add="Li"), n=3)
     assert all(np.array_equal(one.positions, other.positions) for one, other in zip(found, again, strict=True))
+
+
+def test_a_ranking_puts_the_lowest_energy_first() -> None:
+    found = Generator("host", rank="emt").generate(Request(host=bulk("Cu", cubic=True) * (1, 1, 2), add="H"), n=3)
+    assert len(found) >= 2
+    energies = [atoms.info["energy_per_atom"] for atoms in found]
+    assert energies == sorted(energies) and {atoms.info["ranked_by"] for atoms in found} == {"emt"}
 
 
 @pytest.mark.parametrize("cell", ["scaled", "free"])
 def test_a_cell_that_changes_carries_the_host(cell: str) -> None:
     skewed = titanate()
     skewed.set_cell(skewed.cell.array @ [[0.9, 0.1, 0], [0, 1, 0], [0, 0, 1]], scale_atoms=True)
-    (found,) = Generator("host", rank="none").generate(Request(host=skewed, keep="Ti O", host_cell=cell))
+    (found,) = Generator("host").generate(Request(host=skewed, keep="Ti O", host_cell=cell))
     host = [atom.index for atom in skewed if atom.symbol != "Sr"]
     before, after = skewed.get_scaled_positions()[host], found.get_scaled_positions()[: len(host)]
     assert (after - before) - np.rint(after - before) == pytest.approx(0, abs=1e-9)
@@ -122,7 +129,7 @@ def test_a_cell_that_changes_carries_the_host(cell: str) -> None:
 
 def test_a_run_goes_on_only_with_its_host(tmp_path: Path) -> None:
     out = tmp_path / "out.extxyz"
-    generator = Generator("host", rank="none")
+    generator = Generator("host")
     generator.run(Request(host=disulfide(), add="Li"), out, n=2)
     assert generator.run(Request(host=disulfide(), add="Li"), out, n=2, resume=True).was_complete
     with pytest.raises(InputError, match="relax_steps"):

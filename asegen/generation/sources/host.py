@@ -34,8 +34,9 @@ class HostFilling(Source):
     """Draws what is added to hosts, see `asegen.diffusion.inpainting`.
 
     Every other sample of a host is the best of several trajectories; those between are one each, so that not all find
-    the same sites. The host's atoms come first, as they were: in a cell that is fixed at their positions, else at their fractional
-    positions. `info` has host_atoms, their number. What comes too near to another atom fails, and is drawn again.
+    the same sites. The host's atoms come first, as they were: at their positions in a cell that is fixed, else at their
+    fractional positions. `info` has host_atoms, their number. What comes too near to another atom fails, and is drawn
+    again.
 
     Args:
         model: a shipped model's name or the path of weights; the default model without it.
