@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import ClassVar
 
-from asegen.generation.host import HOST_CELLS
 from asegen.generation.ranking import ORDERS
 from asegen.generation.sources.registry import SOURCES
 
@@ -141,4 +140,4 @@ def _add_host(group: argparse._ArgumentGroup) -> None:
         help="only these elements stay (default: atoms that FixAtoms holds, else all); without --add, the others are "
         "drawn anew",
     )
-    add("--host-cell", choices=HOST_CELLS, help="fixed (default); scaled: its volume changes; or free")
+    add("--host-cell", metavar="fixed|scaled|free", help="fixed (default); scaled: its volume changes; or free")

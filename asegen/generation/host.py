@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
 
 from asegen.errors import InputError
@@ -111,6 +110,8 @@ def _check(atoms: Atoms) -> None:
 def _kept(atoms: Atoms, keep: str | Sequence[str] | None) -> np.ndarray:
     """(n_atoms,), bool, those that stay."""
     if keep is None:
+        from ase.constraints import FixAtoms  # loads SciPy
+
         held = [int(k) for one in atoms.constraints if isinstance(one, FixAtoms) for k in one.index]
         return np.isin(np.arange(len(atoms)), held) if held else np.ones(len(atoms), bool)
     symbols = re.split(r"[\s,\-]+", keep.strip()) if isinstance(keep, str) else list(keep)

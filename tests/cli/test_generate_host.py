@@ -46,6 +46,7 @@ def test_what_is_taken_out_comes_back(here: Path) -> None:
         ("--host host.cif --add Li --rank alignn --keep 2", "--keep and --host exclude each other"),
         ("--host host.cif --add Li --spacegroup 1", "--host and --spacegroup exclude each other"),
         ("--host host.cif --add Li --rank emt --relax-steps 5", "--relax-steps would move the host"),
+        ("--host host.cif --add Li --host-cell soft", "--host-cell 'soft' is not one of fixed, scaled, free"),
         ("NaCl --method host", "needs a host"),
         ("--host none.cif --add Li", "there is no such file"),
     ],
