@@ -20,8 +20,8 @@ from asegen.generation.stability import Stability
 from asegen.generation.target import Target
 from asegen.structures.matching import STRICT, Distinct, Tolerances
 
-_SPARE, _SHARE = 4, 1.5
-"""Candidates of a host: so many times the structures that are asked for, and so many more."""
+_SPARE = 3
+"""Candidates of a host, beyond the structures that are asked for, to vote, and for those that are copies."""
 _DISTANCE = 0.5
 """Å: two fillings are the same where no drawn atom is farther from its partner, the host's symmetry allowed for."""
 
@@ -74,7 +74,7 @@ class Filled:
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """Up to one structure for each sample of one host, the best first."""
-        target, size = batch[0].target, math.ceil(_SHARE * len(batch)) + _SPARE
+        target, size = batch[0].target, len(batch) + _SPARE
         wanted = [Sample(k, target, k) for k in range(size)]
         drawn = [atoms for part in cut_batches(wanted, self.batch_size) for atoms in self._drawn(part, seed, steps)]
         good = [atoms for atoms in drawn if atoms.info["valid"]]

@@ -16,13 +16,13 @@ class Start(NamedTuple):
 
     Attributes:
         atoms: the crystal.
-        energy: eV/atom, enthalpy at the pressure.
+        enthalpy: eV/atom, `E + pV`.
         compared: whether it was compared with the crystal before pre-relaxing.
         note: one line where that one is the better.
     """
 
     atoms: Atoms
-    energy: float
+    enthalpy: float
     compared: bool
     note: str = ""
 

@@ -143,7 +143,7 @@ def main() -> None:
         back, made, spent = measured(fill, chosen)
         shares = [100 * part.mean() for measure in (0, 1) for part in (back[:, 0, measure], back[..., measure].any(1))]
         texts = " | ".join(f"{share:.0f} ± {math.sqrt(share * (100 - share) / len(chosen)):.0f} %" for share in shares)
-        print(f"| {name} | {texts} | {made} | {spent / made:.2f} |", flush=True)
+        print(f"| {name} | {texts} | {made} | {spent / TRIES / len(chosen):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

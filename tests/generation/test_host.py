@@ -100,7 +100,7 @@ def test_lithium_goes_between_the_layers_of_titanium_disulfide() -> None:
     rms, farthest = matcher.get_rms_dist(*map(AseAtomsAdaptor.get_structure, (best, known)))
     assert farthest * (host.get_volume() / 4) ** (1 / 3) < 0.2  # Å
     counts = [atoms.info["times_found"] for atoms in found]
-    assert counts == sorted(counts, reverse=True) and sum(counts) <= 9
+    assert counts == sorted(counts, reverse=True) and sum(counts) <= 6
     again = Generator("host").generate(Request(host=host, add="Li"), n=3)
     assert all(np.array_equal(one.positions, other.positions) for one, other in zip(found, again, strict=True))
 
