@@ -12,6 +12,7 @@ from ase.formula import Formula as AseFormula
 
 from asegen.errors import InputError
 from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
+from asegen.generation.host import read_host
 from asegen.generation.target import Target, with_open_cell
 from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formulas import Amounts, is_formula
@@ -25,7 +26,7 @@ Formulas = Formula | Iterable[Formula]
 
 @dataclass(frozen=True)
 class Request:
-    """What crystals are asked for. At most one of `formulas`, `system` and `file` is given.
+    """What crystals are asked for. At most one of `formulas`, `system`, `file` and `host` is given.
 
     Without any of them compositions are left to the source: it makes them of `sites`, or as it likes.
 
@@ -50,6 +51,10 @@ class Request:
         compositions: how many to choose, where they aren't named: of sites without a formula; or of a system, where a
             promising one comes several times.
         element_map: which element takes the place of which in the rows of `file`, such as "Li:Na Co:Ni".
+        host: a crystal, or a file that holds one, whose atoms stay, see `asegen.generation.host.read_host`.
+        add: what is added to the host's cell, such as "Li2".
+        keep: elements of the host that stay, such as "Ti O"; the others are drawn anew, unless `add` names what.
+        host_cell: "fixed" (default); "scaled", its volume may change; or "free".
 
     Raises:
         InputError: something that isn't there, or that doesn't go together.
@@ -66,11 +71,16 @@ class Request:
     sites: str | None = None
     compositions: int = 1
     element_map: str | None = None
+    host: Atoms | str | Path | None = None
+    add: Formula | None = None
+    keep: str | Sequence[str] | None = None
+    host_cell: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses early what can't be: everything but what a file holds."""
         object.__setattr__(self, "formulas", _items(self.formulas))
-        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file})
+        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file, "host": self.host})
+        self._check_host()
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
         _at_most_one({"multiples": self.multiples, "system": self.system})
         _at_most_one({"spacegroup": self.spacegroup, "file_spacegroups": self.file_spacegroups or None})
@@ -89,6 +99,12 @@ class Request:
         elif not Path(self.file).exists():
             raise InputError(f"cannot read {self.file}: no such file or folder")
 
+    def _check_host(self) -> None:
+        for name in ("add", "keep", "host_cell"):
+            _goes_with(name, getattr(self, name), "host", self.host)
+        for name in ("multiples", "spacegroup"):
+            _at_most_one({"host": self.host, name: getattr(self, name)})
+
     @property
     def _has_formulas(self) -> bool | None:
         return True if self.formulas else None
@@ -96,7 +112,7 @@ class Request:
     @property
     def names_compositions(self) -> bool:
         """Whether every composition is named, so that there is none to choose."""
-        return bool(self._has_formulas) or self.file is not None
+        return bool(self._has_formulas) or self.file is not None or self.host is not None
 
     def targets(self) -> list[Target]:
         """What each crystal is asked to be, once for every composition.
@@ -116,6 +132,9 @@ class Request:
             if self.element_map is not None:
                 exchange = parse_element_map(self.element_map)
                 targets = [target.exchanged(exchange) for target in targets]
+        elif self.host is not None:
+            host = read_host(self.host, self.add, self.keep, self.host_cell)
+            targets = [Target(host.composition, host=host)]
         elif self.system is not None:
             from asegen.generation.systems import from_system  # loads the hull
 

@@ -79,7 +79,7 @@ def chosen(options: Options) -> list[str]:
     extra = dict.fromkeys([*second, *(name for name in asked if name in STAGES and STAGES[name].optional)])
     names = [*(name for name in _usual() if name in wanted), *extra]
     for name in names:
-        if (needed := STAGES[name].needs) and needed not in wanted:
+        if (needed := STAGES[name].needs) and needed not in names:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")
     return names
 
