@@ -9,7 +9,7 @@ manner of Widdowson et al., MATCH 87, 529 (2022), for each element by itself).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ _FAR = 0.3
 """Mean difference of distances to neighbours, in units of (V/n)^(1/3), beyond which nothing is compared."""
 _MOST_COMPARED = 24
 """Pairs that the matcher sees before a type counts as new."""
-_NEAREST = 4
+_NEAREST = 8
 """Crystals of a type, chemically nearest first, that are tried as the one to be named."""
 _DIGITS = 4
 
@@ -100,13 +100,13 @@ class KnownCrystals:
         matcher = self._matcher
         return f"{self._library.checksum} {matcher.ltol} {matcher.stol} {matcher.angle_tol}"
 
-    def knows_composition(self, numbers: Sequence[int]) -> bool:
+    def knows_composition(self, counts: Mapping[int, int]) -> bool:
         """Whether a compound of this composition is known, of the hull's table or among the crystals.
 
         Args:
-            numbers: (n_atoms,), atomic numbers of a cell.
+            counts: atoms of each element, by atomic number.
         """
-        return self._compositions.knows(Counter(numbers)) or self._has_crystals(numbers)
+        return self._compositions.knows(counts) or self._library.has_composition(counts)
 
     def judge(self, atoms: Atoms) -> Novelty:
         """How new a crystal is.
@@ -120,9 +120,8 @@ class KnownCrystals:
         if (reason := check_atoms(atoms)) is not None:
             raise ValueError(str(reason))
         query = _Query(atoms)
-        numbers = query.numbers.tolist()
-        at_hand = self._has_crystals(numbers)
-        about = at_hand or self._compositions.knows(Counter(numbers)), at_hand
+        counts = Counter(query.numbers.tolist())
+        about = self.knows_composition(counts), self._library.has_composition(counts)
         kind = self._library.kind(query.counts)
         for row, order in () if kind is None else self._same_elements(kind, query):
             if (rms := self._rms(kind, row, order, query)) is not None:
@@ -131,9 +130,6 @@ class KnownCrystals:
         if found is None:
             return Novelty(NEW_TYPE, *about)
         return Novelty(SUBSTITUTION, *about, *found)
-
-    def _has_crystals(self, numbers: Sequence[int]) -> bool:
-        return self._library.has_composition(Counter(numbers))
 
     def _same_elements(self, kind: Kind, query: _Query) -> Iterator[tuple[int, int]]:
         """Places of crystals that consist of the same elements in the same roles, and the order of the roles."""
