@@ -113,7 +113,7 @@ def _criterion(quantity: Quantity, value: object) -> Criterion:
         raise InputError(
             f"target = {made} can't be met: {quantity.name} is {limits} {quantity.unit}".rstrip(), _PARAMETER
         )
-    if quantity.is_whole and math.floor(high) < math.ceil(low):
+    if quantity.is_whole and math.isfinite(low + high) and math.floor(high) < math.ceil(low):
         raise InputError(f"target = {made} can't be met: {quantity.name} is a whole number", _PARAMETER)
     return made
 

@@ -123,13 +123,16 @@ class KnownCrystals:
         counts = Counter(query.numbers.tolist())
         about = self.knows_composition(counts), self._library.has_composition(counts)
         kind = self._library.kind(query.counts)
-        for row, order in () if kind is None else self._same_elements(kind, query):
+        if kind is None:
+            return Novelty(NEW_TYPE, *about)
+        for row, order in self._same_elements(kind, query):
             if (rms := self._rms(kind, row, order, query)) is not None:
                 return Novelty(KNOWN, *about, self._library.ids[kind.index[row]], 0.0, rms)
-        found = None if kind is None else self._type(kind, query)
+        found = self._type(kind, query)
         if found is None:
             return Novelty(NEW_TYPE, *about)
-        return Novelty(SUBSTITUTION, *about, *found)
+        prototype, distance, rms = found
+        return Novelty(SUBSTITUTION, *about, prototype, distance, rms)
 
     def _same_elements(self, kind: Kind, query: _Query) -> Iterator[tuple[int, int]]:
         """Places of crystals that consist of the same elements in the same roles, and the order of the roles."""

@@ -23,6 +23,7 @@ SALT = bulk("NaCl", "rocksalt", a=5.64)
         ("band_gap = 1..", 1, math.inf),
         ("price=..50", -math.inf, 50),
         ("n_atoms=8", 8, 8),
+        ("n_atoms=8..", 8, math.inf),
         ("formation_energy=-3..-0.5", -3, -0.5),
         ("spacegroup=Fm-3m", 225, 225),
         ("spacegroup=195..230", 195, 230),
