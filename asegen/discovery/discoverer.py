@@ -16,6 +16,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen import __version__
+from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import Criterion, Wanted, read_criteria
 from asegen.criteria.judging import Criteria
 from asegen.discovery.cells import Cell, Route, cells_of
@@ -26,7 +27,6 @@ from asegen.discovery.proposal import LEARNED, Proposer
 from asegen.discovery.records import CROWDED, KEPT, LATE, Record
 from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve, Verdict
 from asegen.discovery.state import RUN, RunState
-from asegen.discovery.verification import Verifier
 from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source

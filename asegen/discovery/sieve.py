@@ -9,9 +9,9 @@ from typing import Any
 
 from ase import Atoms
 
+from asegen.calculators.verification import Verifier
 from asegen.criteria.judging import PROBABILITY, Criteria, Judgement
 from asegen.discovery.records import FAILED, FATES, HIGH, INVALID, KEPT, KNOWN, NOT_DRAWN, OFF_TARGET, UNSTABLE, VALUES
-from asegen.discovery.verification import Verifier
 from asegen.errors import InputError
 from asegen.generation.drawing import judged
 from asegen.generation.stability import ABOVE_HULL, MISSING

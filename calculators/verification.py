@@ -52,6 +52,11 @@ class Verifier:
         self._references, self._steps, self._calculator = references, steps, self._engine.calculator()
 
     @property
+    def name(self) -> str:
+        """Of the potential, with what distinguishes its versions."""
+        return self._engine.identity
+
+    @property
     def identity(self) -> dict[str, object]:
         """What decides the energies."""
         return {"potential": self._engine.identity, "relax_steps": self._steps, "fmax": FMAX}
