@@ -27,8 +27,9 @@ TIME_LIMIT = 60.0
 def amd_distances(inputs: Inputs) -> Figures:
     """Mean distances of the generated structures to the nearest reference, training crystal and one another."""
     generated = _invariants(inputs.valid_generated, inputs)
-    values, counts = {}, {"valid": len(inputs.valid_generated), "without_answer": 0}
-    counts["without_answer"] = len(inputs.valid_generated) - len(generated)
+    values: dict[str, float] = {}
+    n = len(inputs.valid_generated)
+    counts = {"valid": n, "without_answer": n - len(generated)}
     for name, others in (("nearest_reference", inputs.valid_reference), ("nearest_train", valid(inputs.train))):
         if others and len(generated):
             nearest = distances(generated, _invariants(others, inputs)).min(1)

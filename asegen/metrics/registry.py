@@ -150,8 +150,9 @@ METRICS: dict[str, Metric] = {
         "asegen.metrics.stability:stability",
         "share of all generated structures; relaxed by the potential as they are, without pre-relaxation, fmax 0.05 "
         "eV/Å, at most 200 steps; energies above the Materials Project's hull (MP2020) inside the package; stable: at "
-        "most 0, metastable: at most 0.1 eV/atom; S.U.N., M.S.U.N.: these, unique and novel once relaxed, against train "
-        "or else as the metric novelty has it; RMSD: of the atoms of those that converged, Å; 1800 CPU seconds a structure",
+        "most 0, metastable: at most 0.1 eV/atom; S.U.N., M.S.U.N.: these, unique and novel once relaxed, against "
+        "train, or else as the metric novelty has it; RMSD: of the atoms of those that converged, Å; 1800 CPU seconds "
+        "a structure",
         1,
         on_request=True,
     ),
