@@ -69,8 +69,8 @@ class Verifier:
     def verify(self, atoms: Atoms) -> Verified:
         """Relaxes a crystal.
 
-        `info` of the result has calculator, formation_energy and e_hull (eV/atom), relax_converged, and
-        relax_steps_taken.
+        `info` of the result has calculator, formation_energy and e_hull (eV/atom), potential_converged, and
+        potential_steps.
 
         Args:
             atoms: passes the validity gate.
@@ -91,7 +91,7 @@ class Verifier:
             "calculator": self._engine.name,
             "formation_energy": round(energy, 4),
             "e_hull": round(above, 4),
-            "relax_converged": found.converged,
-            "relax_steps_taken": found.steps,
+            "potential_converged": found.converged,
+            "potential_steps": found.steps,
         }
         return Verified(relaxed, above)

@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from asegen.discovery.chemistry import Slots
 from asegen.discovery.exchange import Matrix
+from asegen.elements import ELECTRONEGATIVITY
 from asegen.hull.table import reduced
 from asegen.prototypes.catalogue import Catalogue
 
@@ -50,6 +52,12 @@ class Cell(NamedTuple):
     def composition(self) -> dict[int, int]:
         """Atoms of each element, by atomic number."""
         return dict(zip(self.numbers, self.counts, strict=True))
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """Atoms of each element by symbol, the least electronegative first."""
+        ordered = sorted(self.composition.items(), key=lambda pair: (ELECTRONEGATIVITY[pair[0]], pair[0]))
+        return {chemical_symbols[z]: n for z, n in ordered}
 
     @property
     def formula(self) -> Formula:

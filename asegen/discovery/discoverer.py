@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
-from ase.data import chemical_symbols
 
 from asegen import __version__
 from asegen.calculators.verification import Verifier
@@ -28,6 +27,7 @@ from asegen.discovery.records import CROWDED, KEPT, LATE, Record
 from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve, Verdict
 from asegen.discovery.state import RUN, RunState
 from asegen.errors import InputError
+from asegen.generation.compositions import composition
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import open_source
@@ -280,7 +280,7 @@ class _Loop:
         return diversity
 
     def _note(self, state: RunState, route: Route, verdict: Verdict) -> None:
-        number, formula = len(state.records), _formula(route.cell)
+        number, formula = len(state.records), composition(route.cell.symbols).formula
         parent = formula_of(route.parent.composition)
         own = (number, state.rounds, route.cell, formula, parent, verdict.fate, verdict.reason, verdict.values)
         state.records.append(Record(*own))
@@ -294,11 +294,6 @@ class _Loop:
 def _type(atoms: Atoms) -> str:
     """A name of the structure type, equal for crystals that have the same prototype's group and numbers of atoms."""
     return str(atoms.info.get("prototype", "")).rpartition("-")[2]
-
-
-def _formula(cell: Cell) -> str:
-    pairs = zip(cell.numbers, cell.counts, strict=True)
-    return "".join(f"{chemical_symbols[z]}{n if n > 1 else ''}" for z, n in pairs)
 
 
 def _number(cell: Cell) -> int:

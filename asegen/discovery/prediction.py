@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ase import Atoms
-from ase.data import chemical_symbols
 
 from asegen.discovery.cells import Cell
 from asegen.errors import InputError
@@ -60,8 +59,7 @@ class StructurePredictor:
         return found
 
     def _target(self, cell: Cell) -> Target:
-        counts = {chemical_symbols[z]: n for z, n in zip(cell.numbers, cell.counts, strict=True)}
-        return Target(composition(counts), spacegroup=cell.group if self._with_groups else None)
+        return Target(composition(cell.symbols), spacegroup=cell.group if self._with_groups else None)
 
     def _refusal(self, target: Target) -> str:
         try:

@@ -92,7 +92,7 @@ def _row(item: tuple[str, Atoms]) -> Row:
     if found.reason:
         return np.zeros(0, np.float32)
     after = found.atoms
-    figures = [found.e_hull, displacement(atoms, after), after.info["relax_converged"]]
+    figures = [found.e_hull, displacement(atoms, after), after.info["potential_converged"]]
     return np.array([*figures, *after.cell.array.ravel(), *after.get_scaled_positions().ravel()], np.float32)
 
 

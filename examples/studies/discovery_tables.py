@@ -52,9 +52,7 @@ def plain_flow(n: int, seed: int) -> list[Atoms]:
 
 
 def _composition(cell: Cell) -> object:
-    from ase.data import chemical_symbols
-
-    return composition({chemical_symbols[z]: n for z, n in cell.composition.items()})
+    return composition(cell.symbols)
 
 
 VARIANTS: dict[str, Callable[[int, int], list[Atoms]]] = {
