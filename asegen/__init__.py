@@ -12,6 +12,7 @@
 
 What to begin with:
 
+    Discoverer           new crystals of any composition, stable, with properties that are asked for
     Generator            crystals of a formula, a chemical system or a space group, from any source
     Request              what is asked for, where a formula alone doesn't say it
     Ranking              by what energy candidates are ordered, and how many are drawn
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from asegen.calculators.property import predict as predict
     from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
     from asegen.calculators.relaxer import relax_structures as relax_structures
+    from asegen.discovery.discoverer import Discoverer as Discoverer
     from asegen.generation.generator import Generator as Generator
     from asegen.generation.ranking import Ranking as Ranking
     from asegen.generation.request import Request as Request
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOORS = {
+    "Discoverer": "asegen.discovery.discoverer",
     "Generator": "asegen.generation.generator",
     "LearnedRelaxer": "asegen.calculators.relaxer",
     "PropertyCalculator": "asegen.calculators.property",
@@ -63,6 +66,7 @@ _DOORS = {
 """Names that are loaded when they are first used, and the module of each."""
 
 __all__ = [
+    "Discoverer",
     "Generator",
     "LearnedRelaxer",
     "PropertyCalculator",
