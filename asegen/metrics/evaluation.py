@@ -49,11 +49,13 @@ class Evaluation:
         metrics: name -> measurement.
         structures: "generated", "reference", "train" -> number of structures, good or bad.
         software: package -> version.
+        unreadable: "generated", "reference", "train" -> the entries and files that couldn't be read, with reasons.
     """
 
     metrics: dict[str, Measurement]
     structures: dict[str, int]
     software: dict[str, str]
+    unreadable: dict[str, list[str]]
 
     def __str__(self) -> str:
         """A line for each figure, then what is to be minded."""
@@ -134,8 +136,10 @@ def evaluate(
         for done, name in enumerate(names):
             report(name, done, len(names))
             found[name] = _measure(name, inputs)
-    structures = dict(zip(("generated", "reference", "train"), map(len, sides), strict=True))
-    return Evaluation(found, structures, _software())
+    named = dict(zip(("generated", "reference", "train"), sides, strict=True))
+    counts = {name: len(side) for name, side in named.items()}
+    unreadable = {name: [f"{s.id}: {s.reason}" for s in side if s.atoms is None] for name, side in named.items()}
+    return Evaluation(found, counts, _software(), unreadable)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -19,8 +18,9 @@ from asegen.metrics.cache import Row
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.errors import StructureError
-from asegen.structures.formats import files_in
-from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.formats import file_format, files_in
+from asegen.structures.reading import number, read_entry
+from asegen.structures.several import entries_of
 from asegen.structures.validity import check_atoms
 
 Floats = NDArray[np.float64]
@@ -192,6 +192,8 @@ def valid(samples: Iterable[Sample]) -> list[Atoms]:
 def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample, ...]:
     """Structures of a file, or in memory, each held against the validity gate.
 
+    A file of a folder that can't be read counts as one bad structure where its name says that it is to hold some.
+
     Args:
         structures: a file or folder of structures, or Atoms, whose id is `info["material_id"]` or their place.
 
@@ -199,7 +201,7 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
         InputError: the file can't be read, or there are no structures.
     """
     if isinstance(structures, str | Path):
-        samples = tuple(chain.from_iterable(map(_read, files_in(Path(structures)))))
+        samples = tuple(_read(files_in(Path(structures))))
     else:
         several = [structures] if isinstance(structures, Atoms) else structures
         samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(several))
@@ -208,13 +210,14 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
     return samples
 
 
-def _read(path: Path) -> Iterator[Sample]:
-    for entry in read_entries(path):
+def _read(files: Sequence[Path]) -> Iterator[Sample]:
+    for path, entry in entries_of(files):
         try:
             name, atoms, values = read_entry(entry)
             yield _sample(name, atoms, values)
         except StructureError as error:
-            yield Sample(entry.id, None, str(error))
+            if file_format(path) is not None or len(files) == 1:  # else it's a README
+                yield Sample(entry.id, None, str(error))
 
 
 def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:

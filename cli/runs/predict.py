@@ -21,7 +21,7 @@ from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
-from asegen.structures.atoms import Structure, StructureError, read_structures
+from asegen.structures.atoms import Structure, read_files
 from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
@@ -107,7 +107,7 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures, given = _structures(files), set[str]()
+    structures, given = read_files([file for path in files for file in files_in(path)]), set[str]()
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
@@ -117,21 +117,6 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
             yield _result(file, structure._replace(id=_own_id(structure, given)), found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
-
-
-def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
-    """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
-    files = [file for path in paths for file in files_in(path)]
-    for file in files:
-        rows = 0
-        try:
-            for structure in read_structures(file):
-                rows += 1
-                yield file, structure
-        except InputError as error:
-            if rows == 0 and len(files) == 1:
-                raise
-            yield file, Structure(rows, path_text(file.name), StructureError(f"unreadable: {error}"), {})
 
 
 def _own_id(structure: Structure, given: set[str]) -> str:
