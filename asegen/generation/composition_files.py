@@ -54,15 +54,18 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     check_multiples(multiples)
     files = files_in(path)
     for file in files:
+        rows = 0
         try:
-            for place, targets in _rows_of(file, multiples, groups):
+            for rows, (place, targets) in enumerate(_rows_of(file, multiples, groups), 1):
                 _take(found, place, targets)
+            if not rows:
+                raise InputError(f"{path_text(file)} holds no compositions")
         except InputError as error:
             if len(files) == 1:
                 raise
             found.left_out.append(str(error))
     if not found.targets:
-        raise InputError(found.left_out[0] if found.left_out else f"{path} holds no compositions")
+        raise InputError(found.left_out[0])
     return found
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from ase import Atoms
 
 from asegen import __version__
-from asegen.errors import InputError
 from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples
 from asegen.metrics.labels import label
 from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
+from asegen.parallel.machine import check_jobs
 from asegen.parallel.processes import Processes
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
@@ -117,8 +117,7 @@ def evaluate(
             weights are missing.
         AsegenError: worker processes cannot be started.
     """
-    if jobs < 1:
-        raise InputError(f"jobs = {jobs}: at least one process is needed")
+    check_jobs(jobs)
     check_energy(energy)
     names = choose(metrics, reference is not None)
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]

@@ -36,6 +36,9 @@ Report = Callable[[str, int, int], None]
 _ABOVE_HULL = ("energy_above_hull", "e_hull")
 """Names of the energy above the hull: the Materials Project's, and that of `asegen screen`."""
 
+_CALCULATOR = ("calculator", "energy_scale")
+"""Names of what it was computed with; the second is that of `asegen screen`."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -48,7 +51,7 @@ class Sample:
             doesn't.
         above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull` or
             `e_hull`; NaN where it gives none.
-        calculator: what that energy was computed with, given as `calculator`; empty where it isn't said.
+        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where it isn't said.
     """
 
     id: str
@@ -227,5 +230,5 @@ def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
         atoms,
         str(check_atoms(atoms) or ""),
         math.nan if above_hull is None else above_hull,
-        str(values.get("calculator", "")),
+        str(next((values[key] for key in _CALCULATOR if key in values), "")),
     )

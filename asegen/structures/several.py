@@ -14,7 +14,8 @@ from asegen.structures.reading import Entry, read_entries
 def entries_of(files: Sequence[Path]) -> Iterator[tuple[Path, Entry]]:
     """The entries of files, in order.
 
-    A file that can't be read, or whose rest can't, ends with an entry that holds the error; its id is the file's name.
+    A file that can't be read or holds nothing, or whose rest can't be read, ends with an entry that holds the error;
+    its id is the file's name.
 
     Args:
         files: of any format that `read_entries` knows.
@@ -28,6 +29,8 @@ def entries_of(files: Sequence[Path]) -> Iterator[tuple[Path, Entry]]:
             for entry in read_entries(path):
                 row = entry.row + 1
                 yield path, entry
+            if row == 0:
+                raise InputError(f"{path} holds no structures")
         except InputError as error:
             if row == 0 and len(files) == 1:
                 raise

@@ -20,6 +20,7 @@ from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
 from asegen.structures.atoms import Structure, read_files
 from asegen.structures.formats import files_in, path_text
@@ -152,7 +153,7 @@ def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) 
     writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
     writer.writeheader()
     for result in results:
-        writer.writerow({key: json.dumps(v) if isinstance(v, list) else v for key, v in result.row.items()})
+        writer.writerow({key: json.dumps(v) if isinstance(v, list) else csv_cell(v) for key, v in result.row.items()})
 
 
 def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:

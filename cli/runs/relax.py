@@ -20,11 +20,11 @@ from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
 from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import csv_cell
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 UNREADABLE = "unreadable"
@@ -114,7 +114,12 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
         )
     )
     for frame in frames:
-        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, frame.atoms)
+        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, _reason(frame.atoms))
+
+
+def _reason(error: str) -> str:
+    """Why a frame can't be read, without the word that its status is."""
+    return error.removeprefix(f"{UNREADABLE}: ")
 
 
 def _outcome(frame: Frame, record: Relaxation) -> _Outcome:
