@@ -22,7 +22,7 @@ from asegen.calculators.calculator_relaxation import (
     relaxation_of,
     relaxed_by,
 )
-from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, write_table
+from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
 from asegen.errors import InputError
 from asegen.parallel.files import check_writable
 from asegen.parallel.journal import Journal
@@ -164,7 +164,7 @@ def _relax(
 
 def _record(frame: Frame, kept: Mapping[str, object] | None, minimisation: Minimisation) -> CalculatorRelaxation:
     if not isinstance(frame.atoms, Atoms):
-        return CalculatorRelaxation(Atoms(), UNREADABLE, frame.atoms)
+        return CalculatorRelaxation(Atoms(), UNREADABLE, why_unreadable(frame.atoms))
     assert kept is not None  # the run has ended
     return relaxation_of(frame.atoms, Ended(**kept), minimisation)  # type: ignore[arg-type]  # as `_asdict` wrote it
 

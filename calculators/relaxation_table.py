@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 
 from ase import Atoms
 
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
 from asegen.structures.frames import Frame
-from asegen.structures.writing import csv_cell
 
 UNREADABLE = "unreadable"
 """The status of a frame, or a whole file, that can't be read."""
@@ -134,3 +134,8 @@ def write_table(rows: Sequence[Row], place: Path) -> None:
         for row in rows:
             values = (*row[: len(_HEAD)], *(row.measures[name] for name in measures), row.formula)
             writer.writerow([csv_cell(value) for value in (*values, *row.after, *row.before)])
+
+
+def why_unreadable(error: str) -> str:
+    """Why a frame can't be read, without the word that its status is."""
+    return error.removeprefix(f"{UNREADABLE}: ")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 _WITH_CALCULATOR = ("no_prerelax", "pressure", "optimizer", "jobs", "memory", "time_limit", "resume")
 _LEARNED_ONLY = ("fix_positions", "cell_max")
+MAX_STEPS = 100_000
+"""Of a structure: the network arrives within tens of them, or never."""
 
 
 class CLICommand:
@@ -61,6 +63,8 @@ class CLICommand:
         for flag, value in (("fmax", args.fmax), ("cell-max", args.cell_max), ("steps", args.steps)):
             if value is not None and not 0 <= value < math.inf:
                 parser.error(f"--{flag} {value:g}: a number that isn't negative is needed")
+        if args.steps is not None and args.steps > MAX_STEPS:
+            parser.error(f"--steps {args.steps}: {MAX_STEPS} at most")
         if not 0 < args.symprec < math.inf:
             parser.error(f"--symprec {args.symprec:g}: a positive length in Å is needed")
         check_inputs(args.inputs)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ase import Atoms
 from ase.formula import Formula as AseFormula
@@ -18,6 +19,9 @@ from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formulas import Amounts, is_formula
 from asegen.symmetry.assignments import parse_sites
 from asegen.symmetry.symbols import parse_group
+
+if TYPE_CHECKING:
+    from asegen.generation.composition_files import FileTargets
 
 Formula = str | Composition | Mapping[str, float] | Atoms | AseFormula | Amounts
 """One formula: text, counts, or an object of ASE or pymatgen; or a composition, whose cell is taken as it is."""
@@ -44,7 +48,7 @@ class Request:
         max_atoms: of the largest cell, where the number of formula units is open; 20 without it, more where known
             crystals need it.
         file: a table, a file of structures, or a folder of files, see `asegen.generation.composition_files`; the cell
-            of each row is asked for.
+            of each row is asked for, and `left_out` says which rows have none.
         spacegroup: number or symbol, such as 225, "Fm-3m" or "P6_3/mmc"; formulas then count the primitive cell.
         file_spacegroups: take the space group of each row of `file`.
         sites: letters, "Na:a Cl:b", or numbers of sites, "Na:1,Cl:1", in `spacegroup`.
@@ -115,20 +119,34 @@ class Request:
         return bool(self._has_formulas) or self.file is not None or self.host is not None
 
     def targets(self) -> list[Target]:
-        """What each crystal is asked to be, once for every composition.
+        """What each crystal is asked to be, once for every composition; `left_out` says what of a file is none.
 
         Raises:
-            InputError: a formula, system, group or file that can't be read; the row is named.
+            InputError: a formula, system, group or file that can't be read, or a file without any composition.
         """
         return list(self._targets)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The rows of `file`, and files of a folder, of which nothing can be asked, each with its reason.
+
+        Raises:
+            InputError: as in `targets`.
+        """
+        return [] if self.file is None else list(self._of_file.left_out)
+
+    @cached_property
+    def _of_file(self) -> FileTargets:
+        from asegen.generation.composition_files import from_file  # loads readers of files, for a second
+
+        assert self.file is not None
+        return from_file(Path(self.file), self.multiples, self.file_spacegroups)
 
     @cached_property
     def _targets(self) -> list[Target]:
         group = None if self.spacegroup is None else parse_group(str(self.spacegroup))
         if self.file is not None:
-            from asegen.generation.composition_files import from_file  # loads readers of files, for a second
-
-            targets = from_file(Path(self.file), self.multiples, self.file_spacegroups)
+            targets = self._of_file.targets
             if self.element_map is not None:
                 exchange = parse_element_map(self.element_map)
                 targets = [target.exchanged(exchange) for target in targets]

@@ -14,7 +14,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, write_table
+from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
 from asegen.calculators.relaxer import Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console
@@ -84,7 +84,7 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
         )
     )
     for frame in frames:
-        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, frame.atoms)
+        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, why_unreadable(frame.atoms))
 
 
 def line_of(row: Row) -> str:
