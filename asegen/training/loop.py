@@ -67,7 +67,8 @@ def train(
         fabric: devices, precision and strategy.
         resume: go on from the checkpoint in `out`, if there is one.
         init: weights to start from. If they were trained for the same task (fine-tuning), the task's statistics are
-            taken from them too; from another class of networks, the tensors that fit are.
+            taken from them too; from another class of networks, the tensors that fit are. Parts that they lack start
+            as in a new network.
         report: called with the step and its metrics after every step; on a GPU after every twentieth.
         seconds: of training, validations and earlier parts of a resumed run counted. The run ends with the recipe's
             steps or with these seconds, whichever is sooner, and its learning rate falls accordingly; it is validated
@@ -341,10 +342,14 @@ def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _initialise(network: nn.Module, recipe: Recipe, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over."""
-    theirs = header["model"]["class"]
-    if theirs != recipe.model:
-        own = network.state_dict()
+    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over.
+
+    A part that a network of the same class has and the weights lack keeps its initial values.
+    """
+    theirs, own = header["model"]["class"], network.state_dict()
+    if theirs == recipe.model:
+        tensors = {name: t for name, t in own.items() if name not in tensors} | tensors
+    else:
         fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
         if not fitting:
             raise InputError(f"the weights to start from are of {theirs}, which shares nothing with {recipe.model}")
