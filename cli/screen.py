@@ -68,8 +68,13 @@ class CLICommand:
             help="fit energies of the elements to a calculator that comes without them, so that it can use the shipped "
             "hull: 752 single points of up to 12 atoms, once",
         )
-        add("--best", type=int, default=10, metavar="N", help="so many get what follows: a second opinion, phonons, "
-            "DFT inputs (default: 10)")
+        add(
+            "--best",
+            type=int,
+            default=10,
+            metavar="N",
+            help="so many get what follows: a second opinion, phonons, DFT inputs (default: 10)",
+        )
         add(
             "--second-opinion",
             metavar="NAME",
