@@ -96,8 +96,8 @@ class CLICommand:
             help="diffusion: the model alone; template: elements are substituted in known crystals, the likeliest "
             "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
             "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
-            "space group, the model alone, known crystals of that group and the model in turn, the published score model (default: those of hybrid in turn, not ranked; with a space "
-            "group, analogy; with --model, diffusion)",
+            "space group, the model alone, known crystals of that group and the model in turn, the published score "
+            "model (default: those of hybrid in turn, not ranked; with a space group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
