@@ -39,7 +39,7 @@ class CLICommand:
             "--calculator",
             default="chgnet",
             metavar="NAME",
-            help="chgnet, emt, gpaw, vasp, or module:object (default: chgnet)",
+            help="chgnet, sevennet, mace, emt, gpaw, vasp … or module:object (default: chgnet)",
         )
         add(
             "--relaxer",
@@ -62,7 +62,26 @@ class CLICommand:
         )
         add("--energy-scale", metavar="LABEL", help="of energies in FILE that don't name theirs, such as MP2020")
         add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")
-        add("--best", type=int, default=10, metavar="N", help="phonons and DFT inputs for so many (default: 10)")
+        add(
+            "--fit-references",
+            action="store_true",
+            help="fit energies of the elements to a calculator that comes without them, so that it can use the shipped "
+            "hull: 752 single points of up to 12 atoms, once",
+        )
+        add(
+            "--best",
+            type=int,
+            default=10,
+            metavar="N",
+            help="so many get what follows: a second opinion, phonons, DFT inputs (default: 10)",
+        )
+        add(
+            "--second-opinion",
+            metavar="NAME",
+            help="another calculator that relaxes the best, too: its energies above the hull and phonons beside the "
+            "first ones, and whether the two agree within their errors",
+        )
+        add("--phonons-by", metavar="NAME", help="calculator of the phonons (default: both of the above)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
         add(
             "--job-script",
@@ -79,6 +98,12 @@ class CLICommand:
         )
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
+        add(
+            "--optimizer",
+            choices=("bfgs", "fire"),
+            default="bfgs",
+            help="of the relaxation: bfgs, with fire behind it where it fails, or fire (default: bfgs)",
+        )
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
         add("--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy")

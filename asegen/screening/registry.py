@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """Where a stage is defined, `module:class`, the stage whose results it needs, and whether it runs only if named."""
+    """A stage.
+
+    Attributes:
+        place: where it is defined, `module:class`.
+        needs: the stage whose results it needs.
+        optional: whether it runs only where it is asked for.
+    """
 
     place: str
     needs: str = ""
@@ -35,9 +41,13 @@ STAGES = {
     "relax": Listed(f"{_ROOM}.relax:Relax"),
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
+    "properties": Listed(f"{_ROOM}.properties:Properties"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:VaspInputs", needs="relax"),
     "espresso": Listed(f"{_ROOM}.dft_inputs:EspressoInputs", needs="relax"),
+    "second": Listed(f"{_ROOM}.second_opinion:SecondOpinion", needs="hull", optional=True),
+    "second_hull": Listed(f"{_ROOM}.second_opinion:SecondHull", needs="second", optional=True),
+    "second_phonons": Listed(f"{_ROOM}.second_opinion:SecondPhonons", needs="second_hull", optional=True),
     "elastic": Listed(f"{_ROOM}.elastic:Elastic", needs="relax", optional=True),
     "eos": Listed(f"{_ROOM}.eos:Eos", needs="relax", optional=True),
     "thermal": Listed(f"{_ROOM}.thermal:Thermal", needs="phonons", optional=True),
@@ -45,6 +55,7 @@ STAGES = {
 """Name -> where it is, in the order in which they run; optional ones come last, in the order that the user names."""
 DEFAULT = "default"
 """Stands for all stages that aren't optional, where stages are named."""
+_SECOND = ("second", "second_hull", "second_phonons")
 
 
 def chosen(options: Options) -> list[str]:
@@ -63,13 +74,24 @@ def chosen(options: Options) -> list[str]:
     wanted = {"read", *asked, *(_usual() if DEFAULT in asked else ())}
     if not options.prerelaxes:
         wanted -= {"prerelax"}
+    second = _of_the_second_opinion(options, wanted)
     # Optional ones as they are named, so that a later call can add any of them at the end.
-    extra = dict.fromkeys(name for name in asked if name in STAGES and STAGES[name].optional)
-    names = [name for name in _usual() if name in wanted] + list(extra)
+    extra = dict.fromkeys([*second, *(name for name in asked if name in STAGES and STAGES[name].optional)])
+    names = [*(name for name in _usual() if name in wanted), *extra]
     for name in names:
-        if (needed := STAGES[name].needs) and needed not in wanted:
+        if (needed := STAGES[name].needs) and needed not in names:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")
     return names
+
+
+def _of_the_second_opinion(options: Options, wanted: set[str]) -> list[str]:
+    """The stages that come with it; a potential that is named for all phonons has them to itself."""
+    if options.second_opinion is None:
+        if asked := sorted(wanted.intersection(_SECOND)):
+            raise InputError(f"stages: the stage {asked[0]} needs a second_opinion", "stages")
+        return []
+    phonons = "phonons" in wanted and options.phonons_by is None
+    return [name for name in _SECOND if phonons or name != "second_phonons"]
 
 
 def _usual() -> list[str]:
