@@ -35,7 +35,8 @@ def run_collection(args: argparse.Namespace) -> None:
         console.print(ranking_table(ranked[:_SHOWN], shown))
     for line in _lines(found):
         console.print(line, markup=False, soft_wrap=True)
-    console.print(f"all of it in {args.workdir / TABLE}, crystals in {args.workdir / FRAMES}", markup=False)
+    crystals = f", crystals in {args.workdir / FRAMES}" if ranked else ""
+    console.print(f"all of it in {args.workdir / TABLE}{crystals}", markup=False, soft_wrap=True)
 
 
 def _lines(found: Collected) -> list[str]:
