@@ -27,7 +27,8 @@ class Options:
 
     Attributes:
         calculator: see `asegen.potentials.engine.find_engine`.
-        stages: names of those that are wanted, in any order, `read` is always there; None for all.
+        stages: names of those that are wanted, in any order, `read` is always there; "default" stands for all but the
+            optional ones; None for those.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
@@ -50,6 +51,8 @@ class Options:
         second_opinion: another calculator, which relaxes the best candidates, too.
         phonons_by: the calculator of the phonons; without it they are by `calculator` and by `second_opinion`.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
 
     Raises:
@@ -75,6 +78,8 @@ class Options:
     second_opinion: str | None = None
     phonons_by: str | None = None
     check_size: bool = False
+    job_script: Path | str | None = None
+    pseudopotentials: Path | str | None = None
     time_limit: float = 3600.0
 
     def __post_init__(self) -> None:
@@ -97,6 +102,10 @@ class Options:
             raise InputError("fit_references: goes with the shipped hull, which reference leaves out", "fit_references")
         if self.second_opinion == self.calculator:
             raise InputError(f"second_opinion = {self.calculator}: that is the first one, too", "second_opinion")
+        for name in ("job_script", "pseudopotentials"):
+            path = getattr(self, name)
+            if path is not None and not Path(path).exists():
+                raise InputError(f"{name} = {path}: there is no such file", name)
         if self.materials_project and not os.environ.get("MP_API_KEY"):
             message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
             raise InputError(message, "materials_project")

@@ -149,7 +149,17 @@ def _results(ledger: sqlite3.Connection) -> list[Result]:
         told[key].append(_Told(*rest))
     rows = ledger.execute("SELECT id, name, source, row FROM inputs ORDER BY id").fetchall()
     waiting = _waiting(ledger, [row[0] for row in rows])
-    return [_result(row, told[row[0]], names, row[0] in waiting) for row in rows]
+    collected = _collected(ledger)
+    return [
+        _result(row, told[row[0]], names, row[0] in waiting, collected.get(candidate_id(row[0]), {})) for row in rows
+    ]
+
+
+def _collected(ledger: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """What `asegen.screening.collect` has read back, by id."""
+    row = ledger.execute("SELECT value FROM meta WHERE key = 'collected'").fetchone()
+    found: dict[str, dict[str, Any]] = {} if row is None else json.loads(row[0])
+    return found
 
 
 def _waiting(ledger: sqlite3.Connection, every: Sequence[int]) -> set[int]:
@@ -160,9 +170,15 @@ def _waiting(ledger: sqlite3.Connection, every: Sequence[int]) -> set[int]:
     return {key for (text,) in members for key in json.loads(text)}
 
 
-def _result(row: tuple[int, str, str, int], told: Sequence[_Told], names: Sequence[str], waiting: bool) -> Result:
+def _result(
+    row: tuple[int, str, str, int],
+    told: Sequence[_Told],
+    names: Sequence[str],
+    waiting: bool,
+    collected: Mapping[str, Any],
+) -> Result:
     key, name, source, index = row
-    found: dict[str, Any] = {}
+    found = dict(collected)
     notes: list[str] = []
     artifacts: dict[str, str] = {}
     status, reason = OK, None

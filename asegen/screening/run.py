@@ -41,6 +41,8 @@ def screen(
     second_opinion: str | None = None,
     phonons_by: str | None = None,
     check_size: bool = False,
+    job_script: Path | str | None = None,
+    pseudopotentials: Path | str | None = None,
     time_limit: float = 3600.0,
     jobs: int | None = None,
     memory: float | None = None,
@@ -57,7 +59,8 @@ def screen(
         workdir: folder of the screening, begun or gone on with.
         calculator: "chgnet", "sevennet", another key of `asegen.potentials.registry.POTENTIALS`, or `module:object` for
             any other calculator of ASE.
-        stages: names of those of `asegen.screening.registry.STAGES` that are wanted; None for all.
+        stages: names of those of `asegen.screening.registry.STAGES` that are wanted, "default" for all but the optional
+            ones; None for those.
         relaxer: learned pre-relaxation: "empnn", a shipped relaxer's name, a file of weights, or None for none.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
         fmax: eV/Å, when a relaxation with the calculator has arrived.
@@ -77,6 +80,8 @@ def screen(
         second_opinion: another calculator, which relaxes the best candidates, too.
         phonons_by: the calculator of the phonons; without it they are by `calculator` and by `second_opinion`.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
         jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
         memory: GiB that each of them may have; an equal share of 80 % of the machine's without it.
@@ -110,6 +115,8 @@ def screen(
         second_opinion=second_opinion,
         phonons_by=phonons_by,
         check_size=check_size,
+        job_script=job_script,
+        pseudopotentials=pseudopotentials,
         time_limit=time_limit,
     )
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)

@@ -97,5 +97,7 @@ def _options(args: argparse.Namespace) -> Options:
         second_opinion=args.second_opinion,
         phonons_by=args.phonons_by,
         check_size=args.check_size,
+        job_script=args.job_script,
+        pseudopotentials=args.pseudopotentials,
         time_limit=60 * args.time_limit,
     )

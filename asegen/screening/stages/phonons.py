@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from asegen.errors import Reason
+from asegen.parallel.files import is_of_the_disk
 from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
-from asegen.screening.stage import is_of_the_disk, reason_of
+from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest
 from asegen.screening.stages.finite_displacements import MARGINAL, STABLE, UNSTABLE, Settings, phonons
 
