@@ -94,7 +94,9 @@ def _of_row(row: Mapping[str, str], name: str, place: str, multiples: Sequence[i
         raise InputError(f"{place}: {error}") from None
 
 
-def _of_structure(atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int] | None) -> list[Target]:
+def _of_structure(
+    atoms: Atoms | StructureError, name: str, place: str, multiples: Sequence[int] | None
+) -> list[Target]:
     if isinstance(atoms, StructureError):
         raise InputError(f"{place}: {atoms}")
     if len(atoms) == 0 or not all(1 <= z < len(chemical_symbols) for z in atoms.numbers):

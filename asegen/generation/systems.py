@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain, combinations, islice, permutations, product
+from itertools import combinations, islice, permutations, product
 
 from ase.data import atomic_numbers, chemical_symbols
 
