@@ -107,5 +107,5 @@ def _of_structure(
         raise InputError(f"{place}: {error}") from None
 
 
-def _targets(numbers: Sequence[int], multiples: Sequence[int], name: str) -> list[Target]:
+def _targets(numbers: Sequence[int], multiples: Sequence[int] | None, name: str) -> list[Target]:
     return [Target(cell, material_id=name) for cell in from_numbers(numbers, multiples or (1,))]
