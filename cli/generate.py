@@ -37,6 +37,7 @@ class CLICommand:
         "formulas": "formulas",
         "batch_size": "--batch",
         "element_map": "--map",
+        "keep": "--keep-elements",
     }
     """Of parameters that the library calls otherwise."""
 
@@ -86,6 +87,7 @@ class CLICommand:
         add(
             "--known", type=Path, metavar="FILE", help="catalogue of known crystals, as asegen ingest --symmetry writes"
         )
+        _add_host(parser.add_argument_group("a host to be filled"))
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add(
@@ -93,10 +95,10 @@ class CLICommand:
             choices=sorted(SOURCES),
             help="diffusion: the model alone; template: elements are substituted in known crystals, the likeliest "
             "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
-            "diffusion models, and diffusion that begins with templates, "
-            "ranked; symmetric, analogy, score: with a space group, the model alone, known crystals of that group and "
-            "the model in turn, the published score model (default: those of hybrid in turn, not ranked; with a space "
-            "group, analogy; with --model, diffusion)",
+            "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
+            "space group, the model alone, known crystals of that group and the model in turn, the published score "
+            "model (default: those of hybrid in turn, not ranked; with a space group, analogy; with --model, "
+            "diffusion)",
         )
         add(
             "--templates",
@@ -152,3 +154,16 @@ class CLICommand:
         from asegen.cli.runs.generate import run_generation  # loads torch
 
         run_generation(args, order)
+
+
+def _add_host(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--host", type=Path, metavar="FILE", help="a crystal whose atoms stay; -n ways to fill it, the best first")
+    add("--add", metavar="FORMULA", help="what is added to its cell, such as Li2")
+    add(
+        "--keep-elements",
+        metavar="'A B'",
+        help="only these elements stay (default: atoms that FixAtoms holds, else all); without --add, the others are "
+        "drawn anew",
+    )
+    add("--host-cell", metavar="fixed|scaled|free", help="fixed (default); scaled: its volume changes; or free")

@@ -80,7 +80,7 @@ def from_formula(wanted: object, multiples: Sequence[int] = (1,), n_atoms: int |
             name = composition(counts).formula
             raise InputError(f"no multiple of {name} has {n_atoms} atoms: it has {unit} per formula unit")
         multiples = (n_atoms // unit,)
-    _check_multiples(multiples)
+    check_multiples(multiples)
     return [composition(counts, multiple) for multiple in multiples]
 
 
@@ -95,11 +95,16 @@ def from_numbers(numbers: Sequence[int], multiples: Sequence[int] = (1,)) -> lis
         InputError: a multiple under 1, or too many atoms.
     """
     symbols = [chemical_symbols[z] for z in numbers]
-    _check_multiples(multiples)
+    check_multiples(multiples)
     return [composition(Counter(symbols), multiple) for multiple in multiples]
 
 
-def _check_multiples(multiples: Sequence[int]) -> None:
+def check_multiples(multiples: Sequence[int]) -> None:
+    """Refuses multiples that are none, or that repeat.
+
+    Raises:
+        InputError: one is under 1, or asked for twice.
+    """
     if not multiples or min(multiples) < 1:
         raise InputError("multiples have to be whole numbers of at least 1")
     if len(set(multiples)) != len(multiples):

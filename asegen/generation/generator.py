@@ -203,6 +203,10 @@ class Generator:
 
 
 def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:
+    if source.holds_given:
+        from asegen.generation.filled import Filled  # likewise
+
+        return Filled(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size, device)
     if rank is not None:
         from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
 

@@ -164,5 +164,5 @@ def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object])
             for s in batch
             for t in [s.target]
         ]
-        content.update(json.dumps(key).encode())
+        content.update(json.dumps([*key, *(s.target.host.digest for s in batch if s.target.host)]).encode())
     return content.hexdigest()

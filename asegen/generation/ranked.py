@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -238,8 +239,9 @@ def by_energy(pool: Iterable[Atoms], error: float) -> list[Atoms]:
     found = []
     while left:
         limit = left[0].info["energy_per_atom"] + error
-        near = [k for k, atoms in enumerate(left) if atoms.info["energy_per_atom"] <= limit]
-        found.append(left.pop(max(near, key=lambda k: left[k].info["prior"])))
+        near = left[: bisect_right(left, limit, key=lambda atoms: atoms.info["energy_per_atom"])]
+        place, _ = max(enumerate(near), key=lambda pair: (pair[1].info["prior"], -pair[0]))
+        found.append(left.pop(place))
     return found
 
 

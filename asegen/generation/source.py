@@ -51,6 +51,7 @@ class Source(Protocol):
         chooses_cells: of a formula whose cell is open (`Target.cells`) it proposes structures in whichever cell; other
             sources get each sample in one of the cells in turn.
         may_lack: there may be fewer structures than are asked for: those for which it `can_draw`.
+        holds_given: structures hold atoms that are given, where they are: nothing may move them.
         keeps_spacegroup: structures have their space groups exactly, and a ranking has to keep them.
         mixes_known_types: structures come from many known crystals, a few of which make no sense for the formula: what
             is predicted to lie far above the hull comes last, unless told otherwise.
@@ -60,6 +61,7 @@ class Source(Protocol):
     always_redraws: bool = False
     chooses_cells: bool = False
     may_lack: bool = False
+    holds_given: bool = False
     keeps_spacegroup: bool = False
     mixes_known_types: bool = False
 

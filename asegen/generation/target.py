@@ -10,6 +10,7 @@ from functools import cached_property
 from ase.data import chemical_symbols
 
 from asegen.generation.compositions import Composition, composition, formula_unit, multiplied
+from asegen.generation.host import Host
 from asegen.prototypes.formula_units import MAX_ATOMS as USUAL_ATOMS
 from asegen.prototypes.formula_units import Units
 from asegen.symmetry.assignments import parse_sites
@@ -28,6 +29,7 @@ class Target:
         cells: numbers of formula units that the cell may have, the likeliest first; empty until a source has found
             them; None where the composition is that of the cell.
         max_atoms: of the largest of these cells, if that is given.
+        host: atoms of the composition that stay where they are.
     """
 
     composition: Composition | None = None
@@ -36,6 +38,7 @@ class Target:
     material_id: str | None = None
     cells: tuple[Units, ...] | None = None
     max_atoms: int | None = None
+    host: Host | None = None
 
     @property
     def formula(self) -> str:

@@ -21,6 +21,7 @@ from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset
 from asegen.elements import LAST, MENDELEEV
 from asegen.errors import InputError
+from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import summed
 from asegen.prototypes.sensible import COLUMN
 from asegen.prototypes.types import occupation_of, type_numbers
@@ -106,6 +107,22 @@ class TemplateLibrary:
     def atoms(self, index: Sequence[int]) -> list[Atoms]:
         """Crystals by their places in the library."""
         return atoms_from_crystals(self._crystals[torch.tensor(index, dtype=torch.int64)])
+
+    def has_composition(self, counts: Mapping[int, int]) -> bool:
+        """Whether there is a crystal of this composition, whatever its cell.
+
+        Args:
+            counts: atoms of each element, by atomic number.
+        """
+        return reduced(counts) in self._compositions
+
+    @cached_property
+    def _compositions(self) -> frozenset[tuple[tuple[int, int], ...]]:
+        return frozenset(reduced(Counter(part.tolist())) for part in self._numbers)
+
+    @property
+    def _numbers(self) -> Sequence[torch.Tensor]:
+        return self._crystals.numbers.split(self._crystals.n_atoms.tolist())
 
     def kind(self, counts: Counts) -> Kind | None:
         """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.

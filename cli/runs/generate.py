@@ -19,6 +19,7 @@ from asegen.cli.runs.generate_arguments import DIFFUSION, TEMPLATE, Order
 from asegen.cli.runs.summary import Summary
 from asegen.cli.terminal import message_console
 from asegen.generation.generator import Generator
+from asegen.generation.request import Request
 from asegen.generation.run import Finished, Progress
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import SOURCES, open_source
@@ -52,6 +53,7 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         device=args.device,
     )
     tally = _Tally()
+    _warn_of_left_out(order.request, console)
     with _shown(console, generator.source, args.resume) as report:
         finished = generator.run(
             order.request,
@@ -113,6 +115,14 @@ class _Tally:
         self.by_model += atoms.info.get("source") == DIFFUSION
         if not atoms.info.get("has_template", True):
             self.untemplated.add(atoms.info["formula"])
+
+
+def _warn_of_left_out(request: Request, console: Console) -> None:
+    """Says of which rows of a file nothing can be asked, before the work."""
+    for line in request.left_out[:_NAMED]:
+        console.print(f"warning: left out: {line}")
+    if (more := len(request.left_out) - _NAMED) > 0:
+        console.print(f"warning: {more} more are left out of {request.file}")
 
 
 def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally: _Tally, console: Console) -> None:
