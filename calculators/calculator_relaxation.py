@@ -20,7 +20,7 @@ from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_unordered
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
-from asegen.potentials.minimise import OPTIMIZERS, Minimum, OptimizerName, minimise
+from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.potentials.pressure import atomic_pressure
 from asegen.potentials.start import Start, better_start
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
@@ -80,7 +80,7 @@ class Minimisation:
         fix_cell: cells stay.
         keep_symmetry: crystals are made to have their space groups exactly, and keep them.
         symprec: Å, tolerance of the space groups.
-        optimizer: one of `asegen.potentials.minimise.OPTIMIZERS`.
+        optimizer: "bfgs" or "fire".
         prerelax: the learned relaxer that comes first, a shipped one's name or a file of weights; None for none.
         device: of that relaxer.
 
@@ -107,8 +107,7 @@ class Minimisation:
             raise InputError(f"steps = {self.steps}: a number that isn't negative is needed", "steps")
         if atomic_pressure(self.pressure) and self.fix_cell:
             raise InputError("pressure and fix_cell exclude each other: a cell can't follow", "pressure", "fix_cell")
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"no optimizer {self.optimizer!r}; there are {', '.join(OPTIMIZERS)}", "optimizer")
+        checked_optimizer(self.optimizer)
 
     def settings(self) -> dict[str, object]:
         """What decides the results, JSON values.

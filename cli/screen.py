@@ -68,8 +68,13 @@ class CLICommand:
             help="fit energies of the elements to a calculator that comes without them, so that it can use the shipped "
             "hull: 752 single points of up to 12 atoms, once",
         )
-        add("--best", type=int, default=10, metavar="N", help="so many get what follows: a second opinion, phonons, "
-            "DFT inputs (default: 10)")
+        add(
+            "--best",
+            type=int,
+            default=10,
+            metavar="N",
+            help="so many get what follows: a second opinion, phonons, DFT inputs (default: 10)",
+        )
         add(
             "--second-opinion",
             metavar="NAME",
@@ -98,6 +103,14 @@ class CLICommand:
             choices=("bfgs", "fire"),
             default="bfgs",
             help="of the relaxation: bfgs, with fire behind it where it fails, or fire (default: bfgs)",
+        )
+        add(
+            "--pressure",
+            type=float,
+            default=0.0,
+            metavar="GPa",
+            help="relax, rank and place above the hull by enthalpy at this pressure; the elements are computed at it, "
+            "references at zero pressure (mp, energies in FILE) are refused",
         )
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")

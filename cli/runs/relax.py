@@ -84,7 +84,11 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
         )
     )
     for frame in frames:
-        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, why_unreadable(frame.atoms))
+        yield (
+            next(records)
+            if isinstance(frame.atoms, Atoms)
+            else Relaxation(Atoms(), UNREADABLE, why_unreadable(frame.atoms))
+        )
 
 
 def line_of(row: Row) -> str:

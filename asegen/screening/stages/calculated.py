@@ -15,11 +15,11 @@ from ase.calculators.calculator import Calculator
 from typing_extensions import override
 
 from asegen.errors import AsegenError, Reason
-from asegen.parallel.files import replacing
+from asegen.parallel.files import is_of_the_disk, replacing
 from asegen.potentials.engine import Engine
 from asegen.potentials.minimise import minimise
 from asegen.screening.records import Candidate, Outcome, candidate_id
-from asegen.screening.stage import is_of_the_disk, reason_of
+from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest
 from asegen.screening.stages.finite_displacements import primitive
 
