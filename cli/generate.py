@@ -94,10 +94,10 @@ class CLICommand:
             "--method",
             choices=sorted(SOURCES),
             help="diffusion: the model alone; template: elements are substituted in known crystals, the likeliest "
-            "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both diffusion models, and diffusion that begins with templates, "
-            "ranked; symmetric, analogy, score: with a space group, the model alone, known crystals of that group and "
-            "the model in turn, the published score model (default: those of hybrid in turn, not ranked; with a space "
-            "group, analogy; with --model, diffusion)",
+            "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
+            "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
+            "space group, the model alone, known crystals of that group and the model in turn, the published score "
+            "model (default: those of hybrid in turn, not ranked; with a space group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
@@ -122,10 +122,10 @@ class CLICommand:
         add(
             "--order-by",
             choices=ORDERS,
-            help="energy: what is predicted to lie far above the hull comes last, and with --rank the lowest energy per "
-            "atom first, the likelier first within its error; likelihood: as it is drawn, no more than asked for, and "
-            "with --rank by energy and likelihood together (default: energy with --rank and where known structure types "
-            "take part, else likelihood)",
+            help="energy: what is predicted to lie far above the hull comes last, and with --rank the lowest energy "
+            "per atom first, the likelier first within its error; likelihood: as it is drawn, no more than asked for, "
+            "and with --rank by energy and likelihood together (default: energy with --rank and where known structure "
+            "types take part, else likelihood)",
         )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")

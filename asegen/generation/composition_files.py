@@ -56,11 +56,12 @@ def from_file(path: Path, multiples: Sequence[int] | None = None, groups: bool =
     check_multiples(multiples or (1,))
     files = files_in(path)
     for file in files:
-        rows = 0
+        empty = True
         try:
-            for rows, (place, targets) in enumerate(_rows_of(file, multiples, groups), 1):
+            for place, targets in _rows_of(file, multiples, groups):
+                empty = False
                 _take(found, place, targets)
-            if not rows:
+            if empty:
                 raise InputError(f"{path_text(file)} holds no compositions")
         except InputError as error:
             if len(files) == 1:
@@ -79,7 +80,9 @@ def _take(found: FileTargets, place: str, targets: Callable[[], list[Target]]) -
         found.left_out.append(f"{place}: {error}")
 
 
-def _rows_of(path: Path, multiples: Sequence[int] | None, groups: bool) -> Iterator[tuple[str, Callable[[], list[Target]]]]:
+def _rows_of(
+    path: Path, multiples: Sequence[int] | None, groups: bool
+) -> Iterator[tuple[str, Callable[[], list[Target]]]]:
     """Where each row is, and its targets, which may be an error."""
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):

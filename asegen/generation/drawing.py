@@ -10,8 +10,8 @@ from ase import Atoms
 from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.compositions import multiplied
-from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.plan import Sample, cut_batches, make_plan, sample_seed
+from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
 from asegen.generation.target import Target

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import count, islice, takewhile
+from itertools import count, islice
 
 import numpy as np
 import spglib
@@ -80,7 +81,13 @@ class Ranked:
         """The source's, and what decides the order."""
         identity = NONE if self._ranker is None else self._ranker.identity
         relaxer = f"{self._relaxer.name} {self._relaxer.version}"
-        own = {"order": self.ranking.order_by, "ranked_by": self.ranking.by, "pool": self.ranking.candidates, "ranker": identity, "relaxer": relaxer}
+        own = {
+            "order": self.ranking.order_by,
+            "ranked_by": self.ranking.by,
+            "pool": self.ranking.candidates,
+            "ranker": identity,
+            "relaxer": relaxer,
+        }
         return self.source.settings() | own
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
@@ -232,7 +239,7 @@ def by_energy(pool: Iterable[Atoms], error: float) -> list[Atoms]:
     found = []
     while left:
         limit = left[0].info["energy_per_atom"] + error
-        near = takewhile(lambda atoms: atoms.info["energy_per_atom"] <= limit, left)
+        near = left[: bisect_right(left, limit, key=lambda atoms: atoms.info["energy_per_atom"])]
         place, _ = max(enumerate(near), key=lambda pair: (pair[1].info["prior"], -pair[0]))
         found.append(left.pop(place))
     return found

@@ -125,7 +125,7 @@ class _Alignn:
     name = ALIGNN
     scale = 0.12
     error = 0.05
-    references = None
+    references: ElementReferences | None = None
     gives_formation_energies = True
 
     def __init__(self, predictor: PropertyPredictor) -> None:

@@ -34,9 +34,9 @@ class Screened:
 
     Every `GROUP` structures of a formula are put in order: first those that are sensible (see `MAX_ABOVE_HULL` and
     `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what is
-    implausible (see `asegen.generation.plausibility`), then what fails the validity gate. For those that aren't sensible the group draws others, at most `SPARE` and four for each that is
-    asked for, and the first are kept. Elements keep the source's order: errors of the prediction are larger there than
-    what would decide.
+    implausible (see `asegen.generation.plausibility`), then what fails the validity gate. For those that aren't
+    sensible the group draws others, at most `SPARE` and four for each that is asked for, and the first are kept.
+    Elements keep the source's order: errors of the prediction are larger there than what would decide.
 
     `info` has candidate too: the place in the source's order of the formula.
 

@@ -11,7 +11,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain, combinations, islice, permutations, product
+from itertools import combinations, islice, permutations, product
+from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
 
@@ -64,7 +65,7 @@ def from_system(text: str, n: int, max_atoms: int | None = None) -> list[Composi
     return [system.composition(counts) for counts in islice(_rounds(worth), n)]
 
 
-def _new(found: Iterable[Counts], seen: set[object]) -> Iterator[Counts]:
+def _new(found: Iterable[Counts], seen: set[Any]) -> Iterator[Counts]:
     """Those that weren't seen before."""
     for counts in found:
         key = reduced(counts)

@@ -322,7 +322,7 @@ class Catalogue:
     def _units_by_elements(self) -> dict[int, Counter[int]]:
         """How many crystals of so many elements have so many formula units."""
         found: dict[int, Counter[int]] = defaultdict(Counter)
-        for (own, entries) in self._by_unit.items():
+        for own, entries in self._by_unit.items():
             for units, _, crystals in entries:
                 found[len(own)][units] += crystals
         return found

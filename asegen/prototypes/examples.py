@@ -69,7 +69,9 @@ class StoredExamples(Mapping[Occupation, Sequence[Example]]):
         above = tensors.get("example_above_hull")  # catalogues of older versions have none
         self._above_hull = [math.nan] * len(self._lattice) if above is None else above.double().tolist()
         lengths = {len(self._letters), len(self._numbers), len(self._u)}
-        if lengths != {int((crystals * n_sites).sum())} or {len(self._lattice), len(self._above_hull)} != {int(crystals.sum())}:
+        if lengths != {int((crystals * n_sites).sum())} or {len(self._lattice), len(self._above_hull)} != {
+            int(crystals.sum())
+        }:
             raise ValueError("its arrays differ in length")
 
     def __getitem__(self, occupation: Occupation) -> list[Example]:

@@ -16,7 +16,8 @@ MAX_ATOMS = 20
 LARGE_SHARE = 0.03
 """Of the votes, with which known crystals lend a larger cell all the same: olivines have 28 atoms."""
 BROAD = 0.25
-"""Part of the wider circle: of 300 crystals of mp/val the mean logarithm of the true cell's share is -0.718, without it -0.745."""
+"""Part of the wider circle: of 300 crystals of mp/val the mean logarithm of the true cell's share is -0.718, without it
+-0.745."""
 _WIDER = 1 / 3
 """Power that makes of a vote one that falls three times as slowly with the chemical distance."""
 

@@ -119,7 +119,9 @@ def _log_priors(
         weights: (n,), of the votes.
         types: (n,), numbers of structure types.
     """
-    votes = weights * np.exp(-(away - away[weights > 0].min()) / SOFTNESS)  # far from everything is not far from all alike
+    votes = weights * np.exp(
+        -(away - away[weights > 0].min()) / SOFTNESS
+    )  # far from everything is not far from all alike
     of_type = np.bincount(types, votes)
     order = np.lexsort((np.arange(len(away)), -votes, types))
     first = np.zeros(len(away), dtype=bool)

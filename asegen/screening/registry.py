@@ -5,7 +5,7 @@ To add one, write a module with a `Stage` and name it in `STAGES`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,7 +90,7 @@ def chosen(options: Options) -> list[str]:
     return names
 
 
-def _of_the_second_opinion(options: Options, wanted: Set[str]) -> list[str]:
+def _of_the_second_opinion(options: Options, wanted: set[str]) -> list[str]:
     """The stages that come with it; a potential that is named for all phonons has them to itself."""
     if options.second_opinion is None:
         if asked := sorted(wanted.intersection(_SECOND)):

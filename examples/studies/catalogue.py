@@ -92,7 +92,9 @@ def main() -> None:
     whole = Catalogue(crystals, first.bravais_mean, first.bravais_std)
     with tempfile.TemporaryDirectory() as folder:
         place = args.output or Path(folder) / "known.wyckoff.safetensors"
-        whole.write(place, {"name": "mp", "asegen": __version__, "symprec": _SYMPREC, "crystals": list(counts.values())})
+        whole.write(
+            place, {"name": "mp", "asegen": __version__, "symprec": _SYMPREC, "crystals": list(counts.values())}
+        )
         for name, n in counts.items():
             print(f"{name}: {n} of {len(named[name])} crystals")
         print(f"{sum(counts.values())} crystals, {len(crystals)} assignments, {place.stat().st_size / 1e6:.2f} MB")

@@ -13,7 +13,8 @@ from pymatgen.core import Composition
 
 from asegen.hull.elements import element_energies
 from asegen.potentials.engine import MP2020
-from asegen.screening.stages.known_hull import Fitted, stable_compounds
+from asegen.potentials.references import ElementReferences
+from asegen.screening.stages.known_hull import stable_compounds
 from asegen.screening.stages.phase_diagram import Placement, place
 from asegen.screening.stages.phases import CANDIDATE, COMPETING, ELEMENT, KNOWN, Phase
 
@@ -69,12 +70,12 @@ def _elements_among(candidates: Mapping[str, Energy]) -> list[Phase]:
 
 
 def _of_materials_project(candidates: Mapping[str, Energy]) -> list[Phase]:
-    elements = Fitted(element_energies(), error=0.0)
+    elements = ElementReferences(element_energies(), error=0.0)
     systems = {frozenset(Composition(energy.formula).get_el_amt_dict()) for energy in candidates.values()}
     symbols = sorted(frozenset().union(*systems) & set(elements.energies))
     known = {s: Phase(f"{s} (element)", s, elements.energies[s], MP2020, ELEMENT) for s in symbols}
     for system in (system for system in systems if system <= set(symbols)):
         for formula, energy in stable_compounds(system):
-            total = energy + elements.of(Composition(formula).get_el_amt_dict())
+            total = energy + elements.per_atom(Composition(formula).get_el_amt_dict())
             known[formula] = Phase(formula, formula, total, MP2020, KNOWN)
     return list(known.values())

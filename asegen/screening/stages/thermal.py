@@ -20,9 +20,9 @@ from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, candidate_id
-from asegen.screening.stages import phonons
 from asegen.screening.stages.calculated import Calculated, NotMeasurableError
 from asegen.screening.stages.finite_displacements import PARAMETERS, UNSTABLE, Settings
+from asegen.screening.stages.phonons import Phonons, phonon_settings
 
 TABLE = "thermal.csv"
 """File of a candidate's folder: one row for each temperature, the columns those of `ThermalProperties`."""
@@ -115,7 +115,7 @@ class Thermal(Calculated):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls(find_engine(options.calculator), options.best, phonons.phonon_settings(options).mesh)
+        return cls(find_engine(options.calculator), options.best, phonon_settings(options).mesh)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Thermal(Calculated):
             raise NotMeasurableError("no phonons: see phonons_reason")
         if verdict == UNSTABLE:  # phonopy would leave the imaginary modes out of its sums
             raise NotMeasurableError(f"unstable: modes down to {frequency:.2f} THz have no free energy")
-        found = thermal_properties(workdir / phonons.FOLDER / candidate_id(candidate.key) / PARAMETERS, self.mesh)
+        found = thermal_properties(workdir / Phonons.name / candidate_id(candidate.key) / PARAMETERS, self.mesh)
         _write(found, folder / TABLE)
         (room,) = (row for row in found if row.temperature == ROOM_TEMPERATURE)
         return {"free_energy_300K": room.free_energy, "heat_capacity_300K": room.heat_capacity}

@@ -143,7 +143,8 @@ def _write_displaced(
 def mesh_of(inputs: VaspInputSet) -> tuple[int, int, int]:
     """The k-points of a set of inputs, along the three vectors of the reciprocal lattice."""
     assert inputs.kpoints is not None  # the sets here have a mesh
-    return tuple(int(n) for n in inputs.kpoints.kpts[0])
+    a, b, c = (int(n) for n in inputs.kpoints.kpts[0])
+    return a, b, c
 
 
 def _vasp_script(inputs: MPRelaxSet, magmoms: list[float]) -> str:
