@@ -14,7 +14,7 @@ from ase.constraints import FixAtoms
 from ase.io import read, write
 from ase.units import GPa
 
-from asegen.calculators.calculator_relaxation import Minimisation
+from asegen.calculators.minimisation import Minimisation
 from asegen.calculators.relaxation_run import journal_of, relax_files
 from asegen.cli.main import main
 from asegen.errors import InputError
