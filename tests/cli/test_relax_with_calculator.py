@@ -51,6 +51,14 @@ def test_every_frame_ends_with_one_status(tmp_path: Path, capsys: pytest.Capture
     assert "4 converged, 2 refused, 1 unreadable" in capsys.readouterr().err
 
 
+def test_negative_energies_are_numbers_in_the_table(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", bulk("Cu", a=3.6))
+    arguments = ["-o", str(tmp_path / "out.extxyz"), "--status", str(tmp_path / "t.csv"), "--fmax", "0.001"]
+    main(["relax", str(tmp_path / "in.extxyz"), *arguments, *QUICK])
+    (row,) = csv.DictReader((tmp_path / "t.csv").open())
+    assert -0.1 < float(row["energy"]) < 0
+
+
 class Killed(BaseException):
     """What nothing catches."""
 
