@@ -128,6 +128,13 @@ class CLICommand:
             "and with --rank by energy and likelihood together (default: energy with --rank and where known structure "
             "types take part, else likelihood)",
         )
+        add(
+            "--pressure",
+            type=float,
+            metavar="GPa",
+            help="relax candidates at this pressure by the calculator of --rank (here default: chgnet), and order them "
+            "by enthalpy",
+        )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")
