@@ -100,6 +100,13 @@ class CLICommand:
             help="energy: what is predicted to lie far above the hull comes last; likelihood: as it is drawn, no more "
             "than asked for (default: energy where known structure types take part, else likelihood)",
         )
+        add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="leave out what isn't in this range of a property, such as band_gap=1..2; an unknown name lists all",
+        )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")
@@ -121,7 +128,9 @@ class CLICommand:
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
         from asegen.cli.runs.generate_arguments import read_arguments
+        from asegen.criteria.criterion import read_criteria
 
+        read_criteria(args.target)
         order = read_arguments(args)
         from asegen.cli.runs.generate import run_generation  # loads torch
 

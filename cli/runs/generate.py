@@ -50,6 +50,7 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         batch_size=args.batch,
         order_by=args.order_by,
         device=args.device,
+        targets=args.target,
     )
     tally = _Tally()
     with _shown(console, generator.source, args.resume) as report:
