@@ -51,6 +51,14 @@ class CLICommand:
         add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")
         add("--best", type=int, default=10, metavar="N", help="phonons and DFT inputs for so many (default: 10)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
+        add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="range of a property, such as band_gap=1..2; candidates outside of it get no phonons and DFT inputs; "
+            "an unknown name lists all",
+        )
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")

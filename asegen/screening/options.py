@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 
 EMPNN, NO_RELAXER = "empnn", "none"
@@ -46,6 +47,7 @@ class Options:
         best: how many candidates get phonons and inputs for DFT.
         check_size: phonons with a larger supercell too.
         time_limit: seconds, for one relaxation.
+        targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
 
     Raises:
         InputError: a number without meaning, a file that isn't there, or no key.
@@ -67,8 +69,10 @@ class Options:
     best: int = 10
     check_size: bool = False
     time_limit: float = 3600.0
+    targets: Wanted = ()
 
     def __post_init__(self) -> None:
+        read_criteria(self.targets)
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:

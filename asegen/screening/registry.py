@@ -33,6 +33,7 @@ STAGES = {
     "relax": Listed(f"{_ROOM}.relax:Relax"),
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
+    "targets": Listed(f"{_ROOM}.targets:Targets", needs="relax"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:DftInputs", needs="relax"),
 }
@@ -53,6 +54,8 @@ def chosen(options: Options) -> list[str]:
         raise InputError(f"stages: no stage {unknown[0]!r}; there are {', '.join(STAGES)}", "stages")
     if not options.prerelaxes:
         wanted -= {"prerelax"}
+    if not options.targets:
+        wanted -= {"targets"}
     names = [name for name in STAGES if name in wanted]
     for name in names:
         if (needed := STAGES[name].needs) and needed not in wanted:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ase import Atoms
 
+from asegen.criteria.criterion import Wanted
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
@@ -38,6 +39,7 @@ def screen(
     best: int = 10,
     check_size: bool = False,
     time_limit: float = 3600.0,
+    targets: Wanted = (),
     jobs: int | None = None,
     memory: float | None = None,
     workforce: Workforce | None = None,
@@ -68,6 +70,8 @@ def screen(
         best: how many candidates get phonons and inputs for DFT.
         check_size: phonons with a larger supercell too.
         time_limit: seconds, for one relaxation.
+        targets: ranges of properties, such as ["band_gap=1..2"] or {"band_gap": (1, 2)}; candidates outside of them
+            get no phonons and no inputs for DFT.
         jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
         memory: GiB that each of them may have; an equal share of 80 % of the machine's without it.
         workforce: another executor instead, see `asegen.parallel.cluster`.
@@ -97,6 +101,7 @@ def screen(
         best=best,
         check_size=check_size,
         time_limit=time_limit,
+        targets=targets,
     )
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)
     check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)

@@ -92,4 +92,5 @@ def _options(args: argparse.Namespace) -> Options:
         best=args.best,
         check_size=args.check_size,
         time_limit=60 * args.time_limit,
+        targets=args.target,
     )
