@@ -19,6 +19,8 @@ What to begin with:
     open_source          a source of structures by name, with a model or templates of your own
     LearnedRelaxer       pulls a rough crystal to a sensible cell and positions; used like an optimiser of ASE
     relax_structures     the same for many crystals at once
+    relax_with_calculator
+                         to the minimum of any calculator's energy, or of its enthalpy at a pressure
     PropertyCalculator   a predicted energy as a calculator of ASE
     predict              properties of many crystals, with uncertainties
     screen               from many candidates to the few that deserve DFT
@@ -32,6 +34,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asegen.calculators.calculator_relaxation import relax_with_calculator as relax_with_calculator
     from asegen.calculators.property import PropertyCalculator as PropertyCalculator
     from asegen.calculators.property import predict as predict
     from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
@@ -57,6 +60,7 @@ _DOORS = {
     "open_source": "asegen.generation.sources.registry",
     "predict": "asegen.calculators.property",
     "relax_structures": "asegen.calculators.relaxer",
+    "relax_with_calculator": "asegen.calculators.calculator_relaxation",
     "screen": "asegen.screening",
 }
 """Names that are loaded when they are first used, and the module of each."""
@@ -72,6 +76,7 @@ __all__ = [
     "open_source",
     "predict",
     "relax_structures",
+    "relax_with_calculator",
     "screen",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -63,11 +64,11 @@ class CLICommand:
         from asegen.cli.checks import check_folder, check_inputs, check_output, check_weights
         from asegen.metrics.protocols import find_protocol
         from asegen.metrics.registry import check_energy, choose
+        from asegen.parallel.machine import check_jobs
         from asegen.potentials.registry import check_name
         from asegen.training.registry import PREDICTORS
 
-        if args.jobs < 1:
-            parser.error(f"--jobs {args.jobs}: at least one process is needed")
+        check_jobs(args.jobs)
         if args.json is not None:
             check_output(args.json, args.overwrite)
         if args.cache is not None:
@@ -96,4 +97,6 @@ def _cutoffs(text: str, parser: argparse.ArgumentParser) -> tuple[float, float]:
         structure, composition = (float(part) for part in text.split(","))
     except ValueError:
         parser.error(f"--cov-cutoffs {text}: two numbers are needed, such as 0.4,10")
+    if not (0 < structure < math.inf and 0 < composition < math.inf):
+        parser.error(f"--cov-cutoffs {text}: two positive distances are needed, such as 0.4,10")
     return structure, composition

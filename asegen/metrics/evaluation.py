@@ -15,12 +15,12 @@ from typing import Any
 from ase import Atoms
 
 from asegen import __version__
-from asegen.errors import InputError
 from asegen.metrics.errors import ERROR
 from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples
 from asegen.metrics.labels import label
 from asegen.metrics.protocols import CLASSIC, find_protocol
 from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
+from asegen.parallel.machine import check_jobs
 from asegen.parallel.processes import Processes
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "sevenn", "smact", "spglib")
@@ -63,12 +63,14 @@ class Evaluation:
         structures: "generated", "reference", "train" -> number of structures, good or bad.
         software: package -> version.
         protocol: name and tolerances.
+        unreadable: "generated", "reference", "train" -> the entries and files that couldn't be read, with reasons.
     """
 
     metrics: dict[str, Measurement]
     structures: dict[str, int]
     software: dict[str, str]
     protocol: str
+    unreadable: dict[str, list[str]]
 
     def __str__(self) -> str:
         """A line for each figure, then what is to be minded."""
@@ -131,8 +133,7 @@ def evaluate(
             weights are missing.
         AsegenError: worker processes cannot be started.
     """
-    if jobs < 1:
-        raise InputError(f"jobs = {jobs}: at least one process is needed")
+    check_jobs(jobs)
     check_energy(energy)
     tolerances = find_protocol(protocol)
     names = choose(metrics, reference is not None, potential is not None)
@@ -152,8 +153,10 @@ def evaluate(
         for done, name in enumerate(names):
             report(name, done, len(names))
             found[name] = _measure(name, inputs)
-    structures = dict(zip(("generated", "reference", "train"), map(len, sides), strict=True))
-    return Evaluation(found, structures, _software(), str(tolerances))
+    named = dict(zip(("generated", "reference", "train"), sides, strict=True))
+    counts = {name: len(side) for name, side in named.items()}
+    unreadable = {name: [f"{s.id}: {s.reason}" for s in side if s.atoms is None] for name, side in named.items()}
+    return Evaluation(found, counts, _software(), str(tolerances), unreadable)
 
 
 @contextmanager

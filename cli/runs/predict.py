@@ -20,14 +20,18 @@ from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
-from asegen.structures.atoms import Structure, StructureError, read_structures
+from asegen.structures.atoms import Structure, read_files
 from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 ROWS = 20
 _AT_ONCE = 512
+DOUBTFUL = (0.2, 0.8)
+"""Probabilities that a number is zero, such as the gap of a metal, between which its row is marked."""
+_MARK = "?"
 _SITES = 6  # values of atoms that the table shows
 
 
@@ -107,7 +111,7 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures, given = _structures(files), set[str]()
+    structures, given = read_files([file for path in files for file in files_in(path)]), set[str]()
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
@@ -117,21 +121,6 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
             yield _result(file, structure._replace(id=_own_id(structure, given)), found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
-
-
-def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
-    """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
-    files = [file for path in paths for file in files_in(path)]
-    for file in files:
-        rows = 0
-        try:
-            for structure in read_structures(file):
-                rows += 1
-                yield file, structure
-        except InputError as error:
-            if rows == 0 and len(files) == 1:
-                raise
-            yield file, Structure(rows, path_text(file.name), StructureError(f"unreadable: {error}"), {})
 
 
 def _own_id(structure: Structure, given: set[str]) -> str:
@@ -167,7 +156,7 @@ def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) 
     writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
     writer.writeheader()
     for result in results:
-        writer.writerow({key: json.dumps(v) if isinstance(v, list) else v for key, v in result.row.items()})
+        writer.writerow({key: json.dumps(v) if isinstance(v, list) else csv_cell(v) for key, v in result.row.items()})
 
 
 def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
@@ -192,7 +181,10 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
 
 def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None:
     console = output_console()
-    console.print(_table(watch.shown, predictor.columns))
+    console.print(_table(watch.shown, predictor))
+    if any(_is_doubtful(result.row, predictor) for result in watch.shown):
+        low, high = DOUBTFUL
+        console.print(f"{_MARK} doubtful: {predictor.zero_probability} is from {low} to {high}", markup=False)
     total = sum(watch.statuses.values())
     if total > len(watch.shown):
         console.print(f"… and {total - len(watch.shown)} more")
@@ -202,12 +194,23 @@ def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None
     console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
 
 
-def _table(shown: Sequence[Result], columns: Sequence[str]) -> Table:
+def _table(shown: Sequence[Result], predictor: PropertyPredictor) -> Table:
+    columns = predictor.columns
     table = results_table("id", "formula", "status", *columns, numbers=columns)
     for result in shown:
         texts = [result.row["id"], result.row["formula"], result.row["status"]]
-        table.add_row(*map(escape, texts), *(_value(result.row, name) for name in columns))
+        values = [_value(result.row, name) for name in columns]
+        if _is_doubtful(result.row, predictor):
+            values[0] += f" {_MARK}"
+        table.add_row(*map(escape, texts), *values)
     return table
+
+
+def _is_doubtful(row: Mapping[str, Any], predictor: PropertyPredictor) -> bool:
+    """Whether a hurdle model can't tell well if the number is zero."""
+    low, high = DOUBTFUL
+    name = predictor.zero_probability
+    return name is not None and name in row and low <= row[name] <= high
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:

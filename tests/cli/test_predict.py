@@ -39,6 +39,20 @@ def mixed(path: Path) -> Path:
     return path
 
 
+def test_a_doubtful_gap_is_marked(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "in.extxyz", [bulk("Cu"), bulk("NaCl", "rocksalt", a=5.6)], format="extxyz")
+    argv = ["predict", str(tmp_path / "in.extxyz"), "--model", str(property_weights["gap"]), "--device", "cpu"]
+    for low, high, marks in ((0.0, 1.0, 2), (2.0, 3.0, 0)):
+        monkeypatch.setattr("asegen.cli.runs.predict.DOUBTFUL", (low, high))
+        main(argv)
+        printed = capsys.readouterr().out
+        rows = [line for line in printed.splitlines() if " ok " in line]
+        assert len(rows) == 2 and sum(" ? " in row for row in rows) == marks
+        assert ("? doubtful: zero_probability is from 0.0 to 1.0" in printed) == bool(marks)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".extxyz"])
 def test_every_structure_has_a_row(
     property_weights: Weights, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture
@@ -62,6 +76,19 @@ def test_every_structure_has_a_row(
     printed = capsys.readouterr().out
     assert "2 by alignn" in printed and "1 unknown element" in printed
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_names_break_no_table(property_weights: Weights, tmp_path: Path) -> None:
+    names = ["a\nb", "c\rd", "=1+1", "@x", "007", "plain"]
+    frames = [bulk("Cu", a=3.6 + 0.01 * k) for k in range(len(names))]
+    for atoms, name in zip(frames, names, strict=True):
+        atoms.info["material_id"] = name
+    write(tmp_path / "in.traj", frames)
+    out = tmp_path / "out.csv"
+    main(["predict", str(tmp_path / "in.traj"), "--model", str(property_weights["alignn"]), "-o", str(out)])
+    assert len(out.read_text().splitlines()) == len(names) + 1
+    found = [row["id"] for row in csv.DictReader(out.open(newline=""))]
+    assert found == ["a\\nb", "c\\rd", "'=1+1", "'@x", "007", "plain"]
 
 
 def test_a_truncated_file_loses_nothing(property_weights: Weights, tmp_path: Path) -> None:

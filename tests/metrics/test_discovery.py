@@ -71,9 +71,10 @@ def test_stable_unique_and_novel() -> None:
 
 def test_the_energy_above_the_hull_of_a_screening_counts() -> None:
     screened = SALT.copy()
-    screened.info["e_hull"] = 0.02
-    found = evaluate([screened], metrics=["discovery"]).metrics["discovery"].values
-    assert found["stable"] == 0 and found["stable_within_100_mev"] == 1
+    screened.info |= {"e_hull": 0.02, "energy_scale": "EMT"}
+    found = evaluate([screened], metrics=["discovery"]).metrics["discovery"]
+    assert found.values["stable"] == 0 and found.values["stable_within_100_mev"] == 1
+    assert found.using == {"energies_by": "EMT"}
 
 
 def test_as_many_unique_ones_as_pymatgen_has_groups() -> None:
