@@ -97,7 +97,7 @@ class CLICommand:
             "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
             "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
             "space group, the model alone, known crystals of that group and the model in turn, the published score "
-            "model (default: those of hybrid in turn, not ranked; with a space group, analogy; with --model, diffusion)",
+            "model (default: those of hybrid in turn, unranked; with a space group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
