@@ -77,7 +77,7 @@ class Discoverer:
     record that says what became of it.
 
     `info` of what is kept has material_id, formula, parent (the known crystal that the composition was made of),
-    e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted, novelty, known_composition,
+    space_group (within 0.1 Å), e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted, novelty, known_composition,
     prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the properties asked for
     (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
 
@@ -197,7 +197,7 @@ class Discoverer:
         loop = Loop(self._proposer(part, parts), self._predictor, self._sieve, self._most_alike, seed, part)
         settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
         fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-        state = RunState(None if output is None else str(output), fingerprint, resume, overwrite)
+        state = RunState(None if output is None else str(output), wanted, fingerprint, resume, overwrite)
         report(Progress(len(state.kept), wanted, len(state.records)))
         while not state.was_complete and len(state.kept) < wanted and len(state.records) < most:
             if not loop.round(state, wanted, most):

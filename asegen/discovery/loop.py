@@ -16,10 +16,13 @@ from asegen.discovery.sieve import Sieve, Verdict
 from asegen.discovery.state import RUN, RunState
 from asegen.generation.compositions import composition
 from asegen.hull.table import formula_of
+from asegen.structures.space_groups import space_group
 
 ROUND = 32
 """Most compositions of a round: enough to fill batches, few enough to lose in a kill."""
 _SMALLEST_ROUND = 8
+_SYMPREC = 0.1
+"""Å, of the space groups that are named, as where structures are listed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,9 @@ class Loop:
             atoms = verdict.atoms
             name = f"{self.seed}-{self.part}-{number}"
             atoms.info |= {"material_id": name, "sample_index": len(state.kept), "parent": parent, RUN: state.label}
+            atoms.info |= {"space_group": space_group(atoms, _SYMPREC)}
+            for stale in ("spacegroup", "spacegroup_symbol"):  # of the template, before it was relaxed
+                atoms.info.pop(stale, None)
             state.kept.append(atoms)
 
 

@@ -38,6 +38,7 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         ("--potential nope", "no calculator 'nope'"),
         ("--e-hull nan", "--e-hull nan"),
         ("-o a.foo", "unknown format"),
+        ("-o a.vasp", "holds one structure"),
     ],
 )
 def test_refusals_are_one_line(
