@@ -77,9 +77,9 @@ class Discoverer:
     record that says what became of it.
 
     `info` of what is kept has material_id, formula, parent (the known crystal that the composition was made of),
-    space_group (within 0.1 Å), e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted, novelty, known_composition,
-    prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the properties asked for
-    (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
+    space_group (within 0.1 Å), e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted,
+    novelty, known_composition, prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the
+    properties asked for (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
 
     Args:
         elements: such as "Li Na | O S | *", see `Chemistry`, as the next five.

@@ -92,7 +92,14 @@ def judge(args: argparse.Namespace) -> None:
     """Prints the shares of one file of structures, with standard errors."""
     start = time.process_time()
     metrics = ["validity", "discovery", "novelty", "stability", "chemistry"]
-    found = evaluate(args.structures, metrics=metrics, potential=args.potential, protocol=args.protocol)
+    found = evaluate(
+        args.structures,
+        args.reference,
+        metrics=metrics,
+        potential=args.potential,
+        protocol=args.protocol,
+        cache="cache",
+    )
     print(args.structures.name, args.potential, found.structures)
     print(found)
     print(found.metrics["stability"].using)
@@ -164,6 +171,7 @@ def main() -> None:
     two.add_argument("structures", type=Path)
     two.add_argument("--potential", default="chgnet")
     two.add_argument("--protocol", default="classic")
+    two.add_argument("--reference", type=Path)
     two.set_defaults(run=judge)
     five = commands.add_parser("proposals")
     five.add_argument("crystals", type=Path)
