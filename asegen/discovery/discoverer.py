@@ -17,7 +17,7 @@ from asegen import __version__
 from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import Criterion, Wanted, read_criteria
 from asegen.criteria.judging import Criteria
-from asegen.discovery.cells import Cell, cells_of
+from asegen.discovery.cells import Cell, stable_cells
 from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
 from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
@@ -223,7 +223,7 @@ class Discoverer:
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return cells_of(Catalogue.read(shipped_catalogue()))
+        return stable_cells(Catalogue.read(shipped_catalogue()))
 
 
 def _number(cell: Cell) -> int:
