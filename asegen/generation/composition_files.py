@@ -54,11 +54,11 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     check_multiples(multiples)
     files = files_in(path)
     for file in files:
-        rows = 0
+        before = sum(map(len, found))
         try:
-            for rows, (place, targets) in enumerate(_rows_of(file, multiples, groups), 1):
+            for place, targets in _rows_of(file, multiples, groups):
                 _take(found, place, targets)
-            if not rows:
+            if sum(map(len, found)) == before:
                 raise InputError(f"{path_text(file)} holds no compositions")
         except InputError as error:
             if len(files) == 1:

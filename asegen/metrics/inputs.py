@@ -51,7 +51,7 @@ class Sample:
             doesn't.
         above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull` or
             `e_hull`; NaN where it gives none.
-        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where it isn't said.
+        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where neither is.
     """
 
     id: str
