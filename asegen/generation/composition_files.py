@@ -54,11 +54,11 @@ def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False)
     check_multiples(multiples)
     files = files_in(path)
     for file in files:
-        before = sum(map(len, found))
+        before = len(found.targets) + len(found.left_out)
         try:
             for place, targets in _rows_of(file, multiples, groups):
                 _take(found, place, targets)
-            if sum(map(len, found)) == before:
+            if len(found.targets) + len(found.left_out) == before:
                 raise InputError(f"{path_text(file)} holds no compositions")
         except InputError as error:
             if len(files) == 1:

@@ -80,7 +80,7 @@ def agree(lengths: Array, angles: Array, lattice: Lattice, ltol: float, angle: f
         angle: degrees.
     """
     abc, own = np.sort(lattice.abc), np.sort(lattice.angles)
-    fits = ((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol))).all(1)
+    fits = np.asarray(((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol))).all(1))
     fits[fits] = (np.abs(angles[fits] - own) <= angle).all(1)
     return fits
 
