@@ -24,6 +24,7 @@ OK = "ok"
 """The status of a structure with a prediction."""
 
 _BATCH = 256
+_LONGEST = 200  # characters of another library's message
 
 
 class Predicted(NamedTuple):
@@ -81,11 +82,31 @@ def _predict_fit(fit: list[tuple[int, Atoms]], predictor: PropertyPredictor) -> 
     edges = [*range(0, len(fit), _BATCH), len(fit)]
     for start, stop in pairwise(edges):
         part = fit[start:stop]
-        found = predictor.predict(crystals_from_atoms([atoms for _, atoms in part]))
-        lengths = [len(atoms) if predictor.per_site else 1 for _, atoms in part]
-        rows = zip(part, found.value.double().split(lengths), found.spread.double().split(lengths), strict=True)
-        for (k, _), value, deviation in rows:
-            yield k, _predicted(value.numpy(), deviation.numpy(), predictor)
+        results = _predict_together([atoms for _, atoms in part], predictor)
+        yield from zip([k for k, _ in part], results, strict=True)
+
+
+def _predict_together(structures: Sequence[Atoms], predictor: PropertyPredictor) -> list[Predicted]:
+    """Results of a batch; where it fails, of its halves, so that one structure costs no other its value."""
+    try:
+        found = predictor.predict(crystals_from_atoms(structures))
+    except (InputError, MemoryError, RuntimeError, ValueError) as error:
+        if len(structures) == 1:
+            return [Predicted(str(_failure(error)), {})]
+        middle = len(structures) // 2
+        halves = structures[:middle], structures[middle:]
+        return [result for half in halves for result in _predict_together(half, predictor)]
+    lengths = [len(atoms) if predictor.per_site else 1 for atoms in structures]
+    rows = zip(found.value.double().split(lengths), found.spread.double().split(lengths), strict=True)
+    return [_predicted(value.numpy(), deviation.numpy(), predictor) for value, deviation in rows]
+
+
+def _failure(error: Exception) -> Reason:
+    """Why nothing came out of a structure that looked sound."""
+    detail = " ".join(str(error).split())[:_LONGEST]
+    if isinstance(error, MemoryError) or "memory" in detail:  # torch has no class of its own for a processor's memory
+        return Reason("out of memory", detail or "the cell is too large")
+    return Reason("failed", f"{type(error).__name__}: {detail}")
 
 
 def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predictor: PropertyPredictor) -> Predicted:

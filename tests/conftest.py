@@ -140,6 +140,7 @@ def property_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
         "alignn": (alignn, "Regression", ["formation_energy_per_atom"]),
         "ecn": (ecn, "Regression", ["formation_energy_per_atom"]),
         "metal": (alignn, "Classification", ["band_gap"]),
+        "gap": ({**alignn, "outputs": 2}, "HurdleRegression", ["band_gap"]),
         "both": ({**alignn, "outputs": 2}, "Regression", ["formation_energy_per_atom", "band_gap"]),
     }
     found = {"shards": folder / "shards"}

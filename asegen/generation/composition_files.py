@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from ase.data import chemical_symbols
 
 from asegen.errors import InputError
 from asegen.generation.compositions import check_multiples, from_formula, from_numbers
-from asegen.generation.target import Target
+from asegen.generation.target import Target, with_open_cell
 from asegen.structures.atoms import Structure, StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.formats import TABLE, file_format, files_in, path_text
@@ -35,30 +36,32 @@ class FileTargets(NamedTuple):
     left_out: list[str]
 
 
-def from_file(path: Path, multiples: Sequence[int] = (1,), groups: bool = False) -> FileTargets:
+def from_file(path: Path, multiples: Sequence[int] | None = None, groups: bool = False) -> FileTargets:
     """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
 
     A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
-    column; any other file is read as structures. A row that has no composition, too many atoms, or no space group if
-    those are asked for, is left out, and so is a file of a folder that can't be read.
+    column; any other file is read as structures. A reduced formula without `n_atoms` leaves the number of formula units
+    open, see `Target.cells`, unless `multiples` say it. A row that has no composition, too many atoms, or no space
+    group if those are asked for, is left out, and so is a file of a folder that can't be read.
 
     Args:
         path: CSV, any file that `asegen.structures.atoms.read_structures` reads, or a folder of such files.
-        multiples: how many such cells, each gives a composition.
+        multiples: how many such cells, each gives a composition; 1 without it.
         groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
 
     Raises:
         InputError: the file can't be read or holds nothing, or every row is left out; the first one's reason.
     """
     found = FileTargets([], [])
-    check_multiples(multiples)
+    check_multiples(multiples or (1,))
     files = files_in(path)
     for file in files:
-        before = len(found.targets) + len(found.left_out)
+        empty = True
         try:
             for place, targets in _rows_of(file, multiples, groups):
+                empty = False
                 _take(found, place, targets)
-            if len(found.targets) + len(found.left_out) == before:
+            if empty:
                 raise InputError(f"{path_text(file)} holds no compositions")
         except InputError as error:
             if len(files) == 1:
@@ -77,7 +80,9 @@ def _take(found: FileTargets, place: str, targets: Callable[[], list[Target]]) -
         found.left_out.append(f"{place}: {error}")
 
 
-def _rows_of(path: Path, multiples: Sequence[int], groups: bool) -> Iterator[tuple[str, Callable[[], list[Target]]]]:
+def _rows_of(
+    path: Path, multiples: Sequence[int] | None, groups: bool
+) -> Iterator[tuple[str, Callable[[], list[Target]]]]:
     """Where each row is, and its targets, which may be an error."""
     if file_format(path) == TABLE:
         for index, row in enumerate(read_table(path)):
@@ -88,10 +93,12 @@ def _rows_of(path: Path, multiples: Sequence[int], groups: bool) -> Iterator[tup
             yield _place(path, structure.row, structure.id), partial(_of_structure, structure, multiples, groups)
 
 
-def _of_row(row: Mapping[str, str], name: str, multiples: Sequence[int], groups: bool) -> list[Target]:
+def _of_row(row: Mapping[str, str], name: str, multiples: Sequence[int] | None, groups: bool) -> list[Target]:
     formula, n_atoms, cif = (row.get(column, "").strip() for column in ("formula", "n_atoms", "cif"))
     if formula and (n_atoms or not cif):
         (cell,) = from_formula(formula, n_atoms=whole_number(n_atoms, "number of atoms") if n_atoms else None)
+        if not n_atoms and multiples is None:
+            return [replace(with_open_cell(cell, name), spacegroup=_group(row) if groups else None)]
         numbers = list(cell.numbers)
     elif cif:
         numbers = _numbers(cif_to_atoms(cif))
@@ -100,7 +107,7 @@ def _of_row(row: Mapping[str, str], name: str, multiples: Sequence[int], groups:
     return _targets(numbers, multiples, name, _group(row) if groups else None)
 
 
-def _of_structure(structure: Structure, multiples: Sequence[int], groups: bool) -> list[Target]:
+def _of_structure(structure: Structure, multiples: Sequence[int] | None, groups: bool) -> list[Target]:
     if isinstance(structure.atoms, StructureError):
         raise structure.atoms
     group = _group(structure.values) if groups else None
@@ -120,8 +127,8 @@ def _group(values: Mapping[str, object]) -> int:
     return parse_group(text.removesuffix(".0"))  # a column of numbers with gaps holds 225.0
 
 
-def _targets(numbers: Sequence[int], multiples: Sequence[int], name: str, group: int | None) -> list[Target]:
-    return [Target(cell, spacegroup=group, material_id=name) for cell in from_numbers(numbers, multiples)]
+def _targets(numbers: Sequence[int], multiples: Sequence[int] | None, name: str, group: int | None) -> list[Target]:
+    return [Target(cell, spacegroup=group, material_id=name) for cell in from_numbers(numbers, multiples or (1,))]
 
 
 def _place(path: Path, row: int, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -43,9 +44,11 @@ class Generator:
             `open_source("template", templates="aflow", device="cuda")`.
         rank: order candidates by energy and give the best: the `Ranking`, or its `by`, such as "alignn" or "chgnet".
         batch_size: structures drawn at once. Another size may change results by rounding, nothing else does.
-        order_by: without a ranking, "energy": what is predicted to lie far above the hull comes last; or "likelihood":
-            the source's own order, and no further structures are drawn. What the source is for, without it: known
-            structure types are ordered by energy, what a model draws is left as it is.
+        order_by: with a ranking, "energy" (default): by energy per atom, and by likelihood within the energies' error;
+            or "likelihood": by both together, see `Ranked`. Without a ranking, "energy": what is predicted to lie far
+            above the hull comes last; or "likelihood": the source's own order, and no further structures are drawn.
+            Without a ranking and without it, known structure types are ordered by energy, what a model draws is left
+            as it is.
         device: where energies above the hull are predicted, and sources that are given by name compute.
 
     Raises:
@@ -65,7 +68,7 @@ class Generator:
     ) -> None:
         """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
-        check_order(order_by, rank is not None)
+        check_order(order_by)
         if isinstance(source, str):
             quick = rank is not None and find_entry(source).quick_if_ranked
             source = open_source(source, device=device, quick=quick)
@@ -200,9 +203,14 @@ class Generator:
 
 
 def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:
+    if source.holds_given:
+        from asegen.generation.filled import Filled  # likewise
+
+        return Filled(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size, device)
     if rank is not None:
         from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
 
-        return Ranked(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size)
+        ranking = Ranking(rank, device=device) if isinstance(rank, str) else rank
+        return Ranked(source, replace(ranking, order_by=order_by or ranking.order_by), batch_size)
     by_energy = order_by == ENERGY or (order_by is None and source.mixes_known_types)
     return (Screened if by_energy else Plain)(source, batch_size, Stability(device))

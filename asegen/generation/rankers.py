@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,15 +11,19 @@ from ase import Atoms
 
 from asegen.calculators.property import predict
 from asegen.errors import InputError, Reason
+from asegen.hull.table import shipped_hull
 from asegen.potentials import chgnet
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
+from asegen.potentials.references import ElementReferences, references_of
 from asegen.trained.loading import pick_device
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
+ERROR = 0.02
+"""eV/atom between structures of one formula, of a potential: chosen on mp/val."""
 _FMAX = 0.03
 """eV/Å, where a relaxation by a calculator ends."""
 
@@ -44,11 +49,18 @@ class Ranker(Protocol):
         name: what the user asked for.
         identity: what decides the energies: name, version, hash of the weights.
         scale: eV per atom that outweigh a prior probability e times as large; the rougher the energies, the larger.
+        error: eV per atom between structures of one formula, within which energies don't tell which is lower.
+        references: what makes formation energies of its energies; None where there are none, or where the energies are
+            formation energies.
+        gives_formation_energies: whether its energies are formation energies on the scale of the shipped hull.
     """
 
     name: str
     identity: str
     scale: float
+    error: float
+    references: ElementReferences | None
+    gives_formation_energies: bool
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
         """One record per candidate, in order; candidates pass the validity gate."""
@@ -87,11 +99,34 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
     return _ByCalculator(engine, relax_steps, keep_symmetry)
 
 
+def above_hull(ranker: Ranker, atoms: Atoms, energy: float) -> float | None:
+    """The energy above the shipped hull, eV/atom, of a structure that was ranked; None where there is no way to tell.
+
+    Args:
+        ranker: by which it was.
+        atoms: the structure.
+        energy: per atom, as the ranker gave it.
+    """
+    if ranker.gives_formation_energies:
+        formation = energy
+    elif ranker.references is not None and ranker.references.refusal(atoms) is None:
+        formation = ranker.references.formation_energy(energy * len(atoms), atoms.numbers)
+    else:
+        return None
+    return shipped_hull().above(Counter(atoms.numbers.tolist()), formation)
+
+
 class _Alignn:
-    """Formation energies of the shipped ALIGNN."""
+    """Formation energies of the shipped ALIGNN.
+
+    It gives all structures of an element nearly one energy, and so none of these: their order is left to what is known.
+    """
 
     name = ALIGNN
     scale = 0.12
+    error = 0.05
+    references: ElementReferences | None = None
+    gives_formation_energies = True
 
     def __init__(self, predictor: PropertyPredictor) -> None:
         self.identity = predictor.name
@@ -101,9 +136,15 @@ class _Alignn:
         (target,) = self._predictor.targets
         found = predict(structures, self._predictor)
         return [
-            Judged(atoms, one.values[target]) if one.values else Judged(atoms, math.nan, one.status)
+            _of_compound(Judged(atoms, one.values[target]) if one.values else Judged(atoms, math.nan, one.status))
             for atoms, one in zip(structures, found, strict=True)
         ]
+
+
+def _of_compound(found: Judged) -> Judged:
+    if len(set(found.atoms.numbers)) > 1:
+        return found
+    return Judged(found.atoms, math.nan, f"{ALIGNN} does not tell structures of an element apart")
 
 
 class _Chgnet:
@@ -111,9 +152,11 @@ class _Chgnet:
 
     name = CHGNET
     scale = 0.05
+    error = ERROR
+    gives_formation_energies = False
 
     def __init__(self, engine: Engine, device: str) -> None:
-        self.identity = engine.identity
+        self.identity, self.references = engine.identity, references_of(engine)
         self._engine, self._device = engine, device
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
@@ -140,10 +183,13 @@ class _ByCalculator:
     """Energies of an ASE calculator, of the candidates as they are or after some steps of relaxation."""
 
     scale = 0.05
+    error = ERROR
+    gives_formation_energies = False
 
     def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
         self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
         self._engine, self._steps, self._keep_symmetry = engine, steps, keep_symmetry
+        self.references = references_of(engine)
         self._calculator = engine.calculator()
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:

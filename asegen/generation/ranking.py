@@ -8,25 +8,20 @@ from asegen.errors import InputError
 
 ENERGY, LIKELIHOOD = "energy", "likelihood"
 ORDERS = (ENERGY, LIKELIHOOD)
-"""In which order structures come that aren't ranked."""
+"""In which order structures come."""
 
 
-def check_order(order_by: str | None, ranked: bool) -> None:
+def check_order(order_by: str | None) -> None:
     """Refuses an order that there isn't.
 
     Args:
         order_by: one of `ORDERS`, or None.
-        ranked: whether a ranking decides the order.
 
     Raises:
-        InputError: no such order, or a ranking beside it.
+        InputError: no such order.
     """
-    if order_by is None:
-        return
-    if order_by not in ORDERS:
+    if order_by is not None and order_by not in ORDERS:
         raise InputError(f"order_by = {order_by!r} is not one of {', '.join(ORDERS)}", "order_by")
-    if ranked:
-        raise InputError("order_by goes without a ranking, which has an order of its own", "order_by")
 
 
 @dataclass(frozen=True)
@@ -38,18 +33,21 @@ class Ranking:
         candidates: of each formula, at least 1; a `Generator` gives the best `n` of them.
         relax_steps: of the calculator, before its energy counts.
         device: where networks compute.
+        order_by: "energy"; or "likelihood": by what is likely in advance and the energy together, see `Ranked`.
 
     Raises:
-        InputError: no candidates.
+        InputError: no candidates, or no such order.
     """
 
     by: str = "alignn"
     candidates: int = 40
     relax_steps: int = 0
     device: str = "auto"
+    order_by: str = ENERGY
 
     def __post_init__(self) -> None:
         """Refuses a ranking of nothing."""
+        check_order(self.order_by)
         if self.candidates < 1:
             wrong = f"candidates = {self.candidates}: at least 1 candidate of each formula is needed"
             raise InputError(wrong, "candidates")

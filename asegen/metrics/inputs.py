@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError
 from asegen.metrics.cache import Row
+from asegen.metrics.protocols import CLASSIC
+from asegen.metrics.protocols import Protocol as Tolerances
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.errors import StructureError
@@ -51,7 +53,8 @@ class Sample:
             doesn't.
         above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull` or
             `e_hull`; NaN where it gives none.
-        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where neither is.
+        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where it isn't
+            said.
     """
 
     id: str
@@ -111,6 +114,8 @@ class Inputs:
         embedders: makes the networks behind Fréchet distances and energies, by the metric that asks.
         cov_cutoffs: largest distances of structures and of compositions that COV calls near.
         cache: a folder that keeps rows of numbers about crystals and pairs of them, or None.
+        protocol: by what tolerances crystals are alike, where a metric leaves that open.
+        potential: name of what relaxes crystals.
         known: those rows, or why there are none, by `asegen.metrics.cache.content_key`, as far as this run has them.
     """
 
@@ -122,6 +127,8 @@ class Inputs:
     embedders: Mapping[str, Callable[[], Embedder]] = field(default_factory=dict)
     cov_cutoffs: tuple[float, float] = MP20_CUTOFFS
     cache: Path | None = None
+    protocol: Tolerances = CLASSIC
+    potential: str = "chgnet"
     known: dict[str, Row | Failed] = field(default_factory=dict)
     _embedded: dict[str, Embedded] = field(default_factory=dict, repr=False)
 

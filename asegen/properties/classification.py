@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -60,6 +60,11 @@ class Classification:
         right = (torch.sigmoid(given.detach()).mean(1) > 0.5) == (belongs[:, 0] > 0.5)
         bags = bag_weights(crystals, given.shape[1])
         return {"loss": (entropy * bags).mean(), "accuracy": right.to(given.dtype).mean()}
+
+    @staticmethod
+    def columns(targets: Sequence[str]) -> tuple[str, ...]:
+        """What is predicted of a column of the data."""
+        return ("probability",)
 
     @torch.no_grad()
     def predict(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Prediction:

@@ -73,6 +73,11 @@ class SiteMoments:
         aligned = Prediction(found.value * alignment(found.value, targets, crystals), found.spread)
         return {"loss": loss} | errors(Prediction(*(part[known] for part in aligned)), targets[known])
 
+    @staticmethod
+    def columns(targets: Sequence[str]) -> tuple[str, ...]:
+        """What is predicted of these columns of the data: the columns themselves."""
+        return tuple(targets)
+
     @torch.no_grad()
     def predict(self, model: Model, crystals: Crystals) -> Prediction:
         """Moments and their spread among heads, both (n_atoms_total, n_targets), in the targets' units."""

@@ -104,7 +104,7 @@ class Regression:
         given = model(crystals).float()
         if given.shape[2] != targets.shape[1]:
             raise InputError(f"the network has outputs = {given.shape[2]}, but there are {targets.shape[1]} targets")
-        base, scale = self._baseline(crystals)
+        base, scale = self.baseline(crystals)
         wanted = (targets - base) / scale
         deviation = given - wanted[:, None]
         size = deviation.square() if self._squared else deviation.abs()
@@ -115,15 +115,21 @@ class Regression:
     @torch.no_grad()
     def predict(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Prediction:
         """What the network says of a batch; see `Prediction`."""
-        base, scale = self._baseline(crystals)
+        base, scale = self.baseline(crystals)
         return self._prediction(model(crystals).float(), base, scale)
+
+    @staticmethod
+    def columns(targets: Sequence[str]) -> tuple[str, ...]:
+        """What is predicted of these columns of the data: the columns themselves."""
+        return tuple(targets)
 
     def value(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Tensor:
         """(n_crystals, n_targets), in the targets' units, differentiable with respect to cells and positions."""
-        base, scale = self._baseline(crystals)
+        base, scale = self.baseline(crystals)
         return base + model(crystals).mean(1) * scale
 
-    def _baseline(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
+    def baseline(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
+        """The fit by composition (n_crystals, n_targets) and the scale (n_targets,), in the targets' units."""
         elements = self._elements.to(crystals.device, crystals.dtype)
         return _fractions(crystals) @ elements.T, self._scale.to(crystals.device, crystals.dtype)
 

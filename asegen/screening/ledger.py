@@ -148,7 +148,8 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
-_BULKY = ("columns", "competing", "hull_phases", "hull_systems", "known_crystals")  # what only programs need
+_BULKY = ("collected", "columns", "competing", "known_crystals", "_phases", "_systems", "_references")
+"""Ends of the keys of what only programs need."""
 
 
 def provenance(workdir: Path | str) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def provenance(workdir: Path | str) -> dict[str, Any]:
     """
     with closing(opened(Path(workdir))) as ledger:
         facts = ledger.execute("SELECT key, value FROM meta ORDER BY key")
-        known = {key: json.loads(value) for key, value in facts if key not in _BULKY}
+        known = {key: json.loads(value) for key, value in facts if not key.endswith(_BULKY)}
         stages = ledger.execute("SELECT name, settings FROM stages ORDER BY position")
         known["stages"] = {name: json.loads(settings) for name, settings in stages}
         known["files"] = dict(ledger.execute("SELECT path, digest FROM files ORDER BY path"))

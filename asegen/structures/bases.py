@@ -64,7 +64,7 @@ class CompactBases:
         several = np.concatenate([chosen[:, order] for order in _ORDERS])
         lengths, angles = _shape(several)
         abc = np.array(lattice.abc)
-        fits = ((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol))).all(1)
+        fits = np.all((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol)), axis=1)
         fits &= (np.abs(angles - lattice.angles) <= self._angle).all(1)
         return np.concatenate([several[fits], -several[fits]])
 
@@ -80,7 +80,7 @@ def agree(lengths: Array, angles: Array, lattice: Lattice, ltol: float, angle: f
         angle: degrees.
     """
     abc, own = np.sort(lattice.abc), np.sort(lattice.angles)
-    fits = np.asarray(((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol))).all(1))
+    fits = np.all((lengths < abc * (1 + ltol)) & (lengths > abc / (1 + ltol)), axis=1)
     fits[fits] = (np.abs(angles[fits] - own) <= angle).all(1)
     return fits
 

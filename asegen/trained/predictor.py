@@ -14,6 +14,8 @@ from asegen.data.shards import CrystalDataset
 from asegen.errors import CheckpointError, InputError
 from asegen.properties.classification import Classification
 from asegen.properties.figures import class_figures, number_figures
+from asegen.properties.hurdle import HurdleRegression
+from asegen.properties.log_regression import LogRegression
 from asegen.properties.moments import SiteMoments, alignment
 from asegen.properties.regression import Prediction, Regression, calibration
 from asegen.trained.loading import load_trained, pick_device
@@ -24,7 +26,7 @@ from asegen.training.splits import Split, fitting_split
 
 MAX_ATOMS_AT_ONCE = 2000
 
-Task = Regression | Classification | SiteMoments
+Task = Regression | HurdleRegression | Classification | SiteMoments
 
 
 class PropertyPredictor:
@@ -38,21 +40,25 @@ class PropertyPredictor:
 
     Attributes:
         name: the model's name.
-        columns: what it predicts, the names of the training data's columns; "probability" of a classification.
+        targets: columns of the training data.
+        columns: what it predicts: the targets; "probability" of a classification; of a hurdle model its target and the
+            probability that this is zero.
         elements: atomic numbers that occur in the training data.
         max_atoms: atoms of the largest training crystal.
         needs_primitive: whether cells have to be primitive. Never of a model of atoms: the given ones are asked for.
         labels: what it was trained on; "site targets" if it predicts numbers of atoms.
         per_site: whether it does.
         is_classifier: whether it predicts the probability that the column is at most `threshold`.
-        threshold: of a classifier, in the column's unit; 0 otherwise.
+        is_logarithmic: whether it learned the logarithm of its targets.
+        threshold: of a classifier or a hurdle model, in the target's unit; 0 otherwise.
+        zero_probability: which column is the probability that the target is zero, of a hurdle model; None otherwise.
     """
 
     def __init__(
         self,
         header: dict[str, Any],
         model: nn.Module,
-        task: Regression | Classification | SiteMoments,
+        task: Task,
         device: torch.device,
     ) -> None:
         """Takes the parts as `load_predictor` finds them; arguments as above."""
@@ -64,11 +70,14 @@ class PropertyPredictor:
         self.per_site = self.labels == "site targets"
         self.needs_primitive = bool(getattr(model, "needs_primitive", False)) and not self.per_site
         self.is_classifier = isinstance(task, Classification)
-        self.threshold = task.threshold if isinstance(task, Classification) else 0.0
-        self.columns = ("probability",) if self.is_classifier else self.targets
+        self.is_logarithmic = isinstance(task, LogRegression)
+        self.threshold = task.threshold if isinstance(task, Classification | HurdleRegression) else 0.0
+        self.columns = task.columns(self.targets)
+        self.zero_probability = task.probability if isinstance(task, HurdleRegression) else None
         factors = [calibration(header["metrics"], k, len(self.targets)) for k in range(len(self.targets))]
+        factors += [1.0] * (len(self.columns) - len(factors))  # probabilities, as they are
         self._factors = None if None in factors else torch.tensor(factors)
-        self._model, self._task, self._device = model, task, device
+        self._model, self.task, self._device = model, task, device
 
     def __repr__(self) -> str:
         """The model and what it predicts."""
@@ -85,7 +94,7 @@ class PropertyPredictor:
             the units of the training data, and standard deviations of the same shape, scaled on the validation split;
             NaN where the network has a single head.
         """
-        parts = [self._task.predict(self._model, self._ready(crystals[index])) for index in _pieces(crystals)]
+        parts = [self.task.predict(self._model, self._ready(crystals[index])) for index in _pieces(crystals)]
         value = torch.cat([part.value.cpu() for part in parts])
         spread = torch.cat([part.spread.cpu() for part in parts])
         if self.is_classifier:
@@ -105,11 +114,11 @@ class PropertyPredictor:
             crystals: in float64, on the predictor's device.
 
         Raises:
-            InputError: a classifier.
+            InputError: a classifier, or another model that isn't differentiable everywhere.
         """
-        if not isinstance(self._task, Regression):
-            raise InputError(f"{self.name} predicts a class, which has no gradient to follow")
-        return self._task.value(self._model.double(), crystals)
+        if not isinstance(self.task, Regression):
+            raise InputError(f"{self.name} decides about a class, which has no gradient to follow")
+        return self.task.value(self._model.double(), crystals)
 
     @property
     def device(self) -> torch.device:
@@ -152,9 +161,9 @@ def _check_outputs(predictor: PropertyPredictor, header: dict[str, Any], path: P
     Raises:
         CheckpointError: they don't, or there is no target.
     """
-    found = {len(predictor.targets), header["model"].get("outputs", 1)}
-    found |= {len(header["process"][name]) for name in ("elements", "scale") if name in header["process"]}
-    if len(found) > 1 or 0 in found:
+    n = len(predictor.targets)
+    statistics = {len(header["process"][name]) for name in ("elements", "scale") if name in header["process"]}
+    if n == 0 or statistics - {n} or header["model"].get("outputs", 1) != len(predictor.columns):
         raise CheckpointError(f"{path} has a bad header: targets, outputs and statistics differ in number")
 
 
@@ -194,4 +203,20 @@ def _number_figures(predictor: PropertyPredictor, split: Split, found: Predictio
         known = torch.isfinite(split.targets[:, k])
         columns = (value[known, k], found.spread[known, k], split.targets[known, k])
         figures |= number_figures(name, *columns)
-    return figures
+        if predictor.is_logarithmic:
+            figures[f"{name} MAE of log10"] = float((columns[0] / columns[2]).log10().abs().mean())
+    return figures | _hurdle_figures(predictor, split, found)
+
+
+def _hurdle_figures(predictor: PropertyPredictor, split: Split, found: Prediction) -> dict[str, float]:
+    """Of crystals whose target isn't zero alone, and how well these are told from the others."""
+    if predictor.zero_probability is None:
+        return {}
+    name, zero = predictor.targets[0], split.targets[:, 0] <= predictor.threshold
+    error = (found.value[:, 0] - split.targets[:, 0]).abs()[~zero].mean()
+    said = found.value[:, 0] == 0
+    return {
+        f"{name} MAE above 0": float(error),
+        "zero, right": float(said[zero].float().mean()),
+        "above 0, right": float((~said[~zero]).float().mean()),
+    }

@@ -27,6 +27,7 @@ from asegen.errors import InputError
 from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
 from asegen.parallel.files import replacing
 from asegen.training.clock import Clock
+from asegen.training.rate import LearningRate
 from asegen.training.recipe import Recipe
 from asegen.training.registry import model_class, task_class
 from asegen.training.splits import Split, fitting_split
@@ -67,7 +68,8 @@ def train(
         fabric: devices, precision and strategy.
         resume: go on from the checkpoint in `out`, if there is one.
         init: weights to start from. If they were trained for the same task (fine-tuning), the task's statistics are
-            taken from them too; from another class of networks, the tensors that fit are.
+            taken from them too; from another class of networks, the tensors that fit are. Parts that they lack start
+            as in a new network.
         report: called with the step and its metrics after every step; on a GPU after every twentieth.
         seconds: of training, validations and earlier parts of a resumed run counted. The run ends with the recipe's
             steps or with these seconds, whichever is sooner, and its learning rate falls accordingly; it is validated
@@ -148,7 +150,8 @@ class _Run:
         self.loss, self.optimizer = fabric.setup(loss, optimizer)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         self.skipped = torch.zeros((), device=fabric.device)
-        self.step, self.best = 0, math.inf
+        self.step, self.best, self.rate = 0, math.inf, LearningRate(o)
+        self.progress, self.stopped = 0.0, False
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -168,7 +171,10 @@ class _Run:
                 started = self.clock.elapsed
                 metrics = {f"train_{name}": float(value) for name, value in losses.items()}
                 metrics |= {f"val_{name}": value for name, value in self.validate().items()}
+                self.rate.validated(metrics)
                 self._keep(out, metrics)
+                if self.rate.is_exhausted:
+                    self.progress = 1.0
                 self.clock.reserve = self.clock.elapsed - started
                 report(self.step, metrics)
         return metrics
@@ -215,7 +221,7 @@ class _Run:
     def _advance(self, batch: Split) -> dict[str, Tensor]:
         o = self.recipe.optimizer
         for group in self.optimizer.param_groups:
-            group["lr"] = o.learning_rate * _rate(self.step, self.progress, o.warmup_steps, o.decay_fraction)
+            group["lr"] = self.rate.at(self.step, self.progress)
         generator = torch.Generator(self.fabric.device)
         generator.manual_seed(self._seed(self.step * self.fabric.world_size + self.fabric.global_rank, 2))
         with torch.random.fork_rng(devices=[]):
@@ -269,7 +275,7 @@ class _Run:
                 self.best = metrics["val_loss"]
                 write_tensors(out / WEIGHTS, weights, self._header(metrics))
             self._write_metrics(out / METRICS, metrics)
-            write_tensors(out / CHECKPOINT, self._state(), {"step": self.step, "best": self.best, **self._header({})})
+            write_tensors(out / CHECKPOINT, self._state(), self._place())
         self.fabric.barrier()
 
     def _header(self, metrics: dict[str, float]) -> dict[str, Any]:
@@ -284,6 +290,10 @@ class _Run:
             "seconds": round(self.clock.elapsed, 1),
             "metrics": metrics,
         }
+
+    def _place(self) -> dict[str, Any]:
+        """Where the run is: the header of its checkpoint."""
+        return {"step": self.step, "best": self.best, "rate": self.rate.state, **self._header({})}
 
     def _state(self) -> dict[str, Tensor]:
         state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
@@ -314,6 +324,8 @@ class _Run:
         self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
         self.step, self.best = header["step"], header["best"]
         self.clock.before = header.get("seconds", 0.0)  # older checkpoints don't know
+        if "rate" in header:
+            self.rate.restore(header["rate"])
 
     def _write_metrics(self, path: Path, metrics: dict[str, float]) -> None:
         """Adds a row; rows of steps that a resumed run makes again are replaced."""
@@ -341,22 +353,23 @@ def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def _initialise(network: nn.Module, recipe: Recipe, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over."""
-    theirs = header["model"]["class"]
-    if theirs != recipe.model:
-        own = network.state_dict()
+    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over.
+
+    A part that a network of the same class has and the weights lack keeps its initial values, and so do heads that give
+    another number of outputs.
+    """
+    theirs, own = header["model"]["class"], network.state_dict()
+    if theirs == recipe.model:
+        other = [n for n, t in tensors.items() if n.startswith("heads.") and n in own and own[n].shape != t.shape]
+        tensors = {n: t for n, t in own.items() if n not in tensors or n in other} | {
+            n: t for n, t in tensors.items() if n not in other
+        }
+    else:
         fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
         if not fitting:
             raise InputError(f"the weights to start from are of {theirs}, which shares nothing with {recipe.model}")
         tensors = own | fitting
     load_weights(network, tensors, header["name"])
-
-
-def _rate(step: int, progress: float, warmup: int, decay_fraction: float) -> float:
-    """Factor of the learning rate: linear warm-up, constant, linear decay over the last share of the run."""
-    rise = min((step + 1) / warmup, 1.0) if warmup else 1.0
-    fall = min((1 - progress) / decay_fraction, 1.0) if decay_fraction else 1.0
-    return rise * fall
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

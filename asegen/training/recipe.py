@@ -35,7 +35,7 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """AdamW with linear warm-up, a constant rate, and a linear decay to zero.
+    """AdamW with linear warm-up, a constant rate, and a linear decay to zero, or lower rates at plateaus.
 
     Attributes:
         learning_rate: the constant rate.
@@ -46,6 +46,10 @@ class OptimizerOptions:
         decay_fraction: share of `steps` over which the rate falls to zero at the end; 0 keeps it constant.
         clip: largest norm of the gradient.
         ema: decay per step of the averaged weights, which are the ones that are kept.
+        plateau_factor: what the rate is multiplied with where `plateau_patience` validations in a row were no better;
+            1 leaves it as it is. See `torch.optim.lr_scheduler.ReduceLROnPlateau`.
+        plateau_patience: validations without a better one before that.
+        lowest_rate: the run ends when plateaus have lowered the rate to this.
     """
 
     learning_rate: float = 1e-3
@@ -56,6 +60,9 @@ class OptimizerOptions:
     decay_fraction: float = 0.5
     clip: float = 1.0
     ema: float = 0.999
+    plateau_factor: float = 1.0
+    plateau_patience: int = 25
+    lowest_rate: float = 0.0
 
 
 @dataclass(frozen=True)

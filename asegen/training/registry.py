@@ -33,7 +33,9 @@ TASKS: dict[str, str] = {
     "GemsDiff": "asegen.diffusion.gemsdiff",
     "GemsDiffOneShot": "asegen.diffusion.gemsdiff",
     "GemsDiffParameters": "asegen.diffusion.gemsdiff",
+    "HurdleRegression": "asegen.properties.hurdle",
     "Judge": "asegen.diffusion.judge",
+    "LogRegression": "asegen.properties.log_regression",
     "ParameterRegression": "asegen.relaxation.tasks",
     "Reconstruction": "asegen.relaxation.tasks",
     "Regression": "asegen.properties.regression",
@@ -51,7 +53,7 @@ SCORES = ("SymmetricScore",)
 """The task of the published score model, whose network draws crystals by their sites."""
 RELAXERS = ("Denoising", "Reconstruction")
 """The tasks whose networks relax crystals."""
-PREDICTORS = ("Classification", "Regression", "SiteMoments")
+PREDICTORS = ("Classification", "HurdleRegression", "LogRegression", "Regression", "SiteMoments")
 """The tasks whose networks predict properties."""
 
 

@@ -41,6 +41,8 @@ def run_evaluation(args: argparse.Namespace, metrics: Sequence[str], cutoffs: tu
             cgcnn=args.cgcnn,
             energy=args.energy,
             cov_cutoffs=cutoffs,
+            potential=args.potential,
+            protocol=args.protocol,
         )
     for side, lines in found.unreadable.items():
         _warn(side, lines)
@@ -62,9 +64,10 @@ def _show(found: Evaluation) -> None:
     console = output_console()
     table = results_table("metric", "figure", "value", numbers=("value",))
     for name, metric in found.metrics.items():
-        for k, (figure, value) in enumerate(metric.values.items()):
-            table.add_row("" if k else name, escape(metric.labels[figure]), f"{value:.4f}")
+        for k, (figure, value) in enumerate(metric.rows()):
+            table.add_row("" if k else name, escape(figure), value.strip())
     console.print(table)
+    console.print(f"alike by {found.protocol}", markup=False, soft_wrap=True)
     for name, metric in found.metrics.items():
         counts = ", ".join(f"{count} {label(kind)}" for kind, count in metric.counts.items())
         console.print(f"{name} (version {metric.version}): {metric.protocol}; {counts}", markup=False, soft_wrap=True)

@@ -80,10 +80,11 @@ def _open(args: argparse.Namespace, order: Order, console: Console) -> Source:
     return open_source(
         name,
         model=args.model,
-        templates=_library(args.templates, console) if "templates" in entry.options else None,
+        templates=_library(order.templates, console) if "templates" in entry.options else None,
         cell=args.cell,
         known=args.known,
         device=args.device,
+        element_map=args.element_map,
         quick=args.quick or (order.ranking is not None and entry.quick_if_ranked),
     )
 
@@ -131,12 +132,15 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
         console.print(f"warning: sample {index} ({formula}) is left out: {reason}")
     if finished.was_complete:
         console.print(f"{finished.path} is complete: nothing was drawn")
-    for index in finished.missing if order.ranking is None else ():
+    alone = args.method == TEMPLATE and args.model is None
+    for index in finished.missing if order.ranking is None and not alone else ():
         tally.summary.leave_out(index)
     tally.summary.show(finished.path)
-    if finished.missing and order.ranking is not None:
-        fewer = len(finished.missing)
-        console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
+    if fewer := len(finished.missing):
+        if alone:
+            console.print(f"note: {fewer} fewer than asked for: there are no more templates; --model NAME draws others")
+        elif order.ranking is not None:
+            console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
     if tally.by_model and args.method == TEMPLATE:
         console.print(f"note: {tally.by_model} had no template (any more): drawn by the model")
     if tally.untemplated:

@@ -18,7 +18,7 @@ from asegen.ingest.plan import SHARES
 from asegen.ingest.symmetric import in_general_positions, symmetrise
 from asegen.parallel.machine import free_cores
 from asegen.prototypes.catalogue import FILE, Catalogue
-from asegen.prototypes.sensible import sensible
+from asegen.prototypes.sensible import COLUMN, sensible
 
 
 def run_ingest(args: argparse.Namespace, splits: Mapping[str, Sequence[Path]], skipped: Sequence[Path]) -> None:
@@ -101,10 +101,12 @@ def _with_symmetry(dataset: CrystalDataset, symprec: float, jobs: int) -> tuple[
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
-    known = sensible(dataset).symmetry
-    assert known is not None
+    kept = sensible(dataset)
+    assert kept.symmetry is not None
+    above_hull = kept.targets.get(COLUMN)
     header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
-    Catalogue.of(known).write(place / FILE, header)
+    known = Catalogue.of(kept.symmetry, None if above_hull is None else above_hull.tolist())
+    known.write(place / FILE, header)
 
 
 def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:

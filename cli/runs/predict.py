@@ -29,6 +29,9 @@ from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 ROWS = 20
 _AT_ONCE = 512
+DOUBTFUL = (0.2, 0.8)
+"""Probabilities that a number is zero, such as the gap of a metal, between which its row is marked."""
+_MARK = "?"
 _SITES = 6  # values of atoms that the table shows
 
 
@@ -178,7 +181,10 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
 
 def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None:
     console = output_console()
-    console.print(_table(watch.shown, predictor.columns))
+    console.print(_table(watch.shown, predictor))
+    if any(_is_doubtful(result.row, predictor) for result in watch.shown):
+        low, high = DOUBTFUL
+        console.print(f"{_MARK} doubtful: {predictor.zero_probability} is from {low} to {high}", markup=False)
     total = sum(watch.statuses.values())
     if total > len(watch.shown):
         console.print(f"… and {total - len(watch.shown)} more")
@@ -188,12 +194,23 @@ def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None
     console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
 
 
-def _table(shown: Sequence[Result], columns: Sequence[str]) -> Table:
+def _table(shown: Sequence[Result], predictor: PropertyPredictor) -> Table:
+    columns = predictor.columns
     table = results_table("id", "formula", "status", *columns, numbers=columns)
     for result in shown:
         texts = [result.row["id"], result.row["formula"], result.row["status"]]
-        table.add_row(*map(escape, texts), *(_value(result.row, name) for name in columns))
+        values = [_value(result.row, name) for name in columns]
+        if _is_doubtful(result.row, predictor):
+            values[0] += f" {_MARK}"
+        table.add_row(*map(escape, texts), *values)
     return table
+
+
+def _is_doubtful(row: Mapping[str, Any], predictor: PropertyPredictor) -> bool:
+    """Whether a hurdle model can't tell well if the number is zero."""
+    low, high = DOUBTFUL
+    name = predictor.zero_probability
+    return name is not None and name in row and low <= row[name] <= high
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:

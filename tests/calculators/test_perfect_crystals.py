@@ -94,6 +94,14 @@ def untrained(network: Callable[[], nn.Module]) -> Any:
     return SimpleNamespace(device=torch.device("cpu"), differentiable=lambda crystals: model(crystals).mean(1))
 
 
+def bonds_read() -> ALIGNN:
+    """ALIGNN whose readout of bonds and angles isn't zero, as it is at first."""
+    model = ALIGNN(width=16, alignn_layers=1, gcn_layers=1, angle_neighbors=6, bond_readout=True)
+    for weight in model.readout.parameters() if model.readout is not None else ():
+        nn.init.normal_(weight, std=0.1)
+    return model
+
+
 def shipped(name: str) -> Any:
     return load_predictor(name, "cpu")
 
@@ -102,6 +110,7 @@ PREDICTORS: dict[str, Callable[[], Any]] = {
     "alignn-formation-energy": lambda: shipped("alignn-formation-energy"),
     "cgcnn-formation-energy": lambda: shipped("cgcnn-formation-energy"),
     "ALIGNN": lambda: untrained(partial(ALIGNN, width=16, alignn_layers=1, gcn_layers=1, angle_neighbors=6)),
+    "ALIGNN, bonds read": lambda: untrained(bonds_read),
     "CGCNN": lambda: untrained(CGCNN),
     "MEGNet": lambda: untrained(MEGNet),
 }

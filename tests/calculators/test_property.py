@@ -12,8 +12,11 @@ from ase.optimize import FIRE
 
 from asegen.calculators import PropertyCalculator
 from asegen.calculators.property import predict
+from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
+from asegen.properties.regression import Prediction
 from asegen.structures.validity import primitive
+from asegen.trained.predictor import load_predictor
 
 Weights = dict[str, Path]
 NAME = "formation_energy_per_atom"
@@ -35,6 +38,35 @@ def test_every_structure_gets_a_value_or_a_reason(property_weights: Weights) -> 
     assert kinds == ["ok", "not periodic", "non-finite", "ok", "unknown element", "no atoms"]
     assert "Au" in found[4].status and not found[4].values
     assert set(found[0].values) == {NAME, f"{NAME}_std"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), "out of memory: the cell is too large"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory: DefaultCPUAllocator"),
+        (InputError("a cell is singular"), "failed: InputError: a cell is singular"),
+    ],
+)
+def test_a_structure_that_fails_costs_no_other_its_value(
+    property_weights: Weights, monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
+) -> None:
+    predictor = load_predictor(str(property_weights["alignn"]), "cpu")
+    good = [bulk("Cu", a=a) for a in (3.5, 3.6, 3.7)]
+    expected = predict(good, predictor)
+    plain = predictor.predict
+
+    def failing(crystals: Crystals) -> Prediction:
+        if bool((crystals.n_atoms == 4).any()):
+            raise error
+        return plain(crystals)
+
+    monkeypatch.setattr(predictor, "predict", failing)
+    found = predict([good[0], bulk("Cu", cubic=True), good[1], good[2], bulk("Cu", a=3.8, cubic=True)], predictor)
+    assert [result.status for result in (found[0], found[2], found[3])] == ["ok"] * 3
+    for result, other in zip((found[0], found[2], found[3]), expected, strict=True):
+        assert result.values == pytest.approx(other.values, rel=1e-4, abs=1e-5)
+    assert all(result.status.startswith(status) and not result.values for result in (found[1], found[4]))
 
 
 def test_one_crystal_needs_no_list(property_weights: Weights) -> None:

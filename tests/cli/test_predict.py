@@ -39,6 +39,20 @@ def mixed(path: Path) -> Path:
     return path
 
 
+def test_a_doubtful_gap_is_marked(
+    property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "in.extxyz", [bulk("Cu"), bulk("NaCl", "rocksalt", a=5.6)], format="extxyz")
+    argv = ["predict", str(tmp_path / "in.extxyz"), "--model", str(property_weights["gap"]), "--device", "cpu"]
+    for low, high, marks in ((0.0, 1.0, 2), (2.0, 3.0, 0)):
+        monkeypatch.setattr("asegen.cli.runs.predict.DOUBTFUL", (low, high))
+        main(argv)
+        printed = capsys.readouterr().out
+        rows = [line for line in printed.splitlines() if " ok " in line]
+        assert len(rows) == 2 and sum(" ? " in row for row in rows) == marks
+        assert ("? doubtful: zero_probability is from 0.0 to 1.0" in printed) == bool(marks)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".extxyz"])
 def test_every_structure_has_a_row(
     property_weights: Weights, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture

@@ -22,6 +22,7 @@ class Shelf(Source):
     """Gives fixed structures in turn, of any formula."""
 
     identity = Identity("shelf", "1", frozenset(range(1, 100)), max_atoms=4, default_steps=1)
+    chooses_cells = True  # it has cells of its own
 
     def __init__(self, structures: list[Atoms]) -> None:
         self.structures, self.asked = structures, 0

@@ -63,6 +63,26 @@ def test_figures_of_a_split(property_weights: Weights) -> None:
         measure(load_predictor(str(property_weights["metal"]), "cpu"), CrystalDataset(foreign, test.targets, test.ids))
 
 
+def test_a_hurdle_model_tells_the_number_and_the_probability_of_none(property_weights: Weights) -> None:
+    predictor, test = (
+        load_predictor(str(property_weights["gap"]), "cpu"),
+        load_split(property_weights["shards"], "test"),
+    )
+    assert predictor.columns == ("band_gap", "zero_probability") and predictor.targets == ("band_gap",)
+    assert predictor.zero_probability == "zero_probability" and not predictor.is_classifier
+    found = predictor.predict(test.crystals)
+    value, zero = found.value.unbind(1)
+    assert bool(((value == 0) == (zero > 0.5)).all()) and bool((found.spread >= 0).all())
+    figures, gap = measure(predictor, test), test.targets["band_gap"].float()
+    error, metal = (value - gap).abs(), gap == 0
+    assert figures["band_gap MAE"] == pytest.approx(float(error.mean()))
+    assert figures["band_gap MAE above 0"] == pytest.approx(float(error[~metal].mean()))
+    assert figures["zero, right"] == pytest.approx(float((value[metal] == 0).float().mean()))
+    assert figures["above 0, right"] == pytest.approx(float((value[~metal] > 0).float().mean()))
+    with pytest.raises(InputError, match="a class"):
+        predictor.differentiable(test.crystals)
+
+
 def test_weights_of_other_kinds_are_refused(property_weights: Weights, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="weights for TorusFlow"):
         load_predictor("torusflow-mp", "cpu")

@@ -102,6 +102,24 @@ def test_fine_tuning_starts_from_the_weights(shards: Path, tmp_path: Path) -> No
     assert all(torch.allclose(first[k], second[k], atol=1e-3) for k in first)
 
 
+def test_parts_that_weights_lack_and_heads_of_other_outputs_start_anew(shards: Path, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        known = load_split(shards, split)
+        targets = {name: torch.linspace(0, 1, len(known), dtype=torch.float64) for name in ("a", "b")}
+        write_shards(tmp_path / "data", split, CrystalDataset(known.crystals, targets, known.ids))
+    alignn = {"class": "ALIGNN", "width": 8, "alignn_layers": 1, "gcn_layers": 1, "angle_neighbors": 4}
+    task = {"task": {"class": "Regression"}, "optimizer": {"steps": 1, "learning_rate": 0.0}}
+    one = recipe(model=alignn, data={"targets": ["a"], "atom_budget": 30}, **task)
+    two = recipe(model={**alignn, "bond_readout": True}, data={"targets": ["a", "b"], "atom_budget": 30}, **task)
+    train(one, tmp_path / "data", tmp_path / "one", fabric())
+    train(two, tmp_path / "data", tmp_path / "two", fabric(), init=tmp_path / "one" / WEIGHTS)
+    old, new = (read_tensors(tmp_path / run / WEIGHTS)[1] for run in ("one", "two"))
+    assert new.keys() - old.keys() == {"readout.bonds.weight", "readout.angles.weight"}
+    heads = {name for name in old if old[name].shape != new[name].shape}
+    assert heads == {"heads.weights.0", "heads.biases.0"}
+    assert all(torch.equal(old[name], new[name]) for name in old.keys() - heads)
+
+
 def test_another_network_starts_from_what_fits(shards: Path, tmp_path: Path) -> None:
     train(recipe(), shards, tmp_path / "flow", fabric())
     for split in ("train", "val"):

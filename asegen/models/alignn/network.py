@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
+from asegen.models.alignn.bond_readout import BondReadout
 from asegen.models.alignn.gated_convolution import AngleGatedConvolution, EdgeGatedConvolution
 from asegen.models.alignn.line_graph import LineGraph, line_graph
 from asegen.models.alignn.soft_neighbors import soft_neighbors
@@ -23,11 +24,11 @@ def _layer(n_in: int, n_out: int) -> nn.Sequential:
 class ALIGNN(nn.Module):
     """Convolutions over atoms and bonds, alternating with convolutions over bonds and angles.
 
-    As published but for four things: neighbours count with weights that end smoothly (`soft_neighbors`), so that the
+    As published but for five things: neighbours count with weights that end smoothly (`soft_neighbors`), so that the
     graph has every symmetry of its crystal and energies are continuous; a bond receives from the other bonds
-    of its receiving atom; layer norms stand for batch norms; and the line graph may reach less far than the crystal
-    graph, since it costs most. Invariant to rotation, translation, the order of atoms and the choice of the cell;
-    the mean over atoms makes it the same for a supercell.
+    of its receiving atom; layer norms stand for batch norms; the line graph may reach less far than the crystal
+    graph, since it costs most; and with `bond_readout` the readout sees bonds and angles too. Invariant to rotation,
+    translation, the order of atoms and the choice of the cell; the mean over atoms makes it the same for a supercell.
 
     Args:
         width: of atoms, bonds and angles (published: 256).
@@ -43,6 +44,9 @@ class ALIGNN(nn.Module):
         outputs: numbers per crystal.
         heads: how many heads give them.
         per_site: numbers per atom instead, such as moments.
+        bond_readout: atoms receive the means of their bonds and angles before they are read (published: no). Without
+            it an atom sees bonds only as gates of a weighted mean over its neighbours, and in an element, whose atoms
+            are all alike, that mean is the same whatever the structure.
 
     Raises:
         InputError: an unknown encoding, or more angle neighbours than neighbours.
@@ -63,6 +67,7 @@ class ALIGNN(nn.Module):
         outputs: int = 1,
         heads: int = 1,
         per_site: bool = False,
+        bond_readout: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= angle_neighbors <= neighbors:
@@ -83,6 +88,7 @@ class ALIGNN(nn.Module):
         self.over_angles = nn.ModuleList(
             [AngleGatedConvolution(width, k < alignn_layers) for k in range(1, alignn_layers + 1)]
         )
+        self.readout = BondReadout(width) if bond_readout else None
         hidden = [head_hidden] if head_hidden else []
         self.heads = Heads([width, *hidden], outputs, heads, nn.SiLU())
 
@@ -102,7 +108,7 @@ class ALIGNN(nn.Module):
             x, y = convolution(x, y, i, j, weight)
             if k < len(self.over_angles):
                 y, z = self._turn(k, y, z, graph)
-        return x
+        return x if self.readout is None else x + self.readout(y, z, soft, graph, len(x))
 
     def _turn(self, k: int, y: Tensor, z: Sequence[Tensor], graph: LineGraph) -> tuple[Tensor, Sequence[Tensor]]:
         """A convolution over the line graph, whose bonds are some of the edges."""

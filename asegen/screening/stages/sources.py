@@ -136,7 +136,7 @@ class Elements(Source):
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
         symbols = sorted(frozenset().union(*systems))
         cache, problems = self.cache, []
-        if not _can_hold(cache):
+        if not can_hold(cache):
             cache = ledger.workdir / ELEMENTS
             problems.append(
                 f"{self.cache} can hold no energies of the elements for other screenings (XDG_CACHE_HOME names another "
@@ -170,7 +170,7 @@ class FileStructures(Source):
         return Found(phases, problems=list(failed.values()))
 
 
-def _can_hold(folder: Path) -> bool:
+def can_hold(folder: Path) -> bool:
     """Whether files can be written in a folder, which is made if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
