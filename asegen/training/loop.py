@@ -340,7 +340,7 @@ def _task_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[
     """The task's options and its statistics: the weights' if they did the same task, else the training data's."""
     statistics = task_class(recipe.task).statistics(split.crystals, *split.labels)
     if header and _task(header["recipe"]) == _task(recipe.as_written()):
-        statistics = {name: header["process"][name] for name in statistics}
+        statistics |= {name: header["process"][name] for name in statistics if name in header["process"]}
     return statistics | recipe.task_options
 
 

@@ -134,7 +134,7 @@ class Fit:
             [*recipe.data.targets],
         )
         if same:
-            statistics = {name: header["process"][name] for name in statistics}
+            statistics |= {name: header["process"][name] for name in statistics if name in header["process"]}
         self.options = statistics | recipe.task_options
         self.task = kind(**self.options)
         self.elements = sorted({*train.crystals.numbers.tolist(), *(header["elements"] if same else [])})
