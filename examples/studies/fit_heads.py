@@ -11,6 +11,7 @@ best on val is kept, and `asegen train --init` goes on from it with all layers.
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -24,8 +25,9 @@ from asegen.data.shards import load_split
 from asegen.models.alignn.network import ALIGNN, GraphState
 from asegen.models.checkpoint import read_tensors, write_tensors
 from asegen.nn.readouts import crystal_mean
+from asegen.parallel.files import replacing
 from asegen.trained.weights import find_weights
-from asegen.training.loop import WEIGHTS
+from asegen.training.loop import METRICS, WEIGHTS
 from asegen.training.machine import keep_freed_memory
 from asegen.training.recipe import Recipe, load_recipe
 from asegen.training.registry import task_class
@@ -110,6 +112,15 @@ def freeze(network: ALIGNN, crystals: Crystals, budget: int, layers: bool) -> Fr
     return States(order, whole, crystals.n_atoms[order], torch.cat(edges))
 
 
+def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+    """Writes what was found at each validation, as `asegen train` does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside, beside.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def network_of(recipe: Recipe, tensors: dict[str, Tensor]) -> ALIGNN:
     """The recipe's network with all tensors that fit; the others start as in a new network."""
     torch.manual_seed(recipe.seed)
@@ -149,7 +160,7 @@ class Fit:
         decay = self.recipe.optimizer.weight_decay
         optimizer = torch.optim.AdamW(self._parameters(), lr=rate, weight_decay=decay)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-        best = math.inf
+        best, rows = math.inf, []
         for step in range(1, steps + 1):
             index = torch.randint(len(self.train.crystals), (BATCH[self.layers],))
             optimizer.zero_grad()
@@ -158,6 +169,8 @@ class Fit:
             schedule.step()
             if step % max(steps // VALIDATIONS, 1) == 0:
                 found = self._validated()
+                rows.append({"step": step, **{f"val_{name}": v for name, v in found.items()}})
+                write_metrics(out / METRICS, rows)
                 print(step, {name: round(v, 4) for name, v in found.items()}, flush=True)
                 if found["loss"] < best:
                     best = found["loss"]
@@ -190,7 +203,6 @@ class Fit:
             "steps": step,
             "metrics": metrics,
         }
-        out.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.half() for name, tensor in self.network.state_dict().items()}
         write_tensors(out / WEIGHTS, weights, header)
 
