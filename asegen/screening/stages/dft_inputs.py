@@ -104,7 +104,7 @@ class VaspInputs(HandOff):
     @classmethod
     def of(cls, options: Options) -> Self:
         job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
-        return cls(options.best, job=None if job is None or job.is_for_espresso else job)
+        return cls(options.best, pressure=options.pressure, job=None if job is None or job.is_for_espresso else job)
 
     @override
     def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
@@ -134,7 +134,8 @@ class EspressoInputs(HandOff):
         job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
         given = options.pseudopotentials
         potentials = Pseudopotentials() if given is None else read_pseudopotentials(Path(given))
-        return cls(options.best, job=job if job is not None and job.is_for_espresso else None, potentials=potentials)
+        job = job if job is not None and job.is_for_espresso else None
+        return cls(options.best, pressure=options.pressure, job=job, potentials=potentials)
 
     @override
     def settings(self) -> dict[str, Any]:
