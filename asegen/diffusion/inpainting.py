@@ -21,7 +21,6 @@ from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_candidates
 from asegen.geometry.torus import wrap
 
-
 _FIRST_STREAM = 2
 """Of the noise: `TorusFlow.self_consistency` judges with those before."""
 
