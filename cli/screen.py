@@ -84,6 +84,14 @@ class CLICommand:
         add("--phonons-by", metavar="NAME", help="calculator of the phonons (default: both of the above)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
         add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="range of a property, such as band_gap=1..2; candidates outside of it get no phonons and DFT inputs; "
+            "an unknown name lists all",
+        )
+        add(
             "--job-script",
             type=Path,
             metavar="FILE",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 
 EMPNN, NO_RELAXER = "empnn", "none"
@@ -56,6 +57,7 @@ class Options:
         time_limit: seconds, for one relaxation.
         pressure: GPa; all relaxations are at it, and enthalpies take the place of energies. References at zero pressure
             (the shipped hull, energies in a file, the Materials Project) don't go with it.
+        targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
 
     Raises:
         InputError: a number without meaning, a file that isn't there, or no key.
@@ -84,8 +86,10 @@ class Options:
     pseudopotentials: Path | str | None = None
     time_limit: float = 3600.0
     pressure: float = 0.0
+    targets: Wanted = ()
 
     def __post_init__(self) -> None:
+        read_criteria(self.targets)
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:

@@ -41,6 +41,7 @@ STAGES = {
     "relax": Listed(f"{_ROOM}.relax:Relax"),
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
+    "targets": Listed(f"{_ROOM}.targets:Targets", needs="relax"),
     "properties": Listed(f"{_ROOM}.properties:Properties"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:VaspInputs", needs="relax"),
@@ -78,6 +79,8 @@ def chosen(options: Options) -> list[str]:
     wanted = {"read", *asked, *(_usual() if DEFAULT in asked else ())}
     if not options.prerelaxes:
         wanted -= {"prerelax"}
+    if not options.targets:
+        wanted -= {"targets"}
     second = _of_the_second_opinion(options, wanted)
     # Optional ones as they are named, so that a later call can add any of them at the end.
     extra = dict.fromkeys([*second, *(name for name in asked if name in STAGES and STAGES[name].optional)])

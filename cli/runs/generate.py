@@ -51,6 +51,7 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         batch_size=args.batch,
         order_by=args.order_by,
         device=args.device,
+        targets=args.target,
     )
     tally = _Tally()
     _warn_of_left_out(order.request, console)

@@ -101,4 +101,5 @@ def _options(args: argparse.Namespace) -> Options:
         pseudopotentials=args.pseudopotentials,
         time_limit=60 * args.time_limit,
         pressure=args.pressure,
+        targets=args.target,
     )

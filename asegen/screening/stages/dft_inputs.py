@@ -24,7 +24,7 @@ from asegen.screening.stages.job_scripts import Jobs, JobTemplate
 _MOST_SECONDS = 600.0  # supercells take a while
 DFT_PHONONS = Column(
     "dft_phonons",
-    "displaced cells for phonons by DFT: how many, of how many atoms",
+    "displaced cells for phonons by DFT: how many, of how many atoms, and what they cost",
     section="phonons",
     tile=Shown(55, "Phonons by DFT"),
 )
@@ -56,7 +56,7 @@ class HandOff(OfTheBest):
             jobs: writes its job scripts.
 
         Returns:
-            How many displaced cells there are, of how many atoms.
+            How many displaced cells there are, of how many atoms, and what they cost.
 
         Raises:
             InputError: the candidate can have none.
@@ -110,7 +110,7 @@ class VaspInputs(HandOff):
     def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
         from asegen.screening.stages.vasp import write_inputs  # takes a second, which only workers need
 
-        return str(write_inputs(candidate.crystal, folder, self.cells, self.pressure, jobs))
+        return write_inputs(candidate.crystal, folder, self.cells, self.pressure, jobs)
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,4 @@ class EspressoInputs(HandOff):
     def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
         from asegen.screening.stages.espresso import write_inputs  # takes a second, which only workers need
 
-        return str(write_inputs(candidate.crystal, folder, self.potentials, self.cells, self.pressure, jobs))
+        return write_inputs(candidate.crystal, folder, self.potentials, self.cells, self.pressure, jobs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from typing_extensions import override
 
-from asegen.errors import Reason
+from asegen.errors import InputError, Reason
 from asegen.hull.table import ENERGY_SCALE
 from asegen.parallel.files import cache_folder
 from asegen.potentials.engine import Engine
@@ -146,6 +146,7 @@ class Hull(Stage):
             "references": None if references is None else asdict(references),
             "lacking": {} if self.engine.pressure else without_candidate(systems, formulas),
             "note": self._note(),
+            "can_fit": self._can_fit(),
             "systems": names,
         }
         ledger.note(**{f"{self.name}_{key}": value for key, value in noted.items()})
@@ -163,6 +164,16 @@ class Hull(Stage):
             f"no energies of the elements are fitted to {self.engine.name} on the scale {ENERGY_SCALE}: its energies "
             "above the hull are against the elements by itself, phases that you give, and the candidates alone"
         )
+
+    def _can_fit(self) -> bool:
+        """Whether fitting the references would give the shipped hull to who asked for it and hasn't got it."""
+        if self._note() is None:
+            return False
+        try:
+            check_fit(self.engine)
+        except InputError:
+            return False
+        return True
 
     @override
     def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, Against]:
