@@ -25,7 +25,6 @@ from asegen.screening.run import publish
 from asegen.screening.stage import Stage
 from asegen.screening.stages.hull import Hull
 from asegen.screening.stages.phonons import Phonons
-from asegen.screening.stages.properties import Properties
 from asegen.screening.stages.read import Read
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
