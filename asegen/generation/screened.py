@@ -131,14 +131,24 @@ class _Group:
         self.samples = samples
         self.proposals: list[Atoms] = []
         self._copies: set[int] = set()
+        self._compared: list[int] = []
         self._seen = Different()
         self._asked = 0
 
     def add(self, atoms: Atoms) -> None:
-        """Takes the next structure in."""
-        if atoms.info["valid"] and IMPLAUSIBLE not in atoms.info and not self._seen.add(atoms):
-            self._copies.add(len(self.proposals))
+        """Takes the next structure in; it changes places with an earlier one that is the same but less likely."""
+        place = len(self.proposals)
         self.proposals.append(atoms)
+        if not _is_sensible(atoms, math.inf):
+            return
+        self._compared.append(place)
+        earlier = self._seen.add(atoms)
+        if earlier is None:
+            return
+        self._copies.add(place)
+        first = self._compared[earlier]
+        if _log_prior(atoms) > _log_prior(self.proposals[first]):
+            self.proposals[first], self.proposals[place] = atoms, self.proposals[first]
 
     def next(self, count: int) -> list[Sample]:
         """The next samples of the source's order, until the group's share of it is used up."""
@@ -166,27 +176,36 @@ class _Group:
 
 
 class Different:
-    """Tells whether a crystal is another one than those before it; nothing is loaded for the first."""
+    """Tells which earlier crystal one is the same as; nothing is loaded for the first."""
 
     def __init__(self) -> None:
         self._first: Atoms | None = None
-        self._seen: dict[tuple[tuple[int, int], ...], Distinct] = {}
+        self._count = 0
+        self._seen: dict[tuple[tuple[int, int], ...], tuple[Distinct, list[int]]] = {}
 
-    def add(self, atoms: Atoms) -> bool:
-        """Takes a crystal in, and says whether it is another one; a supercell of one isn't."""
-        if self._first is None:
+    def add(self, atoms: Atoms) -> int | None:
+        """Takes a crystal in; the place, from 0, of the earlier one that it is the same as, or a supercell of."""
+        place, self._count = self._count, self._count + 1
+        if place == 0:
             self._first = atoms.copy()
-            return True
+            return None
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._compare(first, 0)
+        return self._compare(atoms, place)
+
+    def _compare(self, atoms: Atoms, place: int) -> int | None:
         from asegen.structures.matching import USUAL, Distinct  # loads pymatgen's matcher
 
-        if not self._seen:
-            self._seen[_formula(self._first)] = Distinct(USUAL)
-            self._seen[_formula(self._first)].add(self._first)
-        return self._seen.setdefault(_formula(atoms), Distinct(USUAL)).add(atoms).earlier is None
+        formula = reduced(Counter(atoms.numbers.tolist()))
+        seen, places = self._seen.setdefault(formula, (Distinct(USUAL), []))
+        places.append(place)
+        earlier = seen.add(atoms).earlier
+        return None if earlier is None else places[earlier]
 
 
-def _formula(atoms: Atoms) -> tuple[tuple[int, int], ...]:
-    return reduced(Counter(atoms.numbers.tolist()))
+def _log_prior(atoms: Atoms) -> float:
+    return float(atoms.info.get("log_prior", 0.0))
 
 
 def _grouped(samples: Iterable[Sample]) -> dict[tuple[Target, int], list[Sample]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -99,7 +100,8 @@ def _by_ewald(average: Structure, crystal: Structure, most: int) -> list[Atoms]:
             found = transformation.apply_transformation(crystal, return_ranked_list=most if most > 1 else False)
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"partial occupancy: not ordered ({first_line(error)})") from None
-    best = [found] if isinstance(found, Structure) else [entry["structure"] for entry in found]
+    ranked: list[Any] = found if isinstance(found, list) else [{"structure": found}]
+    best: list[Structure] = [entry["structure"] for entry in ranked]
     told = " ".join(f"{symbol}{charge:+g}" for symbol, charge in charges.items())
     note = f"ordered from {average.composition.formula} by the Ewald energy of {told}"
     for one in best:
@@ -109,7 +111,7 @@ def _by_ewald(average: Structure, crystal: Structure, most: int) -> list[Atoms]:
 
 def _at_random(average: Structure, crystal: Structure, most: int) -> list[Atoms]:
     """Orderings in which the atoms of each kind of site are dealt out at random."""
-    rng, kinds = np.random.default_rng(0), {}
+    rng, kinds = np.random.default_rng(0), dict[Composition, list[int]]()
     for k, site in enumerate(crystal):
         kinds.setdefault(site.species, []).append(k)
     note = f"ordered from {average.composition.formula} at random: no oxidation states balance"

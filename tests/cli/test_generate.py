@@ -45,7 +45,7 @@ def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: py
     expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
-    assert 221 in {atoms.info.get("spacegroup") for atoms in found[:4]}
+    assert found[0].info["spacegroup"] in (62, 140, 221)  # perovskite, tilted or not
     main([*arguments, "--resume"])
     assert "complete" in capsys.readouterr().err
 

@@ -46,7 +46,7 @@ def place(atoms: Atoms) -> int:
 def no_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rock salt of every size counts as another crystal, but for tests of copies."""
     if "copies" not in request.node.name:
-        monkeypatch.setattr(Different, "add", lambda self, atoms: True)
+        monkeypatch.setattr(Different, "add", lambda self, atoms: None)
 
 
 @pytest.fixture
@@ -182,5 +182,20 @@ def test_copies_come_last_and_others_are_drawn_in_their_place(heights: Callable)
 def test_a_supercell_is_one_of_the_copies() -> None:
     seen = Different()
     salt = bulk("NaCl", "rocksalt", a=5.6)
-    assert seen.add(salt) and not seen.add(salt.repeat((2, 1, 1)))
-    assert seen.add(bulk("NaCl", "cesiumchloride", a=3.5)) and seen.add(bulk("KCl", "rocksalt", a=6.3))
+    others = [bulk("NaCl", "cesiumchloride", a=3.5), bulk("KCl", "rocksalt", a=6.3), bulk("KCl", "rocksalt", a=6.4)]
+    assert [seen.add(atoms) for atoms in (salt, salt.repeat((2, 1, 1)), *others)] == [None, 0, None, None, 3]
+
+
+def test_the_likelier_of_copies_takes_the_first_place(heights: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    heights({})
+    priors = {0: -4.0, 1: -1.0}
+    made = Types._made
+
+    def with_prior(self: Types, sample: Sample) -> Atoms:
+        atoms = made(self, sample)
+        atoms.info["log_prior"] = priors.get(sample.repeat, -9.0)
+        return atoms
+
+    monkeypatch.setattr(Types, "_made", with_prior)
+    found = [atoms.info["candidate"] for atoms in Generator(Types()).generate("NaCl", n=5)]
+    assert found == [1, 2, 3, 0, 4]
