@@ -380,7 +380,7 @@ def test_bad_input_is_one_line_and_exit_2(
 def test_bad_files_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     (tmp_path / "header.csv").write_text("material_id,formula\n")
-    (tmp_path / "row.csv").write_text("material_id,formula\nmp-1,NaCl\nmp-2,Xx2\n")
+    (tmp_path / "row.csv").write_text("material_id,formula\nmp-2,Xx2\n")
     (tmp_path / "weights.safetensors").write_bytes(b"not weights")
     save_file({"a": torch.zeros(3)}, tmp_path / "foreign.safetensors")
     shipped = find_weights(DEFAULT_MODEL).read_bytes()
