@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 from ase.data import atomic_masses, chemical_symbols
@@ -38,14 +38,14 @@ def of_elements(tags: Tags, numbers: NDArray[np.int64]) -> str | None:
     missing = [symbol for symbol in counts if symbol not in kinds]
     if kinds and None not in kinds and missing:
         return f"{missing[0]} is not among the elements that are named, {', '.join(map(str, kinds))[:60]}"
-    told: Counter[str] = Counter()
+    told: defaultdict[str, float] = defaultdict(float)
     for kind, number in zip(kinds, column(tags, _IN_CELL) or (), strict=False):
         if kind is not None and isinstance(number, int | float):
             told[kind] += number  # several ions of one element
     wrong = next((kind for kind in told if told[kind] != counts[kind]), None)
-    return (
-        None if wrong is None else f"the cell is said to hold {told[wrong]:g} atoms of {wrong}, and has {counts[wrong]}"
-    )
+    if wrong is None:
+        return None
+    return f"the cell is said to hold {told[wrong]:g} atoms of {wrong}, and has {counts[wrong]}"
 
 
 def of_mass(tags: Tags, numbers: NDArray[np.int64], volume: float) -> str | None:
