@@ -104,7 +104,7 @@ class CLICommand:
 
         check_settings(args.n, args.seed)
         parse_shard(args.shard)
-        check_place(args.output, args.resume, args.overwrite)
+        check_place(args.output, args.n, args.resume, args.overwrite)
         Chemistry(args.elements, args.exclude, args.system, args.max_elements, args.max_atoms, args.spacegroups)
         read_criteria(args.target)
         if not math.isfinite(args.e_hull):

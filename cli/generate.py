@@ -97,7 +97,7 @@ class CLICommand:
             "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
             "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
             "space group, the model alone, known crystals of that group and the model in turn, the published score "
-            "model (default: those of hybrid in turn, not ranked; with a space group, analogy; with --model, diffusion)",
+            "model (default: those of hybrid in turn, unranked; with a space group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
@@ -127,6 +127,20 @@ class CLICommand:
             "and with --rank by energy and likelihood together (default: energy with --rank and where known structure "
             "types take part, else likelihood)",
         )
+        add(
+            "--pressure",
+            type=float,
+            metavar="GPa",
+            help="relax candidates at this pressure by the calculator of --rank (here default: chgnet), and order them "
+            "by enthalpy",
+        )
+        add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="leave out what isn't in this range of a property, such as band_gap=1..2; an unknown name lists all",
+        )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")
@@ -148,7 +162,9 @@ class CLICommand:
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
         from asegen.cli.runs.generate_arguments import read_arguments
+        from asegen.criteria.criterion import read_criteria
 
+        read_criteria(args.target)
         order = read_arguments(args)
         from asegen.cli.runs.generate import run_generation  # loads torch
 

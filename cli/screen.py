@@ -84,6 +84,14 @@ class CLICommand:
         add("--phonons-by", metavar="NAME", help="calculator of the phonons (default: both of the above)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
         add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="range of a property, such as band_gap=1..2; candidates outside of it get no phonons and DFT inputs; "
+            "an unknown name lists all",
+        )
+        add(
             "--job-script",
             type=Path,
             metavar="FILE",
@@ -103,6 +111,14 @@ class CLICommand:
             choices=("bfgs", "fire"),
             default="bfgs",
             help="of the relaxation: bfgs, with fire behind it where it fails, or fire (default: bfgs)",
+        )
+        add(
+            "--pressure",
+            type=float,
+            default=0.0,
+            metavar="GPa",
+            help="relax, rank and place above the hull by enthalpy at this pressure; the elements are computed at it, "
+            "references at zero pressure (mp, energies in FILE) are refused",
         )
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")

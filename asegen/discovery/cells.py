@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asegen.discovery.chemistry import Slots
 from asegen.discovery.exchange import Matrix
 from asegen.elements import ELECTRONEGATIVITY
-from asegen.hull.table import reduced
+from asegen.hull.table import reduced, shipped_hull
 from asegen.prototypes.catalogue import Catalogue
 
 Formula = tuple[tuple[int, int], ...]
@@ -74,6 +74,16 @@ class Cell(NamedTuple):
 def cells_of(catalogue: Catalogue) -> list[Cell]:
     """The cells of all known crystals of a catalogue, as often as there are crystals of them."""
     return [Cell.of(known.group, known.counts) for known, n in catalogue.known.items() for _ in range(n)]
+
+
+def stable_cells(catalogue: Catalogue) -> list[Cell]:
+    """Those of compositions that have a stable compound, by the shipped hull.
+
+    Other crystals of a catalogue may come from enumerations, in which every element stands in for every other: they say
+    nothing of which exchanges nature allows.
+    """
+    hull = shipped_hull()
+    return [cell for cell in cells_of(catalogue) if hull.is_stable(cell.composition)]
 
 
 class Route(NamedTuple):

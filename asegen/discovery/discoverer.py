@@ -11,27 +11,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from ase import Atoms
 
 from asegen import __version__
 from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import Criterion, Wanted, read_criteria
 from asegen.criteria.judging import Criteria
-from asegen.discovery.cells import Cell, Route, cells_of
+from asegen.discovery.cells import Cell, stable_cells
 from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
-from asegen.discovery.guidance import Diversity, found_cells, success_factors
+from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import LEARNED, Proposer
-from asegen.discovery.records import CROWDED, KEPT, LATE, Record
-from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve, Verdict
-from asegen.discovery.state import RUN, RunState
+from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve
+from asegen.discovery.state import RunState
 from asegen.errors import InputError
-from asegen.generation.compositions import composition
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import open_source
-from asegen.hull.table import formula_of
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.novelty import KnownCrystals
 from asegen.prototypes.sources import KNOWN as KNOWN_CRYSTALS
@@ -39,9 +35,6 @@ from asegen.prototypes.sources import open_library
 from asegen.trained.weights import shipped_catalogue
 
 CHGNET, NONE = "chgnet", "none"
-ROUND = 32
-"""Most compositions of a round: enough to fill batches, few enough to lose in a kill."""
-_SMALLEST_ROUND = 8
 _PROPOSALS_EACH, _LEAST_PROPOSALS = 30, 200
 """Proposals after which a run ends, for each crystal that is asked for, and at least."""
 
@@ -84,9 +77,9 @@ class Discoverer:
     record that says what became of it.
 
     `info` of what is kept has material_id, formula, parent (the known crystal that the composition was made of),
-    e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted, novelty, known_composition,
-    prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the properties asked for
-    (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
+    space_group (within 0.1 Å), e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted,
+    novelty, known_composition, prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the
+    properties asked for (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
 
     Args:
         elements: such as "Li Na | O S | *", see `Chemistry`, as the next five.
@@ -201,10 +194,10 @@ class Discoverer:
         most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else proposals
         if most < 1:
             raise InputError(f"proposals = {most}: at least 1 is needed", "proposals")
-        loop = _Loop(self._proposer(part, parts), self._predictor, self._sieve, self._most_alike, seed, part)
+        loop = Loop(self._proposer(part, parts), self._predictor, self._sieve, self._most_alike, seed, part)
         settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
         fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-        state = RunState(None if output is None else str(output), fingerprint, resume, overwrite)
+        state = RunState(None if output is None else str(output), wanted, fingerprint, resume, overwrite)
         report(Progress(len(state.kept), wanted, len(state.records)))
         while not state.was_complete and len(state.kept) < wanted and len(state.records) < most:
             if not loop.round(state, wanted, most):
@@ -230,70 +223,7 @@ class Discoverer:
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return cells_of(Catalogue.read(shipped_catalogue()))
-
-
-class _Loop:
-    """Rounds of proposals, one after the other."""
-
-    def __init__(
-        self, proposer: Proposer, predictor: StructurePredictor, sieve: Sieve, most_alike: int, seed: int, part: int
-    ) -> None:
-        self._proposer, self._predictor, self._sieve = proposer, predictor, sieve
-        self._most_alike, self._seed, self._part = most_alike, seed, part
-
-    def round(self, state: RunState, wanted: int, most: int) -> bool:
-        """Does one round; whether there was anything left to be proposed.
-
-        Args:
-            state: is added to.
-            wanted: crystals.
-            most: proposals of the whole run.
-        """
-        records = state.records
-        routes = self._proposer.propose(
-            min(ROUND, max(_SMALLEST_ROUND, 2 * (wanted - len(state.kept))), most - len(records)),
-            np.random.default_rng([self._seed, self._part, state.rounds]),
-            {record.cell.formula for record in records},
-            found_cells(records),
-            success_factors(records),
-        )
-        predicted = self._predictor.predict([route.cell for route in routes], self._seed) if routes else []
-        diversity = self._diversity(state)
-        for route, structures in zip(routes, predicted, strict=True):
-            verdict = self._verdict(route.cell, structures, diversity) if len(state.kept) < wanted else Verdict(LATE)
-            self._note(state, route, verdict)
-        state.rounds += 1
-        return bool(routes)
-
-    def _verdict(self, cell: Cell, structures: list[Atoms] | str, diversity: Diversity) -> Verdict:
-        verdict = self._sieve.judge(structures)
-        if verdict.fate != KEPT or verdict.atoms is None or diversity.takes(cell, _type(verdict.atoms)):
-            return verdict
-        return Verdict(CROWDED, f"{self._most_alike} alike are kept already", verdict.atoms)
-
-    def _diversity(self, state: RunState) -> Diversity:
-        diversity = Diversity(self._most_alike)
-        cells = found_cells(state.records)
-        for cell, atoms in zip(cells, state.kept, strict=True):
-            diversity.takes(cell, _type(atoms))
-        return diversity
-
-    def _note(self, state: RunState, route: Route, verdict: Verdict) -> None:
-        number, formula = len(state.records), composition(route.cell.symbols).formula
-        parent = formula_of(route.parent.composition)
-        own = (number, state.rounds, route.cell, formula, parent, verdict.fate, verdict.reason, verdict.values)
-        state.records.append(Record(*own))
-        if verdict.fate == KEPT and verdict.atoms is not None:
-            atoms = verdict.atoms
-            name = f"{self._seed}-{self._part}-{number}"
-            atoms.info |= {"material_id": name, "sample_index": len(state.kept), "parent": parent, RUN: state.label}
-            state.kept.append(atoms)
-
-
-def _type(atoms: Atoms) -> str:
-    """A name of the structure type, equal for crystals that have the same prototype's group and numbers of atoms."""
-    return str(atoms.info.get("prototype", "")).rpartition("-")[2]
+        return stable_cells(Catalogue.read(shipped_catalogue()))
 
 
 def _number(cell: Cell) -> int:

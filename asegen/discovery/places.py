@@ -6,14 +6,15 @@ from pathlib import Path
 
 from asegen.errors import InputError
 from asegen.parallel.files import check_writable
-from asegen.structures.formats import FOLDER, check_replaceable, output_format
+from asegen.structures.formats import FOLDER, check_replaceable, check_room, output_format
 
 
-def check_place(output: str, resume: bool, overwrite: bool) -> None:
+def check_place(output: str, n: int, resume: bool, overwrite: bool) -> None:
     """Refuses an output that must not be written.
 
     Args:
         output: the path that the user asked for.
+        n: structures that may be written.
         resume: go on with what is there.
         overwrite: replace what is there.
 
@@ -23,6 +24,7 @@ def check_place(output: str, resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
         raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
     out = Path(output)
+    check_room(output_format(output), n, output)
     check_replaceable(out, output_format(output) == FOLDER)
     check_writable(out, make_folder=True)
     there = next((path for path in (out, state_of(out)) if path.exists()), None)

@@ -10,7 +10,7 @@ from asegen.discovery.cells import Cell
 from asegen.errors import InputError
 from asegen.generation.compositions import composition
 from asegen.generation.ranked import Ranked
-from asegen.generation.ranking import Ranking
+from asegen.generation.ranking import LIKELIHOOD, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
 from asegen.generation.target import Target
@@ -32,7 +32,7 @@ class StructurePredictor:
 
     def __init__(self, source: Source, candidates: int, with_groups: bool = False, device: str = "auto") -> None:
         self._with_groups, self._candidates = with_groups, candidates
-        self._ranked = Ranked(source, Ranking("alignn", candidates, device=device), _AT_ONCE)
+        self._ranked = Ranked(source, Ranking("alignn", candidates, device=device, order_by=LIKELIHOOD), _AT_ONCE)
         self._stability = Stability(device)
 
     @property

@@ -30,6 +30,7 @@ class RunState:
 
     Args:
         output: where the structures go; its name decides the format. None keeps nothing on disk.
+        n: structures that are wanted.
         fingerprint: of all that decides the result.
         resume: go on with what is there, if it is this run's.
         overwrite: replace what is there.
@@ -44,14 +45,16 @@ class RunState:
         InputError: as `check_place`, or what is there is another run's.
     """
 
-    def __init__(self, output: str | None, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self, output: str | None, n: int, fingerprint: str, resume: bool = False, overwrite: bool = False
+    ) -> None:
         self.records: list[Record] = []
         self.kept: list[Atoms] = []
         self.rounds, self.was_complete = 0, False
         self._fingerprint, self._out = fingerprint, None if output is None else Path(output)
         if output is None or self._out is None:
             return
-        check_place(output, resume, overwrite)
+        check_place(output, n, resume, overwrite)
         self._format = output_format(output)
         self._out.parent.mkdir(parents=True, exist_ok=True)
         if resume and state_of(self._out).exists():

@@ -9,6 +9,7 @@ from typing import final
 
 from ase import Atoms
 
+from asegen.criteria.criterion import Wanted as Targets
 from asegen.generation.drawing import Drawer, Plain
 from asegen.generation.plan import check_settings
 from asegen.generation.ranking import ENERGY, Ranking, check_order
@@ -50,6 +51,8 @@ class Generator:
             Without a ranking and without it, known structure types are ordered by energy, what a model draws is left
             as it is.
         device: where energies above the hull are predicted, and sources that are given by name compute.
+        targets: ranges of properties, such as ["band_gap=1..2"] or {"band_gap": (1, 2)}, see
+            `asegen.criteria.criterion.read_criteria`; what doesn't meet them is left out.
 
     Raises:
         InputError: no such source, model, ranking, order or device.
@@ -65,6 +68,7 @@ class Generator:
         batch_size: int = 64,
         order_by: str | None = None,
         device: str = "auto",
+        targets: Targets = (),
     ) -> None:
         """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
@@ -73,6 +77,8 @@ class Generator:
             quick = rank is not None and find_entry(source).quick_if_ranked
             source = open_source(source, device=device, quick=quick)
         self._drawer = _drawer(source, rank, batch_size, order_by, device)
+        if targets:
+            self._drawer = _on_target(self._drawer, targets, device)
 
     def __repr__(self) -> str:
         """Name and version of what draws."""
@@ -200,6 +206,14 @@ class Generator:
         """
         wanted = request if isinstance(request, Request) else Request(request)
         return plan_job(self._drawer, wanted, n, seed, steps, valid_only, force, shard)
+
+
+def _on_target(drawer: Drawer, targets: Targets, device: str) -> Drawer:
+    from asegen.criteria.criterion import read_criteria
+    from asegen.criteria.judging import Criteria  # loads networks
+    from asegen.generation.on_target import OnTarget
+
+    return OnTarget(drawer, Criteria(read_criteria(targets), device))
 
 
 def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:

@@ -41,6 +41,7 @@ STAGES = {
     "relax": Listed(f"{_ROOM}.relax:Relax"),
     "compare": Listed(f"{_ROOM}.compare:Compare", needs="relax"),
     "hull": Listed(f"{_ROOM}.hull:Hull", needs="relax"),
+    "targets": Listed(f"{_ROOM}.targets:Targets", needs="relax"),
     "properties": Listed(f"{_ROOM}.properties:Properties"),
     "phonons": Listed(f"{_ROOM}.phonons:Phonons", needs="relax"),
     "vasp": Listed(f"{_ROOM}.dft_inputs:VaspInputs", needs="relax"),
@@ -56,6 +57,10 @@ STAGES = {
 DEFAULT = "default"
 """Stands for all stages that aren't optional, where stages are named."""
 _SECOND = ("second", "second_hull", "second_phonons")
+
+
+_AT_REST = ("elastic", "eos", "thermal")
+"""Stages of crystals at zero pressure."""
 
 
 def chosen(options: Options) -> list[str]:
@@ -74,10 +79,14 @@ def chosen(options: Options) -> list[str]:
     wanted = {"read", *asked, *(_usual() if DEFAULT in asked else ())}
     if not options.prerelaxes:
         wanted -= {"prerelax"}
+    if not options.targets:
+        wanted -= {"targets"}
     second = _of_the_second_opinion(options, wanted)
     # Optional ones as they are named, so that a later call can add any of them at the end.
     extra = dict.fromkeys([*second, *(name for name in asked if name in STAGES and STAGES[name].optional)])
     names = [*(name for name in _usual() if name in wanted), *extra]
+    if options.pressure and (resting := [name for name in names if name in _AT_REST]):
+        raise InputError(f"stages: the stage {resting[0]} is of crystals at zero pressure", "stages")
     for name in names:
         if (needed := STAGES[name].needs) and needed not in names:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")

@@ -2,12 +2,15 @@
 
     python examples/studies/discovery_tables.py draw VARIANT -n 60 --seed 1 --out drawn
     python examples/studies/discovery_tables.py judge drawn/VARIANT.extxyz --potential chgnet
+    python examples/studies/discovery_tables.py proposals val.csv.gz
     python examples/studies/discovery_tables.py targets --seed 1
     python examples/studies/discovery_tables.py shortlist val.csv.gz -n 100
 
-`draw` writes structures that haven't seen a potential, and the processor seconds that they took; `judge` relaxes them
-and prints one row of the table. `shortlist` asks whether the search for structure types loses any: known crystals are
-compared with all others of their numbers of atoms, not with the few most similar ones alone.
+`proposals` says how likely the compositions of crystals are that weren't learned from, and how many of the compositions
+that are proposed are known ones that weren't learned from. `draw` writes structures that haven't seen a potential, and
+the processor seconds that they took; `judge` relaxes them and prints one row of the table. `shortlist` asks whether the
+search for structure types loses any: known crystals are compared with all others of their numbers of atoms, not with
+the few most similar ones alone.
 """
 
 from __future__ import annotations
@@ -24,8 +27,13 @@ from ase.io import write
 
 from asegen import Discoverer, Generator, evaluate
 from asegen.discovery.cells import Cell, cells_of
+from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.discoverer import Discovery
+from asegen.discovery.likelihood import Likelihood
+from asegen.discovery.oxidation import may_be_neutral
+from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
 from asegen.generation.compositions import composition
+from asegen.hull.table import shipped_hull
 from asegen.prototypes import novelty
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.sources import KNOWN, open_library
@@ -84,11 +92,38 @@ def judge(args: argparse.Namespace) -> None:
     """Prints the shares of one file of structures, with standard errors."""
     start = time.process_time()
     metrics = ["validity", "discovery", "novelty", "stability", "chemistry"]
-    found = evaluate(args.structures, metrics=metrics, potential=args.potential, protocol=args.protocol)
+    found = evaluate(
+        args.structures,
+        args.reference,
+        metrics=metrics,
+        potential=args.potential,
+        protocol=args.protocol,
+        cache="cache",
+    )
     print(args.structures.name, args.potential, found.structures)
     print(found)
     print(found.metrics["stability"].using)
     print(f"{time.process_time() - start:.0f} CPU s beside those of workers")
+
+
+def proposals(args: argparse.Namespace) -> None:
+    """Likelihood of held-out compositions, and the share of proposals that are known compounds, by method."""
+    cells = cells_of(Catalogue.read(shipped_catalogue()))
+    learned_from, hull = {cell.formula for cell in cells}, shipped_hull()
+    crystals = [one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)]
+    held_out = {cell.formula: cell for cell in (Cell.of(1, Counter(a.numbers.tolist())) for a in crystals)}
+    unseen = [cell for formula, cell in held_out.items() if formula not in learned_from]
+    neutral = np.mean([may_be_neutral(cell.composition) for cell in unseen])
+    print(f"{len(unseen)} compositions that weren't learned from, {neutral:.3f} of them neutral or metallic")
+    for method in PROPOSALS:
+        likelihood = Likelihood(cells, exchange_matrix(method, cells))
+        mean = np.mean([likelihood.logarithm(cell) for cell in unseen])
+        proposer = Proposer(cells, Chemistry(max_atoms=52), method, lambda cell: cell.formula in learned_from)
+        routes = proposer.propose(args.n, np.random.default_rng(args.seed))
+        known = [hull.knows(route.cell.composition) for route in routes]
+        stable = [hull.is_stable(route.cell.composition) for route in routes]
+        error = np.sqrt(np.mean(known) * (1 - np.mean(known)) / len(known))
+        print(f"{method}: mean ln p {mean:.2f}; known {np.mean(known):.3f} ± {error:.3f}, stable {np.mean(stable):.3f}")
 
 
 def targets(args: argparse.Namespace) -> None:
@@ -136,14 +171,18 @@ def main() -> None:
     two.add_argument("structures", type=Path)
     two.add_argument("--potential", default="chgnet")
     two.add_argument("--protocol", default="classic")
+    two.add_argument("--reference", type=Path)
     two.set_defaults(run=judge)
+    five = commands.add_parser("proposals")
+    five.add_argument("crystals", type=Path)
+    five.set_defaults(run=proposals)
     three = commands.add_parser("targets")
     three.add_argument("--proposals", type=int, default=96)
     three.set_defaults(run=targets)
     four = commands.add_parser("shortlist")
     four.add_argument("crystals", type=Path)
     four.set_defaults(run=shortlist)
-    for command in (one, two, three, four):
+    for command in (one, two, three, four, five):
         command.add_argument("-n", type=int, default=60)
         command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

@@ -18,7 +18,7 @@ CHEMISTRY = {"elements": "Li Na K | O S Se | *", "max_atoms": 8, "potential": "n
 @pytest.fixture(autouse=True)
 def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that runs are short, and have several."""
-    monkeypatch.setattr("asegen.discovery.discoverer.ROUND", 3)
+    monkeypatch.setattr("asegen.discovery.loop.ROUND", 3)
 
 
 @pytest.fixture(scope="module")
