@@ -35,12 +35,16 @@ def test_help_says_more_than_initialize_self(name: str) -> None:
 
 
 def test_objects_say_what_they_are() -> None:
+    from asegen.prototypes.sources import open_library
     from asegen.trained.predictor import load_predictor
+    from asegen.trained.relaxer import load_relaxer
     from asegen.trained.samplers import load_generator
 
     assert repr(asegen.PropertyCalculator(forces=True)) == "PropertyCalculator('alignn-formation-energy', forces=True)"
     assert repr(load_predictor("alignn-metal")) == "<PropertyPredictor: alignn-metal, probability>"
     assert repr(load_generator()).startswith("<StructureSampler: torusflow-mp 8512-")
+    assert repr(load_relaxer()).startswith("<Relaxer: empnn-mp ")
+    assert repr(open_library("mp")).startswith("<TemplateLibrary: ")
     assert repr(asegen.open_source("diffusion")).startswith("<Diffusion: torusflow-mp 8512-")
     assert repr(asegen.Generator("diffusion")).startswith("<Generator: torusflow-mp 8512-")
 

@@ -95,6 +95,10 @@ class TemplateLibrary:
         self._counts = _sorted_counts(dataset.crystals)
         self._kinds: dict[Counts, Kind | None] = {}
 
+    def __repr__(self) -> str:
+        """How many crystals there are."""
+        return f"<TemplateLibrary: {len(self)} crystals, {self.checksum}>"
+
     def __len__(self) -> int:
         """Number of crystals."""
         return len(self.ids)

@@ -97,6 +97,8 @@ class Options:
                 raise InputError(f"{name} = {value:g}: must be greater than 0", name)
             if value == math.inf:
                 raise InputError(f"{name} = {value:g}: must be finite", name)
+        if self.symprec > 1:
+            raise InputError(f"symprec = {self.symprec:g}: at most 1 Å", "symprec")
         if self.steps > MOST_STEPS:
             raise InputError(f"steps = {self.steps}: {MOST_STEPS} at most", "steps")
         if self.best < 0:

@@ -43,9 +43,9 @@ def of_elements(tags: Tags, numbers: NDArray[np.int64]) -> str | None:
         if kind is not None and isinstance(number, int | float):
             told[kind] += number  # several ions of one element
     wrong = next((kind for kind in told if told[kind] != counts[kind]), None)
-    return (
-        None if wrong is None else f"the cell is said to hold {told[wrong]:g} atoms of {wrong}, and has {counts[wrong]}"
-    )
+    if wrong is None:
+        return None
+    return f"the cell is said to hold {told[wrong]:g} atoms of {wrong}, and has {counts[wrong]}"
 
 
 def of_mass(tags: Tags, numbers: NDArray[np.int64], volume: float) -> str | None:

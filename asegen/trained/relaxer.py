@@ -31,6 +31,10 @@ class Relaxer:
         self.elements = frozenset(header["elements"])
         self._model, self._device = model, device
 
+    def __repr__(self) -> str:
+        """Name and version."""
+        return f"<Relaxer: {self.name} {self.version}>"
+
     def propose(self, crystals: Crystals, freedom: Freedom) -> Tangent:
         """The free part of the network's motion.
 

@@ -1,10 +1,11 @@
 """How long it takes to find the copies among many inputs, and how that grows with their number.
 
-    python examples/studies/duplicates.py train.csv.gz --formulas 210 --inputs 20000
+    python examples/studies/duplicates.py test.csv.gz --formulas 210 --inputs 20000
+    python examples/studies/duplicates.py test.csv.gz --formulas 1 --inputs 400 --strain 0.15
 
 A formula's crystals are those of the file that have the same proportions, with the formula's elements put in and the
 volume an atom of the formula's own; each comes several times, rattled, in other cells and orientations. The inputs are
-what `asegen screen` would get from a generator that draws every formula often.
+what `asegen screen` would get from a generator that draws every formula often. Strained, nearly all of them differ.
 """
 
 from __future__ import annotations
@@ -47,15 +48,19 @@ def substituted(host: Atoms, of: Atoms) -> Atoms:
     return made
 
 
-def disguised(atoms: Atoms, rng: np.random.Generator) -> Atoms:
-    """A rattled copy in another cell, orientation and order."""
+def disguised(atoms: Atoms, rng: np.random.Generator, strain: float) -> Atoms:
+    """A rattled copy under a random strain, in another cell, orientation and order."""
     copy = make_supercell(atoms, CELLS[rng.integers(len(CELLS))])
+    epsilon = rng.normal(scale=strain, size=(3, 3)) if strain else np.zeros((3, 3))
+    copy.set_cell(copy.cell @ (np.eye(3) + (epsilon + epsilon.T) / 2), scale_atoms=True)
     copy.rattle(RATTLE, rng=rng)
     copy.rotate(360 * rng.random(), rng.normal(size=3), rotate_cell=True)
     return copy[rng.permutation(len(copy))]
 
 
-def inputs(path: Path, formulas: int, total: int, copies: int, seed: int, largest: int) -> Iterator[list[Atoms]]:
+def inputs(
+    path: Path, formulas: int, total: int, copies: int, seed: int, largest: int, strain: float
+) -> Iterator[list[Atoms]]:
     """The inputs of one formula after the other, shuffled."""
     rng = np.random.default_rng(seed)
     pools = by_proportions(path, largest)
@@ -66,7 +71,7 @@ def inputs(path: Path, formulas: int, total: int, copies: int, seed: int, larges
         pool = pools[big[k % len(big)]]
         of = pool[rng.integers(len(pool))]
         hosts = [substituted(pool[i], of) for i in rng.permutation(len(pool))[:wanted]]
-        made = [disguised(host, rng) for host in hosts for _ in range(copies)]
+        made = [disguised(host, rng, strain) for host in hosts for _ in range(copies)]
         yield [made[i] for i in rng.permutation(len(made))[:each]]
 
 
@@ -88,8 +93,9 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=2, help="of each crystal")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--largest", type=int, default=20, help="atoms of a crystal")
+    parser.add_argument("--strain", type=float, default=0.0, help="standard deviation of strains, each input its own")
     args = parser.parse_args()
-    groups = list(inputs(args.file, args.formulas, args.inputs, args.copies, args.seed, args.largest))
+    groups = list(inputs(args.file, args.formulas, args.inputs, args.copies, args.seed, args.largest, args.strain))
     start = time.process_time()
     found = searched(groups)
     seconds = time.process_time() - start

@@ -164,7 +164,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Resul
             Deduplicate(),
             Relax(engine, fmax=0.01, steps=25, time_limit=6.0),
             Compare(reference),
-            Hull(engine, (FileEnergies(reference), Elements(engine, folder.parent / "cache"))),
+            Hull(engine, (FileEnergies(reference), Elements(engine, folder.parent / "cache")), folder.parent / "cache"),
         ]
         found = run_stages([folder], workdir, stages, jobs=2, memory=2 << 30)
     finally:

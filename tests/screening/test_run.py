@@ -37,6 +37,8 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
         ({"stages": ["hull"]}, "stages: the stage hull needs the stage relax"),
         ({"fmax": 0.0}, "fmax = 0: must be greater than 0"),
         ({"symprec": float("nan")}, "symprec = nan: must be greater than 0"),
+        ({"symprec": 1e9}, "symprec = 1e\\+09: at most 1 Å"),
+        ({"jobs": 10**8}, "jobs = 100000000: 1024 at most"),
         ({"time_limit": -60}, "time_limit = -60: must be greater than 0"),
         ({"best": -1}, "best = -1: must not be negative"),
         ({"jobs": 0}, "jobs = 0: at least one process is needed"),
