@@ -14,14 +14,8 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen import __version__
-from asegen.calculators.calculator_relaxation import (
-    SECONDS,
-    CalculatorRelaxation,
-    Ended,
-    Minimisation,
-    relaxation_of,
-    relaxed_by,
-)
+from asegen.calculators.calculator_relaxation import SECONDS, CalculatorRelaxation, relaxation_of, relaxed_by
+from asegen.calculators.minimisation import Ended, Minimisation
 from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
 from asegen.errors import InputError
 from asegen.parallel.files import check_writable

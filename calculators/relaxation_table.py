@@ -132,8 +132,9 @@ def write_table(rows: Sequence[Row], place: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*_HEAD, *measures, "formula", *CONSTANTS, *(f"{name}_before" for name in CONSTANTS)])
         for row in rows:
-            values = (*row[: len(_HEAD)], *(row.measures[name] for name in measures), row.formula)
-            writer.writerow([csv_cell(value) for value in (*values, *row.after, *row.before)])
+            about = [csv_cell(value) for value in row[: len(_HEAD)]]
+            numbers = [row.measures[name] for name in measures]  # of which a minus sign makes no formula
+            writer.writerow([*about, *numbers, csv_cell(row.formula), *row.after, *row.before])
 
 
 def why_unreadable(error: str) -> str:

@@ -128,6 +128,13 @@ class CLICommand:
             "types take part, else likelihood)",
         )
         add(
+            "--pressure",
+            type=float,
+            metavar="GPa",
+            help="relax candidates at this pressure by the calculator of --rank (here default: chgnet), and order them "
+            "by enthalpy",
+        )
+        add(
             "--target",
             action="append",
             default=[],

@@ -112,6 +112,14 @@ class CLICommand:
             default="bfgs",
             help="of the relaxation: bfgs, with fire behind it where it fails, or fire (default: bfgs)",
         )
+        add(
+            "--pressure",
+            type=float,
+            default=0.0,
+            metavar="GPa",
+            help="relax, rank and place above the hull by enthalpy at this pressure; the elements are computed at it, "
+            "references at zero pressure (mp, energies in FILE) are refused",
+        )
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
         add("--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy")

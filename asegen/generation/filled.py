@@ -40,15 +40,16 @@ class Filled:
         device: where energies are predicted.
 
     Raises:
-        InputError: no such calculator, or one that is to relax.
+        InputError: no such calculator, or one that is to relax, or a pressure.
         AsegenError: the calculator's package is missing.
     """
 
     may_lack = True
 
     def __init__(self, source: Source, ranking: Ranking | None, batch_size: int, device: str) -> None:
-        if ranking is not None and ranking.relax_steps:
-            raise InputError("relax_steps would move the host: relax what is written", "relax_steps")
+        for name in ("relax_steps", "pressure"):
+            if ranking is not None and getattr(ranking, name):
+                raise InputError(f"{name} would move the host: relax what is written", name)
         self.source, self.batch_size = source, batch_size
         self._by = NONE if ranking is None else ranking.by
         self._ranker = None if ranking is None else find_ranker(ranking.by, ranking.device)

@@ -23,7 +23,7 @@ from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.rankers import NONE, above_hull, find_ranker
 from asegen.generation.ranking import ENERGY, Ranking
 from asegen.generation.source import Source
-from asegen.generation.stability import Stability
+from asegen.generation.stability import MISSING, Stability
 from asegen.generation.target import Target
 from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import Units, reduced_counts
@@ -73,7 +73,8 @@ class Ranked:
 
     def __init__(self, source: Source, ranking: Ranking, batch_size: int) -> None:
         self.source, self.ranking, self.batch_size = source, ranking, batch_size
-        self._ranker = find_ranker(ranking.by, ranking.device, ranking.relax_steps, source.keeps_spacegroup)
+        how = (ranking.relax_steps, source.keeps_spacegroup, ranking.pressure)
+        self._ranker = find_ranker(ranking.by, ranking.device, *how)
         self._relaxer = load_relaxer(None, ranking.device)
         self._stability = Stability(ranking.device)
 
@@ -130,7 +131,11 @@ class Ranked:
             own = best[sample.target.anonymous]
             if sample.repeat < len(own):
                 found.append(_placed(own[sample.repeat], sample))
-        self._stability.judge(found)
+        if self.ranking.pressure:
+            for atoms in found:
+                atoms.info[MISSING] = "the known phases' hull is at zero pressure"
+        else:
+            self._stability.judge(found)
         return found
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:

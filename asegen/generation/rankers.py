@@ -24,6 +24,8 @@ NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
 ERROR = 0.02
 """eV/atom between structures of one formula, of a potential: chosen on mp/val."""
+STEPS_UNDER_PRESSURE = 100
+"""Of a relaxation that brings a candidate to its volume at a pressure."""
 _FMAX = 0.03
 """eV/Å, where a relaxation by a calculator ends."""
 
@@ -67,7 +69,9 @@ class Ranker(Protocol):
         ...
 
 
-def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False) -> Ranker | None:
+def find_ranker(
+    name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False, pressure: float = 0.0
+) -> Ranker | None:
     """Looks a ranker up.
 
     Args:
@@ -76,6 +80,7 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
         device: where networks compute; calculators choose their own.
         relax_steps: relaxation steps by the calculator before its energy counts; "alignn" allows none.
         keep_symmetry: candidates keep their space groups in these.
+        pressure: GPa, of these; there are `STEPS_UNDER_PRESSURE` where none are asked for.
 
     Returns:
         Nothing for "none".
@@ -91,9 +96,11 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
             raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
         return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
-        engine = find_engine(name)
+        engine = find_engine(name).at_pressure(pressure)
     except InputError as error:
         raise InputError(f"rank: {error}; or {ALIGNN}, or {NONE}", "rank") from None
+    if pressure:
+        relax_steps = relax_steps or STEPS_UNDER_PRESSURE
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
     return _ByCalculator(engine, relax_steps, keep_symmetry)
@@ -189,7 +196,7 @@ class _ByCalculator:
     def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
         self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
         self._engine, self._steps, self._keep_symmetry = engine, steps, keep_symmetry
-        self.references = references_of(engine)
+        self.references = None if engine.pressure else references_of(engine)
         self._calculator = engine.calculator()
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
@@ -210,7 +217,8 @@ class _ByCalculator:
         return energy
 
     def _relaxed(self, atoms: Atoms) -> Judged:
-        found = minimise(atoms, self._calculator, _FMAX, self._steps, self._keep_symmetry)
+        how, pressure = (_FMAX, self._steps, self._keep_symmetry), self._engine.atomic_pressure
+        found = minimise(atoms, self._calculator, *how, pressure=pressure)
         moved = found.atoms
-        moved.info = dict(atoms.info)
-        return Judged(moved, found.energy)
+        moved.info = dict(atoms.info) | ({"pressure": self._engine.pressure} if pressure else {})
+        return Judged(moved, found.enthalpy)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from asegen.errors import InputError
 
+WITHOUT_FORCES = ("none", "alignn")
+"""Rankings that relax nothing."""
 ENERGY, LIKELIHOOD = "energy", "likelihood"
 ORDERS = (ENERGY, LIKELIHOOD)
 """In which order structures come."""
@@ -33,10 +36,11 @@ class Ranking:
         candidates: of each formula, at least 1; a `Generator` gives the best `n` of them.
         relax_steps: of the calculator, before its energy counts.
         device: where networks compute.
+        pressure: GPa; candidates are relaxed at it by the calculator, and enthalpies are their energies.
         order_by: "energy"; or "likelihood": by what is likely in advance and the energy together, see `Ranked`.
 
     Raises:
-        InputError: no candidates, or no such order.
+        InputError: no candidates, no such order, or a pressure that isn't one or that needs another ranking.
     """
 
     by: str = "alignn"
@@ -44,6 +48,7 @@ class Ranking:
     relax_steps: int = 0
     device: str = "auto"
     order_by: str = ENERGY
+    pressure: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuses a ranking of nothing."""
@@ -51,6 +56,11 @@ class Ranking:
         if self.candidates < 1:
             wrong = f"candidates = {self.candidates}: at least 1 candidate of each formula is needed"
             raise InputError(wrong, "candidates")
+        if not 0 <= self.pressure < math.inf:
+            wrong = f"pressure = {self.pressure:g}: a number of GPa that isn't negative is needed"
+            raise InputError(wrong, "pressure")
+        if self.pressure and self.by in WITHOUT_FORCES:
+            raise InputError(f"pressure needs forces: rank by chgnet or a calculator, not {self.by}", "pressure")
 
 
 Ranking.__init__.__doc__ = "How candidates are ordered; arguments as above."

@@ -16,7 +16,7 @@ from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
 from asegen.generation.host import read_host
 from asegen.generation.target import Target, with_open_cell
 from asegen.prototypes.exchanges import parse_element_map
-from asegen.structures.formulas import Amounts, is_formula
+from asegen.structures.formulas import Amounts, is_formula, parse_system
 from asegen.symmetry.assignments import parse_sites
 from asegen.symmetry.symbols import parse_group
 
@@ -98,6 +98,10 @@ class Request:
             raise InputError(f"compositions = {self.compositions}: at least 1 is needed", "compositions")
         if self.sites is not None:
             parse_sites(self.sites)
+        if self.element_map is not None:
+            parse_element_map(self.element_map)
+        if self.system is not None:
+            parse_system(self.system)  # before the hull is loaded
         if self.file is None:
             self.targets()
         elif not Path(self.file).exists():

@@ -149,6 +149,8 @@ def plan_job(
         InputError: it can't be done; names what can't.
     """
     check_settings(n, seed, steps)
+    if request.host is not None and not drawer.source.holds_given:
+        raise InputError(f'{drawer.source.identity.name} would move the host: Generator("host") holds it', "host")
     targets = with_cells(drawer.source, drawer.source.compose(request.targets()))
     batches = drawer.batches(targets, n)
     drawer.check([sample.target for batch in batches for sample in batch], force)

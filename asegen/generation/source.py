@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from asegen.elements import LAST
 from asegen.errors import InputError
 from asegen.generation.plan import Sample
 from asegen.generation.target import Target
@@ -132,8 +133,15 @@ def with_cells(source: Source, targets: Sequence[Target]) -> list[Target]:
     for target in targets:
         key = target.anonymous
         if key.cells == () and key not in found:
-            found[key] = shares(source.unit_votes(key), len(key.numbers), key.max_atoms)
+            found[key] = _cells_of(source, key)
     return [replace(t, cells=found[t.anonymous]) if t.cells == () else t for t in targets]
+
+
+def _cells_of(source: Source, target: Target) -> tuple[Units, ...]:
+    if max(target.numbers) > LAST:
+        return (Units(1, 1.0),)  # whether it can be drawn is the source's to say
+    cells = shares(source.unit_votes(target), len(target.numbers), target.max_atoms)
+    return cells if source.chooses_cells else replace(target, cells=cells).small_cells
 
 
 @cache

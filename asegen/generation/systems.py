@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations, islice, permutations, product
-from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
 
@@ -65,7 +64,7 @@ def from_system(text: str, n: int, max_atoms: int | None = None) -> list[Composi
     return [system.composition(counts) for counts in islice(_rounds(worth), n)]
 
 
-def _new(found: Iterable[Counts], seen: set[Any]) -> Iterator[Counts]:
+def _new(found: Iterable[Counts], seen: set[tuple[tuple[int, int], ...]]) -> Iterator[Counts]:
     """Those that weren't seen before."""
     for counts in found:
         key = reduced(counts)

@@ -17,6 +17,8 @@ from asegen.properties.regression import Prediction, Regression, errors
 
 Model = Callable[[Crystals], Tensor]
 
+_SMALL = 0.01
+
 
 class HurdleRegression:
     """A hurdle model (Cragg, Econometrica 39, 829 (1971)): whether a number is zero, and how large it is if it isn't.
@@ -28,6 +30,7 @@ class HurdleRegression:
     Args:
         elements: as in `Regression`, fitted to the crystals whose target isn't zero.
         scale: as in `Regression`, of the same crystals.
+        least: in the target's unit; where a crystal isn't taken for zero, the number is at least this.
         threshold: a target up to this, in its unit, is zero: a metal has a gap of at most 1e-5 eV.
         gate: the predicted number is 0 where the probability of zero is above this. Chosen on the validation split:
             the higher, the fewer are taken for zero that aren't.
@@ -43,6 +46,7 @@ class HurdleRegression:
         self,
         elements: Sequence[Sequence[float]],
         scale: Sequence[float],
+        least: float = 0.0,
         threshold: float = 1e-5,
         gate: float = 0.5,
         probability: str = "zero_probability",
@@ -50,11 +54,13 @@ class HurdleRegression:
         if not 0 <= gate <= 1:
             raise InputError(f"gate = {gate} is no probability, 0 to 1")
         self.threshold, self.gate, self.probability = threshold, gate, probability
-        self._size = Regression(elements, scale, lowest=0.0)
+        self._size = Regression(elements, scale, lowest=least)
 
     @staticmethod
     def statistics(crystals: Crystals, targets: Tensor) -> dict[str, Any]:
-        """The arguments `elements` and `scale`, of the training crystals whose target isn't zero.
+        """The arguments `elements`, `scale` and `least`, of the training crystals whose target isn't zero.
+
+        `least` is what only one in a hundred of these is below.
 
         Args:
             crystals: all of them.
@@ -68,7 +74,8 @@ class HurdleRegression:
         positive = targets[:, 0] > 0
         if bool((targets < 0).any()) or not bool(positive.any()):
             raise InputError("a hurdle model needs targets that are zero or positive, some of them positive")
-        return Regression.statistics(crystals[positive], targets[positive])
+        least = float(targets[positive].double().quantile(_SMALL))
+        return {**Regression.statistics(crystals[positive], targets[positive]), "least": least}
 
     def loss(self, model: Model, crystals: Crystals, generator: torch.Generator, targets: Tensor) -> dict[str, Tensor]:
         """Binary cross-entropy, and absolute deviations of the crystals that aren't zero.

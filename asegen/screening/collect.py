@@ -162,6 +162,7 @@ def _shown(file: Path, workdir: Path) -> str:
 
 
 def _write_crystals(ranked: Sequence[Result], runs: Mapping[str, DftRun], workdir: Path) -> None:
+    """Writes `FRAMES`; where nothing is finished there is none."""
     frames = []
     for result in ranked:
         if result["rank_dft"] is not None and (atoms := runs[result.id].atoms) is not None:
@@ -169,5 +170,8 @@ def _write_crystals(ranked: Sequence[Result], runs: Mapping[str, DftRun], workdi
             names = ("energy_dft", "e_hull_dft", "rank_dft", "energy_scale_dft", "rank", "e_hull")
             atoms.info |= {name: result[name] for name in names if result[name] is not None}
             frames.append(atoms)
+    if not frames:
+        (workdir / FRAMES).unlink(missing_ok=True)
+        return
     with replacing(workdir / FRAMES) as beside:
         write_structures(frames, beside, EXTXYZ)

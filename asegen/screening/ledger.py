@@ -157,7 +157,8 @@ def provenance(workdir: Path | str) -> dict[str, Any]:
 
     With a hull also `hull_missing` (element -> why it has no energy); lists of lines, `competing_problems` and
     `hull_problems`: what of the reference phases couldn't be used; `hull_lacking`: chemical system -> known stable
-    compounds without a candidate; and `hull_note`: why the shipped hull isn't used though it was asked for, or None.
+    compounds without a candidate; `hull_note`: why the shipped hull isn't used though it was asked for, or None; and
+    `hull_can_fit`: whether fitting energies of the elements would change that.
 
     Raises:
         InputError: the folder holds no ledger.

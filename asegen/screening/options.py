@@ -55,6 +55,8 @@ class Options:
         job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
         pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
+        pressure: GPa; all relaxations are at it, and enthalpies take the place of energies. References at zero pressure
+            (the shipped hull, energies in a file, the Materials Project) don't go with it.
         targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
 
     Raises:
@@ -83,6 +85,7 @@ class Options:
     job_script: Path | str | None = None
     pseudopotentials: Path | str | None = None
     time_limit: float = 3600.0
+    pressure: float = 0.0
     targets: Wanted = ()
 
     def __post_init__(self) -> None:
@@ -110,9 +113,19 @@ class Options:
             path = getattr(self, name)
             if path is not None and not Path(path).exists():
                 raise InputError(f"{name} = {path}: there is no such file", name)
+        self._check_pressure()
         if self.materials_project and not os.environ.get("MP_API_KEY"):
             message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
             raise InputError(message, "materials_project")
+
+    def _check_pressure(self) -> None:
+        if not 0 <= self.pressure < math.inf:
+            wrong = f"pressure = {self.pressure:g}: a number of GPa that isn't negative is needed"
+            raise InputError(wrong, "pressure")
+        if self.pressure and self.wants_hull:
+            raise InputError(f"reference = {MP}: that hull is at zero pressure; {NONE} leaves it out", "reference")
+        if self.pressure and self.materials_project:
+            raise InputError("materials_project: its phases are at zero pressure", "materials_project")
 
     @property
     def reference_file(self) -> Path | None:

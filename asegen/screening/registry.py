@@ -59,6 +59,10 @@ DEFAULT = "default"
 _SECOND = ("second", "second_hull", "second_phonons")
 
 
+_AT_REST = ("elastic", "eos", "thermal")
+"""Stages of crystals at zero pressure."""
+
+
 def chosen(options: Options) -> list[str]:
     """Names of the stages that are asked for, in order; imports none of them.
 
@@ -81,6 +85,8 @@ def chosen(options: Options) -> list[str]:
     # Optional ones as they are named, so that a later call can add any of them at the end.
     extra = dict.fromkeys([*second, *(name for name in asked if name in STAGES and STAGES[name].optional)])
     names = [*(name for name in _usual() if name in wanted), *extra]
+    if options.pressure and (resting := [name for name in names if name in _AT_REST]):
+        raise InputError(f"stages: the stage {resting[0]} is of crystals at zero pressure", "stages")
     for name in names:
         if (needed := STAGES[name].needs) and needed not in names:
             raise InputError(f"stages: the stage {name} needs the stage {needed}", "stages")

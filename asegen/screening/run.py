@@ -45,6 +45,7 @@ def screen(
     job_script: Path | str | None = None,
     pseudopotentials: Path | str | None = None,
     time_limit: float = 3600.0,
+    pressure: float = 0.0,
     targets: Wanted = (),
     jobs: int | None = None,
     memory: float | None = None,
@@ -85,6 +86,7 @@ def screen(
         job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
         pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
+        pressure: GPa: relaxations, ranking and hull are at it, with `reference="none"` or a file of crystals.
         targets: ranges of properties, such as ["band_gap=1..2"] or {"band_gap": (1, 2)}; candidates outside of them
             get no phonons and no inputs for DFT.
         jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
@@ -122,6 +124,7 @@ def screen(
         job_script=job_script,
         pseudopotentials=pseudopotentials,
         time_limit=time_limit,
+        pressure=pressure,
         targets=targets,
     )
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)

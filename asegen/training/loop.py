@@ -137,10 +137,7 @@ class _Run:
         network: nn.Module = model_class(recipe.model)(**recipe.model_options)
         if init is not None:
             _initialise(network, recipe, header, tensors)
-        # Elements that occur in no training crystal have untrained embeddings: generation names them as unsupported.
-        self.elements = sorted(
-            set(splits["train"].crystals.numbers.unique().tolist()) | set(header.get("elements", []))
-        )
+        self.elements = _known_elements(recipe, header, splits["train"], self.task_options)
         self.network = network.to(fabric.device)
         o = recipe.optimizer
         optimizer = torch.optim.AdamW(
@@ -344,8 +341,20 @@ def _task_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[
     """The task's options and its statistics: the weights' if they did the same task, else the training data's."""
     statistics = task_class(recipe.task).statistics(split.crystals, *split.labels)
     if header and _task(header["recipe"]) == _task(recipe.as_written()):
-        statistics = {name: header["process"][name] for name in statistics}
+        statistics |= {name: header["process"][name] for name in statistics if name in header["process"]}
     return statistics | recipe.task_options
+
+
+def _known_elements(recipe: Recipe, header: dict[str, Any], split: Split, task_options: dict[str, Any]) -> list[int]:
+    """Atomic numbers of which the network learned something; others are named as unsupported.
+
+    Those of the weights that the run starts from count too, but not where the task has a fit by composition that is
+    this data's alone.
+    """
+    own = set(split.crystals.numbers.unique().tolist())
+    if header and ("elements" not in task_options or _task(header["recipe"]) == _task(recipe.as_written())):
+        own |= set(header.get("elements", []))
+    return sorted(own)
 
 
 def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:

@@ -35,13 +35,15 @@ def run_collection(args: argparse.Namespace) -> None:
         console.print(ranking_table(ranked[:_SHOWN], shown))
     for line in _lines(found):
         console.print(line, markup=False, soft_wrap=True)
-    console.print(f"all of it in {args.workdir / TABLE}, crystals in {args.workdir / FRAMES}", markup=False)
+    crystals = f", crystals in {args.workdir / FRAMES}" if ranked else ""
+    console.print(f"all of it in {args.workdir / TABLE}{crystals}", markup=False, soft_wrap=True)
 
 
 def _lines(found: Collected) -> list[str]:
     """What was read, and what could not be."""
     counts = ", ".join(f"{n} {status}" for status, n in found.counts.most_common())
-    lines = [f"DFT of {found.counts.total()} candidates: {counts}" if counts else "DFT of no candidate"]
+    total = found.counts.total()
+    lines = [f"DFT of {total} candidate{'s' if total > 1 else ''}: {counts}" if counts else "DFT of no candidate"]
     lines += [
         f"{result.id} {result['formula']}: {result['dft_reason']}"
         for result in found.results

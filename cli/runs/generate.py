@@ -134,13 +134,14 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
     if finished.was_complete:
         console.print(f"{finished.path} is complete: nothing was drawn")
     alone = args.method == TEMPLATE and args.model is None
-    for index in finished.missing if order.ranking is None and not alone else ():
+    chosen = order.ranking is not None or args.host is not None
+    for index in finished.missing if not chosen and not alone else ():
         tally.summary.leave_out(index)
     tally.summary.show(finished.path)
     if fewer := len(finished.missing):
         if alone:
             console.print(f"note: {fewer} fewer than asked for: there are no more templates; --model NAME draws others")
-        elif order.ranking is not None:
+        elif chosen:
             console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
     if tally.by_model and args.method == TEMPLATE:
         console.print(f"note: {tally.by_model} had no template (any more): drawn by the model")

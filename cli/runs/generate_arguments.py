@@ -81,7 +81,9 @@ def read_arguments(args: argparse.Namespace) -> Order:
         grouped = SOURCES[_source(args)].spacegroups
         check_weights(args.model, (*SYMMETRIC_GENERATORS, *SCORES) if grouped else GENERATORS)
     check_place(args.output, args.resume, args.overwrite)
-    ranking = Ranking(args.rank or Ranking.by, counts.candidates, args.relax_steps or 0, args.device)
+    by = args.rank or (Ranking.by if args.pressure is None else "chgnet")
+    how = {"relax_steps": args.relax_steps or 0, "device": args.device, "pressure": args.pressure or 0.0}
+    ranking = Ranking(by, counts.candidates, **how)
     mapped = args.element_map is not None and args.source is not None
     templates = str(args.source) if args.templates is None and mapped else args.templates
     return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None, templates)
@@ -89,7 +91,7 @@ def read_arguments(args: argparse.Namespace) -> Order:
 
 def is_ranked(args: argparse.Namespace) -> bool:
     """Whether several candidates of each formula are made, and ranked."""
-    return args.rank is not None or args.method == HYBRID
+    return args.rank is not None or args.method == HYBRID or args.pressure is not None
 
 
 def _counts(args: argparse.Namespace) -> Counts:

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from asegen.calculators.calculator_relaxation import CONVERGED, Minimisation
+from asegen.calculators.minimisation import CONVERGED, Minimisation
 from asegen.calculators.relaxation_run import Workers, relax_files
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.relax import line_of, show

@@ -140,7 +140,8 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     if lines and errors:
         lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
     if known.get("hull_note"):
-        lines.append(f"{known['hull_note']} (--fit-references fits them)")
+        hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
+        lines.append(known["hull_note"] + hint)
     lines += opinion_lines([result["opinions"] for result in found])
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])

@@ -12,7 +12,7 @@ from asegen.cli.runs.generate_arguments import Order, is_ranked, read_arguments
 from asegen.errors import InputError
 from asegen.generation.ranking import Ranking
 from asegen.potentials.registry import check_name
-from asegen.screening.options import MP, Options, check_inputs
+from asegen.screening.options import MP, NONE, Options, check_inputs
 from asegen.screening.registry import chosen
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 from asegen.trained.weights import DEFAULT_RELAXER
@@ -89,7 +89,7 @@ def _options(args: argparse.Namespace) -> Options:
         keep_symmetry=args.keep_symmetry,
         symprec=args.symprec,
         order=args.order,
-        reference=args.reference or MP,
+        reference=args.reference or (NONE if args.pressure else MP),
         energy_scale=args.energy_scale,
         materials_project=args.materials_project,
         fit_references=args.fit_references,
@@ -100,5 +100,6 @@ def _options(args: argparse.Namespace) -> Options:
         job_script=args.job_script,
         pseudopotentials=args.pseudopotentials,
         time_limit=60 * args.time_limit,
+        pressure=args.pressure,
         targets=args.target,
     )

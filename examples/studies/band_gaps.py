@@ -82,7 +82,7 @@ def insulators() -> dict[str, Atoms]:
     perovskite = [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)]
     return {
         "rutile": crystal("TiO", [(0, 0, 0), (0.305, 0.305, 0)], spacegroup=136, cellpar=rutile),
-        "anatase": crystal("TiO", [(0, 0, 0), (0, 0, 0.207)], 141, cellpar=anatase, primitive_cell=True),
+        "anatase": crystal("TiO", [(0, 0, 0), (0, 0, 0.207)], spacegroup=141, cellpar=anatase, primitive_cell=True),
         "SrTiO3": crystal("SrTiO", perovskite, spacegroup=221, cellpar=[3.94, 3.94, 3.94, 90, 90, 90]),
         "BaTiO3": crystal("BaTiO", perovskite, spacegroup=221, cellpar=[4.03, 4.03, 4.03, 90, 90, 90]),
         "Si": bulk("Si", "diamond", a=5.47),

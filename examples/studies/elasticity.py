@@ -14,6 +14,7 @@ import csv
 import time
 from collections.abc import Iterator
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def sample(path: Path | None, n: int, max_atoms: int, seed: int) -> Iterator[tup
         return
     table = pd.read_csv(path)
     table = table[(table["n_atoms"] <= max_atoms) & (table["shear_modulus"] > 0)]
-    for _, row in table.sample(min(n, len(table)), random_state=seed).iterrows():
+    drawn = table.sample(min(n, len(table)), random_state=seed).sort_values("n_atoms", kind="stable")
+    for _, row in drawn.iterrows():
         atoms = read(StringIO(row["cif"]), format="cif")
         assert isinstance(atoms, Atoms)  # one frame
         yield row["material_id"], atoms, row["bulk_modulus"], row["shear_modulus"]
@@ -79,6 +81,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("-n", type=int, default=30)
     parser.add_argument("--max-atoms", type=int, default=6)
+    parser.add_argument("--smallest", type=int, metavar="K", help="only so many of those drawn, the smallest first")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calculator", default=None)
     parser.add_argument("-o", "--output", type=Path, default=Path("moduli.csv"))
@@ -89,7 +92,7 @@ def main() -> None:
         writer = csv.DictWriter(file, _FIELDS)
         if not done:
             writer.writeheader()
-        for id, *rest in sample(args.data, args.n, args.max_atoms, args.seed):
+        for id, *rest in islice(sample(args.data, args.n, args.max_atoms, args.seed), args.smallest):
             if id not in done:
                 writer.writerow(measured(id, *rest, calculator))
                 file.flush()

@@ -4,13 +4,14 @@
     python examples/studies/pressure_transitions.py --calculator 7net-0 --only NaCl Si MgO ZnO
 
 Both phases keep their space groups. Where the order of the enthalpies changes between two pressures, the transition is
-sought between them by the secant, with further relaxations. Prints a table; "none" says that the order doesn't change
-up to the largest pressure.
+sought between them by the secant, with further relaxations. Prints a table; "above" or "below the range" says that the
+order doesn't change between the pressures that were tried.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -81,7 +82,7 @@ def transitions() -> list[Transition]:
             "MgSiO3",
             ("perovskite", _perovskite()),
             ("post-perovskite", _post_perovskite()),
-            (60, 100, 120, 140, 180),
+            (0, 30, 60, 100, 120, 140, 180),
             "120 (experiment)",
         ),
     ]
@@ -141,8 +142,8 @@ class Phase:
         return found.enthalpy
 
 
-def crossing(difference: Callable[[float], float], pressures: Sequence[float]) -> float | None:
-    """Where a difference that rises with pressure changes its sign; None where it doesn't.
+def crossing(difference: Callable[[float], float], pressures: Sequence[float]) -> float:
+    """Where a difference that rises with pressure changes its sign; infinite, with a sign, where that is outside.
 
     Args:
         difference: of enthalpies, of a pressure.
@@ -152,9 +153,9 @@ def crossing(difference: Callable[[float], float], pressures: Sequence[float]) -
     for pressure in pressures:
         here = pressure, difference(pressure)
         if here[1] > 0:
-            return here[0] if before is None else _between(difference, before, here)
+            return -math.inf if before is None else _between(difference, before, here)
         before = here
-    return None
+    return math.inf
 
 
 def _between(difference: Callable[[float], float], low: tuple[float, float], high: tuple[float, float]) -> float:
@@ -183,7 +184,7 @@ def main() -> None:
         began = time.process_time()
         low, high = (Phase(atoms, args.calculator, args.fmax) for _, atoms in (one.low, one.high))
         found = crossing(lambda p, low=low, high=high: low.enthalpy(p) - high.enthalpy(p), one.pressures)  # type: ignore[misc]
-        text = f"none up to {one.pressures[-1]}" if found is None else f"{found:.1f}"
+        text = f"{found:.1f}" if math.isfinite(found) else f"{'above' if found > 0 else 'below'} the range"
         phases, spent = f"{one.low[0]} to {one.high[0]}", time.process_time() - began
         calls = low.steps + high.steps
         print(f"| {one.compound} | {phases} | {text} | {one.known} | {calls} | {spent:.0f} |", flush=True)

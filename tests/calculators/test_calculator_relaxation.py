@@ -11,7 +11,8 @@ from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms, FixCom
 from ase.units import GPa
 
-from asegen.calculators.calculator_relaxation import Minimisation, relax_with_calculator
+from asegen.calculators.calculator_relaxation import relax_with_calculator
+from asegen.calculators.minimisation import Minimisation
 from asegen.calculators.relaxer import relax_structures
 from asegen.errors import InputError
 from asegen.potentials.engine import find_engine

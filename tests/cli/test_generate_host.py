@@ -19,7 +19,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_is_taken_out_comes_back(here: Path) -> None:
+def test_what_is_taken_out_comes_back(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main("generate --host host.cif --keep-elements".split() + ["Ti O", *"-n 2 -o out.extxyz".split()])
     found = read("out.extxyz", ":")
     assert 1 <= len(found) <= 2
@@ -29,6 +29,8 @@ def test_what_is_taken_out_comes_back(here: Path) -> None:
             and atoms.info["host_atoms"] == 4
             and atoms.info["model"] == "torusflow-mp"
         )
+    if len(found) == 1:
+        assert "note: 1 fewer than asked for" in capsys.readouterr().err
     strontium = found[0].get_scaled_positions()[4]
     assert np.abs(strontium - np.rint(strontium)).max() < 0.05
 

@@ -14,7 +14,7 @@ from ase.constraints import FixAtoms
 from ase.io import read, write
 from ase.units import GPa
 
-from asegen.calculators.calculator_relaxation import Minimisation
+from asegen.calculators.minimisation import Minimisation
 from asegen.calculators.relaxation_run import journal_of, relax_files
 from asegen.cli.main import main
 from asegen.errors import InputError
@@ -49,6 +49,14 @@ def test_every_frame_ends_with_one_status(tmp_path: Path, capsys: pytest.Capture
     assert np.abs(fixed).max() < 1e-6 and found[3].constraints[0].index.tolist() == [0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.extxyz", "out.extxyz", "table.csv"]
     assert "4 converged, 2 refused, 1 unreadable" in capsys.readouterr().err
+
+
+def test_negative_energies_are_numbers_in_the_table(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", bulk("Cu", a=3.6))
+    arguments = ["-o", str(tmp_path / "out.extxyz"), "--status", str(tmp_path / "t.csv"), "--fmax", "0.001"]
+    main(["relax", str(tmp_path / "in.extxyz"), *arguments, *QUICK])
+    (row,) = csv.DictReader((tmp_path / "t.csv").open())
+    assert -0.1 < float(row["energy"]) < 0
 
 
 class Killed(BaseException):

@@ -136,5 +136,7 @@ def test_a_run_goes_on_only_with_its_host(tmp_path: Path) -> None:
         from asegen import Ranking
 
         Generator("host", rank=Ranking("emt", relax_steps=3))
+    with pytest.raises(InputError, match="would move the host"):
+        Generator("diffusion").generate(Request(host=disulfide(), add="Li"))
     with pytest.raises(InputError, match="needs a host"):
         generator.generate("NaCl")

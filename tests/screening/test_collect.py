@@ -119,7 +119,7 @@ def test_files_that_are_not_whole(tmp_path: Path, vasprun: Vasprun) -> None:
     whole = gzip.compress(text.encode())
     (tmp_path / "zipped" / "vasprun.xml.gz").write_bytes(whole[: len(whole) // 2])
     assert read_run(tmp_path / "zipped").status == "unfinished"
-    (tmp_path / "zipped" / "vasprun.xml.gz").write_bytes(whole)
+    (tmp_path / "zipped" / "vasprun.xml.relax2.gz").write_bytes(whole)
     assert read_run(tmp_path / "zipped").status == "finished"
 
 

@@ -114,7 +114,7 @@ def test_parts_that_weights_lack_and_heads_of_other_outputs_start_anew(shards: P
     train(one, tmp_path / "data", tmp_path / "one", fabric())
     train(two, tmp_path / "data", tmp_path / "two", fabric(), init=tmp_path / "one" / WEIGHTS)
     old, new = (read_tensors(tmp_path / run / WEIGHTS)[1] for run in ("one", "two"))
-    assert new.keys() - old.keys() == {"readout.bonds.weight", "readout.angles.weight"}
+    assert new.keys() - old.keys() == {"readout.0.weight", "readout.0.bias", "readout.2.weight"}
     heads = {name for name in old if old[name].shape != new[name].shape}
     assert heads == {"heads.weights.0", "heads.biases.0"}
     assert all(torch.equal(old[name], new[name]) for name in old.keys() - heads)

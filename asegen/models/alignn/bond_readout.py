@@ -1,4 +1,4 @@
-"""What an atom's bonds and angles add to what is read of it."""
+"""What is read of bonds and angles, beside the features of atoms."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ from asegen.models.alignn.soft_neighbors import SoftEdges
 _LEAST = 1e-12  # an atom with a single bond has no angle
 
 
-class BondReadout(nn.Module):
-    """Linear functions of the means of an atom's bonds and of its angles, which start at zero.
+def bond_readout_of(width: int) -> nn.Sequential:
+    """A perceptron on features of atoms, bonds and angles, (n, 3 · width) to (n, width), which gives zero at first.
 
-    Bonds and angles count by the graph's weights, so the sum is as smooth and as symmetric as these are. Zero at first:
-    a network that goes on from weights without this part begins with the same function.
+    So a network that goes on from weights without it begins with the same function.
+    """
+    last = nn.Linear(width, width, bias=False)
+    nn.init.zeros_(last.weight)
+    return nn.Sequential(nn.Linear(3 * width, width), nn.SiLU(), last)
+
+
+def mean_over_bonds(bonds: Tensor, weight: Tensor, i: Tensor, n: int) -> Tensor:
+    """The mean of each atom's bonds; a bond counts by its weight, so that the mean is as smooth as the graph.
 
     Args:
-        width: of atoms, bonds and angles.
+        bonds: (n_edges, width).
+        weight: (n_edges,).
+        i: (n_edges,), int64, the atom of each.
+        n: number of atoms.
+
+    Returns:
+        (n, width).
     """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.bonds, self.angles = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
-        for linear in (self.bonds, self.angles):
-            nn.init.zeros_(linear.weight)
-
-    def forward(self, bonds: Tensor, angles: Sequence[Tensor], soft: SoftEdges, graph: LineGraph, n: int) -> Tensor:
-        """What is added to each atom.
-
-        Args:
-            bonds: (n_edges, width), in the order of `soft`.
-            angles: for each block of the line graph (n_atoms, k, k, width).
-            soft: the crystal graph.
-            graph: its line graph.
-            n: number of atoms.
-
-        Returns:
-            (n, width).
-        """
-        total = bonds.new_zeros(n, bonds.shape[1]).index_add(0, soft.edges.i, bonds * soft.weight[:, None])
-        count = bonds.new_zeros(n).index_add(0, soft.edges.i, soft.weight)
-        return self.bonds(total / count[:, None]) + self.angles(_mean_over_angles(angles, soft, graph, n))
+    total = bonds.new_zeros(n, bonds.shape[1]).index_add(0, i, bonds * weight[:, None])
+    return total / bonds.new_zeros(n).index_add(0, i, weight)[:, None]
 
 
-def _mean_over_angles(angles: Sequence[Tensor], soft: SoftEdges, graph: LineGraph, n: int) -> Tensor:
-    """(n, width): an angle counts by the product of its bonds' weights; 0 of an atom without angles."""
+def mean_over_angles(angles: Sequence[Tensor], soft: SoftEdges, graph: LineGraph, n: int) -> Tensor:
+    """The mean of the angles at each atom; an angle counts by the product of its bonds' weights.
+
+    Args:
+        angles: for each block of the line graph (n_atoms, k, k, width).
+        soft: the crystal graph.
+        graph: its line graph.
+        n: number of atoms.
+
+    Returns:
+        (n, width), 0 of an atom without angles.
+    """
     mean = angles[0].new_zeros(n, angles[0].shape[-1])
     for block, features, others in zip(graph.blocks, angles, graph.pair_weight, strict=True):
         pair = others * block.view(graph.weight)[..., None]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
-from asegen.models.alignn.bond_readout import BondReadout
+from asegen.models.alignn.bond_readout import bond_readout_of, mean_over_angles, mean_over_bonds
 from asegen.models.alignn.gated_convolution import AngleGatedConvolution, EdgeGatedConvolution
 from asegen.models.alignn.line_graph import LineGraph, line_graph
 from asegen.models.alignn.soft_neighbors import soft_neighbors
@@ -19,6 +21,26 @@ from asegen.nn.readouts import Heads, crystal_mean
 
 def _layer(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.SiLU())
+
+
+class GraphState(NamedTuple):
+    """Features between two layers.
+
+    Attributes:
+        x: (n_atoms_total, width), of atoms.
+        y: (n_edges, width), of bonds.
+        angles: (n_atoms_total, width), the mean of each atom's angles; empty where nobody reads it.
+        i: (n_edges,), int64, receivers.
+        j: (n_edges,), int64, senders.
+        weight: (n_edges,), of bonds.
+    """
+
+    x: Tensor
+    y: Tensor
+    angles: Tensor
+    i: Tensor
+    j: Tensor
+    weight: Tensor
 
 
 class ALIGNN(nn.Module):
@@ -44,9 +66,9 @@ class ALIGNN(nn.Module):
         outputs: numbers per crystal.
         heads: how many heads give them.
         per_site: numbers per atom instead, such as moments.
-        bond_readout: atoms receive the means of their bonds and angles before they are read (published: no). Without
-            it an atom sees bonds only as gates of a weighted mean over its neighbours, and in an element, whose atoms
-            are all alike, that mean is the same whatever the structure.
+        bond_readout: heads read the means of bonds and angles too (published: no). Without it an atom sees bonds only
+            as gates of a weighted mean over its neighbours, and in an element, whose atoms are all alike, that mean is
+            the same whatever the structure.
 
     Raises:
         InputError: an unknown encoding, or more angle neighbours than neighbours.
@@ -88,27 +110,42 @@ class ALIGNN(nn.Module):
         self.over_angles = nn.ModuleList(
             [AngleGatedConvolution(width, k < alignn_layers) for k in range(1, alignn_layers + 1)]
         )
-        self.readout = BondReadout(width) if bond_readout else None
+        self.readout = bond_readout_of(width) if bond_readout else None
         hidden = [head_hidden] if head_hidden else []
         self.heads = Heads([width, *hidden], outputs, heads, nn.SiLU())
 
     def embed(self, crystals: Crystals) -> Tensor:
-        """(n_crystals, width): the mean over atoms that the heads read."""
-        return crystal_mean(self._sites(crystals), crystals)
+        """(n_crystals, width): what the heads read, of means over atoms."""
+        return self.read([crystal_mean(part, crystals) for part in self.features(crystals)])
 
-    def _sites(self, crystals: Crystals) -> Tensor:
-        """(n_atoms_total, width)."""
+    def features(self, crystals: Crystals) -> list[Tensor]:
+        """Of each atom (n_atoms_total, width): its features; with `bond_readout` the means of its bonds and angles."""
+        return self.without_angles(self.with_angles(crystals))
+
+    def with_angles(self, crystals: Crystals) -> GraphState:
+        """The layers that have a line graph."""
         soft = soft_neighbors(crystals, self.neighbors)
         graph = line_graph(soft, len(crystals.numbers), self.angle_neighbors)
         i, j, weight = soft.edges.i, soft.edges.j, soft.weight
         x = self.atoms(self.elements(crystals.numbers, crystals.batch, len(crystals)))
         y = self.bonds(soft.distance)
         z: Sequence[Tensor] = [self.angles(cosine) for cosine in graph.cosine]
-        for k, convolution in enumerate(self.over_bonds):
+        for k in range(len(self.over_angles)):
+            x, y = self.over_bonds[k](x, y, i, j, weight)
+            y, z = self._turn(k, y, z, graph)
+        angles = x.new_zeros(0) if self.readout is None else mean_over_angles(z, soft, graph, len(x))
+        return GraphState(x, y, angles, i, j, weight)
+
+    def without_angles(self, state: GraphState) -> list[Tensor]:
+        """The layers after them; see `features`."""
+        x, y, angles, i, j, weight = state
+        for convolution in self.over_bonds[len(self.over_angles) :]:
             x, y = convolution(x, y, i, j, weight)
-            if k < len(self.over_angles):
-                y, z = self._turn(k, y, z, graph)
-        return x if self.readout is None else x + self.readout(y, z, soft, graph, len(x))
+        return [x] if self.readout is None else [x, mean_over_bonds(y, weight, i, len(x)), angles]
+
+    def read(self, features: Sequence[Tensor]) -> Tensor:
+        """(n, width): what the heads read, of `features` of n atoms, or of their means over n crystals."""
+        return features[0] if self.readout is None else features[0] + self.readout(torch.cat([*features], 1))
 
     def _turn(self, k: int, y: Tensor, z: Sequence[Tensor], graph: LineGraph) -> tuple[Tensor, Sequence[Tensor]]:
         """A convolution over the line graph, whose bonds are some of the edges."""
@@ -117,4 +154,4 @@ class ALIGNN(nn.Module):
 
     def forward(self, crystals: Crystals) -> Tensor:
         """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""
-        return self.heads(self._sites(crystals) if self.per_site else self.embed(crystals))
+        return self.heads(self.read(self.features(crystals)) if self.per_site else self.embed(crystals))

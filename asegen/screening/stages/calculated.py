@@ -104,17 +104,20 @@ def check_matcalc(stage: str) -> None:
         raise AsegenError(f"the stage {stage} needs matcalc: pip install 'asegen[elastic]'")
 
 
-def at_rest(atoms: Atoms, calculator: Calculator) -> Atoms:
+def at_rest(atoms: Atoms, calculator: Calculator, pressure: float = 0.0) -> Atoms:
     """The primitive cell with its space group made exact, relaxed within that to `FMAX`; without a calculator.
 
     Args:
         atoms: a crystal; left as it is.
         calculator: gives energy, forces and stress.
+        pressure: eV/Å³.
 
     Raises:
         NotMeasurableError: forces or stress stay too large.
     """
-    end = minimise(primitive(atoms, SYMPREC), calculator, FMAX, STEPS, keep_symmetry=True, symprec=SYMPREC)
+    end = minimise(
+        primitive(atoms, SYMPREC), calculator, FMAX, STEPS, keep_symmetry=True, symprec=SYMPREC, pressure=pressure
+    )
     if not end.converged:
         raise NotMeasurableError(end.reason)
     return end.atoms

@@ -24,7 +24,7 @@ from asegen.screening.stages.job_scripts import Jobs, JobTemplate
 _MOST_SECONDS = 600.0  # supercells take a while
 DFT_PHONONS = Column(
     "dft_phonons",
-    "displaced cells for phonons by DFT: how many, of how many atoms",
+    "displaced cells for phonons by DFT: how many, of how many atoms, and what they cost",
     section="phonons",
     tile=Shown(55, "Phonons by DFT"),
 )
@@ -56,7 +56,7 @@ class HandOff(OfTheBest):
             jobs: writes its job scripts.
 
         Returns:
-            How many displaced cells there are, of how many atoms.
+            How many displaced cells there are, of how many atoms, and what they cost.
 
         Raises:
             InputError: the candidate can have none.
@@ -104,13 +104,13 @@ class VaspInputs(HandOff):
     @classmethod
     def of(cls, options: Options) -> Self:
         job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
-        return cls(options.best, job=None if job is None or job.is_for_espresso else job)
+        return cls(options.best, pressure=options.pressure, job=None if job is None or job.is_for_espresso else job)
 
     @override
     def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
         from asegen.screening.stages.vasp import write_inputs  # takes a second, which only workers need
 
-        return str(write_inputs(candidate.crystal, folder, self.cells, self.pressure, jobs))
+        return write_inputs(candidate.crystal, folder, self.cells, self.pressure, jobs)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ class EspressoInputs(HandOff):
         job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
         given = options.pseudopotentials
         potentials = Pseudopotentials() if given is None else read_pseudopotentials(Path(given))
-        return cls(options.best, job=job if job is not None and job.is_for_espresso else None, potentials=potentials)
+        job = job if job is not None and job.is_for_espresso else None
+        return cls(options.best, pressure=options.pressure, job=job, potentials=potentials)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -144,4 +145,4 @@ class EspressoInputs(HandOff):
     def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
         from asegen.screening.stages.espresso import write_inputs  # takes a second, which only workers need
 
-        return str(write_inputs(candidate.crystal, folder, self.potentials, self.cells, self.pressure, jobs))
+        return write_inputs(candidate.crystal, folder, self.potentials, self.cells, self.pressure, jobs)

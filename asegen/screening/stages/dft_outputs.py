@@ -132,7 +132,7 @@ def _outputs(folder: Path) -> Iterator[tuple[Path, str]]:
 def _format(file: Path) -> str:
     """ASE's name of an output's format; empty for all other files."""
     name = file.name.removesuffix(".gz")
-    if name.startswith("vasprun") and name.endswith(".xml"):
+    if name.startswith("vasprun") and ".xml" in name:  # also vasprun.xml.relax2
         return "vasp-xml"
     if name.startswith("OUTCAR"):
         return "vasp-out"

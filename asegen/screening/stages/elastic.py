@@ -62,12 +62,13 @@ class ElasticConstants:
         return STABLE if self.lowest_eigenvalue > 0 else UNSTABLE
 
 
-def elastic_constants(atoms: Atoms, calculator: Calculator) -> ElasticConstants:
+def elastic_constants(atoms: Atoms, calculator: Calculator, pressure: float = 0.0) -> ElasticConstants:
     """Strains a crystal and fits its stiffness to the stresses.
 
     Args:
         atoms: a crystal; left as it is. It is relaxed first.
         calculator: gives energy, forces and stress.
+        pressure: eV/Å³, at which the crystal rests; the stiffness then tells how stress changes with strain there.
 
     Raises:
         NotMeasurableError: it doesn't come to rest.
@@ -77,7 +78,7 @@ def elastic_constants(atoms: Atoms, calculator: Calculator) -> ElasticConstants:
     from pymatgen.core.elasticity import ElasticTensor
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    structure = AseAtomsAdaptor.get_structure(at_rest(atoms, calculator))
+    structure = AseAtomsAdaptor.get_structure(at_rest(atoms, calculator, pressure))
     calculation = ElasticityCalc(
         calculator,
         norm_strains=_STRAINS,
@@ -120,7 +121,7 @@ class Elastic(Calculated):
             "number",
             "GPa",
             "elastic",
-            table=Shown(60, "bulk/GPa", digits=0),
+            table=Shown(60, "bulk, GPa", digits=0),
             page=Shown(60, "Bulk modulus", digits=0),
             tile=Shown(70, "Bulk modulus", digits=1),
             optional=True,
@@ -131,7 +132,6 @@ class Elastic(Calculated):
             "number",
             "GPa",
             "elastic",
-            table=Shown(61, "shear/GPa", digits=0),
             page=Shown(61, "Shear modulus", digits=0),
             tile=Shown(71, "Shear modulus", digits=1),
             optional=True,
@@ -140,7 +140,6 @@ class Elastic(Calculated):
             "mechanical_stability",
             "stable where all eigenvalues of the stiffness matrix are positive (Born), else unstable",
             section="elastic",
-            table=Shown(62, "mechanics"),
             page=Shown(62, "Mechanics"),
             style="badge",
             words=(STABLE, UNSTABLE),
@@ -161,7 +160,7 @@ class Elastic(Calculated):
 
     @override
     def measure(self, candidate: Candidate, folder: Path, workdir: Path) -> Mapping[str, Any]:
-        found = elastic_constants(candidate.crystal, self.engine.calculator())
+        found = elastic_constants(candidate.crystal, self.engine.calculator(), self.engine.atomic_pressure)
         write_text(folder / SUMMARY, json.dumps(asdict(found)))
         stable = found.stability == STABLE
         return {

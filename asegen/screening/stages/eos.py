@@ -113,7 +113,6 @@ class Eos(Calculated):
             "number",
             "GPa",
             "eos",
-            table=Shown(65, "B0/GPa", digits=0),
             page=Shown(66, "Bulk modulus (EOS)", digits=0),
             tile=Shown(76, "Bulk modulus (EOS)", digits=1),
             optional=True,

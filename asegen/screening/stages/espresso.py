@@ -44,7 +44,7 @@ def write_inputs(
     phonons: CellSettings | None = None,
     pressure: float = 0.0,
     jobs: Jobs | None = None,
-) -> DisplacedCells | None:
+) -> str:
     """Writes `RELAX` (vc-relax), `STATIC` (scf), `STATIC_SCRIPT` and `NOTES`.
 
     Args:
@@ -56,7 +56,7 @@ def write_inputs(
         jobs: writes job scripts; none without it.
 
     Returns:
-        The displaced cells; None without them.
+        How many displaced cells there are, of how many atoms, and what they cost; empty without them.
 
     Raises:
         InputError: it can't be told which pseudopotential an element has.
@@ -74,12 +74,13 @@ def write_inputs(
     jobs.write(folder, len(crystal), "relax", input=RELAX, output="relax.out")
     jobs.write(static, len(crystal), STATIC, prepare=f"python ../{STATIC_SCRIPT}", input=SCF, output="scf.out")
     text = _notes(crystal, potentials, relaxed, jobs, pressure)
-    cells = None
+    told = ""
     if phonons is not None:
         cells, cost = _write_displaced(crystal, folder / PHONONS, potentials, phonons, relaxed, jobs)
         text += displaced_notes(cells, cost, f"pw.x on {SCF}", "scf.out", f"phonopy-init --qe -d -c ../{STATIC}/{SCF}")
+        told = f"{cells}, as long as {cost} calculations of the crystal"
     (folder / NOTES).write_text(text)
-    return cells
+    return told
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,9 @@ class Phonons:
     dos: tuple[float, ...] = ()
 
 
-def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settings | None = None) -> Phonons:
+def phonons(
+    atoms: Atoms, calculator: Calculator, folder: Path, settings: Settings | None = None, pressure: float = 0.0
+) -> Phonons:
     """Relaxes a crystal within its space group, then computes its phonons and writes them down.
 
     Args:
@@ -130,13 +132,15 @@ def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settin
         calculator: gives energy, forces and stress.
         folder: made if missing; takes `SUMMARY`, `PARAMETERS`, `BANDS`, `MESH` and `DOS`.
         settings: the defaults without them.
+        pressure: eV/Å³, at which the crystal is relaxed.
 
     Raises:
         ValueError: the calculator gives no finite numbers for the crystal or for a displaced one.
     """
     settings = settings or Settings()
     crystal = primitive(atoms, settings.symprec)
-    end = minimise(crystal, calculator, settings.fmax, settings.steps, keep_symmetry=True, symprec=settings.symprec)
+    how = (settings.fmax, settings.steps, True, settings.symprec)
+    end = minimise(crystal, calculator, *how, pressure=pressure)
     if end.fmax > _GOOD_ENOUGH * settings.fmax:
         found = Phonons("", f"unconverged: {end.fmax:.2g} eV/Å left after {end.steps} steps")
     elif len(end.atoms) * np.prod(multiples(end.atoms, settings.height)) > settings.most_atoms:

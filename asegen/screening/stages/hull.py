@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from typing_extensions import override
 
-from asegen.errors import Reason
+from asegen.errors import InputError, Reason
 from asegen.hull.table import ENERGY_SCALE
 from asegen.parallel.files import cache_folder
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.potentials.references import (
     ElementReferences,
     check_fit,
@@ -35,6 +35,7 @@ from asegen.screening.stages.known_hull import (
     without_candidate,
 )
 from asegen.screening.stages.phases import CANDIDATE, Phase
+from asegen.screening.stages.shared import engine_of
 from asegen.screening.stages.sources import (
     ELEMENTS,
     Elements,
@@ -91,11 +92,12 @@ class Hull(Stage):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls._by(find_engine(options.calculator), options)
+        return cls._by(engine_of(options), options)
 
     @classmethod
     def _by(cls, engine: Engine, options: Options) -> Self:
-        given = FileEnergies(options.reference_file, options.energy_scale)
+        needed = engine.energy_scale if engine.pressure else None
+        given = FileEnergies(options.reference_file, options.energy_scale, needed)
         cache = None if options.cache is None else Path(options.cache).absolute()
         asked, fits = options.wants_hull, options.fit_references
         has_references = fits or shipped_references(engine) is not None
@@ -142,8 +144,9 @@ class Hull(Stage):
             found = [on_the_hulls_scale(part, references, self.engine.energy_scale) for part in found]
         noted = _noted(found) | {
             "references": None if references is None else asdict(references),
-            "lacking": without_candidate(systems, formulas),
+            "lacking": {} if self.engine.pressure else without_candidate(systems, formulas),
             "note": self._note(),
+            "can_fit": self._can_fit(),
             "systems": names,
         }
         ledger.note(**{f"{self.name}_{key}": value for key, value in noted.items()})
@@ -161,6 +164,16 @@ class Hull(Stage):
             f"no energies of the elements are fitted to {self.engine.name} on the scale {ENERGY_SCALE}: its energies "
             "above the hull are against the elements by itself, phases that you give, and the candidates alone"
         )
+
+    def _can_fit(self) -> bool:
+        """Whether fitting the references would give the shipped hull to who asked for it and hasn't got it."""
+        if self._note() is None:
+            return False
+        try:
+            check_fit(self.engine)
+        except InputError:
+            return False
+        return True
 
     @override
     def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, Against]:
@@ -203,7 +216,7 @@ class Hull(Stage):
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
-                "known_composition": knowledge(candidate.found["formula"]),
+                "known_composition": None if self.engine.pressure else knowledge(candidate.found["formula"]),
             }
         )
 

@@ -12,13 +12,14 @@ from typing_extensions import override
 
 from asegen.errors import Reason
 from asegen.parallel.files import is_of_the_disk
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest
 from asegen.screening.stages.finite_displacements import MARGINAL, STABLE, UNSTABLE, Settings, phonons
+from asegen.screening.stages.shared import engine_of
 
 SYMPREC = 0.02
 """Å. What `fmax` leaves of a rattled start must not pass for a lower space group, whose phonons are full of noise; real
@@ -72,7 +73,7 @@ class Phonons(OfTheBest):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls(find_engine(options.phonons_by or options.calculator), options.best, phonon_settings(options))
+        return cls(engine_of(options, options.phonons_by), options.best, phonon_settings(options))
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -92,7 +93,8 @@ class Phonons(OfTheBest):
         folder = Path(kind) / candidate_id(candidate.key)
         shutil.rmtree(workdir / folder, ignore_errors=True)  # of a try that was killed
         try:
-            found = phonons(candidate.crystal, self.engine.calculator(), workdir / folder, self.options)
+            how = (workdir / folder, self.options, self.engine.atomic_pressure)
+            found = phonons(candidate.crystal, self.engine.calculator(), *how)
         except Exception as error:  # every calculator fails in its own way
             if is_of_the_disk(error):
                 raise

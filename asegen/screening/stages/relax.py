@@ -15,7 +15,7 @@ from typing_extensions import override
 from asegen.errors import Reason
 from asegen.parallel.files import is_of_the_disk
 from asegen.parallel.limits import OutOfTime, time_limit
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.potentials.start import better_start
@@ -25,7 +25,7 @@ from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, UNCONVERGED, UNSUPPORTED, Candidate, Outcome
 from asegen.screening.stage import Stage, one_line
 from asegen.screening.stages.prerelax import Prerelax
-from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC
+from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, engine_of
 from asegen.structures.space_groups import refined, space_group
 
 _NO_ENERGY = 1e-3
@@ -90,7 +90,7 @@ class Relax(Stage):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls.by(find_engine(options.calculator), options)
+        return cls.by(engine_of(options), options)
 
     @classmethod
     def by(cls, engine: Engine, options: Options) -> Self:
@@ -156,7 +156,6 @@ class Relax(Stage):
             return _failure(error)
 
     def _relaxed(self, atoms: Atoms, before: Atoms) -> Outcome:
-        calculator = self.engine.calculator()
         calculator = self.engine.calculator()
         pressure = self.engine.atomic_pressure
         start = better_start(atoms, before, calculator, pressure)

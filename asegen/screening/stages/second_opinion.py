@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from asegen.errors import Reason
 from asegen.parallel.files import replacing
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import OK, Candidate, Outcome, candidate_id
@@ -27,6 +27,7 @@ from asegen.screening.stages.hull_plots import HullPlot
 from asegen.screening.stages.opinions import OPINIONS, of_energies, with_phonons
 from asegen.screening.stages.phonons import Phonons, phonon_settings
 from asegen.screening.stages.relax import Relax
+from asegen.screening.stages.shared import engine_of
 from asegen.structures.formats import EXTXYZ
 from asegen.structures.writing import write_structures
 
@@ -49,7 +50,7 @@ _OPINIONS = Column(
 
 def _second(options: Options) -> Engine:
     assert options.second_opinion is not None  # nothing else asks for these stages
-    return find_engine(options.second_opinion)
+    return engine_of(options, options.second_opinion)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,6 @@ class Thermal(Calculated):
             "number",
             "J/(K mol)",
             "thermal",
-            table=Shown(70, "Cv/J/(K mol)", digits=1),
             page=Shown(71, "Heat capacity, 300 K", digits=1),
             tile=Shown(81, "Heat capacity, 300 K", digits=2),
             optional=True,

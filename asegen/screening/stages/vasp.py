@@ -42,7 +42,7 @@ def write_inputs(
     phonons: CellSettings | None = None,
     pressure: float = 0.0,
     jobs: Jobs | None = None,
-) -> DisplacedCells | None:
+) -> str:
     """Writes a relaxation (POSCAR, INCAR, KPOINTS, POTCAR.spec), a static step, scripts for ASE, and `NOTES`.
 
     Args:
@@ -53,7 +53,7 @@ def write_inputs(
         jobs: writes job scripts; none without it.
 
     Returns:
-        The displaced cells; None without them.
+        How many displaced cells there are, of how many atoms, and what they cost; empty without them.
 
     Raises:
         InputError: the Materials Project has no potential for an element.
@@ -63,9 +63,7 @@ def write_inputs(
         return _write_all(atoms, folder, phonons, pressure, jobs or Jobs())
 
 
-def _write_all(
-    atoms: Atoms, folder: Path, phonons: CellSettings | None, pressure: float, jobs: Jobs
-) -> DisplacedCells | None:
+def _write_all(atoms: Atoms, folder: Path, phonons: CellSettings | None, pressure: float, jobs: Jobs) -> str:
     structure = AseAtomsAdaptor.get_structure(Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True))
     structure = structure.get_sorted_structure()
     inputs = relaxation(structure, {"PSTRESS": _KBAR * pressure} if pressure else {})
@@ -76,13 +74,14 @@ def _write_all(
     magmoms = [float(m) for m in inputs.incar.get("MAGMOM", [])]
     (folder / VASP_SCRIPT).write_text(_vasp_script(inputs, magmoms))
     (folder / GPAW_SCRIPT).write_text(_gpaw_script(magmoms, pressure))
-    cells = None
+    told = ""
     text = _notes(structure.composition.reduced_formula, jobs, pressure)
     if phonons is not None:
         cells, cost = _write_displaced(AseAtomsAdaptor.get_atoms(structure), folder / PHONONS, phonons, inputs, jobs)
         text += displaced_notes(cells, cost, "VASP", "vasprun.xml", "phonopy-init -d -c CONTCAR")
+        told = f"{cells}, as long as {cost} calculations of the crystal"
     (folder / NOTES).write_text(text)
-    return cells
+    return told
 
 
 def relaxation(structure: Structure, changes: dict[str, Any]) -> MPRelaxSet:

@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
-from asegen.models.alignn.bond_readout import BondReadout
+from asegen.models.alignn.bond_readout import mean_over_angles, mean_over_bonds
 from asegen.models.alignn.line_graph import line_graph
 from asegen.models.alignn.network import ALIGNN
 from asegen.models.alignn.soft_neighbors import REACH, fading, kth_distance, soft_neighbors
@@ -20,8 +20,7 @@ def network(bond_readout: bool, trained: bool = False) -> ALIGNN:
     torch.manual_seed(0)
     made = ALIGNN(**SMALL, bond_readout=bond_readout).double().eval()
     if trained and made.readout is not None:
-        torch.nn.init.normal_(made.readout.bonds.weight)
-        torch.nn.init.normal_(made.readout.angles.weight)
+        torch.nn.init.normal_(made.readout[-1].weight)
     return made
 
 
@@ -44,7 +43,7 @@ def test_structures_of_one_element_differ() -> None:
 def test_it_starts_with_the_function_of_the_weights_that_lack_it() -> None:
     old, new = network(False), network(True)
     missing = new.load_state_dict(old.state_dict(), strict=False).missing_keys
-    assert missing == ["readout.bonds.weight", "readout.angles.weight"]
+    assert missing == ["readout.0.weight", "readout.0.bias", "readout.2.weight"]
     torch.testing.assert_close(energies(new, coppers()), energies(old, coppers()), atol=0, rtol=0)
 
 
@@ -56,11 +55,8 @@ def test_means_count_bonds_and_angles_by_their_weights(k: int) -> None:
     atoms = Atoms("CuAu", scaled_positions=rng.random((2, 3)), cell=cell, pbc=True)
     soft = soft_neighbors(crystals_from_atoms([atoms]), 12)
     graph = line_graph(soft, 2, k)
-    readout = BondReadout(1).double()
-    for linear, factor in ((readout.bonds, 1.0), (readout.angles, 100.0)):
-        torch.nn.init.constant_(linear.weight, factor)
-    angles = [cosine[..., None] for cosine in graph.cosine]
-    found = readout(soft.distance[:, None], angles, soft, graph, 2)[:, 0].detach()
+    bonds = mean_over_bonds(soft.distance[:, None], soft.weight, soft.edges.i, 2)[:, 0]
+    angles = mean_over_angles([cosine[..., None] for cosine in graph.cosine], soft, graph, 2)[:, 0]
     i, distance, vector = neighbor_list("idD", atoms, 15.0)
     for atom in range(2):
         order = np.argsort(distance[i == atom])
@@ -68,8 +64,8 @@ def test_means_count_bonds_and_angles_by_their_weights(k: int) -> None:
         weights = [soft_weights(d, of) for of in (12, k)]
         cosine, pair = (v @ v.T) / np.outer(d, d), np.outer(weights[1], weights[1]) * (1 - np.eye(len(d)))
         mean_angle = (cosine * pair).sum() / pair.sum() if pair.sum() > 0 else 0.0
-        expected = (d * weights[0]).sum() / weights[0].sum() + 100 * mean_angle
-        assert float(found[atom]) == pytest.approx(expected, abs=1e-9)
+        assert float(bonds[atom]) == pytest.approx((d * weights[0]).sum() / weights[0].sum(), abs=1e-9)
+        assert float(angles[atom]) == pytest.approx(mean_angle, abs=1e-9)
 
 
 def soft_weights(distance: np.ndarray, k: int) -> np.ndarray:

@@ -62,6 +62,14 @@ def test_elastic_constants_of_copper() -> None:
     assert found.stability == "stable" and found.deformations == 24
 
 
+def test_elastic_constants_grow_with_pressure() -> None:
+    """B(p) = B(0) + B' p, to first order, with B' of the equation of state."""
+    pressure = 5 * units.GPa
+    first = equation_of_state(bulk("Cu", a=COPPER), EMT())
+    found = elastic_constants(bulk("Cu", a=COPPER), EMT(), pressure)
+    assert found.bulk_modulus == pytest.approx(first.bulk_modulus + 5 * first.derivative, rel=0.03)
+
+
 def test_born_s_criterion() -> None:
     found = elastic_constants(bulk("Cu", "bcc", a=2.87), EMT())
     stiffness = np.array(found.stiffness)

@@ -207,4 +207,5 @@ def test_without_fitted_energies_the_candidates_alone_are_spoken_of(tmp_path: Pa
     (found,) = screen(bulk("Cu"), tmp_path / "run", "emt", stages=["relax", "hull"], relaxer=None, jobs=1)
     assert found["hull_verdict"] == LOWEST and found["e_hull_error"] is None
     told = provenance(tmp_path / "run")
-    assert "fitted to emt" in told["hull_note"] and told["hull_lacking"] == {}
+    assert "fitted to emt" in told["hull_note"] and told["hull_lacking"] == {} and not told["hull_can_fit"]
+    assert Hull.of(Options("atomic:Atomic"))._can_fit() and not Hull.of(Options("emt"))._can_fit()

@@ -8,11 +8,15 @@ import pytest
 from ase.build import bulk
 from ase.io import read
 
-from asegen.errors import InputError
+from asegen.errors import InputError, Reason
+from asegen.potentials.engine import find_engine
 from asegen.screening import Options, screen
 from asegen.screening.columns import HEAD
+from asegen.screening.records import Candidate
 from asegen.screening.registry import chosen
-from asegen.screening.stages.opinions import AGREE, BOTH, ENERGIES, PHONONS, of_energies, with_phonons
+from asegen.screening.stages.finite_displacements import Settings, read_phonons
+from asegen.screening.stages.opinions import AGREE, BOTH, ENERGIES, PHONONS, of_energies, opinion_lines, with_phonons
+from asegen.screening.stages.second_opinion import SecondPhonons
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # which workers get, too
 
@@ -31,6 +35,11 @@ def test_stable_and_unstable_are_two_opinions() -> None:
     ]] == [PHONONS, BOTH, ENERGIES, AGREE, AGREE, PHONONS, None, AGREE]  # fmt: skip
 
 
+def test_opinions_are_counted() -> None:
+    assert opinion_lines([AGREE, None, ENERGIES, AGREE]) == ["of 3 with a second opinion: 2 agree, 1 energies differ"]
+    assert opinion_lines([None]) == []
+
+
 def test_its_stages_come_with_the_option() -> None:
     assert "second" not in chosen(Options())
     names = chosen(Options(second_opinion="sevennet"))
@@ -46,6 +55,18 @@ def test_its_stages_come_with_the_option() -> None:
             chosen(Options(**options))
     with pytest.raises(InputError, match="the first one"):
         Options(second_opinion="chgnet")
+
+
+def test_its_phonons_stand_beside_the_first_ones(tmp_path: Path) -> None:
+    pytest.importorskip("phonopy")
+    stage = SecondPhonons(find_engine("emt"), 1, Settings(height=6.0, mesh=20.0))
+    copper = Candidate(7, "ok", {"phonons": "unstable", "opinions": AGREE}, bulk("Cu"))
+    (found,) = stage.work([copper], tmp_path)
+    assert found.found["second_phonons"] == "stable" and found.found["second_lowest_frequency"] > -0.1
+    assert found.found["opinions"] == PHONONS and set(found.found) <= {column.name for column in stage.columns}
+    assert read_phonons(tmp_path / found.artifacts["second_phonons"]).bands
+    lost = stage.gave_up(copper, "failed", Reason("time limit", "too long"))
+    assert lost.found == {"second_phonons_reason": "time limit: too long"}
 
 
 def test_the_best_have_both_opinions_beside_each_other(tmp_path: Path) -> None:

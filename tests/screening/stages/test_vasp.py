@@ -41,7 +41,8 @@ def oxide() -> Atoms:
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vasp") / "000007"
-    write_inputs(oxide(), folder, CellSettings(height=5.0), jobs=Jobs(JobTemplate(SLURM), "c000007", "FeO"))
+    told = write_inputs(oxide(), folder, CellSettings(height=5.0), jobs=Jobs(JobTemplate(SLURM), "c000007", "FeO"))
+    assert told.startswith("2 cells of 54 atoms, as long as ") and told.endswith(" calculations of the crystal")
     return folder
 
 

@@ -1,11 +1,26 @@
-"""Ground states that everyone knows, written down from textbooks: space group, lattice constants (Å, °), positions.
+"""Where the ground states that everyone knows are among the first structures of their formulas.
 
-Of groups with two origins pymatgen takes the first.
+    python examples/studies/textbook.py
+    python examples/studies/textbook.py --formulas TiO2 Fe2O3 --method hybrid --rank chgnet
+
+The ground states are written down from textbooks: space group, lattice constants (Å, °), positions; of groups with two
+origins pymatgen takes the first. Printed are the places at which StructureMatcher finds the ground state, the error of
+its volume against experiment, how many of the structures have less than 0.6 times the density of the ground state, and
+seconds of processor time.
 """
 
+from __future__ import annotations
+
+import argparse
+import time
 from typing import NamedTuple
 
+import numpy as np
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+
+from asegen.calculators import Generator, Ranking, open_source
 
 
 class Known(NamedTuple):
@@ -128,3 +143,39 @@ KNOWN = {
     ),
 }
 """Formula -> its ground state at ambient pressure; of carbon diamond, of MgSiO3 the perovskite."""
+
+
+def measure(formula: str, generator: Generator, n: int) -> tuple[list[int], list[float], int]:
+    """Places of the ground state, errors of its volumes there as shares, and structures of low density."""
+    truth, matcher = KNOWN[formula].structure, StructureMatcher()
+    structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in generator.generate(formula, n=n)]
+    ratios = [len(truth) / truth.volume * one.volume / len(one) for one in structures]
+    places = [k for k, one in enumerate(structures) if matcher.fit(one, truth)]
+    return [k + 1 for k in places], [ratios[k] - 1 for k in places], int((np.array(ratios) > 1 / 0.6).sum())
+
+
+def main() -> None:
+    """Prints a row for each formula."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--formulas", nargs="+", default=["Si", "NaCl"], metavar="F", help="or all")
+    parser.add_argument("--method", default="template")
+    parser.add_argument("--rank")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("-n", type=int, default=8)
+    args = parser.parse_args()
+    source = open_source(args.method, device="cpu", quick=args.quick or args.rank is not None)
+    generator = Generator(source, rank=None if args.rank is None else Ranking(args.rank, device="cpu"), device="cpu")
+    formulas = list(KNOWN) if args.formulas == ["all"] else args.formulas
+    found = low = 0
+    print("| | place | error of the volume, % | low density | s |\n| --- | --- | --- | --- | --- |")
+    for formula in formulas:
+        begun = time.process_time()
+        places, errors, own_low = measure(formula, generator, args.n)
+        found, low = found + bool(places), low + own_low
+        cells = [", ".join(map(str, places)), ", ".join(f"{100 * e:+.1f}" for e in errors), str(own_low)]
+        print(f"| {formula} | {' | '.join(cells)} | {time.process_time() - begun:.1f} |", flush=True)
+    print(f"\n{found} of {len(formulas)} found, {low} structures of low density")
+
+
+if __name__ == "__main__":
+    main()
