@@ -89,7 +89,7 @@ def test_the_table_of_the_stages_here_has_its_order() -> None:
         " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
         " space_group_before space_group second_space_group prerelax_status prerelax_steps steps force_calls fmax"
         " second_force_calls duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
-        " dft_phonons second_phonons second_phonons_reason second_lowest_frequency "
+        " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability "
         + " ".join(column.name for column in Properties.columns)
         + " bulk_modulus shear_modulus mechanical_stability elastic_reason"
         " eos_volume eos_bulk_modulus eos_derivative eos_reason"
