@@ -6,14 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from asegen.discovery.cells import Anonymous, Cell
-from asegen.discovery.records import CROWDED, FAILED, KEPT, LATE, NOT_DRAWN, OFF_TARGET, UNSTABLE, Record
+from asegen.discovery.records import CROWDED, KEPT, LATE, NOT_DRAWN, Record
 from asegen.elements import column, period
 
 _DOUBT = 4.0
 """Proposals of an anonymous formula that its own share of successes weighs as much as everything's."""
 _LANTHANIDES, _ACTINIDES = range(57, 72), range(89, 104)
 _SUCCESSES = frozenset({KEPT, CROWDED})
-_JUDGED_BY_TARGET = frozenset({OFF_TARGET, FAILED, UNSTABLE, CROWDED, KEPT})
 
 
 def success_factors(records: Iterable[Record]) -> dict[Anonymous, float]:
@@ -33,26 +32,6 @@ def success_factors(records: Iterable[Record]) -> dict[Anonymous, float]:
         return {}
     average = good.total() / tried.total()
     return {key: (good[key] + _DOUBT * average) / (tried[key] + _DOUBT) / average for key in tried}
-
-
-def element_factors(records: Iterable[Record]) -> dict[int, float]:
-    """How much more often than on average compositions with each element are on target, of those whose target was seen.
-
-    Estimated as in `success_factors`. Where no target is asked for, or none has been met or missed yet, all are alike.
-    """
-    tried: Counter[int] = Counter()
-    good: Counter[int] = Counter()
-    seen = hits = 0
-    for record in records:
-        if record.fate in _JUDGED_BY_TARGET:
-            is_hit = record.fate != OFF_TARGET
-            seen, hits = seen + 1, hits + is_hit
-            tried.update(record.cell.numbers)
-            good.update(record.cell.numbers if is_hit else ())
-    if hits in (0, seen):
-        return {}
-    average = hits / seen
-    return {z: (good[z] + _DOUBT * average) / (tried[z] + _DOUBT) / average for z in tried}
 
 
 def found_cells(records: Iterable[Record]) -> list[Cell]:

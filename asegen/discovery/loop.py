@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from asegen.discovery.cells import Cell, Route
-from asegen.discovery.guidance import Diversity, element_factors, found_cells, success_factors
+from asegen.discovery.guidance import Diversity, found_cells, success_factors
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import Proposer
 from asegen.discovery.records import CROWDED, KEPT, LATE, Record
@@ -60,7 +60,6 @@ class Loop:
             {record.cell.formula for record in records},
             found_cells(records),
             success_factors(records),
-            element_factors(records),
         )
         predicted = self.predictor.predict([route.cell for route in routes], self.seed) if routes else []
         diversity = self._diversity(state)

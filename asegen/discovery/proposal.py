@@ -8,7 +8,6 @@ chosen, with weights that are a power of their probabilities (`asegen.discovery.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
@@ -77,7 +76,6 @@ class Proposer:
         tried: Collection[Formula] = (),
         found: Sequence[Cell] = (),
         success: Mapping[Anonymous, float] | None = None,
-        elements: Mapping[int, float] | None = None,
     ) -> list[Route]:
         """Different compositions, none of which was tried before.
 
@@ -87,14 +85,11 @@ class Proposer:
             tried: reduced formulas that are not to be proposed again.
             found: crystals that were worth it: a part of the draws begins with them.
             success: anonymous formula -> how much more often than others it was worth it; 1 for those not named.
-            elements: atomic number -> factor by which compositions with it are chosen more; 1 for those not named.
         """
         drawn = self._drawn(n * (_DRAWN if self._likelihood else 1), rng, tried, found, success or {})
         if self._likelihood is None:
             return drawn
         logarithms = SHARPNESS * np.array([self._likelihood.logarithm(route.cell) for route in drawn])
-        if elements:
-            logarithms += [sum(math.log(elements.get(z, 1.0)) for z in route.cell.numbers) for route in drawn]
         order = np.argsort(-(logarithms + rng.gumbel(size=len(drawn))), kind="stable")  # a draw without replacement
         return [drawn[k] for k in order[:n]]
 

@@ -11,8 +11,8 @@ from ase.data import atomic_numbers
 
 from asegen.discovery.cells import Cell
 from asegen.discovery.frames import frames, read_frames
-from asegen.discovery.guidance import Diversity, element_factors, families, found_cells, success_factors
-from asegen.discovery.records import CROWDED, FATES, KEPT, LATE, OFF_TARGET, UNSTABLE, Record, as_csv, funnel
+from asegen.discovery.guidance import Diversity, families, found_cells, success_factors
+from asegen.discovery.records import CROWDED, FATES, KEPT, LATE, UNSTABLE, Record, as_csv, funnel
 from asegen.discovery.state import RunState
 from asegen.errors import InputError
 
@@ -36,15 +36,6 @@ def test_success_is_a_share_with_doubt() -> None:
     assert found[1, 1, 3] == pytest.approx(4 * average / (5 + 4) / average)
     assert success_factors([record(SALT, UNSTABLE)]) == {}
     assert found_cells(records) == [SALT]
-
-
-def test_elements_that_meet_targets_are_preferred() -> None:
-    records = [record(SALT, fate) for fate in [KEPT, UNSTABLE, OFF_TARGET]] + [record(PEROVSKITE, OFF_TARGET)] * 2
-    found = element_factors(records)
-    average = 2 / 5
-    assert found[11] == found[17] == pytest.approx((2 + 4 * average) / (3 + 4) / average)
-    assert found[8] == pytest.approx(4 * average / (2 + 4) / average)
-    assert element_factors(records[:2]) == {} == element_factors(records[3:])
 
 
 def test_what_is_alike_is_counted_by_families_and_types() -> None:
