@@ -148,6 +148,7 @@ class _Run:
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         self.skipped = torch.zeros((), device=fabric.device)
         self.step, self.best, self.rate = 0, math.inf, LearningRate(o)
+        self.progress, self.stopped = 0.0, False
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
