@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from typing_extensions import override
 
 from asegen.crystals.crystals import Crystals
 from asegen.errors import InputError
@@ -31,7 +30,6 @@ class LogRegression(Regression):
     def __init__(self, elements: Sequence[Sequence[float]], scale: Sequence[float], loss: str = "mae") -> None:
         super().__init__(elements, scale, loss)
 
-    @override
     @staticmethod
     def statistics(crystals: Crystals, targets: Tensor) -> dict[str, Any]:
         """The fit of the logarithm by composition.
@@ -47,20 +45,19 @@ class LogRegression(Regression):
             raise InputError(f"{int((targets <= 0).sum())} targets aren't positive: they have no logarithm")
         return Regression.statistics(crystals, targets.log10())
 
-    @override
     def loss(
         self, model: Callable[[Crystals], Tensor], crystals: Crystals, generator: torch.Generator, targets: Tensor
     ) -> dict[str, Tensor]:
+        """As `Regression.loss` of log10 of the targets, (n_crystals, n_targets), positive."""
         return super().loss(model, crystals, generator, targets.log10())
 
     @torch.no_grad()
-    @override
     def predict(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Prediction:
         """Values in the targets' units; their spread is that of the logarithm to first order."""
         found = super().predict(model, crystals)
         value = 10**found.value
         return Prediction(value, math.log(10) * value * found.spread)
 
-    @override
     def value(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Tensor:
+        """(n_crystals, n_targets), in the targets' units, differentiable with respect to cells and positions."""
         return 10 ** super().value(model, crystals)
