@@ -33,8 +33,6 @@ SIMPLE = {"fcc": 1.0, "bcc": 1.0, "sc": 1.15, "diamond": 1.45}
 """Simple structures, and how much emptier than close packing they are."""
 OPEN = {"C": 2.2, "Si": 1.45, "Ge": 1.45, "Sn": 1.45, "P": 1.5, "N": 2.0, "I": 1.5, "Se": 1.3, "Te": 1.3}
 """Ground states that are emptier than close packing, and how much."""
-NO_METALS = frozenset("C N Ne Si P Ar Ge As Se Kr Sn Sb Te I Xe Bi".split())
-"""Elements whose ground states are no metals, or hardly; of the others the band gap is told too: 0."""
 SHARE = 0.4
 """Of the structures above the ground states that is used."""
 HIGHEST = 4.0
@@ -127,8 +125,6 @@ def main() -> None:
     for name, atoms, energy in rows(args.seed):
         plain = Atoms(atoms.numbers, cell=atoms.cell, scaled_positions=atoms.get_scaled_positions(), pbc=True)
         plain.info = {"material_id": name, "formation_energy_per_atom": round(energy, 5)}
-        if energy == 0 and plain.symbols[0] not in NO_METALS:
-            plain.info["band_gap"] = 0.0
         structures.append(plain)
     write(args.output, structures, format="extxyz")
     print(f"{len(structures)} crystals of {len(ground_states())} elements")
