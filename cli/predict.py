@@ -22,7 +22,7 @@ class CLICommand:
         """Declares the arguments."""
         add = parser.add_argument
         add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
-        add("--property", metavar="NAME", help="formation_energy (default), band_gap, metal, bulk_modulus, shear_modulus …")
+        add("--property", metavar="NAME", help="band_gap, bulk_modulus, shear_modulus, metal … (default: formation_energy)")
         add(
             "--model",
             default="alignn",
