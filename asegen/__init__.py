@@ -12,12 +12,15 @@
 
 What to begin with:
 
+    Discoverer           new crystals of any composition, stable, with properties that are asked for
     Generator            crystals of a formula, a chemical system or a space group, from any source
     Request              what is asked for, where a formula alone doesn't say it
     Ranking              by what energy candidates are ordered, and how many are drawn
     open_source          a source of structures by name, with a model or templates of your own
     LearnedRelaxer       pulls a rough crystal to a sensible cell and positions; used like an optimiser of ASE
     relax_structures     the same for many crystals at once
+    relax_with_calculator
+                         to the minimum of any calculator's energy, or of its enthalpy at a pressure
     PropertyCalculator   a predicted energy as a calculator of ASE
     predict              properties of many crystals, with uncertainties
     screen               from many candidates to the few that deserve DFT
@@ -31,10 +34,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asegen.calculators.calculator_relaxation import relax_with_calculator as relax_with_calculator
     from asegen.calculators.property import PropertyCalculator as PropertyCalculator
     from asegen.calculators.property import predict as predict
     from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
     from asegen.calculators.relaxer import relax_structures as relax_structures
+    from asegen.discovery.discoverer import Discoverer as Discoverer
     from asegen.generation.generator import Generator as Generator
     from asegen.generation.ranking import Ranking as Ranking
     from asegen.generation.request import Request as Request
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOORS = {
+    "Discoverer": "asegen.discovery.discoverer",
     "Generator": "asegen.generation.generator",
     "LearnedRelaxer": "asegen.calculators.relaxer",
     "PropertyCalculator": "asegen.calculators.property",
@@ -54,11 +60,13 @@ _DOORS = {
     "open_source": "asegen.generation.sources.registry",
     "predict": "asegen.calculators.property",
     "relax_structures": "asegen.calculators.relaxer",
+    "relax_with_calculator": "asegen.calculators.calculator_relaxation",
     "screen": "asegen.screening",
 }
 """Names that are loaded when they are first used, and the module of each."""
 
 __all__ = [
+    "Discoverer",
     "Generator",
     "LearnedRelaxer",
     "PropertyCalculator",
@@ -68,6 +76,7 @@ __all__ = [
     "open_source",
     "predict",
     "relax_structures",
+    "relax_with_calculator",
     "screen",
 ]
 

@@ -11,6 +11,7 @@ _DOORS = {
     "Request": "asegen.generation.request",
     "open_source": "asegen.generation.sources.registry",
     "relax_structures": "asegen.calculators.relaxer",
+    "relax_with_calculator": "asegen.calculators.calculator_relaxation",
 }
 __all__ = sorted(_DOORS)
 

@@ -46,7 +46,7 @@ class LearnedRelaxer(Optimizer):
     An optimiser of ASE: `run`, `irun`, `attach`, logfile, trajectory, restart and `with` work alike, constraints are
     kept on the Atoms (`FixAtoms`, `FixCom` and `FixSymmetry` are honoured), and it can be passed where a class of
     optimisers is asked for. The cell of plain Atoms stays; it moves with `cell=True` or inside a cell filter. `fmax` is
-    a length: how far the network would still move an atom, in Å.
+    a length: how far the network would still move an atom, in Å. It knows no pressure: filters with one are refused.
 
     Attributes:
         status: "" before a run; then "converged", "out of steps", "volume", or "invalid" where the crystal fails the

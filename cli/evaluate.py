@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -41,6 +42,17 @@ class CLICommand:
             default="0.4,10",
             help="coverage: largest distances of structures and compositions (default: 0.4,10; Perov-5: 0.2,4)",
         )
+        add(
+            "--potential",
+            metavar="NAME",
+            help="relax structures by chgnet, sevennet … or module:object, for the metric stability (S.U.N., M.S.U.N.)",
+        )
+        add(
+            "--protocol",
+            default="classic",
+            metavar="NAME",
+            help="by what tolerances crystals are alike: classic (pymatgen's), lemat or mattergen (default: classic)",
+        )
         add("--cache", type=Path, metavar="FOLDER", help="keep what is computed: an interrupted run goes on from there")
         add("--jobs", type=int, default=1, metavar="N", help="worker processes (default: 1)")
         add("--overwrite", action="store_true", help="replace the JSON file if it exists")
@@ -50,11 +62,13 @@ class CLICommand:
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
         from asegen.cli.checks import check_folder, check_inputs, check_output, check_weights
+        from asegen.metrics.protocols import find_protocol
         from asegen.metrics.registry import check_energy, choose
+        from asegen.parallel.machine import check_jobs
+        from asegen.potentials.registry import check_name
         from asegen.training.registry import PREDICTORS
 
-        if args.jobs < 1:
-            parser.error(f"--jobs {args.jobs}: at least one process is needed")
+        check_jobs(args.jobs)
         if args.json is not None:
             check_output(args.json, args.overwrite)
         if args.cache is not None:
@@ -64,7 +78,11 @@ class CLICommand:
             if path is not None:
                 check_inputs([path])
         check_energy(args.energy)
-        metrics = choose(args.metrics.split(",") if args.metrics else None, args.reference is not None)
+        find_protocol(args.protocol)
+        if args.potential is not None:
+            check_name(args.potential)
+        named = args.metrics.split(",") if args.metrics else None
+        metrics = choose(named, args.reference is not None, args.potential is not None)
         if "fd-cgcnn" in metrics:
             check_weights(args.cgcnn, PREDICTORS)
         if {"energy", "fad"} & set(metrics) and ":" not in args.embedder:
@@ -79,4 +97,6 @@ def _cutoffs(text: str, parser: argparse.ArgumentParser) -> tuple[float, float]:
         structure, composition = (float(part) for part in text.split(","))
     except ValueError:
         parser.error(f"--cov-cutoffs {text}: two numbers are needed, such as 0.4,10")
+    if not (0 < structure < math.inf and 0 < composition < math.inf):
+        parser.error(f"--cov-cutoffs {text}: two positive distances are needed, such as 0.4,10")
     return structure, composition

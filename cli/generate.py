@@ -13,15 +13,17 @@ from asegen.generation.sources.registry import SOURCES
 class CLICommand:
     """Draw crystals of given compositions.
 
-    Compositions come from formulas, from the rows of a file (--from), or from a chemical system (--system). OUT's name
-    decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to OUT.part.extxyz as
-    they are drawn, ordered by size; a killed run goes on with --resume.
+    Compositions come from formulas, from the rows of a file (--from), or from a chemical system (--system). A reduced
+    formula, such as TiO2, leaves the size of the cell open: structures are spread over the numbers of formula units
+    that known crystals of such compositions have, the likeliest first. One that is written out, such as Ti2O4, is the
+    cell. OUT's name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Structures are written to
+    OUT.part.extxyz as they are drawn, ordered by size; a killed run goes on with --resume.
 
     Known structure types with other elements and what models draw take turns, the likeliest type first; what is
     predicted to lie far above the convex hull of the known phases comes last, and others are drawn in its place.
-    --method diffusion leaves all to the model. With --rank, or --method hybrid, -n counts candidates: they are relaxed
-    and ordered by predicted energy, the best of each formula first; what is the same crystal as a better one is left
-    out.
+    --method diffusion leaves all to the model, --method template to the known types. With --rank, or --method hybrid,
+    -n counts candidates: they are relaxed and ordered by predicted energy per atom, the best of each formula first,
+    whatever its cell; what is the same crystal as a better one is left out.
 
     With --spacegroup or --spacegroups every structure has its group exactly, and formulas count the atoms of the
     primitive cell; what is on which Wyckoff position follows known crystals, or --sites.
@@ -34,6 +36,8 @@ class CLICommand:
         "file_spacegroups": "--spacegroups file",
         "formulas": "formulas",
         "batch_size": "--batch",
+        "element_map": "--map",
+        "keep": "--keep-elements",
     }
     """Of parameters that the library calls otherwise."""
 
@@ -41,18 +45,31 @@ class CLICommand:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         add = parser.add_argument
-        add("formula", nargs="*", help="such as SrTiO3 or 'Ca(OH)2'")
+        add(
+            "formula",
+            nargs="*",
+            help="such as SrTiO3 or 'Ca(OH)2': cells of any number of formula units; Ti2O4: this cell only",
+        )
         add("--from", dest="source", type=Path, metavar="FILE", help="one composition per row or frame of FILE")
         add("--system", metavar="A-B-C", help="compositions over a chemical system, elements and binaries included")
         add(
             "-n",
             type=int,
             metavar="N",
-            help="structures per composition; in all, with --system (default: 1; 40 if ranked)",
+            help="structures of each formula, whatever their cells; in all, with --system (default: 1; 40 if ranked)",
         )
-        add("--multiples", metavar="1,2,4", help="formula units in the cell (default: 1)")
+        add(
+            "--multiples",
+            metavar="1,2,4",
+            help="formula units in the cell, N structures of each (default: as many as known crystals have)",
+        )
         add("--atoms", type=int, metavar="N", help="atoms in the cell, instead of --multiples")
-        add("--max-atoms", type=int, metavar="N", help="most atoms in a cell of --system (default: 20)")
+        add(
+            "--max-atoms",
+            type=int,
+            metavar="N",
+            help="most atoms in a cell (default: 20, and more where known crystals of such formulas have them)",
+        )
         add("--spacegroup", metavar="G", help="space group, a number or a symbol such as Fm-3m or P6_3/mmc")
         add(
             "--spacegroups",
@@ -70,22 +87,30 @@ class CLICommand:
         add(
             "--known", type=Path, metavar="FILE", help="catalogue of known crystals, as asegen ingest --symmetry writes"
         )
+        _add_host(parser.add_argument_group("a host to be filled"))
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add(
             "--method",
             choices=sorted(SOURCES),
             help="diffusion: the model alone; template: elements are substituted in known crystals, the likeliest "
-            "structure types first; hybrid: these, both diffusion models, and diffusion that begins with templates, "
-            "ranked; symmetric, analogy, score: with a space group, the model alone, known crystals of that group and "
-            "the model in turn, the published score model (default: those of hybrid in turn, not ranked; with a space "
-            "group, analogy; with --model, diffusion)",
+            "structure types first, as many as there are (with --model, it draws the others); hybrid: these, both "
+            "diffusion models, and diffusion that begins with templates, ranked; symmetric, analogy, score: with a "
+            "space group, the model alone, known crystals of that group and the model in turn, the published score "
+            "model (default: those of hybrid in turn, unranked; with a space group, analogy; with --model, diffusion)",
         )
         add(
             "--templates",
             metavar="FILE",
-            help="known crystals: a file, a split or catalogue of asegen ingest, aflow, or mp, those that the shipped "
-            "models were trained on (default)",
+            help="known crystals: a file, a split or catalogue of asegen ingest, aflow, or mp, the catalogue of asegen "
+            "(default; with --map and --from, that file)",
+        )
+        add(
+            "--map",
+            dest="element_map",
+            metavar="'Li:Na Co:Ni'",
+            help="which element takes the place of which in a template (default: every sensible one); with --from, in "
+            "the compositions of FILE too",
         )
         add(
             "--rank",
@@ -97,8 +122,24 @@ class CLICommand:
         add(
             "--order-by",
             choices=ORDERS,
-            help="energy: what is predicted to lie far above the hull comes last; likelihood: as it is drawn, no more "
-            "than asked for (default: energy where known structure types take part, else likelihood)",
+            help="energy: what is predicted to lie far above the hull comes last, and with --rank the lowest energy "
+            "per atom first, the likelier first within its error; likelihood: as it is drawn, no more than asked for, "
+            "and with --rank by energy and likelihood together (default: energy with --rank and where known structure "
+            "types take part, else likelihood)",
+        )
+        add(
+            "--pressure",
+            type=float,
+            metavar="GPa",
+            help="relax candidates at this pressure by the calculator of --rank (here default: chgnet), and order them "
+            "by enthalpy",
+        )
+        add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="leave out what isn't in this range of a property, such as band_gap=1..2; an unknown name lists all",
         )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
@@ -121,8 +162,23 @@ class CLICommand:
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
         from asegen.cli.runs.generate_arguments import read_arguments
+        from asegen.criteria.criterion import read_criteria
 
+        read_criteria(args.target)
         order = read_arguments(args)
         from asegen.cli.runs.generate import run_generation  # loads torch
 
         run_generation(args, order)
+
+
+def _add_host(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--host", type=Path, metavar="FILE", help="a crystal whose atoms stay; -n ways to fill it, the best first")
+    add("--add", metavar="FORMULA", help="what is added to its cell, such as Li2")
+    add(
+        "--keep-elements",
+        metavar="'A B'",
+        help="only these elements stay (default: atoms that FixAtoms holds, else all); without --add, the others are "
+        "drawn anew",
+    )
+    add("--host-cell", metavar="fixed|scaled|free", help="fixed (default); scaled: its volume changes; or free")

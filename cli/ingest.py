@@ -44,10 +44,12 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
-        for name in ("max_atoms", "jobs"):
-            value = getattr(args, name)
-            if value is not None and value < 1:
-                parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        from asegen.parallel.machine import check_jobs
+
+        if args.max_atoms is not None and args.max_atoms < 1:
+            parser.error(f"--max-atoms must be at least 1, not {args.max_atoms}")
+        if args.jobs is not None:
+            check_jobs(args.jobs)
         if not 0 <= args.seed < 2**63:
             parser.error(f"--seed {args.seed}: a whole number from 0 to 2^63 - 1 is needed")
         if args.symmetry is not None and not 0 < args.symmetry <= 1:

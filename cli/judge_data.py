@@ -41,9 +41,11 @@ class CLICommand:
         from asegen.cli.checks import check_weights
         from asegen.data.index import check_writable
         from asegen.errors import InputError
+        from asegen.parallel.machine import check_jobs
         from asegen.training.registry import GENERATORS
 
-        for name in ("copies", "steps", "limit", "max_atoms", "jobs"):
+        check_jobs(args.jobs)
+        for name in ("copies", "steps", "limit", "max_atoms"):
             value = getattr(args, name)
             if value is not None and value < 1:
                 parser.error(f"--{name.replace('_', '-')} must be at least 1, not {value}")

@@ -23,6 +23,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough mem
 """In what torch and its devices raise, which is a RuntimeError."""
 
 COMMANDS = {
+    "discover": "asegen.cli.discover",
     "evaluate": "asegen.cli.evaluate",
     "generate": "asegen.cli.generate",
     "ingest": "asegen.cli.ingest",

@@ -25,12 +25,21 @@ class CLICommand:
             help="draw candidates first, as asegen generate does with these, such as 'LiFePO4 --multiples 4 --keep 9'; "
             "ranked by alignn if not by another --rank, the most promising are relaxed first",
         )
+        add(
+            "--collect",
+            nargs="*",
+            type=Path,
+            metavar="FOLDER",
+            help="screens nothing, but reads finished DFT (VASP, Quantum ESPRESSO, GPAW …) back from folders called "
+            "after candidates' ids, and ranks by it too (default: RUN/vasp and RUN/espresso); other folders in it are "
+            "references, such as the elements",
+        )
         add("--workdir", type=Path, required=True, metavar="RUN", help="folder of the screening, begun or gone on with")
         add(
             "--calculator",
             default="chgnet",
             metavar="NAME",
-            help="chgnet, emt, gpaw, vasp, or module:object (default: chgnet)",
+            help="chgnet, sevennet, mace, emt, gpaw, vasp … or module:object (default: chgnet)",
         )
         add(
             "--relaxer",
@@ -38,7 +47,11 @@ class CLICommand:
             metavar="NAME|PATH",
             help="learned pre-relaxation: empnn, a file of weights, or none (default: empnn)",
         )
-        add("--stages", metavar="NAME,…", help="only these; an unknown name lists all")
+        add(
+            "--stages",
+            metavar="NAME,…",
+            help="only these; 'default,elastic,eos,thermal' adds the optional ones; an unknown name lists all",
+        )
         add(
             "--reference",
             action="append",
@@ -49,10 +62,64 @@ class CLICommand:
         )
         add("--energy-scale", metavar="LABEL", help="of energies in FILE that don't name theirs, such as MP2020")
         add("--materials-project", action="store_true", help="competitors from there too, with the key in MP_API_KEY")
-        add("--best", type=int, default=10, metavar="N", help="phonons and DFT inputs for so many (default: 10)")
+        add(
+            "--fit-references",
+            action="store_true",
+            help="fit energies of the elements to a calculator that comes without them, so that it can use the shipped "
+            "hull: 752 single points of up to 12 atoms, once",
+        )
+        add(
+            "--best",
+            type=int,
+            default=10,
+            metavar="N",
+            help="so many get what follows: a second opinion, phonons, DFT inputs (default: 10)",
+        )
+        add(
+            "--second-opinion",
+            metavar="NAME",
+            help="another calculator that relaxes the best, too: its energies above the hull and phonons beside the "
+            "first ones, and whether the two agree within their errors",
+        )
+        add("--phonons-by", metavar="NAME", help="calculator of the phonons (default: both of the above)")
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
+        add(
+            "--target",
+            action="append",
+            default=[],
+            metavar="NAME=A..B",
+            help="range of a property, such as band_gap=1..2; candidates outside of it get no phonons and DFT inputs; "
+            "an unknown name lists all",
+        )
+        add(
+            "--job-script",
+            type=Path,
+            metavar="FILE",
+            help="template of job scripts for the DFT inputs, with {{id}}, {{step}}, {{prepare}} …; one with {{input}} "
+            "is for Quantum ESPRESSO",
+        )
+        add(
+            "--pseudopotentials",
+            type=Path,
+            metavar="PATH",
+            help="of Quantum ESPRESSO's inputs: a folder, or JSON of names by element (default: X.upf)",
+        )
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
+        add(
+            "--optimizer",
+            choices=("bfgs", "fire"),
+            default="bfgs",
+            help="of the relaxation: bfgs, with fire behind it where it fails, or fire (default: bfgs)",
+        )
+        add(
+            "--pressure",
+            type=float,
+            default=0.0,
+            metavar="GPa",
+            help="relax, rank and place above the hull by enthalpy at this pressure; the elements are computed at it, "
+            "references at zero pressure (mp, energies in FILE) are refused",
+        )
         add("--keep-symmetry", action="store_true", help="space groups stay in the relaxation")
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
         add("--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy")
@@ -67,6 +134,11 @@ class CLICommand:
     @staticmethod
     def run(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         """Runs the command."""
+        if args.collect is not None:
+            from asegen.cli.runs.collect import run_collection
+
+            run_collection(args)
+            return
         from asegen.cli.runs.screen_options import options_of
 
         options = options_of(args)  # refuses what can't be done before anything heavy is loaded

@@ -17,8 +17,10 @@ FLOORS: list[set[str]] = [
     {"models", "diffusion", "relaxation", "properties", "symmetry", "potentials", "hull"},
     {"training", "ingest"},
     {"trained"},
-    {"calculators", "prototypes", "metrics"},
+    {"calculators", "prototypes"},
+    {"metrics", "criteria"},
     {"generation"},
+    {"discovery"},
     {"screening"},
     {"cli"},
 ]

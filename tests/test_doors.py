@@ -2,6 +2,7 @@
 
 import ast
 import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_names_are_completed_and_explained() -> None:
     assert set(asegen.__all__) == set(asegen._DOORS) <= set(dir(asegen))
     assert "__version__" in dir(asegen)
     explained = str(asegen.__doc__).partition("What to begin with:")[2]
-    assert all(f"    {name} " in explained for name in asegen.__all__)
+    assert all(re.search(rf"^    {name}\s", explained, re.MULTILINE) for name in asegen.__all__)
     with pytest.raises(AttributeError, match="no attribute 'generator'"):
         asegen.generator  # noqa: B018
 

@@ -33,6 +33,7 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import SymmetricBatch
 from asegen.data.index import FORMAT, INDEX, check_writable, read_index
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell, from_cell
 from asegen.parallel.files import replacing
 
 CRYSTALS_PER_SHARD = 10_000
@@ -155,7 +156,7 @@ def _write_split(folder: Path, dataset: CrystalDataset, rejected: Sequence[Rejec
     with open(folder / _REJECTED, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Rejected._fields)
-        writer.writerows(rejected)
+        writer.writerows(map(csv_cell, row) for row in rejected)
 
 
 def _write_arrays(folder: Path, dataset: CrystalDataset, crystals_per_shard: int) -> list[dict[str, Any]]:
@@ -198,7 +199,7 @@ def load_rejected(folder: Path, split: str) -> list[Rejected]:
     try:
         with place.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))[1:]
-        return [Rejected(file_name, int(row), name, reason) for file_name, row, name, reason in rows]
+        return [Rejected(file_name, int(row), from_cell(name), reason) for file_name, row, name, reason in rows]
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {place}: {error}") from None
 

@@ -9,7 +9,9 @@ from ase import Atoms
 
 from asegen import __version__
 from asegen.errors import InputError
+from asegen.generation.compositions import multiplied
 from asegen.generation.plan import Sample, cut_batches, make_plan, sample_seed
+from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
 from asegen.generation.target import Target
@@ -63,10 +65,9 @@ class Plain:
         stability: predicts their energies.
     """
 
-    may_lack = False
-
     def __init__(self, source: Source, batch_size: int, stability: Stability) -> None:
         self.source, self.batch_size, self._stability = source, batch_size, stability
+        self.may_lack = source.may_lack
 
     def settings(self) -> dict[str, object]:
         """The source's."""
@@ -74,7 +75,7 @@ class Plain:
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """The source's."""
-        self.source.check(targets, force)
+        check_all(self.source, targets, force)
 
     def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
         """The largest cells first, see `cut_batches`.
@@ -85,14 +86,29 @@ class Plain:
         return cut_batches(make_plan(targets, n), self.batch_size)
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
-        """As `draw`, with energies."""
-        drawn = draw(self.source, batch, seed, steps, valid_only)
+        """As `draw`, with energies; what the source lacks is left out."""
+        there = [sample for sample in batch if self.source.can_draw(sample)] if self.may_lack else batch
+        drawn = draw(self.source, there, seed, steps, valid_only)
         self._stability.judge(drawn)
         return drawn
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
         """The sample itself."""
         return sample
+
+
+def check_all(source: Source, targets: Sequence[Target], force: bool) -> None:
+    """Refuses early what a source can't draw in any of the cells that it may have.
+
+    Args:
+        source: where structures come from.
+        targets: all that will be asked for, each as often as it will be.
+        force: allow elements that the source doesn't know.
+
+    Raises:
+        InputError: it can't be drawn, see `Source.check`.
+    """
+    source.check(targets if source.chooses_cells else [cell for t in targets for cell in t.whole_cells], force)
 
 
 def draw(
@@ -126,11 +142,11 @@ def draw(
 
 def _draw_once(source: Source, batch: Sequence[Sample], seed: int, steps: int | None, attempt: int) -> list[Atoms]:
     seeds = [sample_seed(seed, sample, attempt) for sample in batch]
-    structures = _proposed(source, batch, seeds, steps)
-    for atoms, sample, own_seed in zip(structures, batch, seeds, strict=True):
-        known = sample.target.composition
+    wanted = batch if source.chooses_cells else [sample.in_cell for sample in batch]
+    structures = _proposed(source, wanted, seeds, steps)
+    for atoms, sample, own_seed in zip(structures, wanted, seeds, strict=True):
         atoms.info = {
-            "formula": atoms.get_chemical_formula("metal") if known is None else known.formula,
+            "formula": _formula(atoms, sample.target),
             "model": source.identity.name,
             "model_version": source.identity.version,
             "asegen_version": __version__,
@@ -143,7 +159,18 @@ def _draw_once(source: Source, batch: Sequence[Sample], seed: int, steps: int | 
         }
         if sample.target.material_id is not None:
             atoms.info["material_id"] = sample.target.material_id
+        if atoms.info["valid"] and (why := implausible(atoms)) is not None:
+            atoms.info[IMPLAUSIBLE] = why
     return structures
+
+
+def _formula(atoms: Atoms, target: Target) -> str:
+    """Of the cell, elements in the order in which they were asked for."""
+    if target.composition is None:
+        return str(atoms.get_chemical_formula("metal"))
+    if target.cells is None:
+        return target.composition.formula
+    return multiplied(target.composition, len(atoms) // len(target.numbers)).formula
 
 
 def _proposed(source: Source, batch: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
 from ase import Atoms
 
+from asegen.criteria.criterion import Wanted as Targets
 from asegen.generation.drawing import Drawer, Plain
 from asegen.generation.plan import check_settings
 from asegen.generation.ranking import ENERGY, Ranking, check_order
@@ -43,10 +45,14 @@ class Generator:
             `open_source("template", templates="aflow", device="cuda")`.
         rank: order candidates by energy and give the best: the `Ranking`, or its `by`, such as "alignn" or "chgnet".
         batch_size: structures drawn at once. Another size may change results by rounding, nothing else does.
-        order_by: without a ranking, "energy": what is predicted to lie far above the hull comes last; or "likelihood":
-            the source's own order, and no further structures are drawn. What the source is for, without it: known
-            structure types are ordered by energy, what a model draws is left as it is.
+        order_by: with a ranking, "energy" (default): by energy per atom, and by likelihood within the energies' error;
+            or "likelihood": by both together, see `Ranked`. Without a ranking, "energy": what is predicted to lie far
+            above the hull comes last; or "likelihood": the source's own order, and no further structures are drawn.
+            Without a ranking and without it, known structure types are ordered by energy, what a model draws is left
+            as it is.
         device: where energies above the hull are predicted, and sources that are given by name compute.
+        targets: ranges of properties, such as ["band_gap=1..2"] or {"band_gap": (1, 2)}, see
+            `asegen.criteria.criterion.read_criteria`; what doesn't meet them is left out.
 
     Raises:
         InputError: no such source, model, ranking, order or device.
@@ -62,14 +68,17 @@ class Generator:
         batch_size: int = 64,
         order_by: str | None = None,
         device: str = "auto",
+        targets: Targets = (),
     ) -> None:
         """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
-        check_order(order_by, rank is not None)
+        check_order(order_by)
         if isinstance(source, str):
             quick = rank is not None and find_entry(source).quick_if_ranked
             source = open_source(source, device=device, quick=quick)
         self._drawer = _drawer(source, rank, batch_size, order_by, device)
+        if targets:
+            self._drawer = _on_target(self._drawer, targets, device)
 
     def __repr__(self) -> str:
         """Name and version of what draws."""
@@ -199,10 +208,23 @@ class Generator:
         return plan_job(self._drawer, wanted, n, seed, steps, valid_only, force, shard)
 
 
+def _on_target(drawer: Drawer, targets: Targets, device: str) -> Drawer:
+    from asegen.criteria.criterion import read_criteria
+    from asegen.criteria.judging import Criteria  # loads networks
+    from asegen.generation.on_target import OnTarget
+
+    return OnTarget(drawer, Criteria(read_criteria(targets), device))
+
+
 def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:
+    if source.holds_given:
+        from asegen.generation.filled import Filled  # likewise
+
+        return Filled(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size, device)
     if rank is not None:
         from asegen.generation.ranked import Ranked  # loads networks and matchers that others don't need
 
-        return Ranked(source, Ranking(rank, device=device) if isinstance(rank, str) else rank, batch_size)
+        ranking = Ranking(rank, device=device) if isinstance(rank, str) else rank
+        return Ranked(source, replace(ranking, order_by=order_by or ranking.order_by), batch_size)
     by_energy = order_by == ENERGY or (order_by is None and source.mixes_known_types)
     return (Screened if by_energy else Plain)(source, batch_size, Stability(device))

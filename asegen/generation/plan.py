@@ -10,10 +10,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asegen.errors import InputError
 from asegen.generation.target import Target
+from asegen.prototypes.formula_units import turn
 
 MAX_SAMPLES = 1_000_000
 """Most structures of one run; more of them are more runs, with other seeds."""
@@ -32,7 +33,7 @@ class Sample:
     Attributes:
         index: place in the request, from 0.
         target: what it is to be.
-        repeat: how many samples of the same formula, and space group where one is given, come before it.
+        repeat: how many samples of the same formula, and space group where one is given, come before it, in any cell.
     """
 
     index: int
@@ -41,8 +42,16 @@ class Sample:
 
     @property
     def n_atoms(self) -> int:
-        """Atoms in the cell, as far as they are known before it is drawn; at least 1."""
-        return max(1, len(self.target.numbers))
+        """Atoms in the cell, the most that there may be before it is drawn; at least 1."""
+        return max(1, self.target.most_atoms)
+
+    @property
+    def in_cell(self) -> Sample:
+        """The sample in a cell of its own, where there are several: they take turns by their shares."""
+        if not self.target.cells:
+            return self
+        multiple, before = turn(self.target.small_cells, self.repeat)
+        return replace(self, target=self.target.with_units(multiple), repeat=before)
 
 
 def sample_seed(seed: int, sample: Sample, attempt: int = 0) -> int:
@@ -72,8 +81,8 @@ def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: 
             raise InputError(f"{name} = {value}: 1 to {most} are possible", name)
 
 
-def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
-    """`n` samples of every target, in order.
+def check_plan(targets: Sequence[Target], n: int) -> None:
+    """Refuses a plan that is too large, or of nothing.
 
     Raises:
         InputError: `n` is under 1, there is no target, or more than `MAX_SAMPLES` structures are asked for.
@@ -83,6 +92,15 @@ def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
         raise InputError("no composition was asked for")
     if n * len(targets) > MAX_SAMPLES:
         raise InputError(f"{n * len(targets)} structures: at most {MAX_SAMPLES} are possible in one run")
+
+
+def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
+    """`n` samples of every target, in order.
+
+    Raises:
+        InputError: `n` is under 1, there is no target, or more than `MAX_SAMPLES` structures are asked for.
+    """
+    check_plan(targets, n)
     seen: Counter[tuple[str, int | None]] = Counter()  # a second polymorph is no repetition of the first
     plan: list[Sample] = []
     for target in targets:
@@ -141,6 +159,10 @@ def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object])
     """A hash of a plan and of all settings that change its result, by which a resumed run knows its own beginning."""
     content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for batch in batches:
-        key = [(s.index, s.repeat, t.formula, t.spacegroup, t.sites, t.material_id) for s in batch for t in [s.target]]
-        content.update(json.dumps(key).encode())
+        key = [
+            (s.index, s.repeat, t.formula, t.spacegroup, t.sites, t.material_id, t.cells)
+            for s in batch
+            for t in [s.target]
+        ]
+        content.update(json.dumps([*key, *(s.target.host.digest for s in batch if s.target.host)]).encode())
     return content.hexdigest()

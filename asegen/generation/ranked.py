@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import spglib
@@ -14,13 +16,17 @@ from ase import Atoms
 
 from asegen.calculators.relaxer import relax_structures
 from asegen.errors import InputError
-from asegen.generation.drawing import draw, judged
-from asegen.generation.plan import Sample, cut_batches, make_plan
-from asegen.generation.rankers import NONE, find_ranker
-from asegen.generation.ranking import Ranking
+from asegen.generation.compositions import formula_unit
+from asegen.generation.drawing import check_all, draw, judged
+from asegen.generation.plan import Sample, check_plan, cut_batches
+from asegen.generation.plausibility import IMPLAUSIBLE, implausible
+from asegen.generation.rankers import NONE, above_hull, find_ranker
+from asegen.generation.ranking import ENERGY, Ranking
 from asegen.generation.source import Source
-from asegen.generation.stability import Stability
+from asegen.generation.stability import MISSING, Stability
 from asegen.generation.target import Target
+from asegen.hull.table import reduced
+from asegen.prototypes.formula_units import Units, reduced_counts
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
 from asegen.structures.validity import found_by_spglib
@@ -39,16 +45,19 @@ class Ranked:
     """Draws candidates of each formula, relaxes them, and gives the best different ones.
 
     Candidates that pass the validity gate are moved by the learned relaxer (what it can't improve stays as it was) and
-    get an energy. The order is by a score: log_prior, what the source says for a candidate in advance (the logarithm of
-    a probability, 0 where it says nothing), less the energy per atom over the ranker's scale (0.12 eV of alignn,
-    otherwise 0.05), and 1.4 times the logarithm of the number of point operations. What has no energy has a score
-    without it, and comes after all that have one, unless none is asked for; what fails the gate comes last. The `n`
-    structures of a formula are the first in this order that aren't the same crystal as one before them; there may be
-    fewer. A formula that is asked for twice has the same structures twice.
+    get an energy. A composition has one list, whatever cells its candidates have: by energy per atom, the lowest first;
+    of those that the ranker can't tell apart from the lowest that is left (`Ranker.error`) the likeliest comes first,
+    by its prior: what the source says in advance (`log_prior`, the logarithm of a probability, 0 where it says nothing)
+    and 1.4 times the logarithm of the number of point operations. Ordered by likelihood, both make one score: the prior
+    less the energy over the ranker's scale (0.12 eV of alignn, otherwise 0.05). What has no energy comes after all that
+    have one, by its prior; then what is implausible; what fails the gate comes last. The `n` structures of a formula
+    are the first that aren't the same crystal as one before them, supercells included; there may be fewer. A formula
+    that is asked for twice goes on where it was; a row of a file gets the best.
 
-    `info` has what the source gives, and rank (1 is the best of its formula), score, ranked_by, energy_per_atom (eV,
-    by that), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and
-    relax_status and so on, see `relax_structures`.
+    `info` has what the source gives, and rank (1 is the best of its formula), prior, score, ranked_by, energy_per_atom
+    (eV, by that), e_hull (eV/atom above the shipped hull, by that, where there are references for it), point_operations
+    (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and relax_status and so on, see
+    `relax_structures`.
 
     Args:
         source: where candidates come from.
@@ -64,7 +73,8 @@ class Ranked:
 
     def __init__(self, source: Source, ranking: Ranking, batch_size: int) -> None:
         self.source, self.ranking, self.batch_size = source, ranking, batch_size
-        self._ranker = find_ranker(ranking.by, ranking.device, ranking.relax_steps, source.keeps_spacegroup)
+        how = (ranking.relax_steps, source.keeps_spacegroup, ranking.pressure)
+        self._ranker = find_ranker(ranking.by, ranking.device, *how)
         self._relaxer = load_relaxer(None, ranking.device)
         self._stability = Stability(ranking.device)
 
@@ -72,12 +82,18 @@ class Ranked:
         """The source's, and what decides the order."""
         identity = NONE if self._ranker is None else self._ranker.identity
         relaxer = f"{self._relaxer.name} {self._relaxer.version}"
-        own = {"ranked_by": self.ranking.by, "pool": self.ranking.candidates, "ranker": identity, "relaxer": relaxer}
+        own = {
+            "order": self.ranking.order_by,
+            "ranked_by": self.ranking.by,
+            "pool": self.ranking.candidates,
+            "ranker": identity,
+            "relaxer": relaxer,
+        }
         return self.source.settings() | own
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn, see `Source.check`; one candidate of each formula has to be possible."""
-        self.source.check(list(dict.fromkeys(target.anonymous for target in targets)), force)
+        check_all(self.source, list(dict.fromkeys(target.anonymous for target in targets)), force)
 
     def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
         """The plan: a sample's `repeat` is its place in the ranking, and a formula's samples stay together.
@@ -88,12 +104,15 @@ class Ranked:
         most = self.ranking.candidates
         if not 1 <= n <= most:
             raise InputError(f"n = {n}: 1 to {most}, as many as there are candidates, can be kept", "n")
-        formulas: dict[Target, list[Sample]] = {}
-        for sample in make_plan(targets, n):
-            formulas.setdefault(sample.target.anonymous, []).append(replace(sample, repeat=sample.index % n))
-        sizes = [Sample(k, target, 0) for k, target in enumerate(formulas)]
+        check_plan(targets, n)
+        lists: dict[Target, list[Sample]] = {}
+        numbers = count()
+        for target, times in one_list_each(targets):
+            places = range(min(n * times, most))
+            lists.setdefault(target.anonymous, []).extend(Sample(next(numbers), target, place) for place in places)
+        sizes = [Sample(k, target, 0) for k, target in enumerate(lists)]
         at_once = max(1, _POOLED * self.batch_size // most)
-        return [[own for one in batch for own in formulas[one.target]] for batch in cut_batches(sizes, at_once)]
+        return [[own for one in batch for own in lists[one.target]] for batch in cut_batches(sizes, at_once)]
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """Draws the pools of a batch's formulas and takes the best of each.
@@ -112,7 +131,11 @@ class Ranked:
             own = best[sample.target.anonymous]
             if sample.repeat < len(own):
                 found.append(_placed(own[sample.repeat], sample))
-        self._stability.judge(found)
+        if self.ranking.pressure:
+            for atoms in found:
+                atoms.info[MISSING] = "the known phases' hull is at zero pressure"
+        else:
+            self._stability.judge(found)
         return found
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
@@ -156,6 +179,10 @@ class Ranked:
         for k, record in zip(good, relaxed, strict=True):
             moved = record.atoms if record.status in (CONVERGED, OUT_OF_STEPS) else drawn[k].copy()
             moved.info = judged(moved) | {k: v for k, v in record.atoms.info.items() if k.startswith("relax_")}
+            if (why := implausible(moved)) is None:
+                moved.info.pop(IMPLAUSIBLE, None)
+            else:
+                moved.info[IMPLAUSIBLE] = why
             found[k] = moved
         if self._ranker is not None:
             for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
@@ -169,29 +196,90 @@ class Ranked:
         return found
 
     def _score(self, atoms: Atoms) -> None:
-        """Adds point_operations and score to `info`."""
+        """Adds point_operations, prior, score and e_hull to `info`."""
         info = atoms.info
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
         group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
         info["point_operations"] = 1 if group is None else _point_operations(group.hall_number)
-        info["score"] = info.get("log_prior", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
-        if self._ranker is not None and "energy_per_atom" in info:
-            info["score"] -= info["energy_per_atom"] / self._ranker.scale
+        info["prior"] = info.get("log_prior", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
+        info["score"] = info["prior"]
+        if self._ranker is not None and (energy := info.get("energy_per_atom")) is not None:
+            info["score"] -= energy / self._ranker.scale
+            if (above := above_hull(self._ranker, atoms, energy)) is not None:
+                info["e_hull"] = round(above, 4)
 
     def best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
-        """The first different ones by score, with their rank; what fails the gate fills up what is left.
+        """The first different ones, with their rank; what fails the gate fills up what is left.
 
         Args:
             pool: of one target, as `pools` gives it.
             keep: at most so many.
         """
-        ordered = sorted((atoms for atoms in pool if atoms.info["valid"]), key=_order)
+        ordered = self._in_order([atoms for atoms in pool if atoms.info["valid"]])
         seen = Distinct(USUAL)
         kept = list(islice((atoms for atoms in ordered if seen.add(atoms).earlier is None), keep))
         kept += [atoms for atoms in pool if not atoms.info["valid"]][: keep - len(kept)]
         for place, atoms in enumerate(kept, 1):
             atoms.info["rank"] = place
         return kept
+
+    def _in_order(self, pool: Sequence[Atoms]) -> list[Atoms]:
+        by_likelihood = sorted(pool, key=lambda atoms: (-atoms.info["score"], atoms.info["candidate"]))
+        sound = [atoms for atoms in by_likelihood if IMPLAUSIBLE not in atoms.info]
+        judged = [atoms for atoms in sound if "energy_per_atom" in atoms.info]
+        if self.ranking.order_by == ENERGY and self._ranker is not None:
+            judged = by_energy(judged, self._ranker.error)
+        rest = [atoms for atoms in sound if "energy_per_atom" not in atoms.info]
+        return [*judged, *rest, *(atoms for atoms in by_likelihood if IMPLAUSIBLE in atoms.info)]
+
+
+def by_energy(pool: Iterable[Atoms], error: float) -> list[Atoms]:
+    """The lowest energy per atom first; within an error of the lowest that is left, the highest prior first.
+
+    Args:
+        pool: of one composition, with energy_per_atom, prior and candidate in `info`.
+        error: eV/atom.
+    """
+    left = sorted(pool, key=lambda atoms: (atoms.info["energy_per_atom"], atoms.info["candidate"]))
+    found = []
+    while left:
+        limit = left[0].info["energy_per_atom"] + error
+        near = left[: bisect_right(left, limit, key=lambda atoms: atoms.info["energy_per_atom"])]
+        place, _ = max(enumerate(near), key=lambda pair: (pair[1].info["prior"], -pair[0]))
+        found.append(left.pop(place))
+    return found
+
+
+def one_list_each(targets: Sequence[Target]) -> list[tuple[Target, int]]:
+    """What is ranked together, and how often it is asked for, in the order of the first of each.
+
+    Cells of one reduced formula, group and sites are one list, in which each cell has an equal share of the candidates.
+    Rows of a file have lists of their own.
+    """
+    lists: dict[object, list[Target]] = {}
+    for k, target in enumerate(targets):
+        key = k if target.material_id is not None else (_formula_unit(target), target.spacegroup, target.sites)
+        lists.setdefault(key, []).append(target)
+    return [(_together(own), max(Counter(own).values())) for own in lists.values()]
+
+
+def _formula_unit(target: Target) -> object:
+    return None if target.composition is None else reduced(Counter(target.numbers))
+
+
+def _together(targets: Sequence[Target]) -> Target:
+    """One target with the cells of all."""
+    different = list(dict.fromkeys(targets))
+    first = different[0]
+    if len(different) == 1 or first.composition is None:
+        return first
+    weights: dict[int, float] = {}
+    for target in different:
+        units, _ = reduced_counts(Counter(target.numbers))
+        for cell in target.cells or (Units(1, 1.0),):
+            weights[units * cell.multiple] = weights.get(units * cell.multiple, 0.0) + cell.share
+    cells = tuple(Units(multiple, weight / len(different)) for multiple, weight in weights.items())
+    return replace(first, composition=formula_unit(first.composition), cells=cells)
 
 
 @cache
@@ -200,11 +288,6 @@ def _point_operations(hall_number: int) -> int:
     operations = spglib.get_symmetry_from_database(hall_number)
     assert operations is not None  # it is spglib's own number
     return len(np.unique(operations["rotations"], axis=0))
-
-
-def _order(atoms: Atoms) -> tuple[bool, float, int]:
-    """What candidates are sorted by, the best first."""
-    return "energy_per_atom" not in atoms.info, -atoms.info["score"], atoms.info["candidate"]
 
 
 def _placed(atoms: Atoms, sample: Sample) -> Atoms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,15 +11,21 @@ from ase import Atoms
 
 from asegen.calculators.property import predict
 from asegen.errors import InputError, Reason
+from asegen.hull.table import shipped_hull
 from asegen.potentials import chgnet
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
+from asegen.potentials.references import ElementReferences, references_of
 from asegen.trained.loading import pick_device
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
 NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
+ERROR = 0.02
+"""eV/atom between structures of one formula, of a potential: chosen on mp/val."""
+STEPS_UNDER_PRESSURE = 100
+"""Of a relaxation that brings a candidate to its volume at a pressure."""
 _FMAX = 0.03
 """eV/Å, where a relaxation by a calculator ends."""
 
@@ -44,18 +51,27 @@ class Ranker(Protocol):
         name: what the user asked for.
         identity: what decides the energies: name, version, hash of the weights.
         scale: eV per atom that outweigh a prior probability e times as large; the rougher the energies, the larger.
+        error: eV per atom between structures of one formula, within which energies don't tell which is lower.
+        references: what makes formation energies of its energies; None where there are none, or where the energies are
+            formation energies.
+        gives_formation_energies: whether its energies are formation energies on the scale of the shipped hull.
     """
 
     name: str
     identity: str
     scale: float
+    error: float
+    references: ElementReferences | None
+    gives_formation_energies: bool
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
         """One record per candidate, in order; candidates pass the validity gate."""
         ...
 
 
-def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False) -> Ranker | None:
+def find_ranker(
+    name: str, device: str = "auto", relax_steps: int = 0, keep_symmetry: bool = False, pressure: float = 0.0
+) -> Ranker | None:
     """Looks a ranker up.
 
     Args:
@@ -64,6 +80,7 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
         device: where networks compute; calculators choose their own.
         relax_steps: relaxation steps by the calculator before its energy counts; "alignn" allows none.
         keep_symmetry: candidates keep their space groups in these.
+        pressure: GPa, of these; there are `STEPS_UNDER_PRESSURE` where none are asked for.
 
     Returns:
         Nothing for "none".
@@ -79,19 +96,44 @@ def find_ranker(name: str, device: str = "auto", relax_steps: int = 0, keep_symm
             raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
         return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
-        engine = find_engine(name)
+        engine = find_engine(name).at_pressure(pressure)
     except InputError as error:
         raise InputError(f"rank: {error}; or {ALIGNN}, or {NONE}", "rank") from None
+    if pressure:
+        relax_steps = relax_steps or STEPS_UNDER_PRESSURE
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
     return _ByCalculator(engine, relax_steps, keep_symmetry)
 
 
+def above_hull(ranker: Ranker, atoms: Atoms, energy: float) -> float | None:
+    """The energy above the shipped hull, eV/atom, of a structure that was ranked; None where there is no way to tell.
+
+    Args:
+        ranker: by which it was.
+        atoms: the structure.
+        energy: per atom, as the ranker gave it.
+    """
+    if ranker.gives_formation_energies:
+        formation = energy
+    elif ranker.references is not None and ranker.references.refusal(atoms) is None:
+        formation = ranker.references.formation_energy(energy * len(atoms), atoms.numbers)
+    else:
+        return None
+    return shipped_hull().above(Counter(atoms.numbers.tolist()), formation)
+
+
 class _Alignn:
-    """Formation energies of the shipped ALIGNN."""
+    """Formation energies of the shipped ALIGNN.
+
+    It gives all structures of an element nearly one energy, and so none of these: their order is left to what is known.
+    """
 
     name = ALIGNN
     scale = 0.12
+    error = 0.05
+    references: ElementReferences | None = None
+    gives_formation_energies = True
 
     def __init__(self, predictor: PropertyPredictor) -> None:
         self.identity = predictor.name
@@ -101,9 +143,15 @@ class _Alignn:
         (target,) = self._predictor.targets
         found = predict(structures, self._predictor)
         return [
-            Judged(atoms, one.values[target]) if one.values else Judged(atoms, math.nan, one.status)
+            _of_compound(Judged(atoms, one.values[target]) if one.values else Judged(atoms, math.nan, one.status))
             for atoms, one in zip(structures, found, strict=True)
         ]
+
+
+def _of_compound(found: Judged) -> Judged:
+    if len(set(found.atoms.numbers)) > 1:
+        return found
+    return Judged(found.atoms, math.nan, f"{ALIGNN} does not tell structures of an element apart")
 
 
 class _Chgnet:
@@ -111,9 +159,11 @@ class _Chgnet:
 
     name = CHGNET
     scale = 0.05
+    error = ERROR
+    gives_formation_energies = False
 
     def __init__(self, engine: Engine, device: str) -> None:
-        self.identity = engine.identity
+        self.identity, self.references = engine.identity, references_of(engine)
         self._engine, self._device = engine, device
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
@@ -140,10 +190,13 @@ class _ByCalculator:
     """Energies of an ASE calculator, of the candidates as they are or after some steps of relaxation."""
 
     scale = 0.05
+    error = ERROR
+    gives_formation_energies = False
 
     def __init__(self, engine: Engine, steps: int, keep_symmetry: bool) -> None:
         self.name, self.identity = engine.name, f"{engine.identity}, {steps} steps"
         self._engine, self._steps, self._keep_symmetry = engine, steps, keep_symmetry
+        self.references = None if engine.pressure else references_of(engine)
         self._calculator = engine.calculator()
 
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
@@ -164,7 +217,8 @@ class _ByCalculator:
         return energy
 
     def _relaxed(self, atoms: Atoms) -> Judged:
-        found = minimise(atoms, self._calculator, _FMAX, self._steps, self._keep_symmetry)
+        how, pressure = (_FMAX, self._steps, self._keep_symmetry), self._engine.atomic_pressure
+        found = minimise(atoms, self._calculator, *how, pressure=pressure)
         moved = found.atoms
-        moved.info = dict(atoms.info)
-        return Judged(moved, found.energy)
+        moved.info = dict(atoms.info) | ({"pressure": self._engine.pressure} if pressure else {})
+        return Judged(moved, found.enthalpy)

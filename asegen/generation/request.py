@@ -6,43 +6,59 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ase import Atoms
 from ase.formula import Formula as AseFormula
 
 from asegen.errors import InputError
-from asegen.generation.compositions import Composition, from_formula, from_system
-from asegen.generation.target import Target
-from asegen.structures.formulas import Amounts, is_formula
+from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
+from asegen.generation.host import read_host
+from asegen.generation.target import Target, with_open_cell
+from asegen.prototypes.exchanges import parse_element_map
+from asegen.structures.formulas import Amounts, is_formula, parse_system
 from asegen.symmetry.assignments import parse_sites
 from asegen.symmetry.symbols import parse_group
+
+if TYPE_CHECKING:
+    from asegen.generation.composition_files import FileTargets
 
 Formula = str | Composition | Mapping[str, float] | Atoms | AseFormula | Amounts
 """One formula: text, counts, or an object of ASE or pymatgen; or a composition, whose cell is taken as it is."""
 Formulas = Formula | Iterable[Formula]
-MAX_ATOMS_OF_SYSTEM = 20
-"""Atoms of the largest cells of a chemical system, unless told otherwise."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What crystals are asked for. At most one of `formulas`, `system` and `file` is given.
+    """What crystals are asked for. At most one of `formulas`, `system`, `file` and `host` is given.
 
     Without any of them compositions are left to the source: it makes them of `sites`, or as it likes.
 
+    A reduced formula, such as "TiO2", leaves the number of formula units in the cell open: structures are spread over
+    those that known crystals of such compositions have, the likeliest first. One that is written out, such as "Ti2O4",
+    is the cell.
+
     Args:
         formulas: one or several, such as "SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, pymatgen's Composition, ASE's Formula or
-            Atoms; or compositions, whose cells are taken as they are.
-        multiples: formula units in the cell, each asked for; 1 without it.
+            Atoms; of Atoms and of an asegen `Composition` the cell is taken as it is.
+        multiples: formula units in the cell, each asked for.
         n_atoms: atoms in the cell, instead of `multiples`; with formulas only.
-        system: a chemical system, such as "Li-Fe-O": elements, binaries and all that follows are included.
-        max_atoms: of the largest cells of `system`; 20 without it.
+        system: a chemical system, such as "Li-Fe-O": elements, binaries and all that follows are included, what is
+            known first, see `asegen.generation.systems`.
+        max_atoms: of the largest cell, where the number of formula units is open; 20 without it, more where known
+            crystals need it.
         file: a table, a file of structures, or a folder of files, see `asegen.generation.composition_files`; the cell
-            of each row is asked for.
+            of each row is asked for, and `left_out` says which rows have none.
         spacegroup: number or symbol, such as 225, "Fm-3m" or "P6_3/mmc"; formulas then count the primitive cell.
         file_spacegroups: take the space group of each row of `file`.
         sites: letters, "Na:a Cl:b", or numbers of sites, "Na:1,Cl:1", in `spacegroup`.
-        compositions: how many to choose, where they aren't named: of a system, or of sites without a formula.
+        compositions: how many to choose, where they aren't named: of sites without a formula; or of a system, where a
+            promising one comes several times.
+        element_map: which element takes the place of which in the rows of `file`, such as "Li:Na Co:Ni".
+        host: a crystal, or a file that holds one, whose atoms stay, see `asegen.generation.host.read_host`.
+        add: what is added to the host's cell, such as "Li2".
+        keep: elements of the host that stay, such as "Ti O"; the others are drawn anew, unless `add` names what.
+        host_cell: "fixed" (default); "scaled", its volume may change; or "free".
 
     Raises:
         InputError: something that isn't there, or that doesn't go together.
@@ -58,26 +74,44 @@ class Request:
     file_spacegroups: bool = False
     sites: str | None = None
     compositions: int = 1
+    element_map: str | None = None
+    host: Atoms | str | Path | None = None
+    add: Formula | None = None
+    keep: str | Sequence[str] | None = None
+    host_cell: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses early what can't be: everything but what a file holds."""
         object.__setattr__(self, "formulas", _items(self.formulas))
-        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file})
+        _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file, "host": self.host})
+        self._check_host()
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
         _at_most_one({"multiples": self.multiples, "system": self.system})
         _at_most_one({"spacegroup": self.spacegroup, "file_spacegroups": self.file_spacegroups or None})
         _goes_with("n_atoms", self.n_atoms, "formulas", self._has_formulas)
-        _goes_with("max_atoms", self.max_atoms, "system", self.system)
+        _at_most_one({"max_atoms": self.max_atoms, "multiples": self.multiples, "n_atoms": self.n_atoms})
+        _check_max_atoms(self.max_atoms)
         _goes_with("file_spacegroups", self.file_spacegroups or None, "file", self.file)
+        _goes_with("element_map", self.element_map, "file", self.file)
         _goes_with("sites", self.sites, "spacegroup", self.spacegroup)
         if self.compositions < 1:
             raise InputError(f"compositions = {self.compositions}: at least 1 is needed", "compositions")
         if self.sites is not None:
             parse_sites(self.sites)
+        if self.element_map is not None:
+            parse_element_map(self.element_map)
+        if self.system is not None:
+            parse_system(self.system)  # before the hull is loaded
         if self.file is None:
             self.targets()
         elif not Path(self.file).exists():
             raise InputError(f"cannot read {self.file}: no such file or folder")
+
+    def _check_host(self) -> None:
+        for name in ("add", "keep", "host_cell"):
+            _goes_with(name, getattr(self, name), "host", self.host)
+        for name in ("multiples", "spacegroup"):
+            _at_most_one({"host": self.host, name: getattr(self, name)})
 
     @property
     def _has_formulas(self) -> bool | None:
@@ -86,37 +120,72 @@ class Request:
     @property
     def names_compositions(self) -> bool:
         """Whether every composition is named, so that there is none to choose."""
-        return bool(self._has_formulas) or self.file is not None
+        return bool(self._has_formulas) or self.file is not None or self.host is not None
 
     def targets(self) -> list[Target]:
-        """What each crystal is asked to be, once for every composition.
+        """What each crystal is asked to be, once for every composition; `left_out` says what of a file is none.
 
         Raises:
-            InputError: a formula, system, group or file that can't be read; the row is named.
+            InputError: a formula, system, group or file that can't be read, or a file without any composition.
         """
         return list(self._targets)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The rows of `file`, and files of a folder, of which nothing can be asked, each with its reason.
+
+        Raises:
+            InputError: as in `targets`.
+        """
+        return [] if self.file is None else list(self._of_file.left_out)
+
+    @cached_property
+    def _of_file(self) -> FileTargets:
+        from asegen.generation.composition_files import from_file  # loads readers of files, for a second
+
+        assert self.file is not None
+        return from_file(Path(self.file), self.multiples, self.file_spacegroups)
 
     @cached_property
     def _targets(self) -> list[Target]:
         group = None if self.spacegroup is None else parse_group(str(self.spacegroup))
         if self.file is not None:
-            from asegen.generation.composition_files import from_file  # loads readers of files, for a second
-
-            targets = from_file(Path(self.file), self.multiples or (1,), self.file_spacegroups)
+            targets = self._of_file.targets
+            if self.element_map is not None:
+                exchange = parse_element_map(self.element_map)
+                targets = [target.exchanged(exchange) for target in targets]
+        elif self.host is not None:
+            host = read_host(self.host, self.add, self.keep, self.host_cell)
+            targets = [Target(host.composition, host=host)]
         elif self.system is not None:
-            most = MAX_ATOMS_OF_SYSTEM if self.max_atoms is None else self.max_atoms
-            targets = [Target(c) for c in from_system(self.system, most, self.compositions)]
+            from asegen.generation.systems import from_system  # loads the hull
+
+            units = from_system(self.system, self.compositions, self.max_atoms)
+            targets = [Target(unit, cells=()) for unit in units]
         elif self._has_formulas:
-            targets = [Target(c) for c in self._named()]
+            targets = self._named()
         else:
             targets = [Target()] * self.compositions
-        return [replace(one, spacegroup=one.spacegroup or group, sites=self.sites) for one in targets]
+        most = self.max_atoms
+        return [
+            replace(
+                one,
+                spacegroup=one.spacegroup or group,
+                sites=self.sites,
+                max_atoms=None if one.cells is None else most,
+            )
+            for one in targets
+        ]
 
-    def _named(self) -> list[Composition]:
-        multiples = (1,) if self.multiples is None else self.multiples
-        found: list[Composition] = []
+    def _named(self) -> list[Target]:
+        found: list[Target] = []
         for item in _items(self.formulas):
-            found += [item] if isinstance(item, Composition) else from_formula(item, multiples, self.n_atoms)
+            if isinstance(item, Composition):
+                found.append(Target(item))
+                continue
+            cells = from_formula(item, self.multiples or (1,), self.n_atoms)
+            is_cell = isinstance(item, Atoms) or self.sites or self.multiples or self.n_atoms
+            found += [Target(cell) if is_cell else with_open_cell(cell) for cell in cells]
         return found
 
 
@@ -130,6 +199,11 @@ def _items(formulas: object) -> tuple[object, ...]:
     if isinstance(formulas, Iterable):
         return tuple(formulas)
     return (formulas,)  # which `from_formula` refuses by name
+
+
+def _check_max_atoms(most: int | None) -> None:
+    if most is not None and not 1 <= most <= MAX_ATOMS:
+        raise InputError(f"max_atoms = {most}: between 1 and {MAX_ATOMS} are possible", "max_atoms")
 
 
 def _at_most_one(given: dict[str, object]) -> None:

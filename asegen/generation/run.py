@@ -21,6 +21,7 @@ from asegen.generation.drawing import Drawer
 from asegen.generation.outputs import PartialOutput
 from asegen.generation.plan import Sample, check_settings, fingerprint, sample_seed, take_shard
 from asegen.generation.request import Request
+from asegen.generation.source import with_cells
 from asegen.structures.formats import CIF, FOLDER, check_room, output_format
 
 
@@ -148,7 +149,9 @@ def plan_job(
         InputError: it can't be done; names what can't.
     """
     check_settings(n, seed, steps)
-    targets = drawer.source.compose(request.targets())
+    if request.host is not None and not drawer.source.holds_given:
+        raise InputError(f'{drawer.source.identity.name} would move the host: Generator("host") holds it', "host")
+    targets = with_cells(drawer.source, drawer.source.compose(request.targets()))
     batches = drawer.batches(targets, n)
     drawer.check([sample.target for batch in batches for sample in batch], force)
     return Job(drawer, take_shard(batches, shard), seed, steps, valid_only)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from ase import Atoms
 
-from asegen.generation.drawing import draw
+from asegen.generation.drawing import check_all, draw
 from asegen.generation.plan import Sample, cut_batches, make_plan
+from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.source import Source
 from asegen.generation.stability import ABOVE_HULL, Stability
 from asegen.generation.target import Target
@@ -32,10 +33,10 @@ class Screened:
     """Draws structures as `Plain` does, and others in place of those far above the hull.
 
     Every `GROUP` structures of a formula are put in order: first those that are sensible (see `MAX_ABOVE_HULL` and
-    `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what fails the
-    validity gate. For those that aren't sensible the group draws others, at most `SPARE` and four for each that is
-    asked for, and the first are kept. Elements keep the source's order: errors of the prediction are larger there than
-    what would decide.
+    `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what is
+    implausible (see `asegen.generation.plausibility`), then what fails the validity gate. For those that aren't
+    sensible the group draws others, at most `SPARE` and four for each that is asked for, and the first are kept.
+    Elements keep the source's order: errors of the prediction are larger there than what would decide.
 
     `info` has candidate too: the place in the source's order of the formula.
 
@@ -45,10 +46,9 @@ class Screened:
         stability: predicts the energies.
     """
 
-    may_lack = False
-
     def __init__(self, source: Source, batch_size: int, stability: Stability) -> None:
         self.source, self.batch_size, self._stability = source, batch_size, stability
+        self.may_lack = source.may_lack
 
     def settings(self) -> dict[str, object]:
         """The source's, and what decides the order."""
@@ -56,7 +56,7 @@ class Screened:
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """The source's."""
-        self.source.check(targets, force)
+        check_all(self.source, targets, force)
 
     def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
         """The largest cells first; a group's samples stay together.
@@ -77,10 +77,11 @@ class Screened:
         """Draws the groups of a batch and puts each in order.
 
         Returns:
-            A structure for each sample, in the batch's order.
+            A structure for each sample, in the batch's order; fewer where the source has no more.
         """
         groups = [_Group(samples) for samples in _grouped(batch).values()]
-        wanted = [(group, sample) for group in groups for sample in group.next(len(group.samples))]
+        first = [(group, sample) for group in groups for sample in group.next(len(group.samples))]
+        wanted = [(group, sample) for group, sample in first if not self.may_lack or self.source.can_draw(sample)]
         while wanted:
             made = self._drawn([sample for _, sample in wanted], seed, steps, valid_only)
             for (group, _), atoms in zip(wanted, made, strict=True):
@@ -88,7 +89,7 @@ class Screened:
             more = [(group, sample) for group in groups for sample in group.next(group.lacking)]
             wanted = [(group, sample) for group, sample in more if self.source.can_draw(sample)]
         placed = {sample.index: atoms for group in groups for sample, atoms in group.placed()}
-        return [placed[sample.index] for sample in batch]
+        return [placed[sample.index] for sample in batch if sample.index in placed]
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
         """The sample by which the source drew a structure."""
@@ -161,13 +162,15 @@ def _height(atoms: Atoms) -> float:
 
 
 def _is_sensible(atoms: Atoms, limit: float) -> bool:
-    return bool(atoms.info["valid"]) and _height(atoms) <= limit
+    return bool(atoms.info["valid"]) and IMPLAUSIBLE not in atoms.info and _height(atoms) <= limit
 
 
 def _in_order(proposals: Sequence[Atoms]) -> list[Atoms]:
     """Sensible ones as they come, the others by energy, what fails the gate at the end."""
     valid = [atoms for atoms in proposals if atoms.info["valid"]]
-    limit = max(MAX_ABOVE_HULL, min(map(_height, valid), default=0.0) + MARGIN)
-    high = [atoms for atoms in valid if not _is_sensible(atoms, limit)]
-    sensible = [atoms for atoms in valid if _is_sensible(atoms, limit)]
-    return [*sensible, *sorted(high, key=_height), *(atoms for atoms in proposals if not atoms.info["valid"])]
+    plausible = [atoms for atoms in valid if IMPLAUSIBLE not in atoms.info]
+    limit = max(MAX_ABOVE_HULL, min(map(_height, plausible), default=0.0) + MARGIN)
+    sensible = [atoms for atoms in plausible if _is_sensible(atoms, limit)]
+    high = sorted((atoms for atoms in plausible if not _is_sensible(atoms, limit)), key=_height)
+    odd = sorted((atoms for atoms in valid if IMPLAUSIBLE in atoms.info), key=_height)
+    return [*sensible, *high, *odd, *(atoms for atoms in proposals if not atoms.info["valid"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from asegen.generation.compositions import Composition, composition
 from asegen.generation.target import Target
 from asegen.parallel.files import sha256
 from asegen.prototypes.catalogue import Catalogue, Proposals, numbers_of_sites
+from asegen.prototypes.formula_units import MAX_ATOMS
 from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
 from asegen.symmetry.groups import space_group
 from asegen.trained.weights import shipped_catalogue
@@ -85,6 +86,20 @@ class SiteAssignments:
         else:
             found = self.catalogue.propose_sites(numbers or {}, target.spacegroup, n).occupations
         return [composition_of(found[k % len(found)], list(parse_sites(target.sites))) for k in range(n)]
+
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Votes for the numbers of formula units in the primitive cell, see `Source.unit_votes`.
+
+        A group without crystals of the target's anonymous formula has the fewest that fit its positions.
+        """
+        counts, number = Counter(target.numbers), target.spacegroup
+        votes = self.catalogue.unit_votes(counts, number)
+        if votes or number is None:
+            return votes
+        most = max(1, (target.max_atoms or MAX_ATOMS) // len(target.numbers))
+        group = space_group(number)
+        fitting = (m for m in range(1, most + 1) if fits(group, {z: m * n for z, n in counts.items()}))
+        return {next(fitting, 1): 1.0}
 
     def check(self, targets: Sequence[Target]) -> None:
         """Refuses compositions that don't fit their group or their sites.

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from asegen.elements import LAST
 from asegen.errors import InputError
 from asegen.generation.plan import Sample
 from asegen.generation.target import Target
+from asegen.prototypes.formula_units import Units, shares
+from asegen.trained.weights import shipped_catalogue
 
 if TYPE_CHECKING:
+    from asegen.prototypes.catalogue import Catalogue
     from asegen.trained.samplers import Sampler
 
 
@@ -43,6 +49,10 @@ class Source(Protocol):
     Attributes:
         identity: name, version and what it knows.
         always_redraws: what fails the validity gate is always drawn again, not only when asked for.
+        chooses_cells: of a formula whose cell is open (`Target.cells`) it proposes structures in whichever cell; other
+            sources get each sample in one of the cells in turn.
+        may_lack: there may be fewer structures than are asked for: those for which it `can_draw`.
+        holds_given: structures hold atoms that are given, where they are: nothing may move them.
         keeps_spacegroup: structures have their space groups exactly, and a ranking has to keep them.
         mixes_known_types: structures come from many known crystals, a few of which make no sense for the formula: what
             is predicted to lie far above the hull comes last, unless told otherwise.
@@ -50,6 +60,9 @@ class Source(Protocol):
 
     identity: Identity
     always_redraws: bool = False
+    chooses_cells: bool = False
+    may_lack: bool = False
+    holds_given: bool = False
     keeps_spacegroup: bool = False
     mixes_known_types: bool = False
 
@@ -83,6 +96,14 @@ class Source(Protocol):
         """
         return list(targets)
 
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Votes of known crystals for the numbers of formula units that a target's cell may have.
+
+        Args:
+            target: with a composition.
+        """
+        return shipped_known().unit_votes(Counter(target.numbers), target.spacegroup)
+
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.
 
@@ -97,8 +118,38 @@ class Source(Protocol):
         check_elements(self.identity, targets, force)
 
     def can_draw(self, sample: Sample) -> bool:
-        """Whether a sample is worth drawing as one of several candidates, all of which passed `check` together."""
+        """Whether there is a structure for a sample, worth drawing as one of several that passed `check` together."""
         return True
+
+
+def with_cells(source: Source, targets: Sequence[Target]) -> list[Target]:
+    """The targets with the numbers of formula units that are likely, where these are open; in order.
+
+    Args:
+        source: knows crystals.
+        targets: what is asked for.
+    """
+    found: dict[Target, tuple[Units, ...]] = {}
+    for target in targets:
+        key = target.anonymous
+        if key.cells == () and key not in found:
+            found[key] = _cells_of(source, key)
+    return [replace(t, cells=found[t.anonymous]) if t.cells == () else t for t in targets]
+
+
+def _cells_of(source: Source, target: Target) -> tuple[Units, ...]:
+    if max(target.numbers) > LAST:
+        return (Units(1, 1.0),)  # whether it can be drawn is the source's to say
+    cells = shares(source.unit_votes(target), len(target.numbers), target.max_atoms)
+    return cells if source.chooses_cells else replace(target, cells=cells).small_cells
+
+
+@cache
+def shipped_known() -> Catalogue:
+    """The known crystals inside the package."""
+    from asegen.prototypes.catalogue import Catalogue  # loads torch
+
+    return Catalogue.read(shipped_catalogue())
 
 
 def identity_of(sampler: Sampler) -> Identity:

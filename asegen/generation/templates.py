@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import spglib
 from ase import Atoms
 
-from asegen.generation.compositions import Composition
+from asegen.generation.plausibility import implausible
+from asegen.generation.target import Target
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.substitution import substituted, substitutions
 from asegen.structures.validity import check_atoms, found_by_spglib
@@ -34,24 +35,33 @@ class Templates:
     Args:
         library: known crystals.
         relaxer: gives structures the volume to which it would bring them; the volume of the elements without it.
+        element_map: which element takes the place of which, see `substitutions`; every sensible one without it.
     """
 
-    def __init__(self, library: TemplateLibrary, relaxer: Relaxer | None) -> None:
-        self.library, self._relaxer = library, relaxer
-        self._made: dict[str, tuple[list[Atoms], Iterator[Atoms]]] = {}
+    def __init__(
+        self, library: TemplateLibrary, relaxer: Relaxer | None, element_map: Mapping[int, int] | None = None
+    ) -> None:
+        self.library, self._relaxer, self.element_map = library, relaxer, dict(element_map or {})
+        self._made: dict[object, tuple[list[Atoms], Iterator[Atoms]]] = {}
 
     @property
     def volumes(self) -> str | None:
         """What decides the volumes: name and version of the relaxer."""
         return None if self._relaxer is None else f"{self._relaxer.name} {self._relaxer.version}"
 
-    def kth(self, composition: Composition, k: int) -> Atoms | None:
-        """The composition in the k-th likeliest structure, from 0; None where there are fewer."""
-        if composition.formula not in self._made:
+    def kth(self, target: Target, k: int) -> Atoms | None:
+        """The composition in the k-th likeliest structure, from 0; None where there are fewer.
+
+        Args:
+            target: with a composition; the templates of all its cells compete.
+            k: from 0.
+        """
+        key = target.formula, target.cells
+        if key not in self._made:
             if len(self._made) >= _REMEMBERED:
                 self._made.pop(next(iter(self._made)))  # the oldest
-            self._made[composition.formula] = [], self._different(composition)
-        found, more = self._made[composition.formula]
+            self._made[key] = [], self._different([cell.numbers for cell in target.whole_cells])
+        found, more = self._made[key]
         while len(found) <= k:
             atoms = next(more, None)
             if atoms is None:
@@ -60,22 +70,30 @@ class Templates:
         return found[k].copy()
 
     def with_volumes(self, structures: Sequence[Atoms]) -> list[Atoms]:
-        """As large as the relaxer makes them, where it succeeds; copies of one type stay as different as they are."""
+        """As large as the relaxer makes them, where it succeeds; copies of one type stay as different as they are.
+
+        Known crystals of the same elements keep their volumes.
+        """
         found = [atoms.copy() for atoms in structures]
-        if self._relaxer is None:
+        new = [atoms for atoms in found if atoms.info["template_distance"] > 0]
+        if self._relaxer is None or not new:
             return found
         from asegen.calculators.relaxer import relax_structures
         from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
 
-        for atoms, record in zip(found, relax_structures(structures, self._relaxer), strict=True):
+        for atoms, record in zip(new, relax_structures(new, self._relaxer), strict=True):
             if record.status in (CONVERGED, OUT_OF_STEPS):
                 ratio = record.atoms.get_volume() / atoms.get_volume()
                 atoms.set_cell(atoms.cell * ratio ** (1 / 3), scale_atoms=True)
         return found
 
-    def _different(self, composition: Composition) -> Iterator[Atoms]:
-        """Different crystals, the likeliest first, atoms in the formula's order."""
-        substituted_ones = self._substituted(composition)
+    def _different(self, cells: Sequence[Sequence[int]]) -> Iterator[Atoms]:
+        """Different crystals, the likeliest first, atoms in the formula's order.
+
+        Args:
+            cells: atomic numbers of each that is possible; what is a supercell of an earlier crystal is no other one.
+        """
+        substituted_ones = self._substituted(cells)
         first = next(substituted_ones, None)
         if first is None:
             return
@@ -91,11 +109,15 @@ class Templates:
                 different += 1
                 yield _with_group(atoms)
 
-    def _substituted(self, composition: Composition) -> Iterator[Atoms]:
-        """What passes the gate: one crystal of each structure type, then the others, which mostly are copies."""
-        ranked = substitutions(self.library, composition.numbers)
+    def _substituted(self, cells: Sequence[Sequence[int]]) -> Iterator[Atoms]:
+        """What passes the gate: one crystal of each structure type, then the others, then what is implausible.
+
+        The others mostly are copies.
+        """
+        ranked = substitutions(self.library, *cells, element_map=self.element_map)
+        odd = []
         for one in chain((one for one in ranked if one.first), (one for one in ranked if not one.first)):
-            atoms = _in_order(substituted(self.library, one), composition)
+            atoms = _in_order(substituted(self.library, one), cells[0])
             if check_atoms(atoms) is None:
                 atoms.info = {
                     "source": "template",
@@ -103,7 +125,11 @@ class Templates:
                     "template": self.library.ids[one.template],
                     "template_distance": round(one.distance, 4),
                 }
-                yield atoms
+                if implausible(atoms) is None:
+                    yield atoms
+                else:
+                    odd.append(atoms)
+        yield from odd
 
 
 def _with_group(atoms: Atoms) -> Atoms:
@@ -115,7 +141,7 @@ def _with_group(atoms: Atoms) -> Atoms:
     return found
 
 
-def _in_order(atoms: Atoms, composition: Composition) -> Atoms:
-    """The atoms in the order of a composition's elements."""
-    places = {z: k for k, z in enumerate(dict.fromkeys(composition.numbers))}
+def _in_order(atoms: Atoms, numbers: Sequence[int]) -> Atoms:
+    """The atoms in the order in which elements first appear in atomic numbers."""
+    places = {z: k for k, z in enumerate(dict.fromkeys(numbers))}
     return atoms[sorted(range(len(atoms)), key=lambda a: places[int(atoms.numbers[a])])]

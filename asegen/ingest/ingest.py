@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from asegen.data.shards import CrystalDataset, Rejected, count_kinds
 from asegen.errors import InputError
 from asegen.ingest.prepare import Prepared, Refused, prepare_all
 from asegen.parallel.files import sha256
-from asegen.structures.reading import Entry, read_entries
+from asegen.structures.formats import path_text
+from asegen.structures.several import entries_of
 
 
 def ingest(
@@ -46,15 +47,14 @@ def ingest(
         are as many as the rows.
 
     Raises:
-        InputError: a file cannot be read as a whole, a target is in no file, or nothing was accepted.
+        InputError: the only file cannot be read, a target is in no file, or nothing was accepted.
     """
-    entries = [list(read_entries(file)) for file in files]
-    on_start(sum(map(len, entries)))
+    entries = list(entries_of(files))
+    on_start(len(entries))
     accepted: list[Prepared] = []
     rejected: list[Rejected] = []
-    owners = (file.name for file, part in zip(files, entries, strict=True) for _ in part)
-    flat: Iterable[Entry] = (entry for part in entries for entry in part)
-    for owner, outcome in zip(owners, prepare_all(flat, max_atoms, jobs), strict=True):
+    owners = (path_text(file.name) for file, _ in entries)
+    for owner, outcome in zip(owners, prepare_all((entry for _, entry in entries), max_atoms, jobs), strict=True):
         reason = outcome.reason if isinstance(outcome, Refused) else _bad_target(outcome, targets)
         if reason is None:
             assert isinstance(outcome, Prepared)
@@ -65,9 +65,9 @@ def ingest(
     if not accepted:
         first = f": {rejected[0].reason}" if rejected else ""
         raise InputError(f"no crystal of {', '.join(file.name for file in files)[:200]} was accepted{first}")
-    rows = {file.name: len(part) for file, part in zip(files, entries, strict=True)}
+    rows = Counter(file for file, _ in entries)
     counts = {
-        "sources": [{"file": file.name, "sha256": sha256(file), "rows": rows[file.name]} for file in files],
+        "sources": [{"file": path_text(file.name), "sha256": _hash(file), "rows": rows[file]} for file in files],
         "rejected": dict(sorted(count_kinds(rejected).items())),
         "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
     }
@@ -75,6 +75,14 @@ def ingest(
     sites &= sites if targets is None else set(targets)
     names = _target_names(accepted, targets, sites)
     return _dataset(accepted, names, sorted(sites), {**(header or {}), **counts}), rejected
+
+
+def _hash(file: Path) -> str | None:
+    """SHA-256 of a file; None of one that can't be read, which is among the rejected."""
+    try:
+        return sha256(file)
+    except OSError:
+        return None
 
 
 def _bad_target(outcome: Prepared, targets: Sequence[str] | None) -> str | None:

@@ -8,6 +8,7 @@ from math import isfinite
 
 from ase import Atoms
 
+from asegen.metrics.errors import with_errors
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula, valid
 from asegen.metrics.matching import kept_sameness
 from asegen.parallel.timed_map import Failed
@@ -23,13 +24,13 @@ def discovery(inputs: Inputs) -> Figures:
     ones before it, since being alike within tolerances is not transitive.
     """
     structures, n = inputs.valid_generated, len(inputs.generated)
-    unique, failed = _unique(structures, inputs)
+    unique, failed = unique_structures(structures, inputs)
     values = {"unique": len(unique) / n}
     counts = {"structures": n, "valid": len(structures), "unique": len(unique)}
     notes = ["no training crystals: novelty not measured"]
     novel: set[int] = set()
     if inputs.train:
-        novel, failed_here = _novel(structures, inputs)
+        novel, failed_here = _unlike_train(structures, inputs)
         failed += failed_here
         values |= {"novel": len(novel) / n, "unique_and_novel": len(unique & novel) / n}
         counts |= {"novel": len(novel), "unique_and_novel": len(unique & novel), "train": len(inputs.train)}
@@ -39,7 +40,8 @@ def discovery(inputs: Inputs) -> Figures:
     values |= stable
     if not stable:
         notes.append("no structure has an energy_above_hull or e_hull: stability not measured")
-    return Figures(values, {**counts, "pairs_without_answer": failed}, tuple(notes), using)
+    using = using | {"alike_by": str(inputs.protocol)}
+    return Figures(with_errors(values, n), {**counts, "pairs_without_answer": failed}, tuple(notes), using)
 
 
 def _stability(inputs: Inputs, sought: set[int] | None) -> tuple[dict[str, float], dict[str, str]]:
@@ -57,7 +59,13 @@ def _stability(inputs: Inputs, sought: set[int] | None) -> tuple[dict[str, float
     return shares, {"energies_by": ", ".join(sorted(named))}
 
 
-def _unique(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:
+def unique_structures(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:
+    """Places of the structures that are like none of the unique ones before them, and how many pairs have no answer.
+
+    Args:
+        structures: each passes the gate.
+        inputs: protocol, workers and cache.
+    """
     bins = _bins(structures)
     pairs = [(later, earlier) for of in bins.values() for j, later in enumerate(of) for earlier in of[:j]]
     alike, failed = _alike([(structures[k], structures[j]) for k, j in pairs], "uniqueness", inputs)
@@ -72,13 +80,27 @@ def _unique(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]
     return unique, failed
 
 
-def _novel(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:
+def _unlike_train(structures: Sequence[Atoms], inputs: Inputs) -> tuple[set[int], int]:
     known = valid(inputs.train)
     bins = _bins(known)
     pairs = [(k, j) for k, atoms in enumerate(structures) for j in bins.get(reduced_formula(atoms), [])]
     alike, failed = _alike([(structures[k], known[j]) for k, j in pairs], "novelty", inputs)
     seen = {k for (k, _), same in zip(pairs, alike, strict=True) if same}
     return set(range(len(structures))) - seen, failed
+
+
+def novel_structures(structures: Sequence[Atoms], inputs: Inputs) -> set[int]:
+    """Places of the structures that are like none of train; without train, like no known crystal inside the package.
+
+    Args:
+        structures: each passes the gate.
+        inputs: protocol, workers and cache.
+    """
+    if inputs.train:
+        return _unlike_train(structures, inputs)[0]
+    from asegen.metrics.novelty import newness  # loads the known crystals
+
+    return {k for k, one in enumerate(newness(structures, inputs)) if one is not None and one.is_novel}
 
 
 def _bins(structures: Sequence[Atoms]) -> dict[str, list[int]]:

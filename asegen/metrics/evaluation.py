@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache as once
 from importlib import import_module
 from importlib.metadata import version
@@ -15,13 +15,15 @@ from typing import Any
 from ase import Atoms
 
 from asegen import __version__
-from asegen.errors import InputError
+from asegen.metrics.errors import ERROR
 from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples
 from asegen.metrics.labels import label
+from asegen.metrics.protocols import CLASSIC, find_protocol
 from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
+from asegen.parallel.machine import check_jobs
 from asegen.parallel.processes import Processes
 
-_SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "smact", "spglib")
+_SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "sevenn", "smact", "spglib")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Measurement:
     notes: tuple[str, ...]
     using: dict[str, str]
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Each figure in words, and its value as text, with its standard error where it has one."""
+        return [
+            (
+                self.labels[name],
+                f"{value:9.4f}" + (f" ± {self.values[name + ERROR]:.4f}" if name + ERROR in self.values else ""),
+            )
+            for name, value in self.values.items()
+            if not name.endswith(ERROR)
+        ]
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -49,22 +62,22 @@ class Evaluation:
         metrics: name -> measurement.
         structures: "generated", "reference", "train" -> number of structures, good or bad.
         software: package -> version.
+        protocol: name and tolerances.
+        unreadable: "generated", "reference", "train" -> the entries and files that couldn't be read, with reasons.
     """
 
     metrics: dict[str, Measurement]
     structures: dict[str, int]
     software: dict[str, str]
+    protocol: str
+    unreadable: dict[str, list[str]]
 
     def __str__(self) -> str:
         """A line for each figure, then what is to be minded."""
-        rows = [
-            (name, found.labels[key], value)
-            for name, found in self.metrics.items()
-            for key, value in found.values.items()
-        ]
-        width = max((len(f"{name}: {key}") for name, key, _ in rows), default=0)
+        rows = [(f"{name}: {key}", value) for name, found in self.metrics.items() for key, value in found.rows()]
+        width = max((len(key) for key, _ in rows), default=0)
         notes = [f"{name}: {note}" for name, found in self.metrics.items() for note in found.notes]
-        return "\n".join([*(f"{f'{name}: {key}':{width}}  {value:9.4f}" for name, key, value in rows), *notes])
+        return "\n".join([*(f"{key:{width}}  {value}" for key, value in rows), *notes])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for JSON, which knows no NaN: None stands for it."""
@@ -92,6 +105,8 @@ def evaluate(
     cgcnn: str = CGCNN,
     energy: str = "embedder",
     cov_cutoffs: tuple[float, float] = MP20_CUTOFFS,
+    potential: str | None = None,
+    protocol: str = CLASSIC.name,
 ) -> Evaluation:
     """Measures how good generated crystals are.
 
@@ -109,16 +124,19 @@ def evaluate(
         energy: what predicts the energies, "embedder" or "chgnet".
         cov_cutoffs: largest distances of structures and of compositions that COV calls near; CDVAE's are (0.4, 10) for
             MP-20, and (0.2, 4) for Perov-5 and Carbon-24.
+        potential: relaxes structures for `stability`, which isn't measured by default without it; a name of
+            `asegen.potentials.registry`, or "module:object". CHGNet where `stability` is named alone.
+        protocol: by what tolerances crystals are alike, of `asegen.metrics.protocols.PROTOCOLS`.
 
     Raises:
         InputError: a file that can't be read or is empty; an unknown metric, or one whose structures, packages or
             weights are missing.
         AsegenError: worker processes cannot be started.
     """
-    if jobs < 1:
-        raise InputError(f"jobs = {jobs}: at least one process is needed")
+    check_jobs(jobs)
     check_energy(energy)
-    names = choose(metrics, reference is not None)
+    tolerances = find_protocol(protocol)
+    names = choose(metrics, reference is not None, potential is not None)
     sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
     plugged = once(lambda: _embedder(embedder))
     embedders: dict[str, Callable[[], Embedder]] = {
@@ -130,12 +148,15 @@ def evaluate(
     kept = None if cache is None else Path(cache)
     with _workers(jobs) as pool:
         inputs = Inputs(sides[0], sides[1], sides[2], pool, report, embedders, cov_cutoffs, kept)
+        inputs = replace(inputs, protocol=tolerances, potential=potential or "chgnet")
         found = {}
         for done, name in enumerate(names):
             report(name, done, len(names))
             found[name] = _measure(name, inputs)
-    structures = dict(zip(("generated", "reference", "train"), map(len, sides), strict=True))
-    return Evaluation(found, structures, _software())
+    named = dict(zip(("generated", "reference", "train"), sides, strict=True))
+    counts = {name: len(side) for name, side in named.items()}
+    unreadable = {name: [f"{s.id}: {s.reason}" for s in side if s.atoms is None] for name, side in named.items()}
+    return Evaluation(found, counts, _software(), str(tolerances), unreadable)
 
 
 @contextmanager

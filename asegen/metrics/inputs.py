@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -16,11 +15,14 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError
 from asegen.metrics.cache import Row
+from asegen.metrics.protocols import CLASSIC
+from asegen.metrics.protocols import Protocol as Tolerances
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.errors import StructureError
-from asegen.structures.formats import files_in
-from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.formats import file_format, files_in
+from asegen.structures.reading import number, read_entry
+from asegen.structures.several import entries_of
 from asegen.structures.validity import check_atoms
 
 Floats = NDArray[np.float64]
@@ -36,6 +38,9 @@ Report = Callable[[str, int, int], None]
 _ABOVE_HULL = ("energy_above_hull", "e_hull")
 """Names of the energy above the hull: the Materials Project's, and that of `asegen screen`."""
 
+_CALCULATOR = ("calculator", "energy_scale")
+"""Names of what it was computed with; the second is that of `asegen screen`."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -48,7 +53,8 @@ class Sample:
             doesn't.
         above_hull: energy above the convex hull, eV/atom, that the file or `Atoms.info` gives as `energy_above_hull` or
             `e_hull`; NaN where it gives none.
-        calculator: what that energy was computed with, given as `calculator`; empty where it isn't said.
+        calculator: what that energy was computed with, given as `calculator` or `energy_scale`; empty where it isn't
+            said.
     """
 
     id: str
@@ -108,6 +114,8 @@ class Inputs:
         embedders: makes the networks behind Fréchet distances and energies, by the metric that asks.
         cov_cutoffs: largest distances of structures and of compositions that COV calls near.
         cache: a folder that keeps rows of numbers about crystals and pairs of them, or None.
+        protocol: by what tolerances crystals are alike, where a metric leaves that open.
+        potential: name of what relaxes crystals.
         known: those rows, or why there are none, by `asegen.metrics.cache.content_key`, as far as this run has them.
     """
 
@@ -119,6 +127,8 @@ class Inputs:
     embedders: Mapping[str, Callable[[], Embedder]] = field(default_factory=dict)
     cov_cutoffs: tuple[float, float] = MP20_CUTOFFS
     cache: Path | None = None
+    protocol: Tolerances = CLASSIC
+    potential: str = "chgnet"
     known: dict[str, Row | Failed] = field(default_factory=dict)
     _embedded: dict[str, Embedded] = field(default_factory=dict, repr=False)
 
@@ -192,6 +202,8 @@ def valid(samples: Iterable[Sample]) -> list[Atoms]:
 def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample, ...]:
     """Structures of a file, or in memory, each held against the validity gate.
 
+    A file of a folder that can't be read counts as one bad structure where its name says that it is to hold some.
+
     Args:
         structures: a file or folder of structures, or Atoms, whose id is `info["material_id"]` or their place.
 
@@ -199,7 +211,7 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
         InputError: the file can't be read, or there are no structures.
     """
     if isinstance(structures, str | Path):
-        samples = tuple(chain.from_iterable(map(_read, files_in(Path(structures)))))
+        samples = tuple(_read(files_in(Path(structures))))
     else:
         several = [structures] if isinstance(structures, Atoms) else structures
         samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(several))
@@ -208,13 +220,14 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
     return samples
 
 
-def _read(path: Path) -> Iterator[Sample]:
-    for entry in read_entries(path):
+def _read(files: Sequence[Path]) -> Iterator[Sample]:
+    for path, entry in entries_of(files):
         try:
             name, atoms, values = read_entry(entry)
             yield _sample(name, atoms, values)
         except StructureError as error:
-            yield Sample(entry.id, None, str(error))
+            if file_format(path) is not None or len(files) == 1:  # else it's a README
+                yield Sample(entry.id, None, str(error))
 
 
 def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
@@ -224,5 +237,5 @@ def _sample(name: str, atoms: Atoms, values: Mapping[str, object]) -> Sample:
         atoms,
         str(check_atoms(atoms) or ""),
         math.nan if above_hull is None else above_hull,
-        str(values.get("calculator", "")),
+        str(next((values[key] for key in _CALCULATOR if key in values), "")),
     )

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 _LABELS = {
+    "hhi_production": "HHI of production",
+    "hhi_reserves": "HHI of reserves",
+    "js_elements": "JS divergence of elements",
+    "js_groups": "JS divergence of space groups",
+    "msun": "M.S.U.N.",
+    "nearest_generated": "to the nearest generated, Å",
+    "nearest_reference": "to the nearest reference, Å",
+    "nearest_train": "to the nearest of train, Å",
+    "p1": "share in P1",
+    "stability/e_hull": "above the hull, eV/atom",
+    "stability/rmsd": "RMSD to relaxed, Å",
     "crmse": "cRMSE",
     "density/emd": "EMD, g/cm³",
     "distance": "FD",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -12,6 +12,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.metrics.cache import Row, content_key
 from asegen.metrics.inputs import Inputs
+from asegen.metrics.protocols import CLASSIC, Protocol
 from asegen.metrics.remembered import remembered_map
 from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_map
@@ -57,41 +58,34 @@ def pair_distance(pair: tuple[Atoms, Atoms]) -> float | None:
     return rms_distance(*pair)
 
 
-def same_crystal(pair: tuple[Atoms, Atoms]) -> bool:
-    """Whether two structures are one crystal, by pymatgen's own tolerances (0.3 / 0.2 / 5), tighter than those above.
+def same_crystal(pair: tuple[Atoms, Atoms], protocol: Protocol = CLASSIC) -> bool:
+    """Whether two structures are one crystal, by the tolerances of a protocol, tighter than those above.
 
     Args:
         pair: both pass the validity gate.
+        protocol: pymatgen's own tolerances (0.2 / 0.3 / 5) without it.
     """
     first, second = (AseAtomsAdaptor.get_structure(atoms) for atoms in pair)
-    return bool(StructureMatcher().fit(first, second))
+    return bool(StructureMatcher(*protocol.tolerances).fit(first, second))
 
 
 def kept_distances(pairs: Sequence[tuple[Atoms, Atoms]], inputs: Inputs, task: str) -> list[float | Failed | None]:
     """`rms_distance` of each pair of a reference and a structure, as `asegen.metrics.remembered` does."""
-    return [
-        row if isinstance(row, Failed) else None if np.isnan(row[0]) else float(row[0])
-        for row in _kept(_distance_row, f"distance {STOL} {LTOL} {ANGLE_TOL}", pairs, inputs, task)
-    ]
+    method = f"distance {STOL} {LTOL} {ANGLE_TOL}, pymatgen {version('pymatgen')}"
+    keys = [content_key(method, *pair) for pair in pairs]
+    known = remembered_map(_distance_row, dict(zip(keys, pairs, strict=True)), inputs, task, TIME_LIMIT)
+    rows = [known[key] for key in keys]
+    return [row if isinstance(row, Failed) else None if np.isnan(row[0]) else float(row[0]) for row in rows]
 
 
 def kept_sameness(pairs: Sequence[tuple[Atoms, Atoms]], inputs: Inputs, task: str) -> list[bool | Failed]:
     """`same_crystal` of each pair, as `asegen.metrics.remembered` does."""
-    rows = _kept(_sameness_row, "sameness", pairs, inputs, task)
-    return [row if isinstance(row, Failed) else bool(row[0]) for row in rows]
-
-
-def _kept(
-    function: Callable[[tuple[Atoms, Atoms]], Row],
-    method: str,
-    pairs: Sequence[tuple[Atoms, Atoms]],
-    inputs: Inputs,
-    task: str,
-) -> list[Row | Failed]:
-    method = f"{method}, pymatgen {version('pymatgen')}"
+    method = f"sameness {inputs.protocol.tolerances}, pymatgen {version('pymatgen')}"
     keys = [content_key(method, *pair) for pair in pairs]
-    known = remembered_map(function, dict(zip(keys, pairs, strict=True)), inputs, task, TIME_LIMIT)
-    return [known[key] for key in keys]
+    items = {key: (inputs.protocol, pair) for key, pair in zip(keys, pairs, strict=True)}
+    known = remembered_map(_sameness_row, items, inputs, task, TIME_LIMIT)
+    rows = [known[key] for key in keys]
+    return [row if isinstance(row, Failed) else bool(row[0]) for row in rows]
 
 
 def _distance_row(pair: tuple[Atoms, Atoms]) -> Row:
@@ -99,5 +93,6 @@ def _distance_row(pair: tuple[Atoms, Atoms]) -> Row:
     return np.array([np.nan if distance is None else distance], np.float32)
 
 
-def _sameness_row(pair: tuple[Atoms, Atoms]) -> Row:
-    return np.array([same_crystal(pair)], np.float32)
+def _sameness_row(item: tuple[Protocol, tuple[Atoms, Atoms]]) -> Row:
+    protocol, pair = item
+    return np.array([same_crystal(pair, protocol)], np.float32)

@@ -28,6 +28,7 @@ class Metric(NamedTuple):
         version: grows when the figures of the same structures change.
         needs: "reference", if anything beside the generated structures.
         packages: which the extra `metrics` installs.
+        on_request: whether it is measured only where it is named, or a potential is.
     """
 
     function: str
@@ -35,6 +36,7 @@ class Metric(NamedTuple):
     version: int
     needs: str = ""
     packages: tuple[str, ...] = ()
+    on_request: bool = False
 
 
 _INTERVAL = (
@@ -130,21 +132,53 @@ METRICS: dict[str, Metric] = {
     "discovery": Metric(
         "asegen.metrics.discovery:discovery",
         "share of all generated structures; unique: passes the gate and is like no earlier one; novel: passes the gate "
-        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5); 20 CPU seconds a pair, "
-        "which then counts as unlike; stable: energy_above_hull or e_hull as given with the structures, at most 0 or "
-        "0.1 eV/atom",
+        "and is like none of train; alike by StructureMatcher(stol=0.3, ltol=0.2, angle_tol=5), or as --protocol says; "
+        "20 CPU seconds a pair, which then counts as unlike; stable: energy_above_hull or e_hull as given with the "
+        "structures, at most 0 or 0.1 eV/atom",
+        1,
+    ),
+    "novelty": Metric(
+        "asegen.metrics.novelty:novelty",
+        "share of all generated structures; known structure: like one of the 30,155 crystals inside the package; "
+        "substitution: like one of them with other elements and another volume; new type: neither; tolerances of "
+        "--protocol; novel composition: none of the 86,277 of the Materials Project's hull inside the package, nor of "
+        "these crystals; novel structure: neither a known one nor of a known composition whose structures aren't at "
+        "hand; 60 CPU seconds a structure",
+        1,
+    ),
+    "stability": Metric(
+        "asegen.metrics.stability:stability",
+        "share of all generated structures; relaxed by the potential as they are, without pre-relaxation, fmax 0.05 "
+        "eV/Å, at most 200 steps; energies above the Materials Project's hull (MP2020) inside the package; stable: at "
+        "most 0, metastable: at most 0.1 eV/atom; S.U.N., M.S.U.N.: these, unique and novel once relaxed, against "
+        "train, or else as the metric novelty has it; RMSD: of the atoms of those that converged, Å; 1800 CPU seconds "
+        "a structure",
+        1,
+        on_request=True,
+    ),
+    "chemistry": Metric(
+        "asegen.metrics.chemistry:chemistry",
+        "structures that pass the gate; space groups by spglib within 0.1 Å; Jensen-Shannon divergences, base 2, of "
+        "the mean shares of elements and of space groups; Herfindahl-Hirschman indices of the elements by weight",
+        1,
+    ),
+    "amd": Metric(
+        "asegen.metrics.invariants:amd_distances",
+        "structures that pass the gate; Chebyshev distance of average minimum distances, 100 neighbours, elements "
+        "don't count, Å; mean over generated structures of the nearest",
         1,
     ),
 }
 """By name, in the order in which they are measured."""
 
 
-def choose(names: Sequence[str] | None, has_reference: bool) -> list[str]:
+def choose(names: Sequence[str] | None, has_reference: bool, has_potential: bool = False) -> list[str]:
     """The metrics to measure, in the order of `METRICS`.
 
     Args:
         names: those asked for; by default all for which there are structures and packages.
         has_reference: whether there are reference structures.
+        has_potential: whether a potential is named.
 
     Raises:
         InputError: an unknown metric, or one whose structures or packages are missing.
@@ -152,7 +186,8 @@ def choose(names: Sequence[str] | None, has_reference: bool) -> list[str]:
     unknown = [name for name in names or () if name not in METRICS]
     if unknown:
         raise InputError(f"no metric {unknown[0]!r}; there are: {', '.join(METRICS)}")
-    obstacles = {name: _obstacle(name, has_reference) for name in (METRICS if names is None else names)}
+    default = [name for name, metric in METRICS.items() if has_potential or not metric.on_request]
+    obstacles = {name: _obstacle(name, has_reference) for name in (default if names is None else names)}
     for name, obstacle in obstacles.items():
         if obstacle and names is not None:
             raise InputError(f"the metric {name!r} needs {obstacle}")

@@ -103,3 +103,8 @@ def cache_folder(name: str) -> Path:
     """
     base = os.environ.get("XDG_CACHE_HOME")
     return ((Path(base) if base else Path.home() / ".cache") / "asegen" / name).absolute()
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error says that nothing can be written, which no structure is to blame for."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

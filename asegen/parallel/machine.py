@@ -6,12 +6,28 @@ import os
 import socket
 from pathlib import Path
 
+from asegen.errors import InputError
+
+MOST_JOBS = 1024
+"""Worker processes of one run: more than any machine has use for."""
 _NETWORK = ("nfs", "lustre", "gpfs", "beegfs", "cifs", "smb", "ceph", "fuse.sshfs", "glusterfs", "9p", "afs")
 
 
 def free_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_jobs(jobs: int) -> None:
+    """Refuses a number of worker processes that can't be.
+
+    Raises:
+        InputError: fewer than one, or more than `MOST_JOBS`.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs = {jobs}: at least one process is needed", "jobs")
+    if jobs > MOST_JOBS:
+        raise InputError(f"jobs = {jobs}: {MOST_JOBS} at most", "jobs")
 
 
 def is_dead(owner: str) -> bool:

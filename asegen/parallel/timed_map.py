@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -26,6 +26,7 @@ _PATIENCE, _GRACE = 10.0, 20.0
 """A worker that native code holds up is killed after so many times the time limit, by the clock, and seconds."""
 _DEATHS = 20
 """So many items may cost their worker its life; with more of them, the machine is to blame."""
+_AGAIN_AND_AGAIN = "worker processes die again and again, perhaps for memory: try fewer"
 
 
 class Failed(NamedTuple):
@@ -74,6 +75,41 @@ def timed_map(
         pool.shutdown()
 
 
+def timed_unordered(
+    function: Callable[[Item], Result], items: Iterable[Item], pool: Processes, seconds: float
+) -> Iterator[tuple[int, Result | Failed]]:
+    """`timed_map` whose results come as soon as they are there, each with the place of its item.
+
+    Args:
+        function: of a module.
+        items: any number; few more are taken than there are workers.
+        pool: open, and stays so.
+        seconds: of processor time for one item.
+
+    Raises:
+        AsegenError: worker processes cannot be started, or die again and again.
+    """
+    call, numbered = _Timed(function, seconds), enumerate(items)
+    pending: dict[Future[Any], tuple[int, Item]] = {}
+    deaths = 0
+    try:
+        while True:
+            for place, item in islice(numbered, 2 * pool.jobs - len(pending)):
+                pending[pool.submit(call, item)] = place, item
+            if not pending:
+                return
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                place, item = pending.pop(future)
+                result = _result(future, partial(pool.submit, call, item))
+                deaths += result is DIED
+                if deaths > _DEATHS:
+                    raise AsegenError(_AGAIN_AND_AGAIN)
+                yield place, result
+    finally:
+        for future in pending:
+            future.cancel()
+
+
 def _mapped(call: _Timed[Item, Result], items: Iterator[Item], pool: Processes) -> Iterator[Result | Failed]:
     pending: deque[tuple[Item, Future[Any]]] = deque()
     deaths = 0
@@ -87,7 +123,7 @@ def _mapped(call: _Timed[Item, Result], items: Iterator[Item], pool: Processes) 
             result = _result(future, partial(pool.submit, call, item))
             deaths += result is DIED
             if deaths > _DEATHS:
-                raise AsegenError("worker processes die again and again, perhaps for memory: try fewer")
+                raise AsegenError(_AGAIN_AND_AGAIN)
             yield result
     finally:
         for _, future in pending:

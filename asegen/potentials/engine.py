@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ase import Atoms
@@ -17,6 +17,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
 from asegen.errors import Reason
+from asegen.potentials.pressure import atomic_pressure, checked_pressure
 from asegen.potentials.registry import module_of
 
 MP2020 = "MP2020"
@@ -34,12 +35,33 @@ class Engine:
         identity: name, version and hash of the model or of the settings: what energies are cached under.
         energy_scale: energies may share a hull only where this is the same.
         elements: symbols that it can handle; None where that isn't known beforehand.
+        pressure: GPa; where there is one, what counts as its energy is the enthalpy `E + pV`.
     """
 
     name: str
     identity: str
     energy_scale: str
     elements: frozenset[str] | None = None
+    pressure: float = 0.0
+
+    def at_pressure(self, pressure: float) -> Engine:
+        """The same calculator, whose enthalpies at a pressure are its energies; on an energy scale of their own.
+
+        Args:
+            pressure: GPa; itself at 0.
+
+        Raises:
+            InputError: it is negative or not finite.
+        """
+        if not checked_pressure(pressure):
+            return self
+        at = f", enthalpy at {pressure:g} GPa"
+        return replace(self, identity=self.identity + at, energy_scale=self.energy_scale + at, pressure=pressure)
+
+    @property
+    def atomic_pressure(self) -> float:
+        """The pressure in eV/Å³, ASE's unit."""
+        return atomic_pressure(self.pressure)
 
     def calculator(self, directory: Path | None = None) -> Calculator:
         """A fresh calculator.

@@ -74,6 +74,8 @@ def _identity(name: str, target: object) -> str:
 
 def _load(name: str) -> Callable[[], Any]:
     module, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise InputError(f"no calculator {name!r}: write module:object, the names of Python's")
     if os.getcwd() not in sys.path:  # a script of the user's, beside the structures; as `python -m` does
         sys.path.append(os.getcwd())
     try:

@@ -16,9 +16,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, hstack
 
-from asegen.errors import InputError, Reason
+from asegen.errors import AsegenError, InputError, Reason
 from asegen.parallel.files import cache_folder, write_text
 from asegen.potentials.engine import MP2020, Engine
 
@@ -38,10 +39,16 @@ U_METALS = frozenset({"V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W"})
 """Computed with +U by the Materials Project in crystals with an element of `U_ANIONS`."""
 U_ANIONS = frozenset({"O", "F"})
 
+Runner = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
+"""Calls a function of each of some arguments, anywhere, and gives the results in order; the exception where one
+fails."""
+
 _FEWEST = 3
 """Crystals that a value is fitted to at least; an element in fewer has none."""
 _FOLDS = 5
 """Parts of the crystals, each left out once, for the error."""
+_AT_ONCE = 32
+"""Crystals whose energies one process computes in a go."""
 _PLUS_U = "+U"
 _CHGNET = "d14ab7c0f093"
 """First digits of the hash of the weights that `asegen.potentials.chgnet.ELEMENT_ENERGIES` was fitted for."""
@@ -68,6 +75,21 @@ class ElementReferences:
         unknown = sorted(set(atoms.symbols) - set(self.energies))
         return Reason("unknown element", f"no reference energy of {', '.join(unknown)}") if unknown else None
 
+    def per_atom(self, counts: Mapping[str, float]) -> float:
+        """What the atoms of a composition are worth, eV/atom.
+
+        Args:
+            counts: symbol -> atoms.
+
+        Raises:
+            InputError: an element without a reference.
+        """
+        table = {**self.energies, **self.with_u} if U_ANIONS & counts.keys() else self.energies
+        try:
+            return sum(n * table[symbol] for symbol, n in counts.items()) / sum(counts.values())
+        except KeyError as error:
+            raise InputError(f"no reference energy of {error.args[0]}") from None
+
     def formation_energy(self, total_energy: float, numbers: ArrayLike) -> float:
         """A crystal's formation energy, eV/atom.
 
@@ -79,11 +101,13 @@ class ElementReferences:
             InputError: an element without a reference.
         """
         symbols = [chemical_symbols[z] for z in np.asarray(numbers)]
-        table = {**self.energies, **self.with_u} if U_ANIONS & set(symbols) else self.energies
-        try:
-            return (total_energy - sum(table[symbol] for symbol in symbols)) / len(symbols)
-        except KeyError as error:
-            raise InputError(f"no reference energy of {error.args[0]}") from None
+        return total_energy / len(symbols) - self.per_atom(Counter(symbols))
+
+
+def shipped_references(engine: Engine) -> ElementReferences | None:
+    """The references of a potential that come with asegen, by the hash of its weights."""
+    weights = re.search(r"sha256 ([0-9a-f]{12})", engine.identity)
+    return _shipped().get(weights[1]) if weights else None
 
 
 def references_of(engine: Engine, cache: Path | None = None) -> ElementReferences | None:
@@ -93,27 +117,27 @@ def references_of(engine: Engine, cache: Path | None = None) -> ElementReference
         engine: the potential; its identity decides.
         cache: folder of kept references; one of the user's without it.
     """
-    weights = re.search(r"sha256 ([0-9a-f]{12})", engine.identity)
-    if weights and weights[1] in _shipped():
-        return _shipped()[weights[1]]
+    if (shipped := shipped_references(engine)) is not None:
+        return shipped
     try:
         return ElementReferences(**json.loads(_place(engine, cache).read_text())["references"])
     except (OSError, ValueError, KeyError, TypeError):  # not there, or not whole
         return None
 
 
-def computed_references(engine: Engine, cache: Path | None = None) -> ElementReferences:
+def computed_references(engine: Engine, cache: Path | None = None, run: Runner | None = None) -> ElementReferences:
     """Fits the references of a potential to the crystals that come with asegen, and keeps them.
 
     Args:
         engine: the potential: 752 single points of up to 12 atoms.
         cache: folder to keep them in, made if it is missing; one of the user's without it.
+        run: where the single points are computed; here without it.
 
     Raises:
         AsegenError: the potential can't be built.
         InputError: it has no energies for too many of the crystals, or the folder can't be written to.
     """
-    found = fit_references(engine, *reference_crystals())
+    found = fit_references(engine, *reference_crystals(), run)
     place = _place(engine, cache)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -121,6 +145,23 @@ def computed_references(engine: Engine, cache: Path | None = None) -> ElementRef
     except OSError as error:
         raise InputError(f"can't keep references in {place.parent}: {error}") from None
     return found
+
+
+def check_fit(engine: Engine) -> None:
+    """Whether a potential knows enough elements for its references to be fitted; computes nothing.
+
+    Raises:
+        InputError: it doesn't.
+    """
+    if engine.elements is None:
+        return
+    fit = sum(set(crystal.symbols) <= engine.elements for crystal in reference_crystals()[0])
+    if fit < 2 * len(engine.elements):
+        raise InputError(
+            f"{engine.name}: of the reference crystals {fit} are of its {len(engine.elements)} elements alone, too few "
+            "to fit energies of the elements",
+            "fit_references",
+        )
 
 
 def reference_crystals() -> tuple[list[Atoms], list[float]]:
@@ -133,7 +174,9 @@ def reference_crystals() -> tuple[list[Atoms], list[float]]:
     return crystals, [float(atoms.info["formation_energy"]) for atoms in crystals]
 
 
-def fit_references(engine: Engine, crystals: Sequence[Atoms], formation_energies: Sequence[float]) -> ElementReferences:
+def fit_references(
+    engine: Engine, crystals: Sequence[Atoms], formation_energies: Sequence[float], run: Runner | None = None
+) -> ElementReferences:
     """What an atom of each element is worth, by least absolute deviations.
 
     An element in fewer than three of the crystals gets no reference. Crystals that the potential refuses are left out.
@@ -142,16 +185,18 @@ def fit_references(engine: Engine, crystals: Sequence[Atoms], formation_energies
         engine: the potential.
         crystals: relaxed ones, by the method whose formation energies are given.
         formation_energies: (n_crystals,), eV/atom, on the scale of MP2020.
+        run: where energies are computed; here without it.
 
     Raises:
         AsegenError: the potential can't be built.
         InputError: it has no energies for too many of the crystals.
     """
-    known = list(_energies(engine, crystals))
+    energies = _energies(engine, crystals, run)
+    known = [k for k, energy in enumerate(energies) if np.isfinite(energy)]
     if not known:
         raise InputError(f"{engine.name} has no finite energies for the reference crystals")
-    numbers = [crystals[k].numbers for k, _ in known]
-    references = [energy / len(crystals[k]) - formation_energies[k] for k, energy in known]
+    numbers = [crystals[k].numbers for k in known]
+    references = [energies[k] - formation_energies[k] for k in known]
     columns, shares = _shares(numbers)
     used = shares.sum(1) > 1 - 1e-6  # of those whose elements all have a column
     shares, wanted = shares[used], np.array(references)[used]
@@ -163,18 +208,30 @@ def fit_references(engine: Engine, crystals: Sequence[Atoms], formation_energies
     return ElementReferences({**with_u, **plain}, _left_out_error(shares, wanted), MP2020, with_u)
 
 
-def _energies(engine: Engine, crystals: Sequence[Atoms]) -> Iterator[tuple[int, float]]:
-    """Index and total energy, eV, of each crystal that the potential has one for."""
+def _energies(engine: Engine, crystals: Sequence[Atoms], run: Runner | None) -> list[float]:
+    """eV/atom of each crystal; NaN where the potential has none."""
+    chunks = [crystals[k : k + _AT_ONCE] for k in range(0, len(crystals), _AT_ONCE)]
+    work = partial(_energies_here, engine)
+    answers = [work(chunk) for chunk in chunks] if run is None else run(work, chunks)
+    found: list[float] = []
+    for chunk, answer in zip(chunks, answers, strict=True):
+        if isinstance(answer, AsegenError):
+            raise answer
+        found += [float("nan")] * len(chunk) if isinstance(answer, Exception) else answer
+    return found
+
+
+def _energies_here(engine: Engine, crystals: Sequence[Atoms]) -> list[float]:
     calculator = engine.calculator()
-    for k, crystal in enumerate(crystals):
+    found = []
+    for crystal in crystals:
+        energy = float("nan")
         if engine.refusal(crystal) is None:
             plain = Atoms(crystal.numbers, crystal.positions, cell=crystal.cell, pbc=True, calculator=calculator)
-            try:
-                energy = float(plain.get_potential_energy())
-            except Exception:  # calculators refuse in their own ways; one crystal of hundreds is not missed
-                continue
-            if np.isfinite(energy):
-                yield k, energy
+            with suppress(Exception):  # calculators refuse in their own ways; one crystal of hundreds is not missed
+                energy = float(plain.get_potential_energy()) / len(plain)
+        found.append(energy)
+    return found
 
 
 def _shares(numbers: Sequence[NDArray[np.integer]]) -> tuple[list[str], NDArray[np.float64]]:

@@ -18,6 +18,7 @@ from asegen.errors import InputError
 POTENTIALS = {
     "chgnet": "asegen.potentials.chgnet",
     "emt": "asegen.potentials.emt",
+    "espresso": "asegen.potentials.espresso",
     "gpaw": "asegen.potentials.gpaw",
     "vasp": "asegen.potentials.vasp",
     **dict.fromkeys(("sevennet", "7net-0", "7net-l3i5", "7net-mf-0"), "asegen.potentials.sevennet"),

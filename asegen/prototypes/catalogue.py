@@ -27,6 +27,7 @@ from asegen.errors import CheckpointError, InputError
 from asegen.models.checkpoint import read_tensors, write_tensors
 from asegen.prototypes.examples import Example, StoredExamples, quantised, sizes, stored
 from asegen.prototypes.exchanges import exchanged, signature, weighted_exchanges
+from asegen.prototypes.formula_units import reduced_counts, summed
 from asegen.symmetry.assignments import Occupation, best_occupations, canonical, fits, impossible
 from asegen.symmetry.batches import occupations_of
 from asegen.symmetry.groups import space_group
@@ -100,8 +101,14 @@ class Catalogue:
         self._n_sites_of: dict[int, Counter[tuple[str, int]]] = {}
 
     @staticmethod
-    def of(crystals: SymmetricBatch) -> Catalogue:
-        """The catalogue of known crystals; see `asegen.prototypes.sensible` for which of a split belong there."""
+    def of(crystals: SymmetricBatch, above_hull: Sequence[float] | None = None) -> Catalogue:
+        """The catalogue of known crystals; see `asegen.prototypes.sensible` for which of a split belong there.
+
+        Args:
+            crystals: exactly symmetric.
+            above_hull: of each, eV/atom, NaN where it isn't known.
+        """
+        above = [math.nan] * len(crystals.orbits.group) if above_hull is None else above_hull
         orbits, (u, lattice) = crystals
         known: dict[Occupation, list[Example]] = defaultdict(list)
         sites = zip(map(chr, orbits.letter.tolist()), orbits.numbers.tolist(), quantised(orbits, u), strict=True)
@@ -109,7 +116,9 @@ class Catalogue:
             own = list(islice(sites, len(occupation.sites)))
             places = np.array([place for _, _, place in own])
             letters, numbers = "".join(letter for letter, _, _ in own), tuple(z for _, z, _ in own)
-            known[canonical(occupation)].append(Example(letters, numbers, places, lattice[k].double().numpy()))
+            known[canonical(occupation)].append(
+                Example(letters, numbers, places, lattice[k].double().numpy(), above[k])
+            )
         return Catalogue(known, *bravais_statistics(orbits, lattice))
 
     def without(self, elements: Set[int]) -> Catalogue:
@@ -169,6 +178,26 @@ class Catalogue:
         by_votes = sorted(by_assignment.values(), key=lambda own: -sum(precedent.weight for precedent in own))
         ranked = [sorted(own, key=lambda precedent: -precedent.weight)[:_MOST_PRECEDENTS] for own in by_votes]
         return [precedent for rank in zip_longest(*ranked) for precedent in rank if precedent is not None]
+
+    def unit_votes(self, counts: Mapping[int, int], group: int | None = None) -> dict[int, float]:
+        """Votes for numbers of formula units in the primitive cell; without known crystals alike, by frequency.
+
+        Args:
+            counts: atoms of each element in a formula unit, by atomic number.
+            group: number of the space group; any without it.
+
+        Returns:
+            Number of formula units -> votes, without zeros; those of a group that has no crystals alike are empty.
+        """
+        votes = [
+            (units, crystals * max(vote for _, vote in weighted_exchanges(known.counts, _times(counts, units))))
+            for units, known, crystals in self._by_unit.get(signature(counts), ())
+            if group in (None, known.group)
+        ]
+        found = summed(votes)
+        if not found and group is None:
+            return {units: float(own) for units, own in self._units_by_elements[len(counts)].items()}
+        return found
 
     # -- what is likely --------------------------------------------------------------------------------------------
 
@@ -281,6 +310,24 @@ class Catalogue:
         return dict(found)
 
     @cached_property
+    def _by_unit(self) -> dict[tuple[int, ...], list[tuple[int, Occupation, int]]]:
+        """Formula units, occupation and number of crystals, by the signature of a formula unit."""
+        found: dict[tuple[int, ...], list[tuple[int, Occupation, int]]] = defaultdict(list)
+        for occupation, crystals in self.known.items():
+            units, unit = reduced_counts(occupation.counts)
+            found[signature(unit)].append((units, occupation, crystals))
+        return dict(found)
+
+    @cached_property
+    def _units_by_elements(self) -> dict[int, Counter[int]]:
+        """How many crystals of so many elements have so many formula units."""
+        found: dict[int, Counter[int]] = defaultdict(Counter)
+        for own, entries in self._by_unit.items():
+            for units, _, crystals in entries:
+                found[len(own)][units] += crystals
+        return found
+
+    @cached_property
     def _by_sites(self) -> dict[tuple[int, ...], list[tuple[Occupation, int]]]:
         found: dict[tuple[int, ...], list[tuple[Occupation, int]]] = defaultdict(list)
         for occupation, crystals in self.known.items():
@@ -304,6 +351,10 @@ class Catalogue:
                         found[key] += crystals
             self._n_sites_of[group] = found
         return self._n_sites_of[group]
+
+
+def _times(counts: Mapping[int, int], units: int) -> dict[int, int]:
+    return {z: units * n for z, n in counts.items()}
 
 
 def numbers_of_sites(occupation: Occupation) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -27,12 +28,14 @@ class Example(NamedTuple):
         numbers: their atomic numbers.
         u: (n_sites, 3), Wyckoff parameters.
         lattice: (6,), see `orbits.Numbers`.
+        above_hull: eV/atom; NaN where it isn't known.
     """
 
     letters: str
     numbers: tuple[int, ...]
     u: NDArray[np.float64]
     lattice: NDArray[np.float64]
+    above_hull: float = math.nan
 
 
 class StoredExamples(Mapping[Occupation, Sequence[Example]]):
@@ -63,8 +66,12 @@ class StoredExamples(Mapping[Occupation, Sequence[Example]]):
         self._numbers: list[int] = tensors["example_number"].tolist()
         self._u = tensors["example_u"].double().numpy() / _FINE
         self._lattice = tensors["example_lattice"].double().numpy()
+        above = tensors.get("example_above_hull")  # catalogues of older versions have none
+        self._above_hull = [math.nan] * len(self._lattice) if above is None else above.double().tolist()
         lengths = {len(self._letters), len(self._numbers), len(self._u)}
-        if lengths != {int((crystals * n_sites).sum())} or len(self._lattice) != crystals.sum():
+        if lengths != {int((crystals * n_sites).sum())} or {len(self._lattice), len(self._above_hull)} != {
+            int(crystals.sum())
+        }:
             raise ValueError("its arrays differ in length")
 
     def __getitem__(self, occupation: Occupation) -> list[Example]:
@@ -74,7 +81,8 @@ class StoredExamples(Mapping[Occupation, Sequence[Example]]):
 
     def _example(self, crystal: int, site: int, n: int) -> Example:
         own = slice(site, site + n)
-        return Example(self._letters[own], tuple(self._numbers[own]), self._u[own], self._lattice[crystal])
+        letters, numbers = self._letters[own], tuple(self._numbers[own])
+        return Example(letters, numbers, self._u[own], self._lattice[crystal], self._above_hull[crystal])
 
     def __iter__(self) -> Iterator[Occupation]:
         return iter(self._row)
@@ -107,6 +115,7 @@ def stored(examples: Mapping[Occupation, Sequence[Example]]) -> dict[str, Tensor
         "example_number": torch.tensor(numbers, dtype=torch.uint8),
         "example_u": torch.from_numpy(np.concatenate([e.u for e in flat]) * _FINE).round().to(torch.uint16),
         "example_lattice": torch.from_numpy(np.stack([e.lattice for e in flat])).float(),
+        "example_above_hull": torch.tensor([e.above_hull for e in flat], dtype=torch.float16),
     }
 
 

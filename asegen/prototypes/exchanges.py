@@ -6,10 +6,34 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, permutations, product
 
+from ase.data import atomic_numbers
+
+from asegen.errors import InputError
 from asegen.prototypes.votes import chemical_distance, vote
 from asegen.symmetry.assignments import Occupation, canonical
 
 _MOST_EXCHANGES = 120  # of elements of equal numbers: five of them, or several of fewer
+
+
+def parse_element_map(text: str) -> dict[int, int]:
+    """Which element takes the place of which, from text such as "Li:Na Co:Ni".
+
+    Returns:
+        By atomic number: of the known crystal -> of the new one.
+
+    Raises:
+        InputError: something else, an unknown element, or one that is named twice on one side.
+    """
+    pairs = [token.partition(":") for token in text.replace(",", " ").split()]
+    if not pairs or not all(old and new for old, _, new in pairs):
+        raise InputError(f"element_map = {text[:60]!r}: write pairs such as 'Li:Na Co:Ni'", "element_map")
+    for symbol in (symbol for old, _, new in pairs for symbol in (old, new)):
+        if atomic_numbers.get(symbol, 0) < 1:
+            raise InputError(f"element_map: {symbol[:10]!r} is not an element", "element_map")
+    found = {atomic_numbers[old]: atomic_numbers[new] for old, _, new in pairs}
+    if len(found) < len(pairs) or len(set(found.values())) < len(pairs):
+        raise InputError(f"element_map = {text[:60]!r} names an element twice on one side", "element_map")
+    return found
 
 
 def signature(counts: Mapping[int, int]) -> tuple[int, ...]:

@@ -21,8 +21,12 @@ from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset
 from asegen.elements import LAST, MENDELEEV
 from asegen.errors import InputError
+from asegen.hull.table import reduced
+from asegen.prototypes.formula_units import summed
+from asegen.prototypes.sensible import COLUMN
 from asegen.prototypes.types import occupation_of, type_numbers
 from asegen.prototypes.volumes import VolumeRule
+from asegen.prototypes.votes import SOFTNESS, distances, stability_weights
 from asegen.structures.atoms import atoms_from_crystals
 from asegen.structures.validity import primitive
 from asegen.symmetry.assignments import Occupation
@@ -48,6 +52,7 @@ class Kind:
         orders: (n_orders, n_elements), the permutations of places with equal counts: which place of a composition's
             elements, arranged alike, each of a crystal's takes. The first leaves all where they are.
         types: (n_crystals, n_orders), equal numbers for what becomes the same structure type.
+        weights: (n_crystals,), of their votes: 1 on the convex hull, less above it.
     """
 
     elements: Integers
@@ -55,6 +60,7 @@ class Kind:
     structures: list[Atoms]
     orders: Integers
     types: Integers
+    weights: NDArray[np.float64]
 
 
 class TemplateLibrary:
@@ -84,6 +90,8 @@ class TemplateLibrary:
         self.checksum = _checksum(dataset)
         self.max_atoms = int(dataset.crystals.n_atoms.max())
         self._crystals, self._symmetry = dataset.crystals, dataset.symmetry
+        unknown = torch.full((len(dataset),), math.nan, dtype=torch.float64)
+        self._above_hull = dataset.targets.get(COLUMN, unknown).numpy()
         self._counts = _sorted_counts(dataset.crystals)
         self._kinds: dict[Counts, Kind | None] = {}
 
@@ -100,6 +108,22 @@ class TemplateLibrary:
         """Crystals by their places in the library."""
         return atoms_from_crystals(self._crystals[torch.tensor(index, dtype=torch.int64)])
 
+    def has_composition(self, counts: Mapping[int, int]) -> bool:
+        """Whether there is a crystal of this composition, whatever its cell.
+
+        Args:
+            counts: atoms of each element, by atomic number.
+        """
+        return reduced(counts) in self._compositions
+
+    @cached_property
+    def _compositions(self) -> frozenset[tuple[tuple[int, int], ...]]:
+        return frozenset(reduced(Counter(part.tolist())) for part in self._numbers)
+
+    @property
+    def _numbers(self) -> Sequence[torch.Tensor]:
+        return self._crystals.numbers.split(self._crystals.n_atoms.tolist())
+
     def kind(self, counts: Counts) -> Kind | None:
         """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.
 
@@ -109,6 +133,40 @@ class TemplateLibrary:
         if counts not in self._kinds:
             self._kinds[counts] = self._gather(counts)
         return self._kinds[counts]
+
+    def unit_votes(self, numbers: Sequence[int]) -> dict[int, float]:
+        """Votes for numbers of formula units in the cell; without known crystals alike, by frequency.
+
+        Args:
+            numbers: (n_atoms,), atomic numbers of a formula unit.
+
+        Returns:
+            Number of formula units -> votes.
+        """
+        counts, elements = arranged(np.array(numbers))
+        votes: list[tuple[int, float]] = []
+        for units in self._units_of(counts):
+            kind = self.kind(tuple(units * n for n in counts))
+            if kind is not None:
+                away = distances()[kind.elements[:, None], np.array(elements)[kind.orders][None]].sum(-1).min(1)
+                votes += [(units, vote) for vote in (kind.weights * np.exp(-away / SOFTNESS)).tolist()]
+        if found := summed(votes):
+            return found
+        alike = (self._counts > 0).sum(1) == len(counts)
+        units_of = Counter(np.gcd.reduce(self._counts, axis=1)[alike].tolist())
+        return {units: float(crystals) for units, crystals in units_of.items()}
+
+    def _units_of(self, counts: Counts) -> list[int]:
+        """Formula units of the cells, and of their primitive ones, of crystals of one anonymous formula."""
+        width = self._counts.shape[1]
+        if len(counts) > width:
+            return []
+        units = np.gcd.reduce(self._counts, axis=1)
+        wanted = np.array([0] * (width - len(counts)) + list(counts))
+        own = {int(n) for n in units[(self._counts == units[:, None] * wanted).all(1)]}
+        if self._symmetry is None:
+            own |= {n // centring for n in own for centring in _CENTRINGS if n % centring == 0}
+        return sorted(own)
 
     def _gather(self, counts: Counts) -> Kind | None:
         own = self._members(counts)
@@ -120,7 +178,8 @@ class TemplateLibrary:
         orders = list(_orders(counts))
         roles = [[dict(zip(own, order, strict=True)) for order in orders] for own in elements]
         types = type_numbers(self._occupations(index, structures), roles)
-        return Kind(np.array(elements), index, structures, np.array(orders), np.array(types))
+        weights = stability_weights(self._above_hull[index])
+        return Kind(np.array(elements), index, structures, np.array(orders), np.array(types), weights)
 
     def _members(self, counts: Counts) -> list[int]:
         """Places of the crystals whose cells have these counts."""

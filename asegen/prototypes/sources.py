@@ -55,7 +55,7 @@ def open_library(
         CheckpointError: a catalogue that can't be read.
     """
     if source == AFLOW:
-        return TemplateLibrary(_aflow())
+        return TemplateLibrary(aflow_prototypes())
     path = shipped_catalogue() if source == KNOWN else Path(source)
     if (path / "index.json").is_file():
         return _of_split(load_split(path.parent, path.name))
@@ -99,14 +99,16 @@ def _catalogued(catalogue: Catalogue) -> CrystalDataset:
     counts = [Counter(chemical_symbols[z] for z in part.tolist()) for part in _parts(crystals)]
     formulas = [Formula.from_dict(dict(own)) for own in counts]
     ids = [f"{formula.reduce()[0]:metal}-{group}" for formula, (group, _) in zip(formulas, known, strict=True)]
-    return CrystalDataset(crystals, {}, ids, symmetry=SymmetricBatch(orbits, numbers))
+    above_hull = {COLUMN: torch.tensor([e.above_hull for _, e in known], dtype=torch.float64)}
+    return CrystalDataset(crystals, above_hull, ids, symmetry=SymmetricBatch(orbits, numbers))
 
 
 def _parts(crystals: Crystals) -> Sequence[torch.Tensor]:
     return crystals.numbers.split(crystals.n_atoms.tolist())
 
 
-def _aflow() -> CrystalDataset:
+def aflow_prototypes() -> CrystalDataset:
+    """The ordered prototypes of the AFLOW library in pymatgen; their identifiers are AFLOW's labels."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # a second to load

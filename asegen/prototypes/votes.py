@@ -14,6 +14,22 @@ SOFTNESS = 0.5
 """Chemical distance at which a vote has fallen by e."""
 
 
+STABILITY_SCALE = 0.1
+"""eV/atom above the hull at which a vote has fallen by e."""
+UNKNOWN_WEIGHT = 0.7
+"""Of the vote of a crystal whose energy isn't known."""
+
+
+def stability_weights(above_hull: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factors of the votes of known crystals: who lies high says less about what is found.
+
+    Args:
+        above_hull: (n,), eV/atom; NaN where it isn't known.
+    """
+    weights = np.exp(-np.maximum(above_hull, 0.0) / STABILITY_SCALE)
+    return np.where(np.isnan(above_hull), UNKNOWN_WEIGHT, weights)
+
+
 def vote(distance: float) -> float:
     """The weight of a known crystal: 1 where no element is exchanged.
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 Kind = Literal["text", "integer", "number", "flag"]
 
-SECTIONS = ("input", "energy", "symmetry", "relaxation", "copies", "phonons")
+SECTIONS = ("input", "energy", "symmetry", "relaxation", "copies", "phonons", "properties")
 """Of results.csv, in order; columns of other sections follow them."""
 
 
@@ -74,6 +74,7 @@ HEAD = (
     Column("reason", "why no farther, one line"),
     Column("stage", "the last stage that said something of it"),
     Column("rank", "from 1, among the candidates of the same status", "integer"),
+    Column("rank_in_composition", "from 1, among those of the same status and composition, in any cell", "integer"),
 )
 """What is known of every input; these columns come first."""
 TAIL = (

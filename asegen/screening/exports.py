@@ -14,6 +14,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import all_properties
 
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
 from asegen.screening.columns import HEAD, TAIL
 from asegen.screening.inputs import info_of
@@ -21,7 +22,7 @@ from asegen.screening.ledger import read_atoms, read_input
 from asegen.screening.result import Result, columns, results
 from asegen.structures.formats import DATABASE as DATABASE_FORMAT
 from asegen.structures.formats import EXTXYZ
-from asegen.structures.writing import csv_cell, write_structures
+from asegen.structures.writing import write_structures
 
 TABLE, FRAMES, DATABASE = "results.csv", "results.extxyz", "results.db"
 """Names in a screening's folder."""

@@ -23,6 +23,8 @@ STRUCTURE, ERROR = "atoms", "error"
 """`Input.format` beside those of `structures.reading`: JSON of an Atoms object; the message of a failed reading."""
 RANK = "rank"
 """In `Atoms.info`: the place that a generator gives a candidate among those of its formula, 1 for the best."""
+LOG_PRIOR = "log_prior"
+"""In `Atoms.info`: how likely a generator holds a candidate before any energy, the logarithm of a share of votes."""
 
 _MISSING = "missing"
 _NAMES = ("material_id", "id", "name")  # in `Atoms.info`

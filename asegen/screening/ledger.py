@@ -148,7 +148,8 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
-_BULKY = ("columns", "competing", "hull_phases", "hull_systems", "known_crystals")  # what only programs need
+_BULKY = ("collected", "columns", "competing", "known_crystals", "_phases", "_systems", "_references")
+"""Ends of the keys of what only programs need."""
 
 
 def provenance(workdir: Path | str) -> dict[str, Any]:
@@ -156,14 +157,15 @@ def provenance(workdir: Path | str) -> dict[str, Any]:
 
     With a hull also `hull_missing` (element -> why it has no energy); lists of lines, `competing_problems` and
     `hull_problems`: what of the reference phases couldn't be used; `hull_lacking`: chemical system -> known stable
-    compounds without a candidate; and `hull_note`: why the shipped hull isn't used though it was asked for, or None.
+    compounds without a candidate; `hull_note`: why the shipped hull isn't used though it was asked for, or None; and
+    `hull_can_fit`: whether fitting energies of the elements would change that.
 
     Raises:
         InputError: the folder holds no ledger.
     """
     with closing(opened(Path(workdir))) as ledger:
         facts = ledger.execute("SELECT key, value FROM meta ORDER BY key")
-        known = {key: json.loads(value) for key, value in facts if key not in _BULKY}
+        known = {key: json.loads(value) for key, value in facts if not key.endswith(_BULKY)}
         stages = ledger.execute("SELECT name, settings FROM stages ORDER BY position")
         known["stages"] = {name: json.loads(settings) for name, settings in stages}
         known["files"] = dict(ledger.execute("SELECT path, digest FROM files ORDER BY path"))

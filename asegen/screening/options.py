@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 
 EMPNN, NO_RELAXER = "empnn", "none"
@@ -27,12 +28,14 @@ class Options:
 
     Attributes:
         calculator: see `asegen.potentials.engine.find_engine`.
-        stages: names of those that are wanted, in any order, `read` is always there; None for all.
+        stages: names of those that are wanted, in any order, `read` is always there; "default" stands for all but the
+            optional ones; None for those.
         relaxer: of the pre-relaxation: "empnn", the shipped one; a shipped relaxer's name or a file of weights; None or
             "none" for no pre-relaxation.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
         fmax: eV/Å, when a relaxation with the calculator has arrived.
         steps: most of its steps.
+        optimizer: "bfgs", which FIRE relieves where it fails, or "fire" from the start.
         keep_symmetry: space groups stay in it.
         symprec: Å, tolerance of the space groups.
         order: CIFs with partial occupancies are ordered, not refused.
@@ -42,10 +45,19 @@ class Options:
             for the file alone.
         energy_scale: of energies in it that don't name theirs.
         materials_project: competing phases from there too, with the key in MP_API_KEY.
+        fit_references: energies of the elements are fitted to a calculator that comes without them, once, so that its
+            candidates can be placed above the shipped hull.
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
-        best: how many candidates get phonons and inputs for DFT.
+        best: how many candidates get a second opinion, phonons and inputs for DFT.
+        second_opinion: another calculator, which relaxes the best candidates, too.
+        phonons_by: the calculator of the phonons; without it they are by `calculator` and by `second_opinion`.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
+        pressure: GPa; all relaxations are at it, and enthalpies take the place of energies. References at zero pressure
+            (the shipped hull, energies in a file, the Materials Project) don't go with it.
+        targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
 
     Raises:
         InputError: a number without meaning, a file that isn't there, or no key.
@@ -57,18 +69,27 @@ class Options:
     device: str = "auto"
     fmax: float = 0.05
     steps: int = 500
+    optimizer: str = "bfgs"
     keep_symmetry: bool = False
     symprec: float = 0.1
     order: bool = False
     reference: Reference = MP
     energy_scale: str | None = None
     materials_project: bool = False
+    fit_references: bool = False
     cache: Path | str | None = None
     best: int = 10
+    second_opinion: str | None = None
+    phonons_by: str | None = None
     check_size: bool = False
+    job_script: Path | str | None = None
+    pseudopotentials: Path | str | None = None
     time_limit: float = 3600.0
+    pressure: float = 0.0
+    targets: Wanted = ()
 
     def __post_init__(self) -> None:
+        read_criteria(self.targets)
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:
@@ -84,9 +105,27 @@ class Options:
             raise InputError(f"reference = {', '.join(map(str, files))}: one file at most", "reference")
         if files and not files[0].is_file():
             raise InputError(f"reference = {files[0]}: there is no such file; nor is it {MP} or {NONE}", "reference")
+        if self.fit_references and not self.wants_hull:
+            raise InputError("fit_references: goes with the shipped hull, which reference leaves out", "fit_references")
+        if self.second_opinion == self.calculator:
+            raise InputError(f"second_opinion = {self.calculator}: that is the first one, too", "second_opinion")
+        for name in ("job_script", "pseudopotentials"):
+            path = getattr(self, name)
+            if path is not None and not Path(path).exists():
+                raise InputError(f"{name} = {path}: there is no such file", name)
+        self._check_pressure()
         if self.materials_project and not os.environ.get("MP_API_KEY"):
             message = "materials_project: the Materials Project needs your key, set MP_API_KEY"
             raise InputError(message, "materials_project")
+
+    def _check_pressure(self) -> None:
+        if not 0 <= self.pressure < math.inf:
+            wrong = f"pressure = {self.pressure:g}: a number of GPa that isn't negative is needed"
+            raise InputError(wrong, "pressure")
+        if self.pressure and self.wants_hull:
+            raise InputError(f"reference = {MP}: that hull is at zero pressure; {NONE} leaves it out", "reference")
+        if self.pressure and self.materials_project:
+            raise InputError("materials_project: its phases are at zero pressure", "materials_project")
 
     @property
     def reference_file(self) -> Path | None:

@@ -15,10 +15,12 @@ OK, UNCONVERGED = "ok", "unconverged"
 REJECTED, UNSUPPORTED, DUPLICATE, FAILED, QUARANTINED = "rejected", "unsupported", "duplicate", "failed", "quarantined"
 """Statuses that end a candidate: no crystal, nothing for the calculator, another candidate's copy, a calculation that
 went wrong, and work that took its worker process down again and again."""
+OFF_TARGET = "off target"
+"""The status of a candidate that lacks a property that was asked for."""
 PENDING = "pending"
 """The status of a candidate whose stages aren't all done."""
 RANKED = (OK, UNCONVERGED)
-STATUSES = (OK, UNCONVERGED, DUPLICATE, REJECTED, UNSUPPORTED, FAILED, QUARANTINED, PENDING)
+STATUSES = (OK, UNCONVERGED, OFF_TARGET, DUPLICATE, REJECTED, UNSUPPORTED, FAILED, QUARANTINED, PENDING)
 
 AT_HAND = "structures"
 """`Input.source` of structures that came as Atoms."""

@@ -29,6 +29,7 @@ from asegen.screening.records import OK, STATUSES
 from asegen.screening.result import Result, columns, results
 from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
 from asegen.screening.stages.hull_plots import HULLS, read_plots
+from asegen.screening.stages.opinions import AGREE
 from asegen.screening.stages.verdicts import BELOW, LOWEST, WITHIN, counted, lacking_lines
 from asegen.structures.validity import standardised
 
@@ -87,7 +88,8 @@ def _render(workdir: Path) -> str:
         "crystals": {id: crystal for id, crystal in crystals.items() if crystal},
         "elements": {symbol: _look(symbol) for symbol in elements},
         "hulls": _hulls(workdir),
-        "phonons": _phonons(workdir, found),
+        "phonons": _phonons(workdir, found, "phonons"),
+        "second_phonons": _phonons(workdir, found, "second_phonons"),
         "limits": {"stable": STABLE_ABOVE, "unstable": UNSTABLE_BELOW},
     }
     folder = resources.files("asegen.screening") / "report_page"
@@ -148,7 +150,7 @@ def _conventional(atoms: Atoms) -> Atoms:
 def _look(symbol: str) -> dict[str, Any]:
     """Colour (Jmol's, a little softer), covalent radius (Å) and whether it is a metal."""
     element = Element(symbol)
-    red, green, blue = (round(40 + 200 * float(part)) for part in jmol_colors[element.Z])
+    red, green, blue = (round(40 + 200 * float(part)) for part in jmol_colors[min(element.Z, len(jmol_colors) - 1)])
     radius = round(float(covalent_radii[element.Z]), 3)
     return {"color": f"rgb({red},{green},{blue})", "radius": radius, "metal": bool(element.is_metal)}
 
@@ -160,11 +162,11 @@ def _hulls(workdir: Path) -> dict[str, Any]:
     return {"-".join(plot.elements): _rounded(asdict(plot)) for plot in plots}
 
 
-def _phonons(workdir: Path, found: Sequence[Result]) -> dict[str, Any]:
-    """Candidate -> its bands and density of states."""
+def _phonons(workdir: Path, found: Sequence[Result], kind: str) -> dict[str, Any]:
+    """Candidate -> its bands and density of states, of a kind of artifacts."""
     plots = {}
     for result in found:
-        folder = result.artifacts.get("phonons")
+        folder = result.artifacts.get(kind)
         try:
             phonons = read_phonons(workdir / folder) if folder else None
         except (OSError, ValueError, KeyError, TypeError):  # the user has moved it
@@ -200,6 +202,11 @@ def _facts(found: Sequence[Result], counts: Sequence[StageCount]) -> list[tuple[
         facts.append((f"{near:,}", f"within {_NEAR_HULL:g} eV/atom", "Energy above the hull, those on it included"))
     if any(result["novel"] is not None for result in ranked):
         facts.append((f"{sum(bool(result['novel']) for result in ranked):,}", "novel", "In no reference structure"))
+    if opinions := [result["opinions"] for result in ranked if result["opinions"]]:
+        differ = sum(word != AGREE for word in opinions)
+        facts.append(
+            (f"{differ:,} of {len(opinions):,}", "opinions differ", "Two potentials disagree beyond their errors")
+        )
     verdicts = Counter(result["phonons"] for result in ranked if result["phonons"])
     if verdicts:
         total = sum(verdicts.values())

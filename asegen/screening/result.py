@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing_extensions import override
 from asegen.errors import InputError, Reason
 from asegen.screening.columns import Column, from_json
 from asegen.screening.ledger import FILE, check_content, opened
+from asegen.screening.ranking import in_order
 from asegen.screening.records import OK, PENDING, RANKED, UNCONVERGED, candidate_id
 
 
@@ -116,19 +117,6 @@ def columns(workdir: Path | str) -> tuple[Column, ...]:
         return _columns(ledger)
 
 
-def ranking_key(found: Mapping[str, Any]) -> tuple[bool | float, ...]:
-    """What candidates are ranked by; the order of inputs decides between equals.
-
-    Args:
-        found: values by column. Those without an energy above the hull, `e_hull`, come after those with one. `e_known`
-            decides between those on the hull or below it: who beats the known phases by more comes first. `energy`
-            decides where there is no hull.
-    """
-    e_hull, e_known, energy = (found.get(name) for name in ("e_hull", "e_known", "energy"))
-    known = (round(value or 0.0, 6) for value in (max(e_hull or 0.0, 0.0), e_known))
-    return (e_hull is None, *known, energy is None, energy or 0.0)
-
-
 class _Told(NamedTuple):
     """What one stage said of an input; JSON where it is more than a word."""
 
@@ -161,7 +149,17 @@ def _results(ledger: sqlite3.Connection) -> list[Result]:
         told[key].append(_Told(*rest))
     rows = ledger.execute("SELECT id, name, source, row FROM inputs ORDER BY id").fetchall()
     waiting = _waiting(ledger, [row[0] for row in rows])
-    return [_result(row, told[row[0]], names, row[0] in waiting) for row in rows]
+    collected = _collected(ledger)
+    return [
+        _result(row, told[row[0]], names, row[0] in waiting, collected.get(candidate_id(row[0]), {})) for row in rows
+    ]
+
+
+def _collected(ledger: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """What `asegen.screening.collect` has read back, by id."""
+    row = ledger.execute("SELECT value FROM meta WHERE key = 'collected'").fetchone()
+    found: dict[str, dict[str, Any]] = {} if row is None else json.loads(row[0])
+    return found
 
 
 def _waiting(ledger: sqlite3.Connection, every: Sequence[int]) -> set[int]:
@@ -172,9 +170,15 @@ def _waiting(ledger: sqlite3.Connection, every: Sequence[int]) -> set[int]:
     return {key for (text,) in members for key in json.loads(text)}
 
 
-def _result(row: tuple[int, str, str, int], told: Sequence[_Told], names: Sequence[str], waiting: bool) -> Result:
+def _result(
+    row: tuple[int, str, str, int],
+    told: Sequence[_Told],
+    names: Sequence[str],
+    waiting: bool,
+    collected: Mapping[str, Any],
+) -> Result:
     key, name, source, index = row
-    found: dict[str, Any] = {}
+    found = dict(collected)
     notes: list[str] = []
     artifacts: dict[str, str] = {}
     status, reason = OK, None
@@ -192,7 +196,8 @@ def _result(row: tuple[int, str, str, int], told: Sequence[_Told], names: Sequen
         "source": source,
         "index": index,
     }
-    head |= {"status": status, "reason": None, "stage": told[-1].stage if told else "", "rank": None}
+    head |= {"status": status, "reason": None, "stage": told[-1].stage if told else ""}
+    head |= {"rank": None, "rank_in_composition": None}
     tail = {"notes": tuple(notes), "artifacts": artifacts, "seconds": sum(said.seconds for said in told)}
     return Result({**head, **{name: found.get(name) for name in names}, **tail}, reason)
 
@@ -207,9 +212,16 @@ def _with_copies(found: Sequence[Result]) -> list[Result]:
 
 
 def _ranked(found: Sequence[Result]) -> list[Result]:
-    ranks: dict[str, int] = {}
+    """Results with their ranks, among all of their status and among those of their composition."""
+    ranks: dict[str, tuple[int, int]] = {}
     for status in RANKED:
-        alike = [result for result in found if result.status == status]
-        alike.sort(key=lambda result: (ranking_key(result), result.id))
-        ranks |= {result.id: rank for rank, result in enumerate(alike, 1)}
-    return [result.changed(rank=ranks.get(result.id)) for result in found]
+        alike = sorted((result for result in found if result.status == status), key=lambda result: result.id)
+        of_formula: Counter[str] = Counter()
+        for rank, k in enumerate(in_order(alike), 1):
+            of_formula[alike[k]["formula"]] += 1
+            ranks[alike[k].id] = rank, of_formula[alike[k]["formula"]]
+    none = (None, None)
+    return [
+        result.changed(rank=ranks.get(result.id, none)[0], rank_in_composition=ranks.get(result.id, none)[1])
+        for result in found
+    ]

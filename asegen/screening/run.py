@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ase import Atoms
 
+from asegen.criteria.criterion import Wanted
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
@@ -28,16 +29,24 @@ def screen(
     device: str = "auto",
     fmax: float = 0.05,
     steps: int = 500,
+    optimizer: str = "bfgs",
     keep_symmetry: bool = False,
     symprec: float = 0.1,
     order: bool = False,
     reference: Reference = MP,
     energy_scale: str | None = None,
     materials_project: bool = False,
+    fit_references: bool = False,
     cache: Path | str | None = None,
     best: int = 10,
+    second_opinion: str | None = None,
+    phonons_by: str | None = None,
     check_size: bool = False,
+    job_script: Path | str | None = None,
+    pseudopotentials: Path | str | None = None,
     time_limit: float = 3600.0,
+    pressure: float = 0.0,
+    targets: Wanted = (),
     jobs: int | None = None,
     memory: float | None = None,
     workforce: Workforce | None = None,
@@ -51,12 +60,15 @@ def screen(
     Args:
         structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
         workdir: folder of the screening, begun or gone on with.
-        calculator: "chgnet", "emt", "gpaw", "vasp", or `module:object` for any other calculator of ASE.
-        stages: names of those of `asegen.screening.registry.STAGES` that are wanted; None for all.
+        calculator: "chgnet", "sevennet", another key of `asegen.potentials.registry.POTENTIALS`, or `module:object` for
+            any other calculator of ASE.
+        stages: names of those of `asegen.screening.registry.STAGES` that are wanted, "default" for all but the optional
+            ones; None for those.
         relaxer: learned pre-relaxation: "empnn", a shipped relaxer's name, a file of weights, or None for none.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
         fmax: eV/Å, when a relaxation with the calculator has arrived.
         steps: most of its steps.
+        optimizer: "bfgs", which FIRE relieves where it fails, or "fire" from the start.
         keep_symmetry: space groups stay in the relaxation.
         symprec: Å, tolerance of the space groups.
         order: CIFs with partial occupancies are ordered, by Ewald energy, not refused.
@@ -64,10 +76,19 @@ def screen(
             known crystals and phases (what is new, what competes), which adds to the hull; ["none", file]: it alone.
         energy_scale: of energies in it that don't name theirs, such as "MP2020".
         materials_project: competing phases from there too, with the key in MP_API_KEY.
+        fit_references: energies of the elements are fitted to a calculator that comes without them (752 single points,
+            once), so that its candidates can be placed above the shipped hull.
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
-        best: how many candidates get phonons and inputs for DFT.
+        best: how many candidates get a second opinion, phonons and inputs for DFT.
+        second_opinion: another calculator, which relaxes the best candidates, too.
+        phonons_by: the calculator of the phonons; without it they are by `calculator` and by `second_opinion`.
         check_size: phonons with a larger supercell too.
+        job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
+        pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.
         time_limit: seconds, for one relaxation.
+        pressure: GPa: relaxations, ranking and hull are at it, with `reference="none"` or a file of crystals.
+        targets: ranges of properties, such as ["band_gap=1..2"] or {"band_gap": (1, 2)}; candidates outside of them
+            get no phonons and no inputs for DFT.
         jobs: single-threaded worker processes on this machine; as many as there are free cores without it.
         memory: GiB that each of them may have; an equal share of 80 % of the machine's without it.
         workforce: another executor instead, see `asegen.parallel.cluster`.
@@ -87,16 +108,24 @@ def screen(
         device=device,
         fmax=fmax,
         steps=steps,
+        optimizer=optimizer,
         keep_symmetry=keep_symmetry,
         symprec=symprec,
         order=order,
         reference=reference,
         energy_scale=energy_scale,
         materials_project=materials_project,
+        fit_references=fit_references,
         cache=cache,
         best=best,
+        second_opinion=second_opinion,
+        phonons_by=phonons_by,
         check_size=check_size,
+        job_script=job_script,
+        pseudopotentials=pseudopotentials,
         time_limit=time_limit,
+        pressure=pressure,
+        targets=targets,
     )
     inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)
     check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)

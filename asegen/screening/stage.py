@@ -7,7 +7,6 @@ results depend on its settings and its candidates alone, never on who works when
 
 from __future__ import annotations
 
-import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -101,11 +100,6 @@ class Stage(ABC):
             reason: why.
         """
         return Outcome(status, reason)
-
-
-def is_of_the_disk(error: Exception) -> bool:
-    """Whether an error says that nothing can be written, which no candidate is to blame for."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def reason_of(error: BaseException) -> Reason:

@@ -6,7 +6,7 @@ import math
 import os
 
 from asegen.errors import InputError
-from asegen.parallel.machine import free_cores
+from asegen.parallel.machine import check_jobs, free_cores
 
 LEAST_WORKER = 0.25
 """GiB that a worker needs for its libraries alone."""
@@ -19,11 +19,10 @@ def number_of_jobs(jobs: int | None) -> int:
     """How many worker processes there will be; as many as there are free cores without a number.
 
     Raises:
-        InputError: fewer than one.
+        InputError: fewer than one, or too many.
     """
     number = free_cores() if jobs is None else jobs
-    if number < 1:
-        raise InputError(f"jobs = {number}: at least one process is needed", "jobs")
+    check_jobs(number)
     return number
 
 

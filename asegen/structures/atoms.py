@@ -13,7 +13,8 @@ from ase import Atoms
 from asegen.crystals.crystals import Crystals
 from asegen.geometry.torus import wrap
 from asegen.structures.errors import StructureError
-from asegen.structures.reading import read_entries, read_entry
+from asegen.structures.reading import Entry, read_entries, read_entry
+from asegen.structures.several import entries_of
 from asegen.structures.validity import check_atoms, niggli_reduce, shortest_distance
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_atoms",
     "crystals_from_atoms",
     "niggli_reduce",
+    "read_files",
     "read_structures",
     "shortest_distance",
 ]
@@ -61,11 +63,31 @@ def read_structures(path: Path, max_unpacked: int | None = None) -> Iterator[Str
         InputError: the file as a whole cannot be read.
     """
     for entry in read_entries(path, max_unpacked):
-        try:
-            name, atoms, values = read_entry(entry)
-            yield Structure(entry.row, name, atoms, values, entry.named or name != entry.id)
-        except StructureError as error:
-            yield Structure(entry.row, entry.id, error, entry.values, entry.named)
+        yield _structure(entry)
+
+
+def read_files(files: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
+    """The structures of files, in order; one that can't be read costs the others nothing.
+
+    Args:
+        files: as in `read_structures`.
+
+    Yields:
+        The file, and as in `read_structures`; a file that can't be read, or whose rest can't, ends with the error.
+
+    Raises:
+        InputError: there is one file only, and nothing of it can be read.
+    """
+    for path, entry in entries_of(files):
+        yield path, _structure(entry)
+
+
+def _structure(entry: Entry) -> Structure:
+    try:
+        name, atoms, values = read_entry(entry)
+        return Structure(entry.row, name, atoms, values, entry.named or name != entry.id)
+    except StructureError as error:
+        return Structure(entry.row, entry.id, error, entry.values, entry.named)
 
 
 def crystals_from_atoms(structures: Sequence[Atoms]) -> Crystals:

@@ -23,7 +23,10 @@ _LISTS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 _MAGNETIC_LIST = "_space_group_symop_magn_operation_xyz"
 _MAGNETIC_CENTRING = "_space_group_symop_magn_centering_xyz"
 _HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
-_NAME = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
+_NAME = (
+    "_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full",
+    "_space_group_name_h-m_ref",
+)  # fmt: skip
 _NUMBER = ("_space_group_it_number", "_symmetry_int_tables_number")
 _CHOICE = ("_space_group_it_coordinate_system_code",)
 _MODULATED = ("ssg_", "_cell_modulation_dimension")
@@ -42,7 +45,7 @@ def possible_operations(tags: Tags, cell: Floats) -> tuple[list[Operations], str
 
     Raises:
         StructureError: operations that are none, no group or don't fit the cell; a name that is unknown, means several
-            settings or none that fits; a modulated structure.
+            settings or none that fits; names that contradict each other; a modulated structure.
     """
     if any(mark in tag for tag in tags for mark in _MODULATED):
         raise StructureError("bad symmetry: a modulated structure has no unit cell")
@@ -75,18 +78,21 @@ def listed_group(tags: Tags) -> int | None:
 def named_numbers(tags: Tags) -> list[tuple[str, int]]:
     """What a CIF's names say that is known: each with the number of the group that it means."""
     found: list[tuple[str, int | None]] = []
-    if hall := said(tags, _HALL):
+    for hall in _all_said(tags, _HALL):
         found.append((hall, next((setting.number for setting in settings_of_hall(hall)), None)))
-    if name := said(tags, _NAME):
-        found.append((name, group_number(name)))
-    if (number := said(tags, _NUMBER)) and number.isdecimal():
-        found.append((number, int(number)))
+    found += [(name, group_number(name)) for name in _all_said(tags, _NAME)]
+    found += [(number, int(number)) for number in _all_said(tags, _NUMBER) if number.isdecimal()]
     return [(name, number) for name, number in found if number is not None]
 
 
 def named_group(tags: Tags) -> str | None:
     """How a CIF names its group: by Hall symbol, Hermann-Mauguin symbol or number; None where it doesn't."""
     return said(tags, _HALL) or said(tags, _NAME) or said(tags, _NUMBER)
+
+
+def _all_said(tags: Tags, names: Sequence[str]) -> list[str]:
+    """What each of several tags says, old and new names of one item among them."""
+    return [text for name in names if (text := said(tags, (name,))) is not None]
 
 
 def _listed(tags: Tags) -> tuple[str, ...] | None:
@@ -111,6 +117,10 @@ def _spatial(listed: Sequence[object]) -> list[str]:
 
 
 def _named_settings(tags: Tags, name: str, cell: Floats) -> list[spglib.SpaceGroupType]:
+    named = named_numbers(tags)
+    if len({number for _, number in named}) > 1:
+        names = " and ".join(repr(text) for text, _ in named)
+        raise StructureError(f"contradiction: the group is said to be {names[:80]}")
     settings = _settings_of_names(tags)
     if not settings:
         raise StructureError(f"bad symmetry: no operations listed, and {name[:40]!r} means none that is known")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from asegen.structures.cif_symmetry import listed_group, named_numbers
 from asegen.structures.cif_tags import Tags, column, said, said_number
+from asegen.structures.claims_of_matter import of_elements, of_mass, of_system
 from asegen.structures.sites import HEAVY_HYDROGEN
 from asegen.structures.validity import Floats, found_by_spglib
 
@@ -60,10 +61,13 @@ def contradiction(tags: Tags, content: Content) -> str | None:
         tags: of the CIF's block.
         content: what was read from it.
     """
+    volume = abs(float(np.linalg.det(content.cell)))
     return (
         _of_formula(tags, content.numbers)
         or _of_multiplicities(tags, content)
-        or _of_volume(tags, abs(float(np.linalg.det(content.cell))))
+        or _of_volume(tags, volume)
+        or of_elements(tags, content.numbers)
+        or of_mass(tags, content.numbers, volume)
         or _of_group(tags, (content.cell, content.positions, content.numbers))
     )
 
@@ -137,17 +141,22 @@ def _of_volume(tags: Tags, volume: float) -> str | None:
 
 
 def _of_group(tags: Tags, crystal: Any) -> str | None:
-    listed = listed_group(tags)
+    listed, named = listed_group(tags), named_numbers(tags)
+    numbers = {number for _, number in named}
     if listed is None:
+        return of_system(tags, numbers)
+    wrong = [(name, number) for name, number in named if number != listed]
+    if wrong and {number for _, number in wrong} != {_group_of_crystal(crystal, wrong[0][1])}:
+        return f"the group is said to be {wrong[0][0]!r}, and the operations listed are those of group {listed}"
+    # Atoms may all be listed, beside the name, or the system, of the group that they have.
+    if (told := of_system(tags, numbers | {listed})) is None:
         return None
-    wrong = [(name, number) for name, number in named_numbers(tags) if number != listed]
-    if not wrong or {number for _, number in wrong} == {_group_of_crystal(crystal, wrong[0][1])}:
-        return None  # atoms may all be listed, beside the name of the group that they have
-    return f"the group is said to be {wrong[0][0]!r}, and the operations listed are those of group {listed}"
+    own = _group_of_crystal(crystal, None)
+    return None if own is not None and of_system(tags, {own}) is None else told
 
 
-def _group_of_crystal(crystal: Any, wanted: int) -> int | None:
-    """The group of a crystal, within the first tolerance that gives what is wanted."""
+def _group_of_crystal(crystal: Any, wanted: int | None) -> int | None:
+    """The group of a crystal, within the first tolerance that gives what is wanted, if that is given."""
     number = None
     for symprec in _SYMPRECS:
         data = found_by_spglib(spglib.get_symmetry_dataset, crystal, symprec=symprec)

@@ -12,7 +12,7 @@ from ase import Atoms
 
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
-from asegen.structures.atoms import Structure, read_structures
+from asegen.structures.atoms import Structure, read_files
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import FOLDER, write_structures
@@ -52,14 +52,12 @@ def read_frames(inputs: Sequence[Path]) -> Iterator[Frame]:
     Raises:
         InputError: a folder holds no file.
     """
-    for path in itertools.chain.from_iterable(map(files_in, inputs)):
-        rows = 0
-        try:
-            for structure in read_structures(path):
-                yield _frame(path, structure)
-                rows = structure.row + 1
-        except InputError as error:
-            yield Frame(path_text(path), rows, path_text(path.name), str(error))
+    files = list(itertools.chain.from_iterable(map(files_in, inputs)))
+    try:
+        for path, structure in read_files(files):
+            yield _frame(path, structure)
+    except InputError as error:  # of the only one
+        yield Frame(path_text(files[0]), 0, path_text(files[0].name), str(error))
 
 
 def _frame(path: Path, structure: Structure) -> Frame:

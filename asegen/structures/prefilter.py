@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
+
+from asegen.structures.bases import CompactBases, agree, is_compact
 
 Array = NDArray[np.float64]
 
@@ -39,20 +41,22 @@ class Shape:
         self.volume = float(crystal.volume)
         self.numbers = np.array([site.specie.Z for site in crystal])
         self.positions: Array = np.array(crystal.cart_coords)  # (n, 3), Å
+        self._compact: dict[float, CompactBases] = {}
 
     def __len__(self) -> int:
         return len(self.numbers)
-
-    @cached_property
-    def longest(self) -> float:
-        """Å, of the cell's vectors."""
-        return max(self.lattice.abc)
 
     @cached_property
     def rarest(self) -> int:
         """Atomic number of the element with the fewest atoms."""
         found, counts = np.unique(self.numbers, return_counts=True)
         return int(found[counts.argmin()])
+
+    def compact_bases(self, angle: float) -> CompactBases:
+        """The bases that can be near a reduced cell whose angles differ by so many degrees."""
+        if angle not in self._compact:
+            self._compact[angle] = CompactBases(self.lattice, angle)
+        return self._compact[angle]
 
     def points(self, radius: float) -> tuple[Array, Array, Array]:
         """Lattice points within a radius in Å, by distance: indices (k, 3), vectors (k, 3) and lengths (k,), in Å."""
@@ -79,23 +83,16 @@ class Shapes:
 
     def __init__(self, stol: float, ltol: float, angle: float) -> None:
         self._stol, self._ltol, self._angle = stol + _SLACK, ltol + _SLACK, angle + _SLACK
-        self._bins: defaultdict[int, _Bin] = defaultdict(lambda: _Bin([], [], []))
+        self._bins: defaultdict[int, _Bin] = defaultdict(_Bin)
 
     def add(self, key: int, shape: Shape) -> None:
         """Takes a crystal in, under a key."""
-        own = self._bins[len(shape)]
-        own.keys.append(key)
-        own.shapes.append(shape)
-        own.volumes.append(shape.volume)
+        self._bins[len(shape)].add(key, shape, self._angle)
 
     def perhaps(self, shape: Shape) -> Iterator[int]:
         """Keys of the crystals taken in, in that order, that the matcher may call the same as this one."""
         own = self._bins[len(shape)]
-        if not own.keys:
-            return
-        ratio = np.array(own.volumes) / shape.volume
-        most = (1 + self._ltol) ** 3
-        for k in np.flatnonzero((ratio < most) & (ratio > 1 / most)):
+        for k in own.near(shape.lattice, self._ltol, self._angle):
             if self._may_be_same(own.shapes[k], shape):
                 yield own.keys[k]
 
@@ -139,7 +136,9 @@ class Shapes:
 
     def _bases(self, one: Shape, lattice: Lattice) -> Array:
         """Primitive bases (k, 3, 3), rows are vectors in Å, of a crystal's lattice near another lattice's basis."""
-        radius = max(lattice.abc) * (1 + self._ltol)
+        compact, radius = one.compact_bases(self._angle), max(lattice.abc) * (1 + self._ltol)
+        if radius <= compact.reach and is_compact(lattice, self._angle):
+            return compact.near(lattice, self._ltol)
         indices, vectors, lengths = one.points(radius)
         near = [
             np.flatnonzero((lengths < length * (1 + self._ltol)) & (lengths > length / (1 + self._ltol)))
@@ -214,9 +213,62 @@ def _distance(apart: Array, basis: Array, lattice: Lattice, n_atoms: int) -> flo
     return float(np.sqrt((moved**2).sum(1).max()) / (mean.volume / n_atoms) ** (1 / 3))
 
 
-class _Bin(NamedTuple):
-    """Crystals of the same number of atoms."""
+class _Bin:
+    """Crystals of the same number of atoms, and numbers of all of them side by side.
 
-    keys: list[int]
-    shapes: list[Shape]
-    volumes: list[float]
+    Attributes:
+        keys: of the crystals.
+        shapes: of the crystals.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.shapes: list[Shape] = []
+        self._crystals = _Rows(2)  # volume in Å³, and how long the vectors are that are listed
+        self._bases = _Rows(7)  # lengths and angles, ascending; the crystal that has such a basis
+
+    def add(self, key: int, shape: Shape, angle: float) -> None:
+        """Takes a crystal in."""
+        bases = shape.compact_bases(angle)
+        owner = np.full((len(bases.lengths), 1), len(self.keys), float)
+        self.keys.append(key)
+        self.shapes.append(shape)
+        self._crystals.extend(np.array([[shape.volume, bases.reach]]))
+        self._bases.extend(np.hstack([bases.lengths, bases.angles, owner]))
+
+    def near(self, lattice: Lattice, ltol: float, angle: float) -> NDArray[np.intp]:
+        """Places of the crystals whose volume and lattice may be near another one's, ascending."""
+        volumes, reaches = self._crystals.values.T
+        ratio, most = volumes / lattice.volume, (1 + ltol) ** 3
+        right = (ratio < most) & (ratio > 1 / most)
+        if is_compact(lattice, angle):
+            rows = self._bases.values
+            found = np.zeros(len(right), dtype=bool)
+            found[rows[agree(rows[:, :3], rows[:, 3:6], lattice, ltol, angle), 6].astype(np.intp)] = True
+            right &= found | (reaches < max(lattice.abc) * (1 + ltol))
+        return np.flatnonzero(right)
+
+
+class _Rows:
+    """Rows of numbers that grow in number without being copied each time.
+
+    Args:
+        width: numbers in a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._kept: Array = np.empty((64, width))
+        self._count = 0
+
+    @property
+    def values(self) -> Array:
+        """(n, width), those there are."""
+        return self._kept[: self._count]
+
+    def extend(self, rows: Array) -> None:
+        """Adds rows (k, width)."""
+        end = self._count + len(rows)
+        if end > len(self._kept):
+            self._kept = np.concatenate([self.values, np.empty((2 * end - self._count, self._kept.shape[1]))])
+        self._kept[self._count : end] = rows
+        self._count = end

@@ -24,6 +24,7 @@ from ase.io.formats import UnknownFileTypeError
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.parallel.cells import from_cell
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.cif_tags import marked_lines
 from asegen.structures.errors import StructureError, first_line
@@ -105,14 +106,9 @@ def _rows(file: TextIOWrapper, path: Path) -> Iterator[dict[str, str]]:
                 blank = 0 if any(row.values()) else blank + 1
                 if blank > MAX_BLANK_LINES:
                     raise InputError(f"{path} has more than {MAX_BLANK_LINES:,} empty rows")
-                yield {key: _from_cell(value) for key, value in row.items() if key is not None}
+                yield {key: from_cell(value) for key, value in row.items() if key is not None}
         except (csv.Error, EOFError, OSError) as error:
             raise InputError(f"cannot read {path} at line {reader.line_num + 1}: {first_line(error)}") from None
-
-
-def _from_cell(text: str) -> str:
-    """A cell's text without the apostrophe that keeps a spreadsheet from taking it for a formula."""
-    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
 
 
 def row_id(row: Mapping[str, str], number: int) -> str:

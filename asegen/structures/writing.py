@@ -32,10 +32,9 @@ _CIF_COMMENT = re.compile(r"^# asegen (\{.*\})$", re.MULTILINE)
 _FORMULA_CHARACTERS = re.compile(r"[^\w.()+-]")
 _ODD = re.compile(r"[^\w .:-]+")
 _OF_EXTXYZ = ("Properties", "Lattice", "pbc")
-_SPREADSHEET_FORMULA = re.compile(r"[=+\-@\t]")
 _ZERO = 1e-6  # fractional: what rounding in single precision leaves of 0
 _ZERO_LENGTH = 1e-9  # Å: what cosines of right angles leave of 0
-_SYMPREC = 0.01  # Å
+_SYMPREC, _EXACT = 0.01, 1e-4  # Å
 
 
 def holds(kind: str, atoms: Atoms) -> bool:
@@ -56,21 +55,6 @@ def _name(atoms: Atoms, index: int, joint: str) -> str:
     place, formula = atoms.info.get("sample_index", index), atoms.info.get("formula", atoms.get_chemical_formula())
     number = f"{place:06d}" if isinstance(place, int | np.integer) else f"{index:06d}"
     return f"{number}{joint}{_FORMULA_CHARACTERS.sub('', str(formula))}"
-
-
-def csv_cell(value: object) -> object:
-    """A value for a cell of a CSV table: in one line, and no formula to a spreadsheet.
-
-    `asegen.structures.reading.read_table` takes the apostrophe off again.
-
-    Args:
-        value: a number, None, or what is written as text.
-    """
-    if not isinstance(value, str):
-        return value
-    line = value.replace("\\", "\\\\") if "\n" in value or "\r" in value else value
-    line = line.replace("\r", "\\r").replace("\n", "\\n")
-    return f"'{line}" if _SPREADSHEET_FORMULA.match(line) else line
 
 
 def extxyz_text(structures: Iterable[Atoms]) -> str:
@@ -128,8 +112,8 @@ def _is_read(key: str, value: Any) -> bool:
 def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> None:
     """Writes structures one after the other; memory for one at a time.
 
-    A CIF lists the operations of the space group where that is exact: where `info` holds its number as `spacegroup`
-    and `symprec`, as `asegen symmetrize` leaves them. All others are in P1.
+    A CIF lists the operations of the space group where the crystal has exactly the one whose number `info` holds as
+    `spacegroup`, as `asegen symmetrize` and `asegen generate` leave it. All others are in P1.
 
     Args:
         structures: with any `info`; `sample_index` and `formula` in it make the names in folders and of blocks.
@@ -212,8 +196,7 @@ def _plain_or_error(value: Any) -> Any:
 
 def _cif_text(atoms: Atoms, index: int) -> str:
     head = f"data_{_name(atoms, index, '_')}\n# asegen {_json(atoms.info)}"
-    is_refined = "spacegroup" in atoms.info and "symprec" in atoms.info
-    body = _symmetric_cif(atoms) if is_refined else None
+    body = _symmetric_cif(atoms) if "spacegroup" in atoms.info else None
     if body is None:
         block = io.BytesIO()
         write(block, Atoms(atoms.numbers, atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc), format="cif")
@@ -222,7 +205,10 @@ def _cif_text(atoms: Atoms, index: int) -> str:
 
 
 def _symmetric_cif(atoms: Atoms) -> str | None:
-    """The same cell by its space group's operations; None where it doesn't have that group to within `_SYMPREC`."""
+    """The same cell by its space group's operations; None where it doesn't have the group that `info` names.
+
+    What `asegen symmetrize` has refined is held against `_SYMPREC`, all else against `_EXACT`.
+    """
     from pymatgen.core import Structure  # loads for a second
     from pymatgen.io.cif import CifWriter
 
@@ -230,7 +216,8 @@ def _symmetric_cif(atoms: Atoms) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            writer = CifWriter(structure, symprec=_SYMPREC, significant_figures=12, refine_struct=False)
+            symprec = _SYMPREC if "symprec" in atoms.info else _EXACT
+            writer = CifWriter(structure, symprec=symprec, significant_figures=12, refine_struct=False)
     except Exception:  # spglib finds none, or pymatgen loses an atom
         return None
     (block,) = writer.cif_file.data.values()

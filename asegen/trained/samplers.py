@@ -12,6 +12,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Orbits, SymmetricBatch
 from asegen.diffusion.flow import TorusFlow
+from asegen.diffusion.inpainting import Given, Inpainting
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.process import GenerativeProcess
 from asegen.diffusion.symmetric_flow import SymmetricFlow
@@ -78,8 +79,35 @@ class StructureSampler(Sampler):
 
     @property
     def restarts(self) -> bool:
-        """Whether the model can begin at a given crystal."""
+        """Whether the model can begin at a given crystal, or with parts of one."""
         return isinstance(self._task, TorusFlow)
+
+    def inpaint(
+        self,
+        crystals: Crystals,
+        atoms: Tensor,
+        lattice: Tensor,
+        seeds: Tensor,
+        steps: int | None = None,
+        search: bool = True,
+    ) -> Crystals:
+        """The atoms of crystals that aren't given, see `asegen.diffusion.inpainting`; only where the model `restarts`.
+
+        Args:
+            crystals: in reduced cells; where the atoms are that aren't given doesn't matter.
+            atoms: (n_atoms_total,), bool, the given ones.
+            lattice: (6,), bool, given coordinates of the lattices, see `asegen.diffusion.inpainting.Given`.
+            seeds: (n_crystals,), int64; each result depends on its own alone.
+            steps: network evaluations of a first trajectory; the default without it.
+            search: choose the best of several trajectories and improve it; otherwise each is one trajectory, polished.
+
+        Returns:
+            Crystals on the CPU, in float32.
+        """
+        given = Given(crystals.to(self._device, torch.float32), atoms.to(self._device), lattice.to(self._device))
+        noise = SampleNoise(seeds.to(self._device), given.crystals.n_atoms)
+        process = Inpainting(self._task) if search else Inpainting(self._task, candidates=1, refinements=())
+        return process.sample(self._model, given, noise, steps).to(device="cpu")
 
     def restart(self, crystals: Crystals, seeds: Tensor, time: float, steps: int | None = None) -> Crystals:
         """One crystal near each given one, see `TorusFlow.restart`; only where the model `restarts`.

@@ -19,6 +19,7 @@ from asegen.cli.runs.generate_arguments import DIFFUSION, TEMPLATE, Order
 from asegen.cli.runs.summary import Summary
 from asegen.cli.terminal import message_console
 from asegen.generation.generator import Generator
+from asegen.generation.request import Request
 from asegen.generation.run import Finished, Progress
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import SOURCES, open_source
@@ -50,8 +51,10 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         batch_size=args.batch,
         order_by=args.order_by,
         device=args.device,
+        targets=args.target,
     )
     tally = _Tally()
+    _warn_of_left_out(order.request, console)
     with _shown(console, generator.source, args.resume) as report:
         finished = generator.run(
             order.request,
@@ -78,10 +81,11 @@ def _open(args: argparse.Namespace, order: Order, console: Console) -> Source:
     return open_source(
         name,
         model=args.model,
-        templates=_library(args.templates, console) if "templates" in entry.options else None,
+        templates=_library(order.templates, console) if "templates" in entry.options else None,
         cell=args.cell,
         known=args.known,
         device=args.device,
+        element_map=args.element_map,
         quick=args.quick or (order.ranking is not None and entry.quick_if_ranked),
     )
 
@@ -114,6 +118,14 @@ class _Tally:
             self.untemplated.add(atoms.info["formula"])
 
 
+def _warn_of_left_out(request: Request, console: Console) -> None:
+    """Says of which rows of a file nothing can be asked, before the work."""
+    for line in request.left_out[:_NAMED]:
+        console.print(f"warning: left out: {line}")
+    if (more := len(request.left_out) - _NAMED) > 0:
+        console.print(f"warning: {more} more are left out of {request.file}")
+
+
 def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally: _Tally, console: Console) -> None:
     """Says what became of the run: on stdout what is there, on stderr what isn't."""
     for atoms in finished.left_out:
@@ -121,12 +133,16 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
         console.print(f"warning: sample {index} ({formula}) is left out: {reason}")
     if finished.was_complete:
         console.print(f"{finished.path} is complete: nothing was drawn")
-    for index in finished.missing if order.ranking is None else ():
+    alone = args.method == TEMPLATE and args.model is None
+    chosen = order.ranking is not None or args.host is not None
+    for index in finished.missing if not chosen and not alone else ():
         tally.summary.leave_out(index)
     tally.summary.show(finished.path)
-    if finished.missing and order.ranking is not None:
-        fewer = len(finished.missing)
-        console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
+    if fewer := len(finished.missing):
+        if alone:
+            console.print(f"note: {fewer} fewer than asked for: there are no more templates; --model NAME draws others")
+        elif chosen:
+            console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
     if tally.by_model and args.method == TEMPLATE:
         console.print(f"note: {tally.by_model} had no template (any more): drawn by the model")
     if tally.untemplated:

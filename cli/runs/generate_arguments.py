@@ -13,10 +13,11 @@ from asegen.generation.ranking import Ranking, check_order
 from asegen.generation.request import Request
 from asegen.generation.sources.registry import DEFAULT, SOURCES
 from asegen.parallel.files import check_writable
+from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formats import check_replaceable
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
-DIFFUSION, TEMPLATE, HYBRID = "diffusion", "template", "hybrid"
+DIFFUSION, TEMPLATE, HYBRID, HOST = "diffusion", "template", "hybrid", "host"
 _PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -49,12 +50,14 @@ class Order(NamedTuple):
         source: name of what draws; weights of a score model say otherwise, see `asegen.trained.samplers`.
         n: structures of each composition.
         ranking: by what candidates are ordered, if they are.
+        templates: known crystals that lend their structures; those of the package without it.
     """
 
     request: Request
     source: str
     n: int
     ranking: Ranking | None
+    templates: str | None
 
 
 def read_arguments(args: argparse.Namespace) -> Order:
@@ -78,17 +81,21 @@ def read_arguments(args: argparse.Namespace) -> Order:
         grouped = SOURCES[_source(args)].spacegroups
         check_weights(args.model, (*SYMMETRIC_GENERATORS, *SCORES) if grouped else GENERATORS)
     check_place(args.output, args.resume, args.overwrite)
-    ranking = Ranking(args.rank or Ranking.by, counts.candidates, args.relax_steps or 0, args.device)
-    return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None)
+    by = args.rank or (Ranking.by if args.pressure is None else "chgnet")
+    how = {"relax_steps": args.relax_steps or 0, "device": args.device, "pressure": args.pressure or 0.0}
+    ranking = Ranking(by, counts.candidates, **how)
+    mapped = args.element_map is not None and args.source is not None
+    templates = str(args.source) if args.templates is None and mapped else args.templates
+    return Order(request, _source(args), counts.structures, ranking if is_ranked(args) else None, templates)
 
 
 def is_ranked(args: argparse.Namespace) -> bool:
     """Whether several candidates of each formula are made, and ranked."""
-    return args.rank is not None or args.method == HYBRID
+    return args.rank is not None or args.method == HYBRID or args.pressure is not None
 
 
 def _counts(args: argparse.Namespace) -> Counts:
-    chosen, ranked = args.system is not None or not _named(args), is_ranked(args)
+    chosen, ranked = args.system is not None or not _named(args), is_ranked(args) and args.host is None
     compositions = args.n or 1 if chosen else 1
     candidates = args.n if args.n and not chosen and ranked else Ranking.candidates
     if not ranked:
@@ -111,6 +118,11 @@ def _request(args: argparse.Namespace, compositions: int) -> Request:
         file_spacegroups=args.spacegroups == "file",
         sites=args.sites,
         compositions=compositions,
+        element_map=args.element_map if args.source is not None else None,
+        host=args.host,
+        add=args.add,
+        keep=args.keep_elements,
+        host_cell=args.host_cell,
     )
 
 
@@ -123,6 +135,8 @@ def _whole_numbers(text: str) -> list[int]:
 
 def _source(args: argparse.Namespace) -> str:
     """The source that is named; otherwise a model that is named draws alone, and else all there is takes turns."""
+    if args.host is not None:
+        return HOST
     alone = args.method == DIFFUSION or (args.method is None and args.model is not None)
     if _has_group(args) and args.method in (None, DIFFUSION):
         return "symmetric" if alone else "analogy"
@@ -130,13 +144,18 @@ def _source(args: argparse.Namespace) -> str:
 
 
 def _check_method(args: argparse.Namespace) -> None:
+    _check_host(args)
     grouped = _has_group(args) or args.sites
     if grouped and args.method not in (None, DIFFUSION) and not SOURCES[args.method].spacegroups:
         raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")
     options = SOURCES[_source(args)].options
     if args.templates is not None and "templates" not in options:
         raise InputError("--templates goes without space groups, and not with --method diffusion or --model alone")
-    check_order(args.order_by, is_ranked(args))
+    if args.element_map is not None:
+        parse_element_map(args.element_map)
+        if "element_map" not in options:
+            raise InputError("--map goes with known structure types: without space groups, and not with a model alone")
+    check_order(args.order_by)
     for name in ("keep", "relax_steps"):
         if getattr(args, name) is not None and not is_ranked(args):
             raise InputError(f"--{name.replace('_', '-')} goes with --rank or --method hybrid only")
@@ -149,14 +168,20 @@ def _check_method(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} goes with --spacegroup or --spacegroups only")
 
 
+def _check_host(args: argparse.Namespace) -> None:
+    for name in ("method", "keep", "order_by") if args.host is not None else ():
+        if getattr(args, name) not in (None, HOST):
+            raise InputError(f"--{name.replace('_', '-')} and --host exclude each other")
+
+
 def _check_compositions(args: argparse.Namespace) -> None:
     if _named(args) != 1 and not (args.sites and not _named(args)):
-        raise InputError("name one source of compositions: formulas, --from FILE, or --system A-B-C")
+        raise InputError("name one source of compositions: formulas, --from FILE, --system A-B-C, or --host FILE")
 
 
 def _named(args: argparse.Namespace) -> int:
     """How many sources of compositions are named."""
-    return sum([bool(args.formula), args.source is not None, args.system is not None])
+    return sum([bool(args.formula), *(one is not None for one in (args.source, args.system, args.host))])
 
 
 def _has_group(args: argparse.Namespace) -> bool:

@@ -11,13 +11,14 @@ from asegen import __version__
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.data.shards import CrystalDataset, Rejected, count_kinds, write_shards
+from asegen.errors import InputError
 from asegen.ingest.divide import FEWEST, divide
 from asegen.ingest.ingest import ingest
 from asegen.ingest.plan import SHARES
 from asegen.ingest.symmetric import in_general_positions, symmetrise
 from asegen.parallel.machine import free_cores
 from asegen.prototypes.catalogue import FILE, Catalogue
-from asegen.prototypes.sensible import sensible
+from asegen.prototypes.sensible import COLUMN, sensible
 
 
 def run_ingest(args: argparse.Namespace, splits: Mapping[str, Sequence[Path]], skipped: Sequence[Path]) -> None:
@@ -31,31 +32,44 @@ def run_ingest(args: argparse.Namespace, splits: Mapping[str, Sequence[Path]], s
     Raises:
         InputError: a file can't be read, no crystal was accepted, or the place can't be written.
     """
-    targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
     for file in skipped:
         message_console().print(f"skipped {file.name}: not a file of structures")
-    header = {"asegen": __version__, "max_atoms": args.max_atoms}
-    jobs = args.jobs or free_cores()
-    results = {}
+    results: dict[str, tuple[CrystalDataset, list[Rejected]]] = {}
     for split, files in splits.items():
-        with ProgressBar(split) as bar:
-            dataset, rejected = ingest(
-                files,
-                jobs=jobs,
-                max_atoms=args.max_atoms,
-                targets=targets,
-                header=header,
-                on_start=partial(bar.report, split, 0),
-                on_row=bar.advance,
-            )
-        if args.symmetry is not None:
-            dataset, without = _with_symmetry(dataset, args.symmetry, jobs)
-            rejected = rejected + without
+        try:
+            dataset, rejected = _read(split, files, args)
+        except InputError as error:
+            if len(splits) == 1 or error.parameters:
+                raise
+            message_console().print(f"warning: no split {split}: {error}")
+            continue
         for name, part in _divided(split, dataset, args).items():
             results[name] = part, rejected
             _write(name, part, rejected, args)
             rejected = []  # they are listed once
+    if not results:
+        raise InputError(f"no crystal was accepted from any of {len(splits)} splits")
     _print_summary(results)
+
+
+def _read(split: str, files: Sequence[Path], args: argparse.Namespace) -> tuple[CrystalDataset, list[Rejected]]:
+    """The crystals of a split, and what was rejected."""
+    targets = [name.strip() for name in args.targets.split(",") if name.strip()] if args.targets else None
+    jobs = args.jobs or free_cores()
+    with ProgressBar(split) as bar:
+        dataset, rejected = ingest(
+            files,
+            jobs=jobs,
+            max_atoms=args.max_atoms,
+            targets=targets,
+            header={"asegen": __version__, "max_atoms": args.max_atoms},
+            on_start=partial(bar.report, split, 0),
+            on_row=bar.advance,
+        )
+    if args.symmetry is None:
+        return dataset, rejected
+    dataset, without = _with_symmetry(dataset, args.symmetry, jobs)
+    return dataset, rejected + without
 
 
 def _divided(split: str, dataset: CrystalDataset, args: argparse.Namespace) -> dict[str, CrystalDataset]:
@@ -87,10 +101,12 @@ def _with_symmetry(dataset: CrystalDataset, symprec: float, jobs: int) -> tuple[
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
     """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
-    known = sensible(dataset).symmetry
-    assert known is not None
+    kept = sensible(dataset)
+    assert kept.symmetry is not None
+    above_hull = kept.targets.get(COLUMN)
     header = {"name": place.name, "sources": dataset.header["sources"], "symprec": dataset.header["symprec"]}
-    Catalogue.of(known).write(place / FILE, header)
+    known = Catalogue.of(kept.symmetry, None if above_hull is None else above_hull.tolist())
+    known.write(place / FILE, header)
 
 
 def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]]) -> None:

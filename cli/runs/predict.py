@@ -20,8 +20,9 @@ from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
-from asegen.structures.atoms import Structure, StructureError, read_structures
+from asegen.structures.atoms import Structure, read_files
 from asegen.structures.formats import files_in, path_text
 from asegen.structures.writing import extxyz_text
 from asegen.trained.predictor import PropertyPredictor, load_predictor
@@ -110,7 +111,7 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures, given = _structures(files), set[str]()
+    structures, given = read_files([file for path in files for file in files_in(path)]), set[str]()
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
@@ -120,21 +121,6 @@ def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Re
             yield _result(file, structure._replace(id=_own_id(structure, given)), found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
-
-
-def _structures(paths: Sequence[Path]) -> Iterator[tuple[Path, Structure]]:
-    """The structures of all files; where one of several files, or the rest of one, can't be read, a row says so."""
-    files = [file for path in paths for file in files_in(path)]
-    for file in files:
-        rows = 0
-        try:
-            for structure in read_structures(file):
-                rows += 1
-                yield file, structure
-        except InputError as error:
-            if rows == 0 and len(files) == 1:
-                raise
-            yield file, Structure(rows, path_text(file.name), StructureError(f"unreadable: {error}"), {})
 
 
 def _own_id(structure: Structure, given: set[str]) -> str:
@@ -170,7 +156,7 @@ def _write_csv(file: TextIO, results: Iterable[Result], columns: Sequence[str]) 
     writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
     writer.writeheader()
     for result in results:
-        writer.writerow({key: json.dumps(v) if isinstance(v, list) else v for key, v in result.row.items()})
+        writer.writerow({key: json.dumps(v) if isinstance(v, list) else csv_cell(v) for key, v in result.row.items()})
 
 
 def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:

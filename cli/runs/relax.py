@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from ase import Atoms
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.calculators.relaxer import REFUSED, Relaxation, relax_structures
+from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
+from asegen.calculators.relaxer import Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
-from asegen.parallel.files import replacing
-from asegen.relaxation.relax import CONVERGED, FAILED, NO_CELL, NOT_FINITE, Limits
+from asegen.relaxation.relax import CONVERGED, Limits
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
-from asegen.structures.writing import csv_cell
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
-UNREADABLE = "unreadable"
-"""A frame, or a whole file, that can't be read."""
-
-_LEFT_OUT = (UNREADABLE, REFUSED, NO_CELL, NOT_FINITE, FAILED)
 _FRAMES_AT_ONCE = 500
 _ROWS = 20
 """Of the table on the terminal."""
-_CONSTANTS = ("a", "b", "c", "alpha", "beta", "gamma")
-
-
-class _Outcome(NamedTuple):
-    """What the table of statuses says of a frame; fmax in Å; numbers are empty where they aren't known."""
-
-    source: str
-    row: int
-    id: str
-    status: str
-    reason: str
-    steps: int
-    fmax: str
-    strain: str
-    formula: str
-    after: tuple[str, ...]  # a, b, c in Å, α, β, γ in degrees, of the cell as the file gives it
-    before: tuple[str, ...]
 
 
 def run_relaxation(args: argparse.Namespace) -> None:
@@ -63,30 +39,24 @@ def run_relaxation(args: argparse.Namespace) -> None:
     kind, out = output_format(args.output), Path(args.output)
     limits, relaxer = _limits(args), load_relaxer(args.model, args.device)
     done: list[Atoms] = []
-    outcomes: list[_Outcome] = []
+    rows: list[Row] = []
     began = time.monotonic()
     with ProgressBar("relaxing") as bar:
         for frames in _chunks(read_frames(args.inputs)):
             check_room(kind, len(frames), args.output)
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
-                outcomes.append(_outcome(frame, record))
-                if record.status not in _LEFT_OUT:
-                    done.append(_marked(record.atoms, frame, len(done)))
+                rows.append(row_of(frame, record, {"fmax": record.fmax, "strain": record.strain}))
+                if not rows[-1].is_left_out:
+                    done.append(marked(record, frame, len(done)))
                 if record.status != CONVERGED:
-                    bar.print(_line(outcomes[-1]))
+                    bar.print(line_of(rows[-1]))
             bar.advance(len(frames))
     if args.status is not None:
-        _write_table(outcomes, args.status)
+        write_table(rows, args.status)
     if not done:
-        raise InputError(f"none of {len(outcomes)} structures could be relaxed; nothing is written")
+        raise InputError(f"none of {len(rows)} structures could be relaxed; nothing is written")
     write_whole(done, out, kind)
-    _show([outcome for outcome in outcomes if outcome.status not in _LEFT_OUT])
-    message_console().print(_summary(outcomes, time.monotonic() - began, f"{len(done)} in {out}"))
-
-
-def _summary(outcomes: Sequence[_Outcome], seconds: float, written: str) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in Counter(o.status for o in outcomes).most_common())
-    return f"{len(outcomes)} structures in {seconds:.1f} s: {counts}; {written}"
+    show(rows, time.monotonic() - began, out)
 
 
 def _limits(args: argparse.Namespace) -> Limits:
@@ -114,58 +84,43 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
         )
     )
     for frame in frames:
-        yield next(records) if isinstance(frame.atoms, Atoms) else Relaxation(Atoms(), UNREADABLE, frame.atoms)
+        yield (
+            next(records)
+            if isinstance(frame.atoms, Atoms)
+            else Relaxation(Atoms(), UNREADABLE, why_unreadable(frame.atoms))
+        )
 
 
-def _outcome(frame: Frame, record: Relaxation) -> _Outcome:
-    known = record.fmax == record.fmax
-    sizes = (f"{record.fmax:.4f}", f"{record.strain:.4f}") if known else ("", "")
-    after, before = _constants(record, record.atoms), _constants(record, frame.atoms)
-    formula = record.atoms.get_chemical_formula("metal")
-    about = (frame.source, frame.row, frame.id, record.status, record.reason, record.steps)
-    return _Outcome(*about, *sizes, formula, after, before)
+def line_of(row: Row) -> str:
+    """How a frame ended, in one line."""
+    return f"{row.source}, frame {row.row} ({row.id}): {row.status}: {row.reason}"
 
 
-def _constants(record: Relaxation, atoms: object) -> tuple[str, ...]:
-    if record.status in _LEFT_OUT or not isinstance(atoms, Atoms):
-        return ("",) * len(_CONSTANTS)
-    lengths, angles = atoms.cell.lengths(), atoms.cell.angles()
-    return (*(f"{length:.4f}" for length in lengths), *(f"{angle:.2f}" for angle in angles))
+def show(rows: Sequence[Row], seconds: float, out: Path) -> None:
+    """Prints lattice constants before and after, of the first few, and how many ended how.
+
+    Args:
+        rows: of all frames.
+        seconds: that it took.
+        out: where the structures are.
+    """
+    kept = [row for row in rows if not row.is_left_out]
+    _show_constants(kept)
+    counts = ", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).most_common())
+    message_console().print(f"{len(rows)} structures in {seconds:.1f} s: {counts}; {len(kept)} in {out}")
 
 
-def _line(outcome: _Outcome) -> str:
-    return f"{outcome.source}, frame {outcome.row} ({outcome.id}): {outcome.status}: {outcome.reason}"
-
-
-def _marked(atoms: Atoms, frame: Frame, index: int) -> Atoms:
-    atoms.info = {**frame.info, **atoms.info}
-    # Names of files in a folder and of blocks in a CIF are made of these two.
-    atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
-    atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
-    return atoms
-
-
-def _show(outcomes: Sequence[_Outcome]) -> None:
-    """Lattice constants before and after, of the first few."""
+def _show_constants(rows: Sequence[Row]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("id", "formula", "status", ""):
         table.add_column(name)
     for name in ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"):
         table.add_column(name, justify="right", no_wrap=True)
-    for outcome in outcomes[:_ROWS]:
-        texts = map(escape, (outcome.id, outcome.formula, outcome.status))
-        pairs = zip(outcome.before, outcome.after, strict=True)
+    for row in rows[:_ROWS]:
+        texts = map(escape, (row.id, row.formula, row.status))
+        pairs = zip(row.before, row.after, strict=True)
         table.add_row(*texts, "before\nafter", *(f"{before}\n{after}" for before, after in pairs))
     console = output_console()
     console.print(table)
-    if len(outcomes) > _ROWS:
-        console.print(f"… and {len(outcomes) - _ROWS} more")
-
-
-def _write_table(outcomes: Sequence[_Outcome], place: Path) -> None:
-    with replacing(place) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        names = [name for name in _Outcome._fields if name not in ("after", "before")]
-        writer.writerow([*names, *_CONSTANTS, *(f"{name}_before" for name in _CONSTANTS)])
-        for *values, after, before in outcomes:
-            writer.writerow([csv_cell(value) for value in (*values, *after, *before)])
+    if len(rows) > _ROWS:
+        console.print(f"… and {len(rows) - _ROWS} more")

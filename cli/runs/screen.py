@@ -33,6 +33,7 @@ from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
+from asegen.screening.stages.opinions import opinion_lines
 from asegen.screening.stages.verdicts import counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
@@ -139,7 +140,9 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     if lines and errors:
         lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
     if known.get("hull_note"):
-        lines.append(known["hull_note"])
+        hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
+        lines.append(known["hull_note"] + hint)
+    lines += opinion_lines([result["opinions"] for result in found])
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
 
@@ -186,6 +189,7 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
             view.label,
             justify="right" if column.kind in ("number", "integer") else "left",
             no_wrap=not column.words or column.style == "badge",
+            min_width=len(view.label),
         )
     table.add_column("status", no_wrap=True)
     for result in ranked:

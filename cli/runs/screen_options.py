@@ -12,7 +12,7 @@ from asegen.cli.runs.generate_arguments import Order, is_ranked, read_arguments
 from asegen.errors import InputError
 from asegen.generation.ranking import Ranking
 from asegen.potentials.registry import check_name
-from asegen.screening.options import MP, Options, check_inputs
+from asegen.screening.options import MP, NONE, Options, check_inputs
 from asegen.screening.registry import chosen
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 from asegen.trained.weights import DEFAULT_RELAXER
@@ -38,7 +38,9 @@ def options_of(args: argparse.Namespace) -> Options:
     options = _options(args)
     names = chosen(options)
     if "relax" in names:
-        check_name(options.calculator)
+        for name in (options.calculator, options.second_opinion, options.phonons_by):
+            if name is not None:
+                check_name(name)
     if "prerelax" in names:
         check_weights(options.model or DEFAULT_RELAXER, RELAXERS)
     if args.generate is not None:
@@ -83,13 +85,21 @@ def _options(args: argparse.Namespace) -> Options:
         device=args.device,
         fmax=args.fmax,
         steps=args.steps,
+        optimizer=args.optimizer,
         keep_symmetry=args.keep_symmetry,
         symprec=args.symprec,
         order=args.order,
-        reference=args.reference or MP,
+        reference=args.reference or (NONE if args.pressure else MP),
         energy_scale=args.energy_scale,
         materials_project=args.materials_project,
+        fit_references=args.fit_references,
         best=args.best,
+        second_opinion=args.second_opinion,
+        phonons_by=args.phonons_by,
         check_size=args.check_size,
+        job_script=args.job_script,
+        pseudopotentials=args.pseudopotentials,
         time_limit=60 * args.time_limit,
+        pressure=args.pressure,
+        targets=args.target,
     )

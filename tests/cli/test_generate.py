@@ -45,7 +45,7 @@ def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: py
     expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
-    assert found[0].info["spacegroup"] == 221
+    assert 221 in {atoms.info.get("spacegroup") for atoms in found[:4]}
     main([*arguments, "--resume"])
     assert "complete" in capsys.readouterr().err
 
@@ -61,9 +61,11 @@ def test_who_names_a_model_gets_that_model(tmp_path: Path) -> None:
 
 
 def test_formula_table_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    generate("SrTiO3", "-n", "3", "-o", str(tmp_path / "a.extxyz"), "--plot", str(tmp_path / "a.png"))
+    generate(
+        "SrTiO3", "--max-atoms", "10", "-n", "3", "-o", str(tmp_path / "a.extxyz"), "--plot", str(tmp_path / "a.png")
+    )
     printed = capsys.readouterr()
-    assert "3 structures in" in printed.out and printed.out.count("SrTiO3 ") == 3
+    assert "3 structures in" in printed.out and printed.out.count("TiO3 ") + printed.out.count("Ti2O6 ") == 3
     assert "structures 3/3" in printed.err and "Traceback" not in printed.err
     assert len(read(tmp_path / "a.extxyz", ":")) == 3
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
@@ -163,7 +165,9 @@ def test_from_table_carries_ids(tmp_path: Path) -> None:
 
 def test_system(tmp_path: Path) -> None:
     generate("--system", "Li-O", "--max-atoms", "4", "-n", "9", "-o", str(tmp_path / "a.extxyz"))
-    assert {"Li", "O"} < {a.info["formula"] for a in read(tmp_path / "a.extxyz", ":")}
+    found = read(tmp_path / "a.extxyz", ":")
+    assert len(found) == 9 and max(map(len, found)) <= 4
+    assert {"Li", "O"} < {a.get_chemical_formula("metal", empirical=True) for a in found}
 
 
 def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
@@ -335,7 +339,10 @@ def test_output_that_takes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
         (["NaCl", "-n", "0"], "-n 0"),
         (["NaCl", "-n", "1000001"], "-n 1000001"),
         (["NaCl", "--resume", "--overwrite"], "exclude"),
-        (["NaCl", "--max-atoms", "3"], "--system only"),
+        (["NaCl", "--max-atoms", "3", "--atoms", "2"], "--max-atoms and --atoms exclude"),
+        (["NaCl", "--map", "Na"], "'Li:Na Co:Ni'"),
+        (["NaCl", "--map", "Na:Xx"], "Xx"),
+        (["NaCl", "--map", "Na:K", "--method", "diffusion"], "--map goes with known structure types"),
         (["--system", "Na-Cl", "-n", "9", "--multiples", "2"], "--system exclude"),
         (["--system", "Na-Xx", "-n", "9"], "Xx"),
         (["--system", "Na-Cl", "--max-atoms", "5000"], "5000"),
@@ -409,13 +416,14 @@ def test_bad_files_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_the_order_by_likelihood_leaves_all_as_it_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    arguments = ["generate", "TiO2", "--method", "template", "--quick", "--device", "cpu", "-n", "4"]
+    arguments = ["generate", "Ti2O4", "--method", "template", "--quick", "--device", "cpu", "-n", "12"]
     main([*arguments, "--order-by", "likelihood", "-o", str(tmp_path / "a.extxyz")])
     main([*arguments, "-o", str(tmp_path / "b.extxyz")])
     drawn, ordered = read(tmp_path / "a.extxyz", ":"), read(tmp_path / "b.extxyz", ":")
     priors = [atoms.info["log_prior"] for atoms in drawn]
     assert priors == sorted(priors, reverse=True)
-    assert max(a.info["e_hull_predicted"] for a in drawn) > 0.3 >= max(a.info["e_hull_predicted"] for a in ordered)
+    high = [[k for k, a in enumerate(own) if a.info["e_hull_predicted"] > 0.3] for own in (drawn, ordered)]
+    assert high[0] and min(high[0]) < 11 and len(high[1]) < len(high[0])
     with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--rank", "none", "--order-by", "energy", "-o", str(tmp_path / "c.extxyz")])
-    assert caught.value.code == 2 and "--order-by goes without a ranking" in capsys.readouterr().err
+        main([*arguments, "--rank", "none", "--order-by", "beauty", "-o", str(tmp_path / "c.extxyz")])
+    assert caught.value.code == 2 and "beauty" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_groups_from_a_file_and_from_known_crystals(tmp_path: Path) -> None:
     [
         (["NaCl", "--spacegroup", "0"], "space group 0"),
         (["NaCl", "--spacegroup", "231"], "space group 231"),
-        (["Na2Cl3", "--spacegroup", "225"], "nearest that fit: Na4Cl6 (--multiples 2)"),
+        (["Na2Cl3", "--multiples", "1", "--spacegroup", "225"], "nearest that fit: Na4Cl6 (--multiples 2)"),
         (["NaCl", "--spacegroup", "225", "--sites", "Na:a Cl:z"], "no Wyckoff position 'z'"),
         (["--spacegroup", "225", "--sites", "Na:a Cl:a"], "one site at most"),
         (["--spacegroup", "225", "--sites", "Na"], "--sites 'Na'"),

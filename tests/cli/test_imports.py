@@ -28,6 +28,13 @@ UNNEEDED_BY_SCREEN = {
 """What only the workers of a screening load."""
 
 REFUSED = [
+    "discover -n 0 -o a.extxyz",
+    "discover --elements Li|Xq -o a.extxyz",
+    "discover --target nope=1..2 -o a.extxyz",
+    "discover --potential nope -o a.extxyz",
+    "discover -o a.foo",
+    "evaluate {crystal} --metrics stability --potential nope",
+    "generate NaCl --target nope=1..2 -o a.extxyz",
     "evaluate absent.extxyz",
     "evaluate {crystal} --reference absent.csv",
     "generate Xq -o a.extxyz",

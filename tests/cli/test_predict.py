@@ -78,6 +78,19 @@ def test_every_structure_has_a_row(
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_names_break_no_table(property_weights: Weights, tmp_path: Path) -> None:
+    names = ["a\nb", "c\rd", "=1+1", "@x", "007", "plain"]
+    frames = [bulk("Cu", a=3.6 + 0.01 * k) for k in range(len(names))]
+    for atoms, name in zip(frames, names, strict=True):
+        atoms.info["material_id"] = name
+    write(tmp_path / "in.traj", frames)
+    out = tmp_path / "out.csv"
+    main(["predict", str(tmp_path / "in.traj"), "--model", str(property_weights["alignn"]), "-o", str(out)])
+    assert len(out.read_text().splitlines()) == len(names) + 1
+    found = [row["id"] for row in csv.DictReader(out.open(newline=""))]
+    assert found == ["a\\nb", "c\\rd", "'=1+1", "'@x", "007", "plain"]
+
+
 def test_a_truncated_file_loses_nothing(property_weights: Weights, tmp_path: Path) -> None:
     source = mixed(tmp_path / "in.extxyz")
     text = source.read_text()

@@ -19,7 +19,10 @@ REFUSED = {
     "evaluate here.cif --metrics density": "needs reference structures",
     "evaluate here.cif --reference here.cif --embedder gold": "no model 'gold'",
     "evaluate here.cif --jobs 0": "at least one process",
+    "evaluate here.cif --jobs 100000000": "--jobs 100000000: 1024 at most",
     "evaluate here.cif --cov-cutoffs 1": "two numbers",
+    "evaluate here.cif --cov-cutoffs nan,inf": "two positive distances",
+    "relax here.cif -o out.cif --steps 1000000000": "--steps 1000000000: 100000 at most",
 }
 CODE = """
 import contextlib, io, json, sys

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ase.cell import Cell
-from scipy.linalg import expm, sqrtm
+from scipy.linalg import expm, logm, sqrtm
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
@@ -98,6 +98,30 @@ def test_the_loss_is_the_published_one(kind: type, rules: str, power: int) -> No
     torch.testing.assert_close(losses["position"], expected)
     torch.testing.assert_close(losses["lattice"], lattice)
     torch.testing.assert_close(losses["loss"], expected + lattice)
+
+
+@pytest.mark.parametrize("kind", [GemsDiff, GemsDiffParameters])
+def test_the_printed_target_is_the_posteriors_mean(kind: type) -> None:
+    """Equation 15: the lattice parameters of exp(Σ μ̃_t π), μ̃_t of Ho et al., equation 7, by scipy and ASE."""
+    crystals = crystals_of(1)
+    process = process_of(kind, crystals, rules="as-run", lattice_target="posterior")
+    spy = Spy(process)
+    loss = process.loss(spy, crystals, torch.Generator().manual_seed(0))["lattice"]
+    ((noisy, time),) = spy.seen
+    beta = np.linspace(1e-5, 1e-1, STEPS)
+    bar = np.concatenate([[1.0], np.cumprod(1 - beta)])
+    means = []
+    for t, now, first in zip(time.tolist(), noisy.cell.numpy(), canonical(crystals.cell).numpy(), strict=True):
+        of_first = math.sqrt(bar[t - 1]) * beta[t - 1] / (1 - bar[t])
+        of_now = math.sqrt(1 - beta[t - 1]) * (1 - bar[t - 1]) / (1 - bar[t])
+        means.append(expm(of_first * np.real(logm(first)) + of_now * np.real(logm(now))))
+    mean, std = process.parameter_mean, process.parameter_std
+    unit_cube = torch.tensor([1, 1, 1, 90, 90, 90], dtype=torch.float64)
+    predicted = torch.zeros(6) if kind is GemsDiffParameters else (unit_cube - mean) / std
+    expected = ((parameters(torch.tensor(np.stack(means))) - mean) / std - predicted).abs().mean()
+    torch.testing.assert_close(loss, expected)
+    plain = process_of(kind, crystals, rules="as-run")
+    assert not torch.isclose(loss, plain.loss(Spy(plain), crystals, torch.Generator().manual_seed(0))["lattice"])
 
 
 def test_statistics_are_those_of_ases_parameters() -> None:
@@ -276,6 +300,8 @@ def test_hopeless_lattices_end_in_cells_all_the_same() -> None:
 def test_rules_have_names() -> None:
     with pytest.raises(InputError, match="as-run"):
         process_of(GemsDiff, crystals_of(0), rules="other")
+    with pytest.raises(InputError, match="data, posterior"):
+        process_of(GemsDiff, crystals_of(0), lattice_target="other")
 
 
 # -- with networks -------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from asegen.generation.source import Source
 
 @cache
 def _rough(name: str, templates: str | None) -> Source:
-    return open_source(name, templates=templates, device="cpu", quick=True)
+    model = "torusflow-mp" if name == "template" else None
+    return open_source(name, templates=templates, model=model, device="cpu", quick=True)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def diffusion() -> Source:
 
 @pytest.fixture(scope="session")
 def template() -> Source:
-    """AFLOW's prototypes, rough."""
+    """AFLOW's prototypes, rough, and the model for what has none."""
     return _rough("template", "aflow")
 
 

@@ -37,7 +37,8 @@ def write_table(path: Path, rows: list[list[str]]) -> Path:
     ],
 )
 def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tuple[str, str]]) -> None:
-    found = from_file(write_table(tmp_path / "t.csv", rows), (1, 2))
+    found, left_out = from_file(write_table(tmp_path / "t.csv", rows), (1, 2))
+    assert left_out == []
     doubled = [(name, Composition(formula) * k) for name, formula in expected for k in (1, 2)]
     assert [(t.material_id, Composition(t.formula)) for t in found] == doubled
     assert [len(t.numbers) for t in found] == [composition.num_atoms for _, composition in doubled]
@@ -45,13 +46,13 @@ def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tu
 
 def test_frames_of_structures(tmp_path: Path) -> None:
     write(tmp_path / "a.traj", [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu") * 2])
-    assert [t.formula for t in from_file(tmp_path / "a.traj")] == ["NaCl", "Cu8"]
+    assert [t.formula for t in from_file(tmp_path / "a.traj").targets] == ["NaCl", "Cu8"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("formula\nNaCl\nXx2\n", r"t\.csv, row 1 \(1\): 'Xx' in 'Xx2' is not an element"),
+        ("formula\nXx2\n", r"t\.csv, row 0 \(0\): 'Xx' in 'Xx2' is not an element"),
         ("material_id,formula\nmp-7,SrTiO-3\n", r"row 0 \(mp-7\): .*SrTiO-3"),
         ("material_id,formula\na,\n", "neither a formula nor a cif"),
         ("material_id,gap\na,1\n", "neither a formula nor a cif"),
@@ -74,20 +75,33 @@ def test_bad_rows_are_named(tmp_path: Path, text: str, message: str) -> None:
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_bad_rows_are_left_out_and_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("material_id,formula,n_atoms\na,NaCl,\nb,Xx2,\nc,KCl,3\nd,KCl,4\n")
+    targets, left_out = from_file(tmp_path / "t.csv")
+    assert [(t.material_id, t.formula) for t in targets] == [("a", "NaCl"), ("d", "K2Cl2")]
+    assert [line.split(": ")[0].split(", ")[1] for line in left_out] == ["row 1 (b)", "row 2 (c)"]
+    assert "'Xx' in 'Xx2' is not an element" in left_out[0] and "3 atoms" in left_out[1]
+    with pytest.raises(InputError, match="no spacegroup"):
+        from_file(tmp_path / "t.csv", groups=True)
+
+
 def test_the_files_of_a_folder(tmp_path: Path) -> None:
     for name, atoms in (("b.vasp", bulk("Cu")), ("a.cif", bulk("NaCl", "rocksalt", a=5.6))):
         write(tmp_path / name, atoms)
-    assert [(t.material_id, t.formula) for t in from_file(tmp_path)] == [("a", "NaCl"), ("b", "Cu")]
     (tmp_path / "c.csv").write_text("formula\nXx2\n")
-    with pytest.raises(InputError, match=r"c\.csv, row 0"):
-        from_file(tmp_path)
+    (tmp_path / "d.cif").write_bytes(b"\0\1")
+    targets, left_out = from_file(tmp_path)
+    assert [(t.material_id, t.formula) for t in targets] == [("a", "NaCl"), ("b", "Cu")]
+    assert "c.csv, row 0" in left_out[0] and "d.cif is not text" in left_out[1] and len(left_out) == 2
 
 
-def test_frames_that_are_no_crystals_are_named(tmp_path: Path) -> None:
-    for atoms in (Atoms("X", cell=[3, 3, 3], pbc=True), bulk("Cu") * 11):
-        write(tmp_path / "a.extxyz", [bulk("Cu"), atoms])
-        with pytest.raises(InputError, match="row 1"):
-            from_file(tmp_path / "a.extxyz")
+@pytest.mark.parametrize("atoms", [Atoms("X", cell=[3, 3, 3], pbc=True), bulk("Cu") * 11], ids=["dummy", "large"])
+def test_frames_that_are_no_crystals_are_named(tmp_path: Path, atoms: Atoms) -> None:
+    write(tmp_path / "a.extxyz", [bulk("Cu"), atoms])
+    targets, left_out = from_file(tmp_path / "a.extxyz")
+    assert [t.formula for t in targets] == ["Cu"] and "row 1" in left_out[0]
+    with pytest.raises(InputError, match="at least 1"):
+        from_file(tmp_path / "a.extxyz", (0,))
 
 
 CELLS = st.text(max_size=8) | st.sampled_from(["NaCl", "Fe2O3", "2", "10", "-1", "1e3", CIF, CIF[:300]])
@@ -100,8 +114,9 @@ def test_any_table_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[lis
     with open(tmp_path / "t.csv", "ab") as file:
         file.write(rubbish)
     try:
-        found = from_file(tmp_path / "t.csv")
+        found, left_out = from_file(tmp_path / "t.csv")
     except InputError as error:
         assert len(str(error).splitlines()) == 1
     else:
         assert all(Composition(t.formula).num_atoms == len(t.numbers) for t in found)
+        assert all(len(line.splitlines()) == 1 for line in left_out)

@@ -1,20 +1,16 @@
 """Compositions against pymatgen, and what is refused."""
 
-import math
 import re
-from collections import Counter
 
-import numpy as np
 import pytest
 from ase import Atoms
-from ase.data import chemical_symbols
 from ase.formula import Formula
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Composition as PymatgenComposition
 
 from asegen.errors import InputError
-from asegen.generation.compositions import from_formula, from_numbers, from_system
+from asegen.generation.compositions import from_formula, from_numbers
 from asegen.structures.formulas import parse_formula
 
 FORMULAS = st.lists(
@@ -97,59 +93,3 @@ def test_a_formula_in_any_form(wanted: object) -> None:
 def test_repeated_multiples_are_refused() -> None:
     with pytest.raises(InputError, match="multiples = 1 is asked for more than once"):
         from_formula("NaCl", [1] * 100_000)
-
-
-@pytest.mark.parametrize("text", ["Li-Fe-O", "Li,Fe,O", "Li, Fe, O", "Li Fe O"])
-def test_a_system_however_it_is_joined(text: str) -> None:
-    assert from_system(text, 6, 50) == from_system("Li-Fe-O", 6, 50)
-
-
-def test_a_system_holds_elements_binaries_and_all_proportions() -> None:
-    found = from_system("Li-Fe-O", 6, 400)
-    reduced = {PymatgenComposition(c.formula).reduced_formula for c in found}
-    assert {"Li", "Fe", "O2", "LiFe", "LiFeO2", "Fe2O3", "Li3FeO2", "LiO5"} <= reduced
-    assert max(len(c.numbers) for c in found) <= 6
-    once = from_system("Li-Fe-O", 6, len({c.formula for c in found}))
-    assert len({c.formula for c in once}) == len(once)  # nothing twice before everything once
-    few = from_system("Li-Fe-O", 6, 7)
-    assert {frozenset(PymatgenComposition(c.formula).elements) for c in few} == {
-        frozenset(PymatgenComposition(f).elements) for f in ("Li", "Fe", "O", "LiFe", "LiO", "FeO", "LiFeO")
-    }
-    for c in found:
-        parts = list(PymatgenComposition(c.formula).values())
-        assert math.gcd(*(int(p) for p in parts)) in (1, 2, 3, 4)
-
-
-def test_a_long_list_of_elements_is_not_enumerated() -> None:
-    elements = "-".join(chemical_symbols[1:60])  # 6e17 subsets
-    assert [c.formula for c in from_system(elements, 20, 3)] == ["H", "He", "Li"]
-
-
-def test_a_system_is_covered_evenly() -> None:
-    found = from_system("Li-Fe-O", 12, 41)
-    subsets = Counter(frozenset(c.numbers) for c in found)
-    # Four multiples of each element, and what is left evenly over three binaries and the ternary.
-    assert sorted(subsets.values()) == [4, 4, 4, 7, 7, 7, 8]
-    for subset in subsets:
-        sizes = Counter(len(c.numbers) for c in found if set(c.numbers) == subset)
-        assert set(sizes.values()) == {1}
-
-
-@pytest.mark.parametrize("n", [100, 500])
-def test_proportions_vary_without_bias(n: int) -> None:
-    for elements in (2, 3):
-        subsets: dict[tuple[int, ...], list[list[float]]] = {}
-        for c in from_system("Li-Fe-O", 20, n):
-            kinds = tuple(sorted(set(c.numbers)))
-            if len(kinds) == elements:
-                subsets.setdefault(kinds, []).append([c.numbers.count(z) / len(c.numbers) for z in kinds])
-        for shares in map(np.array, subsets.values()):
-            assert np.abs(shares.mean(0) - 1 / elements).max() < 0.05
-            # Half of the spread of shares that are uniform over the simplex: cells hold 20 atoms at most.
-            assert shares.std(0).min() > math.sqrt((elements - 1) / (elements + 1)) / elements / 2
-
-
-@pytest.mark.parametrize(("system", "most"), [("Li-Xx", 5), ("Li-Li", 5), ("", 5), ("Li-O", 0)])
-def test_bad_systems(system: str, most: int) -> None:
-    with pytest.raises(InputError):
-        from_system(system, most, 3)

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from math import isnan, log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from ase.calculators.emt import EMT
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.calculators import Generator, Ranking
+from asegen.calculators import Generator, Ranking, Request
 from asegen.errors import AsegenError, InputError
+from asegen.generation.ranked import by_energy
 from asegen.generation.rankers import find_ranker
 from asegen.generation.source import Identity, Source
 
@@ -22,6 +24,7 @@ class Shelf(Source):
     """Gives fixed structures in turn, of any formula."""
 
     identity = Identity("shelf", "1", frozenset(range(1, 100)), max_atoms=4, default_steps=1)
+    chooses_cells = True  # it has cells of its own
 
     def __init__(self, structures: list[Atoms]) -> None:
         self.structures, self.asked = structures, 0
@@ -65,12 +68,56 @@ def test_what_keeps_less_keeps_the_first() -> None:
     np.testing.assert_array_equal(best[0].positions, whole[0].positions)
 
 
-def test_a_formula_asked_for_twice_is_drawn_once() -> None:
+def test_a_formula_asked_for_twice_is_drawn_once_and_goes_on() -> None:
     shelf = Shelf(COPPER)
-    first, second = ranked(shelf, "emt", 3).generate(["Cu", "Cu"])
+    found = ranked(shelf, "emt", 3).generate(["Cu", "Cu"])
     assert shelf.asked == 3
-    assert (first.positions == second.positions).all()
-    assert (first.info["sample_index"], second.info["sample_index"]) == (0, 1)
+    assert [(atoms.info["sample_index"], atoms.info["rank"]) for atoms in found] == [(0, 1), (1, 2)]
+
+
+def test_rows_of_a_file_get_the_best_each(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("material_id,formula\na,Cu\nb,Cu\n")
+    shelf = Shelf(COPPER)
+    found = ranked(shelf, "emt", 3).generate(Request(file=tmp_path / "t.csv"))
+    assert shelf.asked == 3
+    assert [(atoms.info["material_id"], atoms.info["rank"]) for atoms in found] == [("a", 1), ("b", 1)]
+
+
+def with_energies(energies: list[float], priors: list[float]) -> list[Atoms]:
+    found = [Atoms("Cu") for _ in energies]
+    for k, atoms in enumerate(found):
+        atoms.info = {"energy_per_atom": energies[k], "prior": priors[k], "candidate": k}
+    return found
+
+
+def test_the_prior_decides_within_the_error_only() -> None:
+    order = [a.info["candidate"] for a in by_energy(with_energies([-1.0, -1.3, -1.29, -1.27], [9, 0, 5, 8]), 0.02)]
+    assert order == [2, 1, 3, 0]  # 3 is within the error of 2, but not of 1, the lowest
+    assert [a.info["candidate"] for a in by_energy(with_energies([0.0, -0.1], [5, 0]), 0.02)] == [1, 0]
+
+
+def test_the_order_by_likelihood_weighs_both() -> None:
+    hidden = [COPPER[0].copy(), COPPER[1].copy()]
+    hidden[0].info["log_prior"] = 100.0
+    likely = Generator(Shelf(hidden), rank=Ranking("emt", 2, device="cpu", order_by="likelihood")).generate("Cu", n=2)
+    low = ranked(Shelf(hidden), "emt", 2).generate("Cu", n=2)
+    assert [atoms.info["candidate"] for atoms in likely] == [0, 1]
+    assert [atoms.info["candidate"] for atoms in low] == [1, 0]
+
+
+def test_alignn_does_not_order_elements_and_energies_are_above_the_hull() -> None:
+    from asegen.hull.table import shipped_hull
+
+    carbon = [bulk("C", "diamond", a=3.57), bulk("C", "fcc", a=3.1)]
+    for atoms, prior in zip(carbon, (-3.0, -1.0), strict=True):
+        atoms.info["log_prior"] = prior
+    found = ranked(Shelf(carbon), "alignn", 2).generate("C", n=2)
+    assert all("energy_per_atom" not in atoms.info for atoms in found)
+    assert [atoms.info["candidate"] for atoms in found] == [1, 0]
+    assert "does not tell" in found[0].info["energy_missing"]
+    (salt,) = ranked(Shelf([bulk("NaCl", "rocksalt", a=5.64)]), "alignn", 1).generate("NaCl")
+    expected = shipped_hull().above({11: 1, 17: 1}, salt.info["energy_per_atom"])
+    assert salt.info["e_hull"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_is_invalid_comes_last_and_is_marked() -> None:

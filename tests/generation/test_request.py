@@ -1,5 +1,6 @@
 """Requests: targets of every kind, and what doesn't go together is refused by the parameters' names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,21 @@ from asegen.generation.target import Target
 
 def test_targets_of_every_kind(tmp_path: Path) -> None:
     (nacl,) = from_formula("NaCl")
-    assert Request("NaCl").targets() == Request(["NaCl"]).targets() == Request(nacl).targets() == [Target(nacl)]
+    open_cell = Target(nacl, cells=())
+    assert Request("NaCl").targets() == Request(["NaCl"]).targets() == [open_cell]
+    assert Request(nacl).targets() == Request("NaCl", multiples=[1]).targets() == [Target(nacl)]
+    assert Request("Na2Cl2").targets() == Request("NaCl", n_atoms=4).targets()
+    assert Request("NaCl", max_atoms=8).targets() == [Target(nacl, cells=(), max_atoms=8)]
     assert [t.formula for t in Request(["NaCl", nacl], multiples=(1, 2)).targets()] == ["NaCl", "Na2Cl2", "NaCl"]
     assert [t.formula for t in Request("NaCl", n_atoms=8).targets()] == ["Na4Cl4"]
     assert {t.spacegroup for t in Request("NaCl", spacegroup="Fm-3m").targets()} == {225}
     assert len(Request(system="Li-O", max_atoms=4, compositions=7).targets()) == 7
     assert Request().targets() == [Target()] and Target().formula == "" and Target().numbers == ()
     (tmp_path / "t.csv").write_text("material_id,formula,spacegroup\na,NaCl,P6_3/mmc\n")
-    assert Request(file=tmp_path / "t.csv").targets() == [Target(nacl, material_id="a")]
-    assert Request(file=tmp_path / "t.csv", file_spacegroups=True).targets() == [Target(nacl, 194, material_id="a")]
+    assert Request(file=tmp_path / "t.csv").targets() == [replace(open_cell, material_id="a")]
+    assert Request(file=tmp_path / "t.csv", file_spacegroups=True).targets() == [
+        replace(open_cell, spacegroup=194, material_id="a")
+    ]
     assert Request(file=tmp_path / "t.csv", spacegroup=225).targets()[0].spacegroup == 225
 
 
@@ -56,7 +63,8 @@ def test_sites_without_a_formula_are_no_composition() -> None:
         ({"formulas": "NaCl", "multiples": [1], "n_atoms": 2}, "exclude each other", ("multiples", "n_atoms")),
         ({"system": "Na-Cl", "multiples": [2]}, "exclude each other", ("multiples", "system")),
         ({"system": "Na-Cl", "n_atoms": 2}, "n_atoms goes with formulas only", ("n_atoms", "formulas")),
-        ({"formulas": "NaCl", "max_atoms": 2}, "max_atoms goes with system only", ("max_atoms", "system")),
+        ({"formulas": "NaCl", "max_atoms": 2, "n_atoms": 2}, "exclude each other", ("max_atoms", "n_atoms")),
+        ({"formulas": "NaCl", "element_map": "Na:K"}, "goes with file only", ("element_map", "file")),
         ({"system": "Na-Cl", "max_atoms": 0}, "max_atoms = 0", ("max_atoms",)),
         ({"formulas": "NaCl", "sites": "Na:a"}, "sites goes with spacegroup only", ("sites", "spacegroup")),
         ({"formulas": "NaCl", "file_spacegroups": True}, "goes with file", ("file_spacegroups", "file")),

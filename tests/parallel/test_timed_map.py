@@ -11,7 +11,8 @@ import pytest
 
 from asegen.errors import AsegenError
 from asegen.parallel import timed_map as module
-from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
+from asegen.parallel.processes import Processes
+from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map, timed_unordered
 
 
 def work(item: int) -> float:
@@ -103,3 +104,14 @@ def test_a_machine_where_all_die_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "_DEATHS", 0)
     with pytest.raises(AsegenError, match="again and again"):
         list(timed_map(die, [20], 1, 5))
+
+
+def test_unordered_results_have_the_places_of_their_items() -> None:
+    expected = {k: k / 2 for k in range(12)} | {3: TOO_LONG, 5: Failed("ValueError: odd")}
+    pool = Processes(2)
+    try:
+        found = list(timed_unordered(work, iter(range(12)), pool, 0.5))
+    finally:
+        pool.kill()
+    assert dict(found) == expected and len(found) == 12
+    assert [place for place, _ in found] != sorted(expected)  # others didn't wait for item 3

@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.units import GPa
 
 from asegen.errors import AsegenError, InputError, Reason
 from asegen.potentials import chgnet
@@ -24,6 +25,17 @@ def rattled_salt() -> Atoms:
     atoms.rattle(0.05, seed=1)
     atoms.set_cell(atoms.cell + [[0.1, 0.05, 0.02], [0, 0, 0], [0, 0, 0]])
     return atoms
+
+
+def test_at_a_pressure_it_is_another_engine_whose_energies_are_enthalpies() -> None:
+    engine = find_engine("emt")
+    compressed = engine.at_pressure(12.5)
+    assert engine.at_pressure(0) is engine and compressed.atomic_pressure == pytest.approx(12.5 * GPa)
+    assert compressed.identity != engine.identity and compressed.energy_scale.endswith("enthalpy at 12.5 GPa")
+    assert compressed.elements == engine.elements and compressed != engine.at_pressure(12)
+    for wrong in (-1, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="pressure"):
+            engine.at_pressure(wrong)
 
 
 def test_emt_after_a_pickle_is_emt() -> None:

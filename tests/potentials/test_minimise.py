@@ -8,10 +8,12 @@ import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
+from ase.units import GPa
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
-from asegen.potentials.minimise import minimise
+from asegen.potentials.minimise import OptimizerName, minimise
 
 
 class TurnsNan(EMT):
@@ -130,3 +132,63 @@ def test_steps_are_bounded_whoever_takes_them() -> None:
 def test_unknown_optimizers() -> None:
     with pytest.raises(InputError, match="there are bfgs, fire"):
         minimise(disturbed(), EMT(), optimizer="newton")  # type: ignore[arg-type]
+
+
+def enthalpies(lengths: NDArray[np.float64], pressure: float) -> NDArray[np.float64]:
+    """Of copper's cubic cell by EMT, eV."""
+    found = []
+    for a in lengths:
+        atoms = bulk("Cu", a=a, cubic=True)
+        atoms.calc = EMT()
+        found.append(atoms.get_potential_energy() + pressure * a**3)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("optimizer", ["bfgs", "fire"])
+def test_under_pressure_it_finds_the_minimum_of_the_enthalpy(optimizer: OptimizerName) -> None:
+    pressure, lengths = 30 * GPa, np.linspace(3.3, 3.5, 21)
+    fit = np.polynomial.Polynomial.fit(lengths, enthalpies(lengths, pressure), 6)
+    best = next(r.real for r in fit.deriv().roots() if abs(r.imag) < 1e-9 and 3.3 < r.real < 3.5)
+    end = minimise(disturbed(), EMT(), fmax=2e-3, optimizer=optimizer, pressure=pressure)
+    assert end.converged and end.atoms.cell.lengths() == pytest.approx(best, abs=1e-3)
+    assert end.enthalpy == pytest.approx(fit(best) / 4, abs=1e-4)
+    assert end.enthalpy - end.energy == pytest.approx(pressure * end.atoms.get_volume() / 4)
+    assert end.stress == pytest.approx([-pressure] * 3 + [0] * 3, abs=1e-3)  # ASE's sign: compressed is negative
+
+
+def test_without_pressure_enthalpy_is_energy() -> None:
+    end = minimise(disturbed(), EMT(), steps=1)
+    assert end.enthalpy == end.energy
+
+
+def test_a_fixed_cell_stays_and_needs_no_stress() -> None:
+    calculator = EMT()
+    calculator.implemented_properties = [p for p in EMT.implemented_properties if p != "stress"]
+    start = disturbed()
+    end = minimise(start, calculator, fmax=1e-3, fix_cell=True)
+    assert end.converged and end.stress is None
+    assert np.array_equal(end.atoms.cell.array, start.cell.array)
+    scaled = end.atoms.get_scaled_positions()
+    away = scaled - scaled[0] - bulk("Cu", cubic=True).get_scaled_positions()
+    assert away - np.rint(away) == pytest.approx(0, abs=1e-3)
+
+
+def test_fixed_atoms_keep_their_fractional_positions() -> None:
+    start = disturbed()
+    start.set_constraint(FixAtoms([0, 2]))
+    end = minimise(start, EMT(), fmax=0.01)
+    before, after = start.get_scaled_positions(wrap=False), end.atoms.get_scaled_positions(wrap=False)
+    assert after[[0, 2]] == pytest.approx(before[[0, 2]], abs=1e-9)
+    assert np.abs(after - before)[[1, 3]].max() > 1e-3
+    assert np.abs(end.forces[[0, 2]]).max() > 0.05  # what is held is still pushed
+    assert len(start.constraints) == 1
+
+
+def test_a_symmetric_crystal_holds_the_images_of_fixed_atoms() -> None:
+    chain = Atoms("CuAuCu", scaled_positions=[(0, 0, 0.3), (0, 0, 0.5), (0, 0, 0.7)], cell=[2.6, 2.6, 8.5], pbc=True)
+    chain.set_constraint(FixAtoms([0]))
+    end = minimise(chain, EMT(), fmax=0.05, steps=60, keep_symmetry=True)
+    assert end.atoms.get_scaled_positions()[[0, 2], 2] == pytest.approx([0.3, 0.7], abs=1e-6)
+    chain.set_constraint()
+    free = minimise(chain, EMT(), fmax=0.05, steps=60, keep_symmetry=True)
+    assert abs(free.atoms.get_scaled_positions()[0, 2] - 0.3) > 0.005

@@ -12,6 +12,7 @@ from asegen.cli.main import main
 from asegen.data.shards import load_split
 from asegen.elements import TYPICAL_VOLUME
 from asegen.generation.compositions import from_formula
+from asegen.generation.target import Target
 from asegen.generation.templates import Templates
 from asegen.prototypes.catalogue import FILE, Catalogue
 from asegen.prototypes.sensible import COLUMN, MAX_ABOVE_HULL, sensible
@@ -64,7 +65,7 @@ def templates() -> Templates:
 @pytest.mark.parametrize("symbol", METALS)
 def test_no_element_is_a_wire(templates: Templates, symbol: str) -> None:
     (composition,) = from_formula(symbol)
-    structures = [atoms for k in range(3) if (atoms := templates.kth(composition, k)) is not None]
+    structures = [atoms for k in range(3) if (atoms := templates.kth(Target(composition), k)) is not None]
     assert structures
     assert all(expansion(atoms) < 2 for atoms in structures)
 

@@ -25,6 +25,7 @@ from asegen.screening.run import publish
 from asegen.screening.stage import Stage
 from asegen.screening.stages.hull import Hull
 from asegen.screening.stages.phonons import Phonons
+from asegen.screening.stages.properties import Properties
 from asegen.screening.stages.read import Read
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
@@ -82,10 +83,19 @@ def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
 def test_the_table_of_the_stages_here_has_its_order() -> None:
     names = [column.name for column in columns([])]
     expected = (
-        "rank_before formula n_atoms energy first_energy formation_energy e_hull e_known e_hull_error"
-        " hull_verdict decomposes_into known_composition e_hull_reason energy_scale"
-        " space_group_before space_group prerelax_status prerelax_steps steps force_calls fmax"
-        " duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
+        "rank_before log_prior formula n_atoms energy first_energy pressure internal_energy"
+        " formation_energy e_hull e_known e_hull_error hull_verdict decomposes_into known_composition e_hull_reason"
+        " energy_scale"
+        " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
+        " space_group_before space_group second_space_group prerelax_status prerelax_steps steps force_calls fmax"
+        " second_force_calls duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
+        " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability "
+        + " ".join(column.name for column in Properties.columns)
+        + " bulk_modulus shear_modulus mechanical_stability elastic_reason"
+        " eos_volume eos_bulk_modulus eos_derivative eos_reason"
+        " free_energy_300K heat_capacity_300K thermal_reason"
+        " dft_status dft_reason energy_dft e_hull_dft e_hull_dft_reason decomposes_into_dft above_lowest_dft"
+        " rank_dft energy_scale_dft dft_output"
     )
     assert names == expected.split()
     assert names == [column.name for column in columns([Read()])]

@@ -21,7 +21,7 @@ from asegen.errors import InputError
 from asegen.screening import Options, recipe, results
 from asegen.screening.ledger import funnel
 from asegen.screening.pipeline import run_stages
-from asegen.screening.registry import STAGES
+from asegen.screening.registry import chosen
 from asegen.screening.report import write_report
 from asegen.screening.stages.finite_displacements import Settings
 
@@ -48,7 +48,7 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A screening of alloys with EMT, one of each kind of end."""
     folder = tmp_path_factory.mktemp("screened")
     ase.io.write(folder / "in.extxyz", inputs())
-    names = [name for name in STAGES if name != "vasp"]
+    names = [name for name in chosen(Options("emt")) if name not in ("vasp", "espresso")]
     stages = recipe(Options("emt", stages=names, relaxer=None, best=3, cache=folder / "elements"))
     stages[-1] = replace(stages[-1], options=Settings(height=6.0, mesh=20.0))  # phonons in a second
     run_stages([folder / "in.extxyz"], folder / "run", stages, command="asegen screen <in>")

@@ -1,6 +1,8 @@
 """What a CIF says of itself: where it agrees the crystal is read, and every tag that can contradict is noticed."""
 
 import pytest
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifWriter
 
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.errors import StructureError
@@ -30,11 +32,25 @@ _atom_site_fract_y
 _atom_site_fract_z
 {sites}
 """
+SALT_CRYSTAL = Structure.from_spacegroup(225, Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 SITES = "Na1 Na 4 0 0 0\nCl1 Cl 4 0.5 0.5 0.5"
 
 
 def salt(operations: tuple[str, ...] = FACES, sites: str = SITES, number: str = "?", name: str = "?") -> str:
     return SALT.format(operations="\n".join(f"'{o}'" for o in operations), sites=sites, number=number, name=name)
+
+
+def said(more: str) -> str:
+    """Rock salt by its group's operations, and more that it says of itself."""
+    operations = tuple(CifWriter(SALT_CRYSTAL, symprec=0.01).cif_file.data["NaCl"]["_symmetry_equiv_pos_as_xyz"])
+    return salt(operations, number="225", name="F m -3 m").replace("_cell_volume", f"{more}\n_cell_volume")
+
+
+def named(more: str) -> str:
+    """Rock salt by its group's name alone, and more that it says of itself."""
+    text = salt(number="?", name="F m -3 m").replace("_cell_volume", f"{more}\n_cell_volume")
+    operations = text[text.index("loop_\n_space_group_symop") : text.index("loop_\n_atom_site_label")]
+    return text.replace(operations, "")
 
 
 def inverted(operations: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,6 +77,13 @@ def inverted(operations: tuple[str, ...]) -> tuple[str, ...]:
         salt(FACES + inverted(FACES), number="2"),
         salt(number="1", name="an unknown group"),
         salt(number="225", name="F m -3 m"),  # the centring alone is listed, and the crystal is Fm-3m
+        said("_symmetry_Int_Tables_number 225\n_space_group_crystal_system cubic"),
+        said("_symmetry_cell_setting 'as usual'\n_exptl_crystal_density_diffrn 2.17(2)"),
+        said("_chemical_formula_weight 58.44"),
+        said("loop_\n_atom_type_symbol\n_atom_type_number_in_cell\nNa+ 4\nCl- 4"),
+        said("loop_\n_atom_type_symbol\nNa1+\nCl1-\nO2-"),
+        named("_symmetry_space_group_name_H-M Fm-3m\n_symmetry_cell_setting cubic"),
+        salt(FACES).replace("_cell_volume", "_symmetry_cell_setting cubic\n_cell_volume"),
     ],
 )  # fmt: skip
 def test_what_agrees_is_read(text: str) -> None:
@@ -82,6 +105,8 @@ def test_what_agrees_is_read(text: str) -> None:
         (salt(sites=SITES.replace("Na 4", "Na 8")), "a site is said to have multiplicity 8, and has 4"),
         (salt(sites=SITES.replace("Na 4", "Na many")), "multiplicity many"),
         (salt().replace("179.41", "197.41"), "the cell's volume is said to be 197.41 Å³, and is 179.4"),
+        (named("_symmetry_Int_Tables_number 221"), "the group is said to be 'F m -3 m' and '221'"),
+        (named("_space_group_crystal_system trigonal"), "said to be trigonal, and its group is 225"),
         (
             salt().replace("_cell_volume", "_cell_formula_units_Z 8\n_cell_volume"),
             "_cell_formula_units_Z is given twice",
@@ -89,6 +114,14 @@ def test_what_agrees_is_read(text: str) -> None:
         (salt(number="62"), "the group is said to be '62'"),
         (salt(name="P n m a"), "the group is said to be 'P n m a'"),
         (salt(name="F m -3 m", number="221"), "the group is said to be 'F m -3 m'"),
+        (said("_symmetry_Int_Tables_number 221"), "the group is said to be '221'"),
+        (said("_symmetry_space_group_name_H-M 'P m -3 m'"), "the group is said to be 'P m -3 m'"),
+        (said("_space_group_crystal_system monoclinic"), "said to be monoclinic, and its group is 225"),
+        (said("_symmetry_cell_setting Hexagonal"), "said to be hexagonal, and its group is 225"),
+        (said("_exptl_crystal_density_diffrn 4.5(1)"), "the density is said to be 4.5 g/cm³, and is 2.16"),
+        (said("_chemical_formula_weight 100"), "4 formulas are said to weigh 100 each, and the cell weighs 233.8"),
+        (said("loop_\n_atom_type_symbol\nK1+\nCl1-"), "Na is not among the elements that are named, K, Cl"),
+        (said("loop_\n_atom_type_symbol\n_atom_type_number_in_cell\nNa 4\nCl 8"), "hold 8 atoms of Cl, and has 4"),
     ],
 )
 def test_what_contradicts_is_one_line(text: str, reason: str) -> None:

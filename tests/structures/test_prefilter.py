@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 from ase.spacegroup import crystal
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice
 
 from asegen.structures.matching import STRICT, USUAL, Tolerances, _reduced
 from asegen.structures.prefilter import Shape, Shapes
@@ -72,6 +73,19 @@ def test_what_is_plain_is_what_the_matcher_says_and_most_is(tolerances: Toleranc
                 assert found == matcher.fit(crystals[j], crystals[k], skip_structure_reduction=True), (j, k)
         shapes.add(k, shape)
     assert plain > 0.4 * asked > 10
+
+
+def test_lattices_alone_tell_most_crystals_of_equal_volume_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, rng = [], np.random.default_rng(5)
+    monkeypatch.setattr(Shapes, "_may_be_same", lambda self, one, other: looked_at.append(1) and False)
+    shapes = Shapes(STRICT.stol, STRICT.ltol, STRICT.angle)
+    for key in range(200):
+        edges = rng.uniform(3, 9, size=3)
+        lattice = Lattice.from_parameters(*edges * (150 / edges.prod()) ** (1 / 3), *rng.uniform(60, 90, size=3))
+        shape = Shape(_reduced(Atoms("NaCl", scaled_positions=rng.random((2, 3)), cell=lattice.matrix, pbc=True)))
+        assert list(shapes.perhaps(shape)) == []
+        shapes.add(key, shape)
+    assert len(looked_at) < 0.05 * 200 * 199 / 2
 
 
 def test_crystals_too_large_to_look_at_are_left_to_the_matcher() -> None:

@@ -14,6 +14,7 @@ from pymatgen.io.cif import CifParser
 from pymatgen.io.vasp import Poscar
 
 from asegen.errors import InputError
+from asegen.parallel.cells import csv_cell
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.reading import read_entries, read_entry, read_table
 from asegen.structures.writing import (
@@ -24,7 +25,6 @@ from asegen.structures.writing import (
     LEFT_OUT,
     POSCAR,
     TRAJECTORY,
-    csv_cell,
     extxyz_text,
     holds,
     read_back,
@@ -232,6 +232,19 @@ def test_a_refined_crystal_is_written_with_its_group(tmp_path: Path) -> None:
         assert StructureMatcher(scale=False, primitive_cell=False).get_rms_dist(expected, found)[0] < 1e-6
         (again,) = read_back(tmp_path / f"{group}.cif", CIF)
         assert again.info == atoms.info
+
+
+def test_what_has_its_group_exactly_is_written_with_it(tmp_path: Path) -> None:
+    atoms = bulk("NaCl", "rocksalt", a=5.6)
+    rough = atoms.copy()
+    rough.positions[1, 0] += 0.002
+    others = [(atoms, {}), (atoms, {"spacegroup": "225"}), (atoms, {"spacegroup": 221}), (rough, {"spacegroup": 225})]
+    for k, (structure, info) in enumerate([(atoms, {"spacegroup": 225}), *others]):
+        made = structure.copy()
+        made.info = info
+        write_structures([made], tmp_path / f"{k}.cif", CIF)
+        assert ("P 1" in (tmp_path / f"{k}.cif").read_text()) == (k > 0)
+        assert len(read(tmp_path / f"{k}.cif")) == 2  # as ASE reads it
 
 
 @pytest.mark.parametrize(

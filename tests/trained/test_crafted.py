@@ -142,10 +142,10 @@ def good() -> tuple[Header, dict[str, torch.Tensor]]:
 
 def refused(load: Callable[[str], object], path: Path) -> str:
     """The message with which a file is refused, soon and in one line."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(AsegenError) as caught:
         load(str(path))
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     message = str(caught.value)
     assert len(message.splitlines()) == 1 and len(message) < 600 and str(path) in message
     return message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,10 @@ class Analogy(Source):
         """As of `Symmetric`."""
         return self.symmetric.compose(targets)
 
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Those of known crystals, of the target's group if it has one."""
+        return self.symmetric.unit_votes(target)
+
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """As of `Symmetric`."""
         self.symmetric.check(targets, force)
@@ -127,7 +131,7 @@ def substituted(pairs: Sequence[tuple[Precedent, tuple[int, ...]]]) -> Symmetric
     """
     sites, places, lattices = [], [], []
     for known, numbers in pairs:
-        group, (letters, old, u, lattice), exchange = known.group, known.example, known.exchange
+        group, (letters, old, u, lattice, _), exchange = known.group, known.example, known.exchange
         order = sorted(range(len(old)), key=lambda k: numbers.index(exchange[old[k]]))
         sites.append((group, [(letters[k], exchange[old[k]]) for k in order]))
         places.append(u[order])

@@ -28,6 +28,7 @@ def open_hybrid(
     device: str = "auto",
     quick: bool = False,
     symmetric_model: str | None = None,
+    element_map: str | None = None,
 ) -> Turns:
     """Known structure types and what models draw take turns, the likeliest type first.
 
@@ -36,11 +37,12 @@ def open_hybrid(
     began with one have template and template_distance too. What lacks a template is drawn by the flow instead.
 
     Args:
-        templates: see `open_template`, as all but the last.
+        templates: see `open_template`, as all but `symmetric_model`.
         model: draws without symmetry.
         device: where models compute.
         quick: every trajectory of a model is a structure of its own: the choice is then left to a ranking.
         symmetric_model: draws with symmetry; see `Symmetric`.
+        element_map: of the templates.
 
     Raises:
         InputError: no such templates, model or device.
@@ -48,7 +50,7 @@ def open_hybrid(
     """
     diffusion = Diffusion(model, device, quick)
     symmetric = Symmetric(model=symmetric_model, device=device, quick=quick)
-    borrowed = open_templates(templates, device, quick)
+    borrowed = open_templates(templates, device, quick, element_map)
     known = Known(borrowed)
     parts: dict[str, Part] = {
         TEMPLATE: known,

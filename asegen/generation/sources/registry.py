@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 _ROOM = "asegen.generation.sources"
-_WITH_TEMPLATES = ("templates", *_MODEL)
+_WITH_TEMPLATES = ("templates", "element_map", *_MODEL)
 _WITH_GROUP = ("cell", "known", *_MODEL)
 SOURCES: Mapping[str, Entry] = {
     "diffusion": Entry(f"{_ROOM}.diffusion:Diffusion"),
@@ -41,6 +41,7 @@ SOURCES: Mapping[str, Entry] = {
     "hybrid": Entry(f"{_ROOM}.hybrid:open_hybrid", _WITH_TEMPLATES, quick_if_ranked=True),
     "symmetric": Entry(f"{_ROOM}.symmetric:Symmetric", _WITH_GROUP, spacegroups=True),
     "analogy": Entry(f"{_ROOM}.analogy:Analogy", _WITH_GROUP, spacegroups=True),
+    "host": Entry(f"{_ROOM}.host:HostFilling"),
     "score": Entry(f"{_ROOM}.score:Score", ("cell", "known", "model", "device"), spacegroups=True),
 }
 DEFAULT = "hybrid"
@@ -67,17 +68,20 @@ def open_source(
     known: Path | None = None,
     device: str = "auto",
     quick: bool = False,
+    element_map: str | None = None,
 ) -> Source:
     """A source by name, such as `open_source("analogy", cell="conventional")`.
 
     Args:
         name: one of `SOURCES`.
-        model: a shipped model's name or the path of weights; the source's default model without it.
+        model: a shipped model's name or the path of weights; the source's default model without it (of "template":
+            none).
         templates: known crystals that lend their structures, see `asegen.prototypes.sources.open_library`.
         cell: of structures with a space group: "primitive" or "conventional".
         known: catalogue of known crystals for space groups; that of mp/train without it.
         device: where models compute: "auto", "cpu", "cuda", "cuda:1" …
         quick: one rough trajectory per structure, over ten times faster.
+        element_map: which element takes the place of which in a template, such as "Li:Na Co:Ni".
 
     Raises:
         InputError: no such source, model, templates or device, or an option that the source doesn't take.
@@ -85,6 +89,7 @@ def open_source(
     """
     entry = find_entry(name)
     given: dict[str, Any] = {"model": model, "templates": templates, "cell": cell, "known": known}
+    given["element_map"] = element_map
     given = {option: value for option, value in given.items() if value is not None}
     for option in sorted(given.keys() - set(entry.options)):
         raise InputError(f"{option} is no option of the source {name!r}", option)

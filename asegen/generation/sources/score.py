@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,10 @@ class Score(Source):
         if self.sampler.general and all(target.sites is not None for target in targets):
             return list(targets)
         return self.assignments.compose(targets)
+
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Those of known crystals, of the target's group if it has one."""
+        return self.assignments.unit_votes(target)
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.

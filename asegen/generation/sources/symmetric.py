@@ -67,6 +67,10 @@ class Symmetric(Source):
         """Compositions of sites without a formula, see `SiteAssignments.compose`."""
         return self.assignments.compose(targets)
 
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Those of known crystals, of the target's group if it has one."""
+        return self.assignments.unit_votes(target)
+
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.
 

@@ -58,8 +58,7 @@ class Known:
         return self.templates.with_volumes([atoms for s in samples if (atoms := self._kth(s)) is not None])
 
     def _kth(self, sample: Sample) -> Atoms | None:
-        composition = sample.target.composition
-        return None if composition is None else self.templates.kth(composition, sample.repeat)
+        return self.templates.kth(sample.target, sample.repeat)
 
 
 class Drawn:
@@ -79,7 +78,7 @@ class Drawn:
 
     def propose(self, samples: Sequence[Sample], seeds: Sequence[int], steps: int | None) -> list[Atoms]:
         """One structure for each sample."""
-        drawn = self._source.propose(samples, seeds, steps)
+        drawn = self._source.propose([sample.in_cell for sample in samples], seeds, steps)
         for atoms in drawn:
             atoms.info |= {"source": self._name, "log_prior": MODEL_LOG_PRIOR}
         return drawn
@@ -111,7 +110,7 @@ class Restarted:
 
 
 class Turns(Source):
-    """Parts take turns in fixed shares, beginning with templates; what a part lacks, a model draws.
+    """Parts take turns in fixed shares, beginning with templates; what a part lacks, a model draws if there is one.
 
     `info` says method, has_template (of the formula), source (the part's name) and log_prior (how likely the structure
     is to be right, as a logarithm, for a ranking), beside what the part says. Elements that a model wasn't trained on
@@ -120,11 +119,12 @@ class Turns(Source):
     Args:
         method: its name.
         templates: of known crystals.
-        models: that draw; the first one's steps are the default.
-        parts: by name; `TEMPLATE` and `DIFFUSION`, which fills the gaps, are among them.
+        models: that draw; the first one's steps are the default. Without any there may be fewer structures.
+        parts: by name; `TEMPLATE` is among them, and `DIFFUSION`, which fills the gaps, if there are models.
         shares: of the parts, sum 1.
     """
 
+    chooses_cells = True
     mixes_known_types = True
 
     def __init__(
@@ -138,12 +138,18 @@ class Turns(Source):
         self.method, self.templates, self._parts = method, templates, parts
         self.identity = _together(method, templates, models)
         self._models = "+".join(model.name for model in models)
-        self._model_elements = frozenset.intersection(*(model.elements for model in models))
+        self.may_lack = not models
+        known = [model.elements for model in models]
+        self._model_elements = frozenset.intersection(*known) if known else frozenset()
         self._shares = tuple(shares.items())
 
     def settings(self) -> dict[str, object]:
-        """What decides volumes."""
-        return {"volumes": self.templates.volumes}
+        """What decides volumes, and which element takes the place of which."""
+        return {"volumes": self.templates.volumes, "element_map": sorted(self.templates.element_map.items())}
+
+    def unit_votes(self, target: Target) -> Mapping[int, float]:
+        """Those of the templates."""
+        return self.templates.library.unit_votes(target.numbers)
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -154,6 +160,9 @@ class Turns(Source):
         """
         check_compositions(self.method, targets)
         check_elements(self.identity, targets, force)
+        if not self._models:
+            self._check_templates(targets)
+            return
         for target, wanted in Counter(target.anonymous for target in targets).items():
             foreign = set(target.numbers) - self._model_elements
             if foreign and not force and not self._has_template(target, wanted - 1):
@@ -163,8 +172,15 @@ class Turns(Source):
                     "force",
                 )
 
+    def _check_templates(self, targets: Sequence[Target]) -> None:
+        if not any(self._has_template(target) for target in dict.fromkeys(t.anonymous for t in targets)):
+            mapped = " with these elements exchanged" if self.templates.element_map else ""
+            raise InputError(f"no template of {targets[0].formula}{mapped}: name a model that draws it", "model")
+
     def can_draw(self, sample: Sample) -> bool:
-        """Not what only a model could draw that doesn't know the elements, where there are templates."""
+        """Not what only a model could draw that isn't there, or doesn't know the elements where there are templates."""
+        if not self._models:
+            return self._has_template(sample.target, sample.repeat)
         known = set(sample.target.numbers) <= self._model_elements
         return known or self._has_template(sample.target) == (self._turn(sample)[0] == TEMPLATE)
 
@@ -214,6 +230,6 @@ def _together(method: str, templates: Templates, models: Sequence[Identity]) -> 
         "+".join([method, *(model.name for model in models)]),
         "+".join([templates.library.checksum, *(model.version for model in models)]),
         frozenset(range(1, LAST + 1)),
-        max(models[0].max_atoms, templates.library.max_atoms),
-        models[0].default_steps,
+        max([templates.library.max_atoms, *(model.max_atoms for model in models)]),
+        models[0].default_steps if models else 1,
     )

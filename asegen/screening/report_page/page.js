@@ -201,6 +201,7 @@
         node("span", { class: "faint" }, group(row.space_group)), badge(row.status), row.phonons ? badge(row.phonons) : null,
         row.novel === true ? node("span", { class: "badge ok" }, "new") : null),
       row.reason ? node("p", { class: "why" }, row.reason) : "",
+      opinions(row),
       node("dl", { class: "tiles" }, ...tiles.map(([name, value, unit]) =>
         node("div", {}, node("dt", {}, name), node("dd", {}, `${value} `, node("small", {}, unit))))),
     );
@@ -213,13 +214,13 @@
     const crystal = data.crystals[row.id];
     if (crystal) figure("Crystal", "crystal", (space) => plotCrystal(space, crystal), crystalCaption(row, crystal));
     const hull = data.hulls[elementsOf(row).join("-")];
-    if (hull) figure(hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`, "plot", (space) => plotHull(space, hull, row), hullCaption(hull));
-    if (data.phonons[row.id]) {
-      const found = data.phonons[row.id];
+    if (hull) figure(hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`, "plot", (space) => plotHull(space, hull, row), hullCaption(hull, row));
+    for (const [title, found] of [["Phonons", data.phonons[row.id]], ["Phonons by the second potential", data.second_phonons[row.id]]]) {
+      if (!found) continue;
       const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${many(found.n_displacements, "displacement")}`;
       const farther = found.lowest_of_farther === null ? "" : `; ${fixed(found.lowest_of_farther, 2)} THz when displaced farther`;
       const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz in a larger supercell`;
-      figure("Phonons", "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
+      figure(title, "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
     }
     place.append(node("h3", {}, "Record"), node("dl", { class: "pairs" }, ...record(row)));
     place.scrollTop = 0;
@@ -233,6 +234,15 @@
       }
     }, 60);
   };
+  const opinions = (row) => { // both, in a sentence; where they differ, neither is to be believed
+    if (row.second_e_hull === undefined && !row.second_reason) return "";
+    if (row.second_reason) return node("p", { class: "why" }, `No second opinion: ${row.second_reason}`);
+    const error = (value) => (value === undefined ? "" : ` \u00b1 ${fixed(value, 3)}`);
+    const energies = `${fixed(row.e_hull, 3)}${error(row.e_hull_error)} and, by the second potential, ${fixed(row.second_e_hull, 3)}${error(row.second_e_hull_error)} eV/atom above the hull`;
+    const stability = row.phonons && row.second_phonons ? `; phonons ${row.phonons} and ${row.second_phonons}` : "";
+    const differ = row.opinions && row.opinions !== "agree";
+    return node("p", { class: differ ? "why differ" : "why" }, `${row.opinions ? `${row.opinions[0].toUpperCase()}${row.opinions.slice(1)}: ` : ""}${energies}${stability}.`);
+  };
   const elementsOf = (row) => [...new Set((row.formula || "").match(/[A-Z][a-z]?/g) || [])].sort();
   const record = (row) => {
     const told = [
@@ -242,7 +252,7 @@
       ["pre-relaxation", row.prerelax_status ? `${row.prerelax_status}, ${many(row.prerelax_steps ?? 0, "move")}` : ""],
       ["relaxation", typeof row.steps === "number" ? `${many(row.steps, "step")}, ${many(row.force_calls ?? row.steps + 1, "force call")}, ${fixed(row.fmax, 3)} eV/Å left` : ""],
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
-      ["energy scale", row.energy_scale], ["decomposes into", row.decomposes_into], ["verdict", row.hull_verdict && row.e_hull_error ? `${row.hull_verdict} (mean error ${fixed(row.e_hull_error, 3)} eV/atom)` : row.hull_verdict], ["composition", row.known_composition ? `known, ${row.known_composition}` : ""], ["no hull energy", row.e_hull_reason],
+      ["energy scale", row.energy_scale], ["verdict", row.hull_verdict && row.e_hull_error ? `${row.hull_verdict} (mean error ${fixed(row.e_hull_error, 3)} eV/atom)` : row.hull_verdict], ["composition", row.known_composition ? `known, ${row.known_composition}` : ""], ["no hull energy", row.e_hull_reason],
       ["phonons", row.phonons_reason], ["known as", row.known_as],
       ["worker time", row.seconds ? `${fixed(row.seconds, 1)} s` : ""],
     ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
@@ -268,10 +278,12 @@
     return caption;
   };
 
-  const hullCaption = (hull) => {
+  const hullCaption = (hull, row) => {
     const others = hull.phases.filter((phase) => phase.kind === "competing" || phase.kind === "known").length;
     const text = others ? `${many(others, "known phase")} besides the elements` : "No known phases but the elements: only these candidates compete";
-    return node("p", { class: "caption" }, `${text}. Energies: ${hull.energy_scale}.`);
+    const below = row.decomposes_into ? node("span", {}, `Decomposes into ${row.decomposes_into}.`) : null;
+    const second = hull.elements.length === 2 && typeof row.second_formation_energy === "number" ? node("span", {}, "\u00d7: by the second potential.") : null;
+    return node("p", { class: "caption" }, below, second, node("span", {}, `${text}. Energies: ${hull.energy_scale}.`));
   };
 
   // ---- figures; plotly is read when the first one is drawn
@@ -423,6 +435,7 @@
       traces: [
         { mode: "lines", x: ends.map((p) => p && p.fractions[1]), y: ends.map((p) => p && p.formation_energy), hoverinfo: "skip", line: { color: style("--accent"), width: 2 } },
         points(phases, row, { x: phases.map((p) => p.fractions[1]), y: phases.map((p) => p.formation_energy) }),
+        ...(own && typeof row.second_formation_energy === "number" ? [{ mode: "markers", x: [own.fractions[1]], y: [row.second_formation_energy], hovertemplate: "by the second potential<extra></extra>", marker: { symbol: "x-thin", size: 10, line: { width: 2, color: style("--ink") } } }] : []),
         { mode: "text", x: stable.map((p) => p.fractions[1]), y: stable.map((p) => p.formation_energy), text: stable.map(label), textposition: "bottom center", hoverinfo: "skip", cliponaxis: false },
       ],
       layout: {

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from asegen.screening.claims import Ledger
+from asegen.screening.ranking import in_order
 from asegen.screening.records import OK, Candidate, Outcome
-from asegen.screening.result import ranking_key
 from asegen.screening.stage import Stage
 
 
@@ -47,6 +47,6 @@ class OfTheBest(Stage):
 
 def best(candidates: Sequence[Candidate], number: int) -> list[int]:
     """Keys of the candidates that rank first; unconverged ones are not among them."""
-    good = [candidate for candidate in candidates if candidate.status == OK]
-    good.sort(key=lambda candidate: (ranking_key(candidate.found), candidate.key))
-    return sorted(candidate.key for candidate in good[:number])
+    good = sorted((candidate for candidate in candidates if candidate.status == OK), key=lambda one: one.key)
+    order = in_order([candidate.found for candidate in good])
+    return sorted(good[k].key for k in order[:number])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from abc import abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,38 +13,58 @@ from typing_extensions import override
 
 from asegen.errors import InputError, Reason
 from asegen.parallel.files import replacing
+from asegen.potentials.pseudopotentials import Pseudopotentials, read_pseudopotentials
+from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.stages.best import OfTheBest
-from asegen.screening.stages.finite_displacements import Settings
-from asegen.screening.stages.phonons import phonon_settings
+from asegen.screening.stages.dft_cells import CellSettings
+from asegen.screening.stages.job_scripts import Jobs, JobTemplate
 
-FOLDER = "vasp"
-"""Of a screening's folder: in it a folder for each candidate."""
 _MOST_SECONDS = 600.0  # supercells take a while
+DFT_PHONONS = Column(
+    "dft_phonons",
+    "displaced cells for phonons by DFT: how many, of how many atoms, and what they cost",
+    section="phonons",
+    tile=Shown(55, "Phonons by DFT"),
+)
 
 
-@dataclass(frozen=True)
-class DftInputs(OfTheBest):
-    """Inputs of VASP and GPAW for the best candidates.
+class HandOff(OfTheBest):
+    """Inputs of a DFT program for the best candidates, in `<name>/<id>` of the screening's folder.
 
     Attributes:
         best: how many.
-        options: of the displaced cells.
+        cells: how displaced cells are made.
+        pressure: GPa, of the relaxations.
+        job: template of the job scripts; none without it. Those that are written already stay as they are.
     """
 
-    name: ClassVar[str] = "vasp"
-    best: int = 10
-    options: Settings = field(default_factory=Settings)
+    columns: ClassVar[tuple[Column, ...]] = (DFT_PHONONS,)
+    best: int
+    cells: CellSettings
+    pressure: float
+    job: JobTemplate | None
 
-    @override
-    @classmethod
-    def of(cls, options: Options) -> Self:
-        return cls(options.best, phonon_settings(options))
+    @abstractmethod
+    def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
+        """Writes all of a candidate's inputs.
+
+        Args:
+            candidate: with atoms.
+            folder: to be made.
+            jobs: writes its job scripts.
+
+        Returns:
+            How many displaced cells there are, of how many atoms, and what they cost.
+
+        Raises:
+            InputError: the candidate can have none.
+        """
 
     @override
     def settings(self) -> dict[str, Any]:
-        return asdict(self.options)  # a later run may ask for more of the best
+        return {**asdict(self.cells), "pressure": self.pressure}  # a later run may ask for more of the best
 
     @override
     def seconds(self, members: int) -> float | None:
@@ -51,20 +72,77 @@ class DftInputs(OfTheBest):
 
     @override
     def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
-        return Outcome(notes=(f"no DFT inputs: {reason}",))
+        return Outcome(notes=(f"no inputs for {self.name}: {reason}",))
 
     @override
     def one(self, candidate: Candidate, workdir: Path) -> Outcome:
-        from asegen.screening.stages.vasp import write_inputs  # takes a second, which only workers need
-
-        folder = Path(FOLDER) / candidate_id(candidate.key)
+        id = candidate_id(candidate.key)
+        folder = Path(self.name) / id
         place = workdir / folder
         for old in (place, *place.parent.glob(f".{place.name}.*")):  # of tries that were killed
             shutil.rmtree(old, ignore_errors=True)
         place.parent.mkdir(exist_ok=True)
         try:
             with replacing(place) as beside:
-                write_inputs(candidate.crystal, beside, self.options)
+                cells = self.write(candidate, beside, Jobs(self.job, id, candidate.found["formula"]))
         except InputError as error:
-            return Outcome(notes=(f"no DFT inputs: {error}",))
-        return Outcome(artifacts={"vasp": os.fspath(folder)})
+            return Outcome(notes=(f"no inputs for {self.name}: {error}",))
+        return Outcome(found={DFT_PHONONS.name: cells}, artifacts={self.name: os.fspath(folder)})
+
+
+@dataclass(frozen=True)
+class VaspInputs(HandOff):
+    """Inputs of VASP and GPAW for the best candidates."""
+
+    name: ClassVar[str] = "vasp"
+    best: int = 10
+    cells: CellSettings = field(default_factory=CellSettings)
+    pressure: float = 0.0
+    job: JobTemplate | None = None
+
+    @override
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
+        return cls(options.best, pressure=options.pressure, job=None if job is None or job.is_for_espresso else job)
+
+    @override
+    def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
+        from asegen.screening.stages.vasp import write_inputs  # takes a second, which only workers need
+
+        return write_inputs(candidate.crystal, folder, self.cells, self.pressure, jobs)
+
+
+@dataclass(frozen=True)
+class EspressoInputs(HandOff):
+    """Inputs of Quantum ESPRESSO for the best candidates.
+
+    Attributes:
+        potentials: names of the pseudopotentials' files.
+    """
+
+    name: ClassVar[str] = "espresso"
+    best: int = 10
+    cells: CellSettings = field(default_factory=CellSettings)
+    pressure: float = 0.0
+    job: JobTemplate | None = None
+    potentials: Pseudopotentials = field(default_factory=Pseudopotentials)
+
+    @override
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        job = None if options.job_script is None else JobTemplate.read(Path(options.job_script))
+        given = options.pseudopotentials
+        potentials = Pseudopotentials() if given is None else read_pseudopotentials(Path(given))
+        job = job if job is not None and job.is_for_espresso else None
+        return cls(options.best, pressure=options.pressure, job=job, potentials=potentials)
+
+    @override
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"pseudopotentials": self.potentials.origin}
+
+    @override
+    def write(self, candidate: Candidate, folder: Path, jobs: Jobs) -> str:
+        from asegen.screening.stages.espresso import write_inputs  # takes a second, which only workers need
+
+        return write_inputs(candidate.crystal, folder, self.potentials, self.cells, self.pressure, jobs)

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.dft.kpoints import parse_path_string
+from ase.units import Bohr
 from numpy.typing import NDArray
 
 from asegen.parallel.files import write_text
@@ -25,6 +26,8 @@ from asegen.potentials.minimise import minimise
 from asegen.structures.validity import standardised
 
 Floats = NDArray[np.float64]
+Interface = Literal["vasp", "qe"]
+"""Of phonopy: VASP, Quantum ESPRESSO."""
 
 STABLE, MARGINAL, UNSTABLE = "stable", "marginal", "unstable"
 STABLE_ABOVE, UNSTABLE_BELOW = -0.1, -0.5
@@ -119,7 +122,9 @@ class Phonons:
     dos: tuple[float, ...] = ()
 
 
-def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settings | None = None) -> Phonons:
+def phonons(
+    atoms: Atoms, calculator: Calculator, folder: Path, settings: Settings | None = None, pressure: float = 0.0
+) -> Phonons:
     """Relaxes a crystal within its space group, then computes its phonons and writes them down.
 
     Args:
@@ -127,13 +132,15 @@ def phonons(atoms: Atoms, calculator: Calculator, folder: Path, settings: Settin
         calculator: gives energy, forces and stress.
         folder: made if missing; takes `SUMMARY`, `PARAMETERS`, `BANDS`, `MESH` and `DOS`.
         settings: the defaults without them.
+        pressure: eV/Å³, at which the crystal is relaxed.
 
     Raises:
         ValueError: the calculator gives no finite numbers for the crystal or for a displaced one.
     """
     settings = settings or Settings()
     crystal = primitive(atoms, settings.symprec)
-    end = minimise(crystal, calculator, settings.fmax, settings.steps, keep_symmetry=True, symprec=settings.symprec)
+    how = (settings.fmax, settings.steps, True, settings.symprec)
+    end = minimise(crystal, calculator, *how, pressure=pressure)
     if end.fmax > _GOOD_ENOUGH * settings.fmax:
         found = Phonons("", f"unconverged: {end.fmax:.2g} eV/Å left after {end.steps} steps")
     elif len(end.atoms) * np.prod(multiples(end.atoms, settings.height)) > settings.most_atoms:
@@ -179,18 +186,37 @@ def displaced(atoms: Atoms, settings: Settings, larger: int = 0) -> Any:
         settings: of the supercell and the displacements.
         larger: by so many cells along each vector.
     """
+    repeats = tuple(n + larger for n in multiples(atoms, settings.height))
+    return displaced_supercells(atoms, repeats, settings.displacement)
+
+
+def displaced_supercells(atoms: Atoms, repeats: tuple[int, ...], distance: float, interface: Interface = "vasp") -> Any:
+    """A `phonopy.Phonopy` with displacements made, in the units of phonopy's interface to a program.
+
+    Args:
+        atoms: a primitive cell that has its space group exactly.
+        repeats: multiples of its three vectors.
+        distance: of a displacement, Å.
+        interface: the program; lengths are Å for "vasp", Bohr radii for "qe".
+    """
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
 
+    length = 1.0 if interface == "vasp" else 1 / Bohr
     cell = PhonopyAtoms(
         numbers=atoms.numbers,
-        cell=atoms.cell.array,
+        cell=length * atoms.cell.array,
         scaled_positions=atoms.get_scaled_positions(),
         masses=atoms.get_masses(),  # phonopy knows none of Po, Pu and a dozen others
     )
-    matrix = np.diag(np.array(multiples(atoms, settings.height)) + larger)
-    phonon = Phonopy(cell, supercell_matrix=matrix, primitive_matrix=np.eye(3), symprec=_SYMPREC, calculator="vasp")
-    phonon.generate_displacements(distance=settings.displacement)
+    phonon = Phonopy(
+        cell,
+        supercell_matrix=np.diag(repeats),
+        primitive_matrix=np.eye(3),
+        symprec=length * _SYMPREC,
+        calculator=interface,
+    )
+    phonon.generate_displacements(distance=length * distance)
     return phonon
 
 
@@ -272,7 +298,7 @@ def _lowest_of(qpoints: Floats, frequencies: Floats) -> tuple[float, tuple[float
 
 
 def _run_bands(phonon: Any) -> Iterator[BandSegment]:
-    ends, points, labels = _band_path(phonon.primitive.cell)
+    ends, points, labels = band_path(phonon.primitive.cell)
     segments = [points[i] + np.linspace(0, 1, _POINTS)[:, None] * (points[j] - points[i]) for i, j in ends]
     joined = [before[1] == after[0] for before, after in pairwise(ends)] + [False]
     names = [labels[ends[0][0]]]
@@ -287,8 +313,12 @@ def _run_bands(phonon: Any) -> Iterator[BandSegment]:
         yield BandSegment((labels[i], labels[j]), _rounded(distance), rows)
 
 
-def _band_path(cell: Floats) -> tuple[list[tuple[int, int]], list[Floats], list[str]]:
-    """Pairs of indices of special points that segments join, the points (fractional), and their names; from ASE."""
+def band_path(cell: Floats) -> tuple[list[tuple[int, int]], list[Floats], list[str]]:
+    """Pairs of indices of special points that segments join, the points (fractional), and their names; from ASE.
+
+    Args:
+        cell: (3, 3), rows are the vectors of a primitive cell, in any unit of length.
+    """
     path = Atoms(cell=cell, pbc=True).cell.bandpath(npoints=0)
     ends: list[tuple[int, int]] = []
     points: list[Floats] = []

@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from typing_extensions import override
 
-from asegen.errors import Reason
+from asegen.errors import InputError, Reason
 from asegen.hull.table import ENERGY_SCALE
 from asegen.parallel.files import cache_folder
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
+from asegen.potentials.references import (
+    ElementReferences,
+    check_fit,
+    computed_references,
+    references_of,
+    shipped_references,
+)
 from asegen.screening.claims import Ledger
-from asegen.screening.columns import Column, Shown
+from asegen.screening.columns import Column
 from asegen.screening.options import Options
 from asegen.screening.records import OK, Candidate, Outcome, candidate_id
 from asegen.screening.stage import Runner, Stage
-from asegen.screening.stages.hull_plots import HULLS, write_plots
+from asegen.screening.stages.hull_columns import COLUMNS
+from asegen.screening.stages.hull_plots import HULLS, HullPlot, write_plots
 from asegen.screening.stages.known_hull import (
-    Fitted,
+    FORMATION_SCALE,
     KnownHull,
-    aligned,
-    fitted_references,
     knowledge,
+    on_the_hulls_scale,
     without_candidate,
 )
 from asegen.screening.stages.phases import CANDIDATE, Phase
-from asegen.screening.stages.shared import ENERGY_SCALE as ENERGY_SCALE_COLUMN
-from asegen.screening.stages.sources import Elements, FileEnergies, FileStructures, Found, MaterialsProject, Source
-from asegen.screening.stages.verdicts import VERDICTS, verdict
+from asegen.screening.stages.shared import engine_of
+from asegen.screening.stages.sources import (
+    ELEMENTS,
+    Elements,
+    FileEnergies,
+    FileStructures,
+    Found,
+    MaterialsProject,
+    Source,
+    can_hold,
+)
+from asegen.screening.stages.verdicts import verdict
 
 if TYPE_CHECKING:
     from asegen.screening.stages.phase_diagram import Placement
+
+
+class Against(NamedTuple):
+    """What candidates are placed against.
+
+    Attributes:
+        known: elements and other known phases.
+        missing: symbol -> why an element has no energy.
+        references: what makes formation energies of the candidates' totals; None where totals are compared.
+    """
+
+    known: list[Phase]
+    missing: dict[str, str]
+    references: ElementReferences | None
 
 
 @dataclass(frozen=True)
@@ -43,85 +73,42 @@ class Hull(Stage):
     Attributes:
         engine: the calculator of the candidates' energies.
         sources: of the reference phases; the elements have to be among them.
-        fitted: energies of the elements that go with the shipped hull, where that is among the sources.
+        cache: folder of references that are fitted.
         asked: whether the shipped hull was asked for.
+        fits: whether the engine's references may be fitted first.
+        energy: the column of the energies, eV/atom.
     """
 
     name: ClassVar[str] = "hull"
-    columns: ClassVar[tuple[Column, ...]] = (
-        Column(
-            "formation_energy",
-            "relative to the elements: with the shipped hull their fitted energies, else relaxed crystals of them",
-            "number",
-            "eV/atom",
-            "energy",
-            tile=Shown(30, "Formation"),
-        ),
-        Column(
-            "e_hull",
-            "energy above the hull of the known phases and of all candidates",
-            "number",
-            "eV/atom",
-            "energy",
-            table=Shown(40, "above hull"),
-            page=Shown(40, "E above hull"),
-            tile=Shown(10, "E above hull"),
-        ),
-        Column(
-            "e_known",
-            "energy above the hull of the known phases alone; negative for one that beats them",
-            "number",
-            "eV/atom",
-            "energy",
-            tile=Shown(20, "E above known"),
-        ),
-        Column(
-            "e_hull_error",
-            "mean error of the potential's formation energies, and so of e_hull; nothing without the shipped hull",
-            "number",
-            "eV/atom",
-            "energy",
-        ),
-        Column(
-            "hull_verdict",
-            "what e_hull says, within twice its error; without the shipped hull it speaks of these candidates alone",
-            section="energy",
-            table=Shown(45, "verdict"),
-            page=Shown(45, "Verdict"),
-            words=VERDICTS,
-            optional=True,
-        ),
-        Column(
-            "decomposes_into",
-            "the phases below it, with their shares of the atoms; candidates among them with their ids",
-            section="energy",
-        ),
-        Column(
-            "known_composition",
-            "whether a compound of this composition is known to the shipped hull: stable or unstable; nothing: unknown",
-            section="energy",
-            page=Shown(47, "Known"),
-            optional=True,
-        ),
-        Column("e_hull_reason", "why there is no energy above the hull", section="energy", explains="e_hull"),
-        ENERGY_SCALE_COLUMN,  # of all of them
-    )
+    columns: ClassVar[tuple[Column, ...]] = COLUMNS
     splits: ClassVar[bool] = False
+    energy: ClassVar[str] = "energy"
     engine: Engine
     sources: tuple[Source, ...]
-    fitted: Fitted | None = None
+    cache: Path
     asked: bool = False
+    fits: bool = False
 
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        engine, given = find_engine(options.calculator), FileEnergies(options.reference_file, options.energy_scale)
-        cache = cache_folder("elements") if options.cache is None else Path(options.cache).absolute()
-        fitted = fitted_references(engine) if options.wants_hull else None
-        ground = Elements(engine, cache) if fitted is None else KnownHull(fitted)
+        return cls._by(engine_of(options), options)
+
+    @classmethod
+    def _by(cls, engine: Engine, options: Options) -> Self:
+        needed = engine.energy_scale if engine.pressure else None
+        given = FileEnergies(options.reference_file, options.energy_scale, needed)
+        cache = None if options.cache is None else Path(options.cache).absolute()
+        asked, fits = options.wants_hull, options.fit_references
+        has_references = fits or shipped_references(engine) is not None
+        ground = KnownHull() if asked and has_references else Elements(engine, cache or cache_folder("elements"))
         online = MaterialsProject(options.materials_project)
         sources = (given, online, ground, FileStructures(engine, given))
-        return cls(engine, sources, fitted, options.wants_hull)
+        return cls(engine, sources, cache or cache_folder("references"), asked, fits)
+
+    @property
+    def _knows_the_hull(self) -> bool:
+        return any(isinstance(source, KnownHull) for source in self.sources)
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -132,59 +119,94 @@ class Hull(Stage):
 
     @override
     def check(self, ledger: Ledger) -> None:
+        if self.fits and self._knows_the_hull and references_of(self.engine, self.cache) is None:
+            check_fit(self.engine)
         for source in self.sources:
             source.check(ledger)
 
     @override
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
         # All together: they compete with each other.
-        keys = [candidate.key for candidate in candidates if candidate.found.get("energy") is not None]
+        keys = [candidate.key for candidate in candidates if candidate.found.get(self.energy) is not None]
         return [keys] if keys else []
 
     @override
     def prepare(self, ledger: Ledger, run: Runner) -> None:
-        formulas = {candidate.found["formula"] for candidate in ledger.candidates(self.name)}
+        placed = [one for one in ledger.candidates(self.name) if one.found.get(self.energy) is not None]
+        formulas = {candidate.found["formula"] for candidate in placed}
         systems = {_system(formula) for formula in formulas}
-        if ledger.known("hull_systems") == (names := sorted("-".join(sorted(system)) for system in systems)):
+        names = sorted("-".join(sorted(system)) for system in systems)
+        if ledger.known(f"{self.name}_systems") == names:
             return
         found = [source.phases(systems, ledger, run) for source in self.sources]
-        if self.fitted is not None:
-            found = [replace(part, phases=aligned(part.phases, self.fitted)) for part in found]
-        lacking = without_candidate(systems, formulas)
-        ledger.note(**_noted(found), hull_lacking=lacking, hull_note=self._note(), hull_systems=names)
+        references = self._references(ledger, run) if self._knows_the_hull else None
+        if references is not None:
+            found = [on_the_hulls_scale(part, references, self.engine.energy_scale) for part in found]
+        noted = _noted(found) | {
+            "references": None if references is None else asdict(references),
+            "lacking": {} if self.engine.pressure else without_candidate(systems, formulas),
+            "note": self._note(),
+            "can_fit": self._can_fit(),
+            "systems": names,
+        }
+        ledger.note(**{f"{self.name}_{key}": value for key, value in noted.items()})
+
+    def _references(self, ledger: Ledger, run: Runner) -> ElementReferences:
+        cache = self.cache if not self.fits or can_hold(self.cache) else ledger.workdir / ELEMENTS
+        known = references_of(self.engine, cache)
+        return computed_references(self.engine, cache, run) if known is None else known
 
     def _note(self) -> str | None:
         """What a user who asked for the shipped hull and doesn't get it has to know."""
-        if not self.asked or self.fitted is not None:
+        if not self.asked or self._knows_the_hull:
             return None
         return (
             f"no energies of the elements are fitted to {self.engine.name} on the scale {ENERGY_SCALE}: its energies "
             "above the hull are against the elements by itself, phases that you give, and the candidates alone"
         )
 
-    @override
-    def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, list[Phase], dict[str, str]]:
-        # The screening's folder, the known phases, and why elements have none.
-        known = [Phase(**row) for row in ledger.known("hull_phases")]
-        return ledger.workdir, known, ledger.known("hull_missing")
+    def _can_fit(self) -> bool:
+        """Whether fitting the references would give the shipped hull to who asked for it and hasn't got it."""
+        if self._note() is None:
+            return False
+        try:
+            check_fit(self.engine)
+        except InputError:
+            return False
+        return True
 
     @override
-    def work(
-        self, candidates: Sequence[Candidate], supplied: tuple[Path, list[Phase], dict[str, str]]
-    ) -> list[Outcome]:
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, Against]:
+        # The screening's folder, and what candidates are placed against.
+        phases, missing, fitted = (ledger.known(f"{self.name}_{key}") for key in ("phases", "missing", "references"))
+        references = None if fitted is None else ElementReferences(**fitted)
+        return ledger.workdir, Against([Phase(**row) for row in phases], missing, references)
+
+    @override
+    def work(self, candidates: Sequence[Candidate], supplied: tuple[Path, Against]) -> list[Outcome]:
         from asegen.screening.stages.phase_diagram import place  # takes a second, which only workers need
 
-        workdir, known, missing = supplied
-        phases = [_phase(candidate) for candidate in candidates]
-        placements, plots = place(phases, known, missing, fixed_elements=self.fitted is not None)
-        write_plots(workdir / HULLS, plots)
-        return [self._outcome(*pair) for pair in zip(candidates, placements, strict=True)]
+        workdir, against = supplied
+        phases = [self._phase(candidate, against.references) for candidate in candidates]
+        fixed = against.references is not None
+        placements, plots = place(phases, against.known, against.missing, fixed_elements=fixed)
+        self._plot(workdir, plots)
+        error = None if against.references is None else against.references.error
+        return [self._outcome(*pair, error) for pair in zip(candidates, placements, strict=True)]
 
-    def _outcome(self, candidate: Candidate, placement: Placement) -> Outcome:
-        error = None if self.fitted is None else self.fitted.error
-        e_known = placement.e_known
-        if e_known is not None and error is not None and len(_system(candidate.found["formula"])) == 1:
-            e_known = max(e_known, 0.0)  # elements are the reference: what is below is an error of the potential
+    def _phase(self, candidate: Candidate, references: ElementReferences | None) -> Phase:
+        found, id = candidate.found, candidate_id(candidate.key)
+        energy, scale, shapes = found[self.energy], self.engine.energy_scale, candidate.status == OK
+        counts = _composition(found["formula"])
+        if references is not None and counts.keys() <= references.energies.keys():
+            energy, scale = energy - references.per_atom(counts), FORMATION_SCALE
+        return Phase(id, found["formula"], energy, scale, CANDIDATE, shapes)
+
+    def _plot(self, workdir: Path, plots: Sequence[HullPlot]) -> None:
+        write_plots(workdir / HULLS, plots)
+
+    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None) -> Outcome:
+        e_known = above_known(candidate, placement, error)
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
@@ -194,7 +216,7 @@ class Hull(Stage):
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
-                "known_composition": knowledge(candidate.found["formula"]),
+                "known_composition": None if self.engine.pressure else knowledge(candidate.found["formula"]),
             }
         )
 
@@ -207,22 +229,28 @@ class Hull(Stage):
         return Outcome(found={"e_hull_reason": f"no hull: {reason}"})  # all else stands
 
 
+def above_known(candidate: Candidate, placement: Placement, error: float | None) -> float | None:
+    """`Placement.e_known`; elements are the reference of a known hull: what is below is an error of the potential."""
+    if placement.e_known is not None and error is not None and len(_composition(candidate.found["formula"])) == 1:
+        return max(placement.e_known, 0.0)
+    return placement.e_known
+
+
 def _system(formula: str) -> frozenset[str]:
+    return frozenset(_composition(formula))
+
+
+def _composition(formula: str) -> dict[str, float]:
+    """Symbol -> atoms."""
     from pymatgen.core import Composition
 
-    return frozenset(Composition(formula).chemical_system.split("-"))
-
-
-def _phase(candidate: Candidate) -> Phase:
-    found = candidate.found
-    id, shapes = candidate_id(candidate.key), candidate.status == OK
-    return Phase(id, found["formula"], found["energy"], found["energy_scale"], CANDIDATE, shapes)
+    return dict(Composition(formula).get_el_amt_dict())
 
 
 def _noted(found: Sequence[Found]) -> dict[str, Any]:
-    """What the ledger keeps of the references."""
+    """What the ledger keeps of the reference phases."""
     return {
-        "hull_phases": [asdict(phase) for part in found for phase in part.phases],
-        "hull_missing": {symbol: reason for part in found for symbol, reason in part.missing.items()},
-        "hull_problems": [line for part in found for line in part.problems],
+        "phases": [asdict(phase) for part in found for phase in part.phases],
+        "missing": {symbol: reason for part in found for symbol, reason in part.missing.items()},
+        "problems": [line for part in found for line in part.problems],
     }

@@ -1,13 +1,14 @@
 """The shipped hull of the Materials Project as the reference of a screening.
 
-Its points are formation energies, a potential's energies are totals: each is brought to the potential's own scale by
-the energies of the elements that were fitted to that potential. Totals less the same energies are formation energies
-on the scale of the hull, so that nothing depends on how well the potential describes the elements themselves.
+Its points are formation energies, a potential's energies are totals. What an atom of each element is worth to the
+potential, which was fitted to it (`asegen.potentials.references`), makes formation energies on the hull's scale of
+them, so that nothing depends on how well the potential describes the elements themselves. All phases of such a hull
+are formation energies: what a user adds in totals, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Literal
@@ -19,54 +20,21 @@ from typing_extensions import override
 
 from asegen.hull.table import ENERGY_SCALE, HullTable, formula_of, shipped_hull
 from asegen.parallel.files import sha256
-from asegen.potentials import chgnet
-from asegen.potentials.engine import Engine
+from asegen.potentials.references import ElementReferences
 from asegen.screening.claims import Ledger
 from asegen.screening.stage import Runner
 from asegen.screening.stages.phases import COMPETING, ELEMENT, KNOWN, Phase
 from asegen.screening.stages.sources import Found, Source, Systems
 
+FORMATION_SCALE = f"{ENERGY_SCALE}, formation energies"
+"""The energy scale of phases whose energies are relative to the elements."""
 Knowledge = Literal["stable", "unstable"]
 """What the table knows of a composition."""
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """Energies of the elements that turn a potential's totals into formation energies on the hull's scale.
-
-    Attributes:
-        energies: symbol -> eV/atom.
-        error: of the formation energies, eV/atom, mean.
-    """
-
-    energies: Mapping[str, float]
-    error: float
-
-    def of(self, counts: Mapping[str, float]) -> float:
-        """Of a composition, eV/atom.
-
-        Args:
-            counts: symbol -> atoms.
-        """
-        return sum(n * self.energies[symbol] for symbol, n in counts.items()) / sum(counts.values())
-
-
-def fitted_references(engine: Engine) -> Fitted | None:
-    """The fitted energies of the elements of a potential, or None where there are none on the scale of the hull."""
-    if engine.name == "chgnet" and engine.energy_scale == ENERGY_SCALE:
-        return Fitted(chgnet.ELEMENT_ENERGIES, chgnet.FORMATION_ENERGY_ERROR)
-    return None
-
-
-@dataclass(frozen=True)
 class KnownHull(Source):
-    """The stable phases of the shipped hull, and the elements as fitted to a potential.
-
-    Attributes:
-        fitted: to the potential of the candidates.
-    """
-
-    fitted: Fitted
+    """The elements and the stable compounds of the shipped hull, on `FORMATION_SCALE`."""
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -75,50 +43,62 @@ class KnownHull(Source):
 
     @override
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
-        symbols = frozenset().union(*systems)
-        without = sorted(symbols - set(self.fitted.energies))
-        elements = [
-            Phase(f"{symbol} (element)", symbol, self.fitted.energies[symbol], ENERGY_SCALE, ELEMENT)
-            for symbol in sorted(symbols.difference(without))
-        ]
-        missing = {symbol: f"{symbol} has no fitted energy" for symbol in without}
-        known = [system for system in systems if not system.intersection(without)]
-        return Found([*elements, *self._compounds(known)], missing)
-
-    def _compounds(self, systems: Iterable[frozenset[str]]) -> list[Phase]:
-        found: dict[str, Phase] = {}
-        for system in systems:
-            for formula, energy in stable_compounds(system):
-                total = energy + self.fitted.of(Formula(formula).count())
-                found[formula] = Phase(formula, formula, total, ENERGY_SCALE, KNOWN)
-        return list(found.values())
+        symbols = sorted(frozenset().union(*systems))
+        elements = [Phase(f"{symbol} (element)", symbol, 0.0, FORMATION_SCALE, ELEMENT) for symbol in symbols]
+        compounds = {formula: energy for system in systems for formula, energy in stable_compounds(system)}
+        known = [Phase(formula, formula, energy, FORMATION_SCALE, KNOWN) for formula, energy in compounds.items()]
+        return Found([*elements, *known])
 
 
-def aligned(phases: Sequence[Phase], fitted: Fitted) -> list[Phase]:
-    """Phases that a user adds, on the scale of the fitted elements.
+def on_the_hulls_scale(found: Found, references: ElementReferences, scale: str) -> Found:
+    """The phases of a source as formation energies.
 
-    A phase whose elements are among them keeps its formation energy relative to those; of the elements themselves the
-    fitted ones stay. A phase without is taken as it is. Phases of other kinds and scales are left alone.
+    Those of the Materials Project's scale that come with the elements of their own keep their formation energies
+    relative to these; other totals become formation energies by the potential's references where they are on its
+    scale. Elements that a user adds are left out: the fitted ones stay. Phases of foreign scales stay as they are, so
+    that their systems are refused.
 
     Args:
-        phases: of one source.
-        fitted: energies of the elements.
+        found: what the source gave.
+        references: of the potential.
+        scale: of the potential's energies.
     """
-    added = [phase for phase in phases if phase.kind == COMPETING and phase.energy_scale == ENERGY_SCALE]
-    counts = {phase.id: Composition(phase.formula).get_el_amt_dict() for phase in added}
+    own = _own_elements(found.phases)
+    phases, problems, missing = [], list(found.problems), dict(found.missing)
+    for phase in found.phases:
+        counts = Composition(phase.formula).get_el_amt_dict()
+        if without := sorted(counts.keys() - references.energies.keys()):
+            missing |= {symbol: f"{symbol} has no fitted energy" for symbol in without}
+        elif phase.kind != COMPETING or phase.energy_scale not in (ENERGY_SCALE, scale):
+            phases.append(phase)
+        elif len(counts) > 1:
+            energy = _formation_energy(phase, own, references, scale)
+            if energy is None:
+                lacking = ", ".join(sorted(counts.keys() - own.energies.keys()))
+                problems.append(
+                    f"{phase.id}: left out, for no energy of {lacking} on the scale {ENERGY_SCALE} is given"
+                )
+            else:
+                phases.append(replace(phase, energy=energy, energy_scale=FORMATION_SCALE))
+    return Found(phases, missing, problems)
+
+
+def _own_elements(phases: Iterable[Phase]) -> ElementReferences:
+    """The lowest energies of the elements that a source has on the Materials Project's scale."""
     own: dict[str, float] = {}
-    for phase in added:
-        if len(counts[phase.id]) == 1:
-            (symbol,) = counts[phase.id]
+    for phase in phases:
+        counts = Composition(phase.formula).get_el_amt_dict()
+        if phase.kind == COMPETING and phase.energy_scale == ENERGY_SCALE and len(counts) == 1:
+            (symbol,) = counts
             own[symbol] = min(own.get(symbol, phase.energy), phase.energy)
-    kept = [phase for phase in phases if phase not in added]
-    for phase in added:
-        elements = counts[phase.id]
-        if len(elements) > 1:
-            there = own.keys() >= elements.keys() and fitted.energies.keys() >= elements.keys()
-            shift = fitted.of(elements) - Fitted(own, fitted.error).of(elements) if there else 0.0
-            kept.append(replace(phase, energy=phase.energy + shift))
-    return kept
+    return ElementReferences(own, 0.0)
+
+
+def _formation_energy(phase: Phase, own: ElementReferences, references: ElementReferences, scale: str) -> float | None:
+    counts = Composition(phase.formula).get_el_amt_dict()
+    if phase.energy_scale == ENERGY_SCALE and counts.keys() <= own.energies.keys():
+        return phase.energy - own.per_atom(counts)
+    return phase.energy - references.per_atom(counts) if phase.energy_scale == scale else None
 
 
 def stable_compounds(system: Collection[str]) -> list[tuple[str, float]]:

@@ -11,16 +11,16 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.potentials.engine import Engine, find_engine
+from asegen.parallel.files import is_of_the_disk
+from asegen.potentials.engine import Engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
-from asegen.screening.stage import is_of_the_disk, reason_of
+from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest
 from asegen.screening.stages.finite_displacements import MARGINAL, STABLE, UNSTABLE, Settings, phonons
+from asegen.screening.stages.shared import engine_of
 
-FOLDER = "phonons"
-"""Of a screening's folder: in it a folder for each candidate."""
 SYMPREC = 0.02
 """Å. What `fmax` leaves of a rattled start must not pass for a lower space group, whose phonons are full of noise; real
 distortions move atoms farther."""
@@ -35,6 +35,7 @@ class Phonons(OfTheBest):
         engine: the calculator.
         best: how many.
         options: see `asegen.screening.stages.finite_displacements.Settings`.
+        prefix: of the columns, and of the folder within the screening's that has one for each candidate.
     """
 
     name: ClassVar[str] = "phonons"
@@ -64,6 +65,7 @@ class Phonons(OfTheBest):
             tile=Shown(50, "Lowest phonon", digits=2),
         ),
     )
+    prefix: ClassVar[str] = ""
     engine: Engine
     best: int = 10
     options: Settings = field(default_factory=Settings)
@@ -71,7 +73,7 @@ class Phonons(OfTheBest):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls(find_engine(options.calculator), options.best, phonon_settings(options))
+        return cls(engine_of(options, options.phonons_by), options.best, phonon_settings(options))
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -83,20 +85,23 @@ class Phonons(OfTheBest):
 
     @override
     def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
-        return Outcome(found={"phonons_reason": str(reason)})
+        return Outcome(found={f"{self.prefix}phonons_reason": str(reason)})
 
     @override
     def one(self, candidate: Candidate, workdir: Path) -> Outcome:
-        folder = Path(FOLDER) / candidate_id(candidate.key)
+        kind = f"{self.prefix}phonons"
+        folder = Path(kind) / candidate_id(candidate.key)
         shutil.rmtree(workdir / folder, ignore_errors=True)  # of a try that was killed
         try:
-            found = phonons(candidate.crystal, self.engine.calculator(), workdir / folder, self.options)
+            how = (workdir / folder, self.options, self.engine.atomic_pressure)
+            found = phonons(candidate.crystal, self.engine.calculator(), *how)
         except Exception as error:  # every calculator fails in its own way
             if is_of_the_disk(error):
                 raise
             return self.gave_up(candidate, "", reason_of(error))
         values = {"phonons": found.verdict, "phonons_reason": found.reason, "lowest_frequency": found.lowest}
-        return Outcome(found=values, artifacts={"phonons": os.fspath(folder)})
+        values = {f"{self.prefix}{name}": value for name, value in values.items()}
+        return Outcome(found=values, artifacts={kind: os.fspath(folder)})
 
 
 def phonon_settings(options: Options) -> Settings:

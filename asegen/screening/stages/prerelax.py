@@ -11,7 +11,7 @@ from ase import Atoms
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.models.header import read_header
+from asegen.models.header import read_model_header
 from asegen.parallel.files import sha256
 from asegen.potentials.gate import gate
 from asegen.screening.columns import Column
@@ -148,5 +148,5 @@ def _identity(model: str | None) -> str:
     """
     name = model or DEFAULT_RELAXER
     weights = find_weights(name, *RELAXERS)
-    read_header(weights)
+    read_model_header(weights)
     return f"{name}, sha256 {sha256(weights)[:12]}"

@@ -14,8 +14,8 @@ from asegen.errors import Reason
 from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.potentials.gate import UNSUPPORTED_KINDS, gate
 from asegen.screening.claims import Ledger
-from asegen.screening.columns import Column
-from asegen.screening.inputs import RANK, entry_of
+from asegen.screening.columns import Column, Shown
+from asegen.screening.inputs import LOG_PRIOR, RANK, entry_of
 from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, REJECTED, UNSUPPORTED, Candidate, Input, Outcome
 from asegen.screening.stage import Stage
@@ -23,7 +23,7 @@ from asegen.screening.stages.shared import FORMULA, N_ATOMS, SPACE_GROUP, TIGHT_
 from asegen.structures.errors import StructureError
 from asegen.structures.fields import NOTE
 from asegen.structures.formulas import reduced_formula
-from asegen.structures.reading import CIF, read_entry
+from asegen.structures.reading import CIF, number, read_entry
 from asegen.structures.space_groups import space_group
 
 READ_SECONDS = 60.0
@@ -45,6 +45,15 @@ class Read(Stage):
         Column("name", "the identifier in the input file; the id where it has none"),
         Column(
             "rank_before", "the place among those of its formula that its generator gave it", "integer", "", "input"
+        ),
+        Column(
+            LOG_PRIOR,
+            "what its generator expects of it: logarithm of the share of votes; it decides between the candidates of a "
+            "composition that lie within e_hull_error",
+            "number",
+            "",
+            "input",
+            tile=Shown(80, "Log prior", digits=2),
         ),
         FORMULA,
         N_ATOMS,
@@ -126,6 +135,8 @@ def _described(atoms: Atoms, info: Mapping[str, object]) -> dict[str, Any]:
         found |= {FORMULA.name: reduced_formula(atoms), N_ATOMS.name: len(atoms)}
     if (rank := _rank(info)) is not None:
         found["rank_before"] = rank
+    if (prior := number(info.get(LOG_PRIOR))) is not None and np.isfinite(prior):
+        found[LOG_PRIOR] = prior
     return found
 
 

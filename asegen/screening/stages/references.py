@@ -172,10 +172,10 @@ def _minimum(atoms: Atoms, engine: Engine) -> tuple[float | None, str]:
     if (reason := engine.refusal(atoms)) is not None:
         return None, str(reason)
     try:
-        end = minimise(atoms, engine.calculator(), _FMAX, _STEPS)
+        end = minimise(atoms, engine.calculator(), _FMAX, _STEPS, pressure=engine.atomic_pressure)
     except Exception as error:  # every calculator fails in its own way
         return None, f"the calculator failed: {' '.join(str(error).split())[:200] or type(error).__name__}"
-    return (end.energy, "") if end.converged else (None, end.reason)
+    return (end.enthalpy, "") if end.converged else (None, end.reason)
 
 
 def _cached(file: Path) -> float | None:

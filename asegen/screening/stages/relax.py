@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from ase import Atoms
@@ -13,17 +13,19 @@ from ase.calculators.calculator import Calculator
 from typing_extensions import override
 
 from asegen.errors import Reason
+from asegen.parallel.files import is_of_the_disk
 from asegen.parallel.limits import OutOfTime, time_limit
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.potentials.gate import gate
-from asegen.potentials.minimise import OPTIMIZERS, Minimum, minimise
+from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
+from asegen.potentials.start import better_start
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import FAILED, OK, UNCONVERGED, UNSUPPORTED, Candidate, Outcome
-from asegen.screening.stage import Stage, is_of_the_disk, one_line
+from asegen.screening.stage import Stage, one_line
 from asegen.screening.stages.prerelax import Prerelax
-from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC
+from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, engine_of
 from asegen.structures.space_groups import refined, space_group
 
 _NO_ENERGY = 1e-3
@@ -35,7 +37,7 @@ _STATUS_OF_KIND = {"isolated atom": UNSUPPORTED, "unknown element": UNSUPPORTED,
 
 @dataclass(frozen=True)
 class Relax(Stage):
-    """Relaxes cell and positions with an ASE calculator: FIRE on a FrechetCellFilter.
+    """Relaxes cell and positions with an ASE calculator: BFGS or FIRE on a FrechetCellFilter.
 
     A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
     that keeps the network's errors from the result. A relaxed crystal that is near to a space group is given it exactly
@@ -48,6 +50,7 @@ class Relax(Stage):
         keep_symmetry: the space group stays (FixSymmetry).
         symprec: Å, of the space groups that are kept and reported.
         time_limit: seconds, for one crystal.
+        optimizer: see `asegen.potentials.minimise.minimise`.
     """
 
     name: ClassVar[str] = "relax"
@@ -55,7 +58,7 @@ class Relax(Stage):
         N_ATOMS,
         Column(
             "energy",
-            "of the relaxed crystal",
+            "of the relaxed crystal; under pressure the enthalpy, as all energies",
             "number",
             "eV/atom",
             "energy",
@@ -63,6 +66,8 @@ class Relax(Stage):
             tile=Shown(40, "Energy", digits=4),
         ),
         Column("first_energy", "before the first step of the relaxation", "number", "eV/atom", "energy"),
+        Column("pressure", "of the relaxation", "number", "GPa", "energy"),
+        Column("internal_energy", "of the relaxed crystal, without pV", "number", "eV/atom", "energy"),
         ENERGY_SCALE,
         SPACE_GROUP,
         Column("steps", "of the relaxation with the calculator", "integer", section="relaxation"),
@@ -80,17 +85,28 @@ class Relax(Stage):
     keep_symmetry: bool = False
     symprec: float = 0.1
     time_limit: float = 3600.0
+    optimizer: OptimizerName = "bfgs"
 
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
+        return cls.by(engine_of(options), options)
+
+    @classmethod
+    def by(cls, engine: Engine, options: Options) -> Self:
+        """The stage as the options ask for it, with another calculator.
+
+        Raises:
+            InputError: no such optimiser.
+        """
         return cls(
-            find_engine(options.calculator),
+            engine,
             options.fmax,
             options.steps,
             options.keep_symmetry,
             options.symprec,
             options.time_limit,
+            checked_optimizer(options.optimizer),
         )
 
     @override
@@ -103,7 +119,7 @@ class Relax(Stage):
             "steps": self.steps,
             "keep_symmetry": self.keep_symmetry,
             "symprec": self.symprec,
-            "optimizer": OPTIMIZERS[0],
+            "optimizer": self.optimizer,
         }
 
     @override
@@ -141,21 +157,25 @@ class Relax(Stage):
 
     def _relaxed(self, atoms: Atoms, before: Atoms) -> Outcome:
         calculator = self.engine.calculator()
-        start = _lower(atoms, before, calculator)
-        end = minimise(start.atoms, calculator, self.fmax, self.steps, self.keep_symmetry, self.symprec)
+        pressure = self.engine.atomic_pressure
+        start = better_start(atoms, before, calculator, pressure)
+        how = (self.fmax, self.steps, self.keep_symmetry, self.symprec, self.optimizer)
+        end = minimise(start.atoms, calculator, *how, pressure=pressure)
         tried = None if self.keep_symmetry or not end.converged else self._symmetric(end, calculator)
-        if tried is not None and tried.converged and tried.energy <= end.energy + _NO_ENERGY:
+        if tried is not None and tried.converged and tried.enthalpy <= end.enthalpy + _NO_ENERGY:
             end = replace(tried, steps=end.steps)
         found: dict[str, Any] = {
-            "first_energy": _finite(start.energy),
-            "energy": _finite(end.energy),
+            "first_energy": _finite(start.enthalpy),
+            "energy": _finite(end.enthalpy),
             "fmax": _finite(end.fmax),
             "steps": end.steps,
             "force_calls": end.steps + 1 + start.compared + (tried is not None),
             N_ATOMS.name: len(end.atoms),
             ENERGY_SCALE.name: self.engine.energy_scale,
         }
-        return self._outcome(end, found, start.notes)
+        if self.engine.pressure:
+            found |= {"pressure": self.engine.pressure, "internal_energy": _finite(end.energy)}
+        return self._outcome(end, found, (start.note,) if start.note else ())
 
     def _outcome(self, end: Minimum, found: dict[str, Any], notes: tuple[str, ...]) -> Outcome:
         if reason := gate(end.atoms):
@@ -171,27 +191,11 @@ class Relax(Stage):
         if space_group(end.atoms, TIGHT_SYMPREC) == space_group(end.atoms, self.symprec):
             return None
         crystal = refined(end.atoms, self.symprec)
-        return None if crystal is None else minimise(crystal, calculator, self.fmax, steps=0)
-
-
-class _Start(NamedTuple):
-    """Where a relaxation begins; energy in eV/atom; whether it was compared with the crystal before pre-relaxing."""
-
-    atoms: Atoms
-    energy: float
-    compared: bool
-    notes: tuple[str, ...] = ()
-
-
-def _lower(atoms: Atoms, before: Atoms, calculator: Calculator) -> _Start:
-    """A pre-relaxed crystal, or the one before where that is lower in energy."""
-    compared = before != atoms
-    without = _energy_if_any(before, calculator) if compared else np.inf
-    first = _energy(atoms, calculator)  # last, so that the relaxation need not compute it again
-    if compared and np.isfinite(without) and not first <= without:  # so that NaN is dropped, too
-        note = f"not pre-relaxed: {first:.3f} eV/atom then, {without:.3f} as it was"
-        return _Start(before, without, compared, (note,))
-    return _Start(atoms, first, compared)
+        return (
+            None
+            if crystal is None
+            else minimise(crystal, calculator, self.fmax, steps=0, pressure=self.engine.atomic_pressure)
+        )
 
 
 def _failure(error: Exception) -> Outcome:
@@ -201,26 +205,6 @@ def _failure(error: Exception) -> Outcome:
     if reason.kind in _STATUS_OF_KIND:
         return Outcome(_STATUS_OF_KIND[reason.kind], reason)
     return Outcome(FAILED, Reason("calculator", f"{type(error).__name__}: {text}"))
-
-
-def _energy(atoms: Atoms, calculator: Calculator) -> float:
-    """Energy in eV per atom."""
-    atoms = atoms.copy()
-    atoms.calc = calculator
-    return float(atoms.get_potential_energy()) / len(atoms)
-
-
-def _energy_if_any(atoms: Atoms, calculator: Calculator) -> float:
-    """Infinite where the calculator fails, which it may do for a crystal that pre-relaxing has mended."""
-    try:
-        energy = _energy(atoms, calculator)
-    except (OutOfTime, MemoryError):
-        raise
-    except Exception as error:  # every calculator fails in its own way
-        if is_of_the_disk(error):
-            raise
-        return np.inf
-    return energy if np.isfinite(energy) else np.inf
 
 
 def _finite(value: float) -> float | None:

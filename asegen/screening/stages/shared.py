@@ -9,7 +9,9 @@ import numpy as np
 from ase import Atoms
 
 from asegen.errors import Reason
+from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.columns import Column, Shown
+from asegen.screening.options import Options
 from asegen.screening.records import DUPLICATE, Candidate, Outcome, candidate_id
 from asegen.structures.matching import Tolerances, same_as
 
@@ -41,6 +43,20 @@ ENERGY_SCALE = Column(
 )
 DUPLICATES = Column("duplicates", "ids of the inputs that are copies of this one", section="copies")
 DUPLICATE_OF = Column("duplicate_of", "id of the input that this one is a copy of", section="copies")
+
+
+def engine_of(options: Options, calculator: str | None = None) -> Engine:
+    """The calculator of a screening, at its pressure.
+
+    Args:
+        options: of the screening.
+        calculator: another one's name; that of the options without it.
+
+    Raises:
+        InputError: no such calculator.
+        AsegenError: its package is missing or not configured.
+    """
+    return find_engine(calculator or options.calculator).at_pressure(options.pressure)
 
 
 def chunks(keys: Sequence[int], size: int) -> list[list[int]]:

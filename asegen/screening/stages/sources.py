@@ -16,14 +16,14 @@ from typing import Any
 from ase import Atoms
 from typing_extensions import override
 
-from asegen.errors import AsegenError
+from asegen.errors import AsegenError, InputError
 from asegen.parallel.files import sha256
 from asegen.potentials.engine import Engine
 from asegen.screening.claims import Ledger
 from asegen.screening.stage import Runner
 from asegen.screening.stages.materials_project import materials_project
 from asegen.screening.stages.phases import Phase
-from asegen.screening.stages.references import Reference, computed, element_reference, read_reference
+from asegen.screening.stages.references import Reference, Table, computed, element_reference, read_reference
 
 ELEMENTS = "elements"
 """Folder of a screening's folder with the elements' energies, where the cache can't be written."""
@@ -74,10 +74,12 @@ class FileEnergies(Source):
     Attributes:
         path: see `asegen.screening.stages.references.read_reference`; None: no file.
         energy_scale: of its energies, where they don't name theirs.
+        needed: the scale that all of them must have; any without it.
     """
 
     path: Path | None = None
     energy_scale: str | None = None
+    needed: str | None = None
 
     @override
     def settings(self) -> dict[str, Any]:
@@ -90,11 +92,18 @@ class FileEnergies(Source):
     def check(self, ledger: Ledger) -> None:
         if self.path is not None and ledger.known("competing") is None:
             table = read_reference(self.path, self.energy_scale)
+            self._check_scales(table)
             ledger.note(
                 competing=[asdict(phase) for phase in table.phases],
                 competing_problems=list(table.problems),
                 competing_structures=len(table.structures),
             )
+
+    def _check_scales(self, table: Table) -> None:
+        for phase in table.phases:
+            if self.needed is not None and phase.energy_scale != self.needed:
+                wrong = f"reference = {self.path}: {phase.id} has an energy on the scale {phase.energy_scale!r}, not"
+                raise InputError(f"{wrong} {self.needed!r}; what comes without an energy is computed", "reference")
 
     @override
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
@@ -136,7 +145,7 @@ class Elements(Source):
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
         symbols = sorted(frozenset().union(*systems))
         cache, problems = self.cache, []
-        if not _can_hold(cache):
+        if not can_hold(cache):
             cache = ledger.workdir / ELEMENTS
             problems.append(
                 f"{self.cache} can hold no energies of the elements for other screenings (XDG_CACHE_HOME names another "
@@ -170,7 +179,7 @@ class FileStructures(Source):
         return Found(phases, problems=list(failed.values()))
 
 
-def _can_hold(folder: Path) -> bool:
+def can_hold(folder: Path) -> bool:
     """Whether files can be written in a folder, which is made if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

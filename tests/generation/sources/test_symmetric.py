@@ -36,7 +36,7 @@ def generator(symmetric: Source) -> Generator:
 def test_group_and_composition_are_exact_in_every_system(generator: Generator, tmp_path: Path) -> None:
     table = "\n".join(f"{formula},{group}" for group, formula in WANTED)
     (tmp_path / "wanted.csv").write_text(f"formula,spacegroup\n{table}\n")
-    request = Request(file=tmp_path / "wanted.csv", file_spacegroups=True)
+    request = Request(file=tmp_path / "wanted.csv", multiples=[1], file_spacegroups=True)
     drawn = generator.generate(request, n=2, seed=3)
     assert len(drawn) == 2 * len(WANTED)
     for atoms, (group, formula) in zip(drawn, [one for one in WANTED for _ in range(2)], strict=True):
@@ -80,10 +80,11 @@ def test_sites_are_obeyed(generator: Generator) -> None:
 
 
 def test_without_a_group_those_of_known_crystals_are_drawn(generator: Generator) -> None:
-    drawn = generator.generate(["SrTiO3", "TiO2"], n=4, seed=2)
+    request = Request(["SrTiO3", "TiO2"], multiples=[1])
+    drawn = generator.generate(request, n=4, seed=2)
     assert {a.info["formula"] for a in drawn} == {"SrTiO3", "TiO2"} and len(drawn) == 8
     assert {a.info["spacegroup_requested"] for a in drawn[:4]} & {38, 99, 140, 160, 221}
-    assert drawn == generator.generate(["SrTiO3", "TiO2"], n=4, seed=2)
+    assert drawn == generator.generate(request, n=4, seed=2)
 
 
 def test_samples_do_not_depend_on_their_neighbours(generator: Generator) -> None:
@@ -97,7 +98,7 @@ def test_samples_do_not_depend_on_their_neighbours(generator: Generator) -> None
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"formulas": "Na2Cl3", "spacegroup": 225}, "nearest that fit: Na4Cl6"),
+        ({"formulas": "Na2Cl3", "multiples": [1], "spacegroup": 225}, "nearest that fit: Na4Cl6"),
         ({"formulas": "NaCl", "spacegroup": 225, "sites": "Na:z"}, "no Wyckoff position 'z'"),
         ({"spacegroup": 225, "sites": "Na:a Cl:a"}, "not Na and Cl"),
         ({"spacegroup": 225}, "a formula is needed"),

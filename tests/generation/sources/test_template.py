@@ -81,11 +81,44 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     out = tmp_path / "out.extxyz"
     arguments = ["generate", "KBr", "-n", "3", "--method", "template", "--templates", str(tmp_path / "known.extxyz")]
     main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out)])
-    methods = [atoms.info["source"] for atoms in read(out, ":")]
-    assert methods == ["template", "template", "diffusion"]
-    assert "note: 1 had no template" in capsys.readouterr().err
+    assert [atoms.info["source"] for atoms in read(out, ":")] == ["template", "template"]
+    assert "note: 1 fewer than asked for: there are no more templates" in capsys.readouterr().err
     main([*arguments, "--device", "cpu", "--quick", "--steps", "2", "-o", str(out), "--resume"])
     assert "complete" in capsys.readouterr().err
+    filled = [*arguments, "--model", "torusflow-mp", "--device", "cpu", "--quick", "--steps", "2", "--overwrite"]
+    main([*filled, "-o", str(out)])
+    assert [atoms.info["source"] for atoms in read(out, ":")] == ["template", "template", "diffusion"]
+    assert "note: 1 had no template" in capsys.readouterr().err
+
+
+def test_without_a_model_there_are_templates_only() -> None:
+    generator = Generator(open_source("template", templates="aflow", device="cpu", quick=True))
+    found = generator.generate(["KCl", "Na7Cl11"], n=2)
+    assert [atoms.info["sample_index"] for atoms in found] == [0, 1]
+    with pytest.raises(InputError, match="no template of Na7Cl11") as caught:
+        generator.generate("Na7Cl11")
+    assert caught.value.parameters == ("model",)
+
+
+def test_a_map_says_which_element_takes_the_place_of_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = Generator(open_source("template", templates="aflow", element_map="Ca:Sr Ti:Zr", quick=True))
+    for atoms in generator.generate("SrZrO3", n=9):
+        assert "221" in atoms.info["template"] or "62" in atoms.info["template"]  # CaTiO3, cubic and orthorhombic
+    with pytest.raises(InputError, match="with these elements exchanged"):
+        generator.generate("NaCl")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(tmp_path / "known.cif", bulk("NaCl", "rocksalt", a=5.64))
+    out = tmp_path / "out.extxyz"
+    main(["generate", "--from", str(tmp_path / "known.cif"), "--map", "Na:K", "--method", "template", "-o", str(out)])
+    atoms = read(out)
+    assert atoms.get_chemical_formula() == "ClK" and atoms.info["template_distance"] > 0
+    assert spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)).number == 225
+
+
+@pytest.mark.parametrize("text", ["", "Li", "Li:", ":Na", "Li:Xx", "Li:Na Li:K", "Li:Na K:Na"])
+def test_bad_maps(text: str) -> None:
+    with pytest.raises(InputError, match="element_map"):
+        open_source("template", templates="aflow", element_map=text, quick=True)
 
 
 DISORDERED = """data_x

@@ -1,53 +1,66 @@
 """The shipped hull as the reference: formation energies on its scale, what decomposes into what, what is said of it."""
 
-import dataclasses
+import json
+import sys
 from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+from pymatgen.core import Composition
 
+from asegen.errors import InputError
 from asegen.hull.table import shipped_hull
 from asegen.potentials.chgnet import ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR
 from asegen.potentials.engine import MP2020, Engine
+from asegen.potentials.references import ElementReferences
 from asegen.screening import Options, screen
 from asegen.screening.ledger import provenance
 from asegen.screening.records import Candidate
-from asegen.screening.stages.hull import Hull
+from asegen.screening.stages.hull import Against, Hull
 from asegen.screening.stages.known_hull import (
-    Fitted,
+    FORMATION_SCALE,
     KnownHull,
-    aligned,
-    fitted_references,
     knowledge,
     largest,
+    on_the_hulls_scale,
     without_candidate,
 )
 from asegen.screening.stages.phases import COMPETING, KNOWN, Phase
-from asegen.screening.stages.sources import Elements
+from asegen.screening.stages.sources import Elements, Found
 from asegen.screening.stages.verdicts import ABOVE, BELOW, LOWEST, NOT_LOWEST, WITHIN, lacking_lines, verdict
 
-CHGNET = Engine("chgnet", "chgnet of the test", MP2020)
-FITTED = Fitted(ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR)
-LI, P, S = 3, 15, 16
+sys.path.insert(0, str(Path(__file__).parents[1]))  # which workers get, too
+
+CHGNET = Engine("chgnet", "chgnet of the test, sha256 d14ab7c0f093", MP2020)
+FITTED = ElementReferences(ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR)
+WITH_U = ElementReferences({"Fe": -8.0, "O": -5.0, "Na": -1.0}, 0.018, with_u={"Fe": -6.0})
+OTHER = Engine("other", "another potential", "other totals")
 
 
-def total(formula: str, counts: dict[str, int], above: float) -> float:
+def total(counts: dict[str, int], above: float, references: ElementReferences) -> float:
     """eV/atom of a crystal so far above the hull, as the potential would say it."""
     from ase.data import atomic_numbers
 
     hull = shipped_hull().point({atomic_numbers[symbol]: n for symbol, n in counts.items()}).energy
-    return hull + above + FITTED.of(counts)
+    return hull + above + references.per_atom(counts)
 
 
-def placed(tmp_path: Path, energies: list[tuple[str, dict[str, int], float]]) -> list[dict]:
-    stage = Hull(CHGNET, (KnownHull(FITTED),), FITTED, True)
+def placed(
+    tmp_path: Path,
+    energies: list[tuple[str, dict[str, int], float]],
+    engine: Engine = CHGNET,
+    references: ElementReferences = FITTED,
+) -> list[dict]:
+    stage = Hull(engine, (KnownHull(),), tmp_path, True)
     candidates = [
-        Candidate(k, "ok", {"formula": f, "energy": total(f, c, above), "energy_scale": MP2020}, None)
+        Candidate(k, "ok", {"formula": f, "energy": total(c, above, references)}, None)
         for k, (f, c, above) in enumerate(energies, 1)
     ]
     systems = {frozenset(counts) for _, counts, _ in energies}
-    found = KnownHull(FITTED).phases(systems, None, None)
-    return [dict(outcome.found) for outcome in stage.work(candidates, (tmp_path, found.phases, found.missing))]
+    found = on_the_hulls_scale(KnownHull().phases(systems, None, None), references, engine.energy_scale)
+    against = Against(found.phases, found.missing, references)
+    return [dict(outcome.found) for outcome in stage.work(candidates, (tmp_path, against))]
 
 
 def test_candidates_and_known_phases_are_one_phase_diagram(tmp_path: Path) -> None:
@@ -98,33 +111,101 @@ def test_what_the_table_knows() -> None:
     assert line.startswith("known to be stable in Li-P-S, without a candidate: ") and " more" in line
 
 
+def test_with_u_only_where_there_is_oxygen(tmp_path: Path) -> None:
+    """A potential of uncorrected energies: one total for iron in an oxide, another in an alloy."""
+    found = placed(tmp_path, [("Fe2O3", {"Fe": 2, "O": 3}, 0.05), ("Fe", {"Fe": 1}, 0.1)], OTHER, WITH_U)
+    assert [row["e_known"] for row in found] == pytest.approx([0.05, 0.1], abs=1e-6)
+    assert {row["e_hull_error"] for row in found} == {0.018}
+
+
+def test_elements_without_a_reference_cost_their_systems_alone(tmp_path: Path) -> None:
+    stage = Hull(OTHER, (KnownHull(),), tmp_path, True)
+    phases = KnownHull().phases([frozenset(["Na", "Cl"]), frozenset(["Na", "O"])], None, None)
+    found = on_the_hulls_scale(phases, WITH_U, OTHER.energy_scale)
+    candidates = [
+        Candidate(1, "ok", {"formula": "NaCl", "energy": -3.0}, None),
+        Candidate(2, "ok", {"formula": "Na2O", "energy": -4.0}, None),
+    ]
+    salt, oxide = stage.work(candidates, (tmp_path, Against(found.phases, found.missing, WITH_U)))
+    assert salt.found["e_hull"] is None and "Cl has no fitted energy" in salt.found["e_hull_reason"]
+    assert oxide.found["e_hull"] is not None
+
+
 def test_phases_of_a_user_keep_their_formation_energies() -> None:
     mine = [
         Phase("a", "Na", -1.2, MP2020), Phase("b", "Cl", -2.0, MP2020), Phase("c", "NaCl", -3.6, MP2020),
-        Phase("d", "KCl", -3.5, MP2020), Phase("e", "NaCl", -9.0, "other"), Phase("f", "NaF", -4.0, MP2020, KNOWN),
+        Phase("d", "KCl", -3.5, MP2020), Phase("e", "NaCl", -9.0, "elsewhere"),
+        Phase("f", "NaF", -2.0, FORMATION_SCALE, KNOWN),
+        Phase("g", "NaCl", -3.3, OTHER.energy_scale),
     ]  # fmt: skip
-    salt, potash, *others = sorted(aligned(mine, FITTED), key=lambda phase: "cdef".index(phase.id))
-    assert salt.energy == pytest.approx(-3.6 + 1.6 + FITTED.of({"Na": 1, "Cl": 1})) and salt.kind == COMPETING
-    assert potash == mine[3] and others == mine[4:]
+    chgnet = on_the_hulls_scale(Found(mine), FITTED, MP2020)
+    salt, potash, *others = sorted(chgnet.phases, key=lambda phase: "cdefg".index(phase.id))
+    assert salt.energy == pytest.approx(-2.0) and salt.kind == COMPETING and salt.energy_scale == FORMATION_SCALE
+    assert potash.energy == pytest.approx(-3.5 - FITTED.per_atom({"K": 1, "Cl": 1}))
+    assert others == mine[4:] and not chgnet.problems  # of foreign scales: their systems are refused
+    # by another potential, what is on its scale has its references, and what has no elements on MP2020 has none
+    other = on_the_hulls_scale(Found(mine), FITTED, OTHER.energy_scale)
+    energies = {phase.id: phase.energy for phase in other.phases}
+    assert energies["c"] == pytest.approx(-2.0) and "d" not in energies
+    assert energies["g"] == pytest.approx(-3.3 - FITTED.per_atom({"Na": 1, "Cl": 1}))
+    assert other.problems == ["d: left out, for no energy of K on the scale MP2020 is given"]
 
 
-def test_who_gets_the_hull() -> None:
-    assert fitted_references(CHGNET) == FITTED
-    assert fitted_references(dataclasses.replace(CHGNET, name="emt", energy_scale="EMT")) is None
+def test_distances_are_those_of_pymatgens_phase_diagram(tmp_path: Path) -> None:
+    """In formation energies nothing changes: the same candidates and phases as totals."""
+    formulas = {"Li3PS4": {"Li": 3, "P": 1, "S": 4}, "LiPS": {"Li": 1, "P": 1, "S": 1}, "Li2S": {"Li": 2, "S": 1}}
+    given = [(*pair, above) for pair, above in zip(formulas.items(), (0.02, 0.3, -0.1), strict=True)]
+    known = on_the_hulls_scale(KnownHull().phases([frozenset("Li P S".split())], None, None), FITTED, MP2020).phases
+    entries = [
+        PDEntry(c := Composition(phase.formula), c.num_atoms * (phase.energy + FITTED.per_atom(c.get_el_amt_dict())))
+        for phase in known
+    ]
+    own = [PDEntry(Composition(f), sum(c.values()) * total(c, above, FITTED)) for f, c, above in given]
+    diagram = PhaseDiagram([*entries, *own])
+    expected = [diagram.get_e_above_hull(entry) for entry in own]
+    assert [row["e_hull"] for row in placed(tmp_path, given)] == pytest.approx(expected, abs=1e-6)
+
+
+def test_who_gets_the_hull(tmp_path: Path) -> None:
     stage = Hull.of(Options("emt"))
-    assert stage.fitted is None and any(isinstance(source, Elements) for source in stage.sources)
+    assert any(isinstance(source, Elements) for source in stage.sources)
     assert Hull.of(Options("emt", reference="none"))._note() is None and "fitted to emt" in stage._note()
+    fitting = Hull.of(Options("emt", fit_references=True, cache=tmp_path))
+    assert any(isinstance(source, KnownHull) for source in fitting.sources) and fitting._note() is None
+    with pytest.raises(InputError, match="fit_references"):
+        Options(fit_references=True, reference="none")
 
 
-def test_chgnets_default_and_none(tmp_path: Path) -> None:
+def test_chgnets_default_and_none() -> None:
     pytest.importorskip("chgnet")
     default, none = Hull.of(Options()), Hull.of(Options(reference="none"))
-    assert default.fitted == FITTED and default.settings()["hull"].startswith("mp, sha256 ")
-    assert none.fitted is None and "hull" not in none.settings()
+    assert default.settings()["hull"].startswith("mp, sha256 ") and "hull" not in none.settings()
+
+
+def test_references_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
+    """By the workers, once, and kept; candidates then stand above the Materials Project's hull."""
+    kept, salt = tmp_path / "cache", bulk("NaCl", "rocksalt", 5.6)
+    asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": kept, "relaxer": None, "jobs": 1}
+    (found,) = screen(salt, tmp_path / "run", "atomic:Atomic", **asked)
+    (file,) = kept.glob("*.json")
+    references = ElementReferences(**json.loads(file.read_text())["references"])
+    energy = references.formation_energy(-0.05 * (11 + 17), salt.numbers)
+    assert found["e_known"] == pytest.approx(energy - shipped_hull().point({11: 1, 17: 1}).energy, abs=1e-6)
+    assert found["e_hull_error"] == references.error and found["hull_verdict"] in (WITHIN, ABOVE, BELOW)
+    written = file.stat().st_mtime_ns
+    (again,) = screen(salt, tmp_path / "other", "atomic:Atomic", **asked)
+    assert again["e_hull"] == found["e_hull"] and file.stat().st_mtime_ns == written
+
+
+def test_a_potential_of_few_elements_is_refused_before_anything_is_relaxed(tmp_path: Path) -> None:
+    asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": tmp_path, "relaxer": None, "jobs": 1}
+    with pytest.raises(InputError, match="emt: of the reference crystals 12 are of its 11 elements alone"):
+        screen(bulk("Cu"), tmp_path / "run", "emt", **asked)
 
 
 def test_without_fitted_energies_the_candidates_alone_are_spoken_of(tmp_path: Path) -> None:
     (found,) = screen(bulk("Cu"), tmp_path / "run", "emt", stages=["relax", "hull"], relaxer=None, jobs=1)
     assert found["hull_verdict"] == LOWEST and found["e_hull_error"] is None
     told = provenance(tmp_path / "run")
-    assert "fitted to emt" in told["hull_note"] and told["hull_lacking"] == {}
+    assert "fitted to emt" in told["hull_note"] and told["hull_lacking"] == {} and not told["hull_can_fit"]
+    assert Hull.of(Options("atomic:Atomic"))._can_fit() and not Hull.of(Options("emt"))._can_fit()

@@ -1,0 +1,240 @@
+"""`Discoverer`: new crystals of any composition, with properties that are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from ase import Atoms
+
+from asegen import __version__
+from asegen.calculators.verification import Verifier
+from asegen.criteria.criterion import Criterion, Wanted, read_criteria
+from asegen.criteria.judging import Criteria
+from asegen.discovery.cells import Cell, stable_cells
+from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
+from asegen.discovery.loop import Loop
+from asegen.discovery.prediction import StructurePredictor
+from asegen.discovery.proposal import LEARNED, Proposer
+from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve
+from asegen.discovery.state import RunState
+from asegen.errors import InputError
+from asegen.generation.plan import check_settings, parse_shard
+from asegen.generation.source import Source
+from asegen.generation.sources.registry import open_source
+from asegen.prototypes.catalogue import Catalogue
+from asegen.prototypes.novelty import KnownCrystals
+from asegen.prototypes.sources import KNOWN as KNOWN_CRYSTALS
+from asegen.prototypes.sources import open_library
+from asegen.trained.weights import shipped_catalogue
+
+CHGNET, NONE = "chgnet", "none"
+_PROPOSALS_EACH, _LEAST_PROPOSALS = 30, 200
+"""Proposals after which a run ends, for each crystal that is asked for, and at least."""
+
+
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        kept: crystals.
+        wanted: crystals.
+        proposals: that have met their fate.
+    """
+
+    kept: int
+    wanted: int
+    proposals: int
+
+
+class Discovery(NamedTuple):
+    """What a run has found.
+
+    Attributes:
+        structures: what was kept, in the order in which it was found.
+        funnel: how many proposals met each fate.
+        was_complete: nothing was done, because a run that was to be resumed had nothing left to do.
+    """
+
+    structures: list[Atoms]
+    funnel: list[tuple[str, int]]
+    was_complete: bool
+
+
+class Discoverer:
+    """Finds new crystals of any composition.
+
+    In rounds of up to 32: compositions are proposed (`asegen.discovery.proposal`), near those that did well more often;
+    candidate structures of each are drawn, relaxed by the learned relaxer and ranked by predicted energy; what is
+    predicted to be stable and on target is relaxed by a potential and placed above the Materials Project's hull; what
+    is stable enough, new enough, on target and not too much like what was kept before is kept. Every proposal has a
+    record that says what became of it.
+
+    `info` of what is kept has material_id, formula, parent (the known crystal that the composition was made of),
+    space_group (within 0.1 Å), e_hull and formation_energy by the potential (eV/atom), calculator, e_hull_predicted,
+    novelty, known_composition, prototype, prototype_distance and prototype_rms (`asegen.prototypes.novelty`), the
+    properties asked for (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
+
+    Args:
+        elements: such as "Li Na | O S | *", see `Chemistry`, as the next five.
+        exclude: elements that none has.
+        system: a chemical system, subsystems included.
+        max_elements: most elements.
+        max_atoms: most atoms in the primitive cell.
+        spacegroups: that structures have exactly before the potential relaxes them, such as "Fm-3m", "cubic".
+        targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
+        e_hull: eV/atom above the hull, at most.
+        new: what has to be new: "composition", "structure" or "type".
+        potential: gives the energies, see `asegen.potentials.registry`; "none" leaves them to predictions.
+        relax_steps: of the potential, at most.
+        proposal: how compositions are proposed: "learned", "ion-exchange" or "uniform".
+        candidates: structures drawn of each composition.
+        most_alike: crystals of one structure type and of elements of the same families, at most.
+        source: of structures, a name of `asegen.generation.sources.registry.SOURCES` or a source; without it "hybrid",
+            "analogy" with space groups, and "diffusion" for new types.
+        device: where networks compute.
+
+    Raises:
+        InputError: something that can't be, or contradicts itself.
+        AsegenError: the potential's package is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        elements: str | None = None,
+        exclude: str | Sequence[str] = (),
+        system: str | None = None,
+        max_elements: int = MAX_ELEMENTS,
+        max_atoms: int = MAX_ATOMS,
+        spacegroups: str | None = None,
+        targets: Wanted = (),
+        e_hull: float = 0.1,
+        new: str = COMPOSITION,
+        potential: str = CHGNET,
+        relax_steps: int = 60,
+        proposal: str = LEARNED,
+        candidates: int = 8,
+        most_alike: int = 2,
+        source: str | Source | None = None,
+        device: str = "auto",
+    ) -> None:
+        self._chemistry = Chemistry(elements, exclude, system, max_elements, max_atoms, spacegroups)
+        criteria = read_criteria(targets)
+        _check_limits(criteria, {"n_atoms": max_atoms, "n_elements": max_elements})
+        for name, value in (("relax_steps", relax_steps), ("candidates", candidates), ("most_alike", most_alike)):
+            if value < 1:
+                raise InputError(f"{name} = {value}: at least 1 is needed", name)
+        self._proposal, self._most_alike, self._new = proposal, most_alike, new
+        library = open_library(KNOWN_CRYSTALS)
+        self._known = KnownCrystals(library)
+        verifier = None if potential == NONE else Verifier(potential, relax_steps)
+        self._sieve = Sieve(e_hull, new, Criteria(criteria, device), self._known, verifier)
+        if source is None:
+            source = "analogy" if spacegroups is not None else "diffusion" if new == TYPE else "hybrid"
+        if isinstance(source, str):
+            templates = library if source in ("hybrid", "template") else None
+            source = open_source(source, templates=templates, device=device, quick=True)
+        self._predictor = StructurePredictor(source, candidates, spacegroups is not None, device)
+
+    def discover(self, n: int, seed: int = 0, *, proposals: int | None = None) -> list[Atoms]:
+        """Finds crystals.
+
+        Args:
+            n: how many; there may be fewer, if the proposals run out.
+            seed: the same seed gives the same crystals on the same kind of device.
+            proposals: compositions to try at most; 30 for each crystal without it.
+
+        Returns:
+            Periodic Atoms without a calculator, in the order in which they were found.
+
+        Raises:
+            InputError: a number out of its range.
+        """
+        return self.run(None, n, seed, proposals=proposals).structures
+
+    def run(
+        self,
+        output: str | Path | None,
+        n: int,
+        seed: int = 0,
+        *,
+        proposals: int | None = None,
+        shard: str | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        report: Callable[[Progress], None] = lambda progress: None,
+    ) -> Discovery:
+        """The same crystals as `discover`, into a file, so that a killed run can be resumed to the same result.
+
+        Args:
+            output: its name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs; the table of all
+                proposals goes to `output`.proposals.csv. Nothing is written without it.
+            n: as in `discover`, like the next two.
+            seed: the run's.
+            proposals: most compositions.
+            shard: "K/N" does the K-th of N parts, which share no composition.
+            resume: go on with a killed run.
+            overwrite: replace what is there.
+            report: told how far the run is, before the first round and after each.
+
+        Raises:
+            InputError: a number out of its range; or the output is there already, is another run's, or can't be
+                written.
+        """
+        check_settings(n, seed)
+        part, parts = parse_shard(shard)
+        wanted = n // parts + (part <= n % parts)
+        most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else proposals
+        if most < 1:
+            raise InputError(f"proposals = {most}: at least 1 is needed", "proposals")
+        loop = Loop(self._proposer(part, parts), self._predictor, self._sieve, self._most_alike, seed, part)
+        settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
+        fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        state = RunState(None if output is None else str(output), wanted, fingerprint, resume, overwrite)
+        report(Progress(len(state.kept), wanted, len(state.records)))
+        while not state.was_complete and len(state.kept) < wanted and len(state.records) < most:
+            if not loop.round(state, wanted, most):
+                break
+            state.save()
+            report(Progress(len(state.kept), wanted, len(state.records)))
+        state.finish()
+        return Discovery(state.kept, state.funnel(), state.was_complete)
+
+    @cached_property
+    def _settings(self) -> dict[str, object]:
+        """What, beside numbers and seed, decides the result."""
+        own = {"asegen": __version__, "proposal": self._proposal, "most_alike": self._most_alike}
+        return own | asdict(self._chemistry) | self._predictor.identity | self._sieve.identity
+
+    def _proposer(self, part: int, parts: int) -> Proposer:
+        def is_not_for_us(cell: Cell) -> bool:
+            if parts > 1 and _number(cell) % parts != part - 1:
+                return True
+            return self._new == COMPOSITION and self._known.knows_composition(cell.composition)
+
+        return Proposer(self._cells, self._chemistry, self._proposal, is_not_for_us)
+
+    @cached_property
+    def _cells(self) -> list[Cell]:
+        return stable_cells(Catalogue.read(shipped_catalogue()))
+
+
+def _number(cell: Cell) -> int:
+    """A number that depends on the reduced formula alone, evenly spread."""
+    return int.from_bytes(hashlib.sha256(repr(cell.formula).encode()).digest()[:8], "big")
+
+
+def _check_limits(criteria: Sequence[Criterion], limits: Mapping[str, int]) -> None:
+    """Refuses targets that the limits of the chemistry rule out."""
+    for criterion in criteria:
+        name = criterion.quantity.name
+        if criterion.low > limits.get(name, math.inf):
+            limit = name.replace("n_", "max_")
+            raise InputError(f"target = {criterion} contradicts {limit} = {limits[name]}", "target", limit)

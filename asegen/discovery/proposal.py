@@ -1,0 +1,140 @@
+"""Compositions to be tried: known crystals with some elements exchanged.
+
+A composition is drawn by taking a known crystal and exchanging each of its elements with probability `RATE`, for
+another one with the probability of that exchange (`asegen.discovery.exchange`). What many known crystals lead to is
+likelier to be a compound than what one leads to by a single rare exchange; so of many compositions drawn few are
+chosen, with weights that are a power of their probabilities (`asegen.discovery.likelihood`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+
+from asegen.discovery.cells import Anonymous, Cell, Formula, Route, Routes
+from asegen.discovery.chemistry import Chemistry
+from asegen.discovery.exchange import Matrix, ionic_exchanges, learned_exchanges, uniform_exchanges
+from asegen.discovery.likelihood import Likelihood
+from asegen.discovery.oxidation import may_be_neutral
+from asegen.errors import InputError
+
+LEARNED, ION_EXCHANGE, UNIFORM = "learned", "ion-exchange", "uniform"
+PROPOSALS = (LEARNED, ION_EXCHANGE, UNIFORM)
+"""How compositions are proposed."""
+RATE = 0.5
+"""Share of the elements that are exchanged; of 0.2, 0.35 and 0.5 that of the highest likelihood of mp/val."""
+SHARPNESS = 1.0
+"""Power of the probability by which compositions that were drawn are chosen. The likelihood of mp/val alone would have
+0.25; with 1 instead of 0.5, 38 instead of 25 % are compositions of known crystals that weren't learned from."""
+_DRAWN = 8
+"""Compositions drawn for each that is chosen."""
+_TRIES = 50
+"""Draws for each composition that is to be drawn, before there are none left."""
+_NEAR_FOUND = 0.25
+"""Share of the draws that begin with a crystal that was found, once there are some."""
+
+
+class Proposer:
+    """Proposes compositions.
+
+    Args:
+        cells: of known crystals; those that `chemistry` rules out by size or space group are no parents.
+        chemistry: what is wanted.
+        method: one of `PROPOSALS`: "learned", see above; "ion-exchange", the same with exchanges at random of elements
+            that share an oxidation state, and no choice; "uniform", the numbers of atoms of a known crystal with
+            elements at random.
+        is_known: whether a composition is no news; such are not proposed.
+
+    Raises:
+        InputError: no such method, or no known crystal leads to what is wanted.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        chemistry: Chemistry,
+        method: str = LEARNED,
+        is_known: Callable[[Cell], bool] = lambda cell: False,
+    ) -> None:
+        if method not in PROPOSALS:
+            raise InputError(f"proposal = {method!r} is not one of {', '.join(PROPOSALS)}", "proposal")
+        self._chemistry, self._is_known = chemistry, is_known
+        self._elements = frozenset(z for cell in cells for z in cell.numbers)
+        self._exchanges = exchange_matrix(method, cells)
+        self._likelihood = Likelihood(cells, self._exchanges) if method == LEARNED else None
+        groups, most = chemistry.groups, chemistry.max_atoms
+        parents = [c for c in cells if sum(c.counts) <= most and (groups is None or c.group in groups)]
+        self._routes = self._routes_from(parents)
+        if not self._routes:
+            raise InputError("no known crystal leads to such compositions: allow more elements, atoms or space groups")
+
+    def propose(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        tried: Collection[Formula] = (),
+        found: Sequence[Cell] = (),
+        success: Mapping[Anonymous, float] | None = None,
+    ) -> list[Route]:
+        """Different compositions, none of which was tried before.
+
+        Args:
+            n: how many; there may be fewer, or none.
+            rng: all randomness comes from here.
+            tried: reduced formulas that are not to be proposed again.
+            found: crystals that were worth it: a part of the draws begins with them.
+            success: anonymous formula -> how much more often than others it was worth it; 1 for those not named.
+        """
+        drawn = self._drawn(n * (_DRAWN if self._likelihood else 1), rng, tried, found, success or {})
+        if self._likelihood is None:
+            return drawn
+        logarithms = SHARPNESS * np.array([self._likelihood.logarithm(route.cell) for route in drawn])
+        order = np.argsort(-(logarithms + rng.gumbel(size=len(drawn))), kind="stable")  # a draw without replacement
+        return [drawn[k] for k in order[:n]]
+
+    def _drawn(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        tried: Collection[Formula],
+        found: Sequence[Cell],
+        success: Mapping[Anonymous, float],
+    ) -> list[Route]:
+        drawn: dict[Formula, Route] = {}
+        draw = self._routes.sampler(rng, success)
+        near = self._routes_from(found)
+        draw_near = near.sampler(rng, {}) if near else draw
+        for _ in range(_TRIES * n):
+            route = draw_near() if rng.random() < _NEAR_FOUND else draw()
+            if self._is_wanted(route.cell) and not (route.cell.formula in tried or route.cell.formula in drawn):
+                drawn[route.cell.formula] = route
+                if len(drawn) == n:
+                    break
+        return list(drawn.values())
+
+    def _is_wanted(self, cell: Cell) -> bool:
+        distinct = len(set(cell.numbers)) == len(cell.numbers)
+        return distinct and may_be_neutral(cell.composition) and not self._is_known(cell)
+
+    def _routes_from(self, cells: Sequence[Cell]) -> Routes:
+        return Routes(cells, self._exchanges, lambda size: self._chemistry.slots(size, self._elements))
+
+
+def exchange_matrix(method: str, cells: Sequence[Cell]) -> Matrix:
+    """Probability of each element in the place of each, kept ones on the diagonal.
+
+    Args:
+        method: one of `PROPOSALS`.
+        cells: of known crystals.
+    """
+    elements = {z for cell in cells for z in cell.numbers}
+    if method == UNIFORM:
+        return _kept(uniform_exchanges(elements), 1.0)
+    if method == ION_EXCHANGE:
+        return _kept(ionic_exchanges(elements), RATE)
+    return _kept(learned_exchanges((cell.group, cell.composition) for cell in cells), RATE)
+
+
+def _kept(exchanges: Matrix, rate: float) -> Matrix:
+    return rate * exchanges + (1 - rate) * np.eye(len(exchanges))

@@ -1,0 +1,59 @@
+"""`OnTarget`: of what another way of drawing gives, the structures that have the properties asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ase import Atoms
+
+from asegen.criteria.judging import PROBABILITY, Criteria
+from asegen.generation.drawing import Drawer
+from asegen.generation.plan import Sample
+from asegen.generation.source import Source
+from asegen.generation.target import Target
+
+
+class OnTarget:
+    """Leaves out what doesn't meet criteria; there may be fewer structures than samples, or none.
+
+    `info` has the properties asked for and target_probability, see `asegen.criteria.judging.Judgement`.
+
+    Args:
+        drawer: draws the structures.
+        criteria: that they have to meet.
+
+    Attributes:
+        source: where structures come from.
+    """
+
+    may_lack = True
+
+    def __init__(self, drawer: Drawer, criteria: Criteria) -> None:
+        self.source: Source = drawer.source
+        self._drawer, self._criteria = drawer, criteria
+
+    def settings(self) -> dict[str, object]:
+        """The drawer's, and the criteria."""
+        return self._drawer.settings() | {"targets": self._criteria.identity}
+
+    def check(self, targets: Sequence[Target], force: bool) -> None:
+        """The drawer's."""
+        self._drawer.check(targets, force)
+
+    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
+        """The drawer's."""
+        return self._drawer.batches(targets, n)
+
+    def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
+        """Those of the drawer's structures that meet all criteria."""
+        drawn = self._drawer.draw(batch, seed, steps, valid_only)
+        kept = []
+        for atoms, found in zip(drawn, self._criteria.judge(drawn), strict=True):
+            if found.is_met:
+                atoms.info |= found.values | {PROBABILITY: found.probability}
+                kept.append(atoms)
+        return kept
+
+    def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
+        """The drawer's."""
+        return self._drawer.drawn_as(sample, info)

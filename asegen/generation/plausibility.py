@@ -1,0 +1,82 @@
+"""What no known crystal is like: densities, distances and bonds that chemistry doesn't allow.
+
+The validity gate asks whether a structure can be computed with; this one asks whether it makes sense. It has a limit
+for every pair of elements and for every composition, and few known crystals are beyond one of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from ase.neighborlist import neighbor_list
+
+from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, TYPICAL_VOLUME
+
+LEAST_VOLUME, MOST_VOLUME = 0.4, 1.6
+"""Shares of the sum of `TYPICAL_VOLUME`: diamond has 0.42, MgO 0.60; of 17,026 known crystals 0.5 % are larger."""
+SHORTEST, SHORTEST_IONIC = 0.75, 0.66
+"""Shares of the sum of covalent radii. The shortest among pairs of 1,200 known crystals are 0.77 and 0.69."""
+_IONIC = 1.5
+"""Difference of electronegativities."""
+ANIONS = {7: -3, 8: -2, 9: -1, 17: -1}
+"""Atomic number -> charge of those that bond to themselves only where they have less of it, as in peroxides."""
+_BOND = 1.2
+"""Share of the sum of covalent radii: 1.58 Å of two oxygen atoms."""
+IMPLAUSIBLE = "implausible"
+"""In `info`: one line that says why a structure makes no sense; nothing otherwise."""
+
+_RADII, _NEGATIVITY = np.array(COVALENT_RADIUS), np.array(ELECTRONEGATIVITY)
+_VOLUMES = np.array(TYPICAL_VOLUME)
+
+
+def implausible(atoms: Atoms) -> str | None:
+    """Why a structure makes no sense, or None.
+
+    Args:
+        atoms: passes the validity gate.
+    """
+    return _wrong_volume(atoms) or _wrong_distance(atoms)
+
+
+def _known(atoms: Atoms) -> np.ndarray[tuple[int], np.dtype[np.integer]]:
+    return np.minimum(atoms.numbers, LAST)
+
+
+def _wrong_volume(atoms: Atoms) -> str | None:
+    typical = float(_VOLUMES[_known(atoms)].sum())
+    share = atoms.get_volume() / typical
+    if LEAST_VOLUME <= share <= MOST_VOLUME:
+        return None
+    size = len(atoms)
+    return f"volume: {atoms.get_volume() / size:.1f} Å³/atom where {typical / size:.1f} is typical"
+
+
+def _wrong_distance(atoms: Atoms) -> str | None:
+    numbers = _known(atoms)
+    i, j, distance = neighbor_list("ijd", atoms, _BOND * _RADII[numbers])
+    share = distance / (_RADII[numbers[i]] + _RADII[numbers[j]])
+    is_ionic = np.abs(_NEGATIVITY[numbers[i]] - _NEGATIVITY[numbers[j]]) > _IONIC
+    wrong = share < np.where(is_ionic, SHORTEST_IONIC, SHORTEST)
+    wrong |= (numbers[i] == numbers[j]) & np.isin(numbers[i], _unbound(tuple(sorted(atoms.numbers.tolist()))))
+    if not wrong.any():
+        return None
+    k = int(np.argmin(np.where(wrong, share, np.inf)))
+    pair = "–".join(sorted(chemical_symbols[atoms.numbers[a]] for a in (i[k], j[k])))
+    return f"bond: {pair} of {distance[k]:.2f} Å"
+
+
+@lru_cache(maxsize=1000)
+def _unbound(numbers: tuple[int, ...]) -> list[int]:
+    """Anions of a composition that have their usual charge, so that no two of them are bonded."""
+    if len(set(numbers)) == 1 or not set(numbers) & set(ANIONS):
+        return []
+    from pymatgen.core import Composition  # loads for a second, which other compositions needn't wait for
+
+    formula = Composition({chemical_symbols[z]: n for z, n in Counter(numbers).items()}).reduced_composition
+    guesses = formula.oxi_state_guesses()
+    charges = guesses[0] if guesses else {}
+    return [z for z, charge in ANIONS.items() if charges.get(chemical_symbols[z]) == charge]

@@ -1,0 +1,97 @@
+"""The verdict of a potential on predicted structures: relaxed, with an energy above the Materials Project's hull."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from ase import Atoms
+
+from asegen.errors import InputError
+from asegen.hull.table import ENERGY_SCALE, shipped_hull
+from asegen.potentials.engine import find_engine
+from asegen.potentials.gate import gate
+from asegen.potentials.minimise import minimise
+from asegen.potentials.references import computed_references, references_of
+
+FMAX = 0.05
+"""eV/Å, where a relaxation ends."""
+
+
+class Verified(NamedTuple):
+    """What a potential found.
+
+    Attributes:
+        atoms: the relaxed crystal, with the potential's values in `info`; as given where there is no energy.
+        e_hull: eV/atom above the hull; NaN where there is no energy.
+        reason: one line that says why there is none; empty otherwise.
+    """
+
+    atoms: Atoms
+    e_hull: float
+    reason: str = ""
+
+
+class Verifier:
+    """Relaxes crystals by a potential and places them above the hull.
+
+    Args:
+        potential: a name of `asegen.potentials.registry`, or "module:object".
+        steps: of the relaxation, at most. What is still moving then counts with the energy it has, an upper bound.
+
+    Raises:
+        InputError: no such potential.
+        AsegenError: its package is missing.
+    """
+
+    def __init__(self, potential: str, steps: int) -> None:
+        self._engine = find_engine(potential)
+        references = references_of(self._engine) or computed_references(self._engine)
+        if references.scale != ENERGY_SCALE:
+            raise InputError(f"energies of {potential} are on the scale of {references.scale}, not the hull's")
+        self._references, self._steps, self._calculator = references, steps, self._engine.calculator()
+
+    @property
+    def name(self) -> str:
+        """Of the potential, with what distinguishes its versions."""
+        return self._engine.identity
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What decides the energies."""
+        return {"potential": self._engine.identity, "relax_steps": self._steps, "fmax": FMAX}
+
+    @property
+    def error(self) -> float:
+        """Mean error of formation energies of known crystals, eV/atom."""
+        return self._references.error
+
+    def verify(self, atoms: Atoms) -> Verified:
+        """Relaxes a crystal.
+
+        `info` of the result has calculator, formation_energy and e_hull (eV/atom), potential_converged, and
+        potential_steps.
+
+        Args:
+            atoms: passes the validity gate.
+        """
+        reason = self._engine.refusal(atoms) or self._references.refusal(atoms) or gate(atoms)
+        if reason is not None:
+            return Verified(atoms, float("nan"), str(reason))
+        try:
+            found = minimise(atoms, self._calculator, FMAX, self._steps)
+        except Exception as error:  # calculators fail in their own ways
+            return Verified(atoms, float("nan"), f"{type(error).__name__}: {error}".splitlines()[0])
+        if (reason := gate(found.atoms)) is not None:
+            return Verified(atoms, float("nan"), f"relaxed into nonsense, {reason}")
+        energy = self._references.formation_energy(found.energy * len(atoms), atoms.numbers)
+        above = shipped_hull().above(Counter(atoms.numbers.tolist()), energy)
+        relaxed = found.atoms
+        relaxed.info = atoms.info | {
+            "calculator": self._engine.name,
+            "formation_energy": round(energy, 4),
+            "e_hull": round(above, 4),
+            "potential_converged": found.converged,
+            "potential_steps": found.steps,
+        }
+        return Verified(relaxed, above)

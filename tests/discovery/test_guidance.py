@@ -1,0 +1,84 @@
+"""What earlier rounds tell the next one, and records that are kept."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.data import atomic_numbers
+
+from asegen.discovery.cells import Cell
+from asegen.discovery.frames import frames, read_frames
+from asegen.discovery.guidance import Diversity, families, found_cells, success_factors
+from asegen.discovery.records import CROWDED, FATES, KEPT, LATE, UNSTABLE, Record, as_csv, funnel
+from asegen.discovery.state import RunState
+from asegen.errors import InputError
+
+
+def cell(**counts: int) -> Cell:
+    return Cell.of(1, {atomic_numbers[symbol]: n for symbol, n in counts.items()})
+
+
+def record(one: Cell, fate: str, number: int = 0) -> Record:
+    return Record(number, 0, one, "X", "Y", fate, 'a, "reason"', {"e_hull": 0.1, "novelty": "new type"})
+
+
+SALT, PEROVSKITE = cell(Na=1, Cl=1), cell(Sr=1, Ti=1, O=3)
+
+
+def test_success_is_a_share_with_doubt() -> None:
+    records = [record(SALT, fate) for fate in [KEPT, CROWDED, UNSTABLE, LATE]] + [record(PEROVSKITE, UNSTABLE)] * 5
+    found = success_factors(records)
+    average = 2 / 8
+    assert found[1, 1] == pytest.approx((2 + 4 * average) / (3 + 4) / average)
+    assert found[1, 1, 3] == pytest.approx(4 * average / (5 + 4) / average)
+    assert success_factors([record(SALT, UNSTABLE)]) == {}
+    assert found_cells(records) == [SALT]
+
+
+def test_what_is_alike_is_counted_by_families_and_types() -> None:
+    lanthanides = [cell(**{symbol: 1, "Ni": 5}) for symbol in ("La", "Ce", "Pr", "Y")]
+    diversity = Diversity(2)
+    assert [diversity.takes(one, "191") for one in lanthanides] == [True, True, False, False]
+    assert diversity.takes(lanthanides[0], "225") and diversity.takes(cell(Ca=1, Ni=5), "191")
+    assert families((57, 26)) == ("lanthanide", "transition metal") and families((1,)) == ("hydrogen",)
+    assert families((92,)) == ("actinide",) and families((17,)) == families((35,)) != families((16,))
+
+
+def test_records_survive_json_and_make_a_table() -> None:
+    records = [record(SALT, KEPT), record(PEROVSKITE, UNSTABLE, 1)]
+    assert [Record.from_json(one.as_json()) for one in records] == records
+    rows = list(csv.DictReader(io.StringIO(as_csv(records))))
+    assert [row["fate"] for row in rows] == [KEPT, UNSTABLE] and rows[0]["reason"] == 'a, "reason"'
+    assert rows[1]["novelty"] == "new type" and rows[1]["prototype"] == ""
+    count = dict(funnel(records))
+    assert list(count) == list(FATES) and count[KEPT] == count[UNSTABLE] == 1 and sum(count.values()) == 2
+
+
+def test_frames_are_exact() -> None:
+    atoms = bulk("NaCl", "rocksalt", a=5.640000000000001)
+    atoms.rattle(0.1, seed=1)
+    atoms.info = {"formula": "NaCl", "e_hull": 0.1234, "valid": True, "n": 3, "known": np.bool_(True)}
+    (back,) = read_frames(frames([atoms]))
+    assert back == atoms and (back.positions == atoms.positions).all() and back.info == atoms.info
+
+
+def test_a_state_is_that_of_one_run(tmp_path: object) -> None:
+    out = f"{tmp_path}/out.extxyz"
+    state = RunState(out, 2, "f" * 64)
+    state.records.append(record(SALT, KEPT))
+    state.kept.append(Atoms("H", pbc=True, cell=[3, 3, 3], info={"run": state.label}))
+    state.rounds = 1
+    state.save()
+    again = RunState(out, 2, "f" * 64, resume=True)
+    assert again.rounds == 1 and again.records == state.records and again.kept == state.kept
+    with pytest.raises(InputError, match="other arguments"):
+        RunState(out, 2, "e" * 64, resume=True)
+    with pytest.raises(InputError, match="exists"):
+        RunState(out, 2, "f" * 64)
+    again.finish()
+    assert RunState(out, 2, "f" * 64, resume=True).was_complete
+    with pytest.raises(InputError, match="other arguments"):
+        RunState(out, 2, "e" * 64, resume=True)

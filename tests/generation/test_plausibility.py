@@ -1,0 +1,32 @@
+"""Plausibility: what chemistry forbids is named, and what it allows is not."""
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+
+from asegen.generation.plausibility import implausible
+
+
+def peroxide(symbol: str, length: float, c: float) -> Atoms:
+    """Calcium carbide's type: pairs of oxygen along the axis."""
+    half = length / c / 2
+    places = [(0, 0, 0), (0.5, 0.5, 0.5 + half), (0.5, 0.5, 0.5 - half)]
+    return Atoms([symbol, "O", "O"], scaled_positions=places, cell=np.diag([3.8, 3.8, c]), pbc=True)
+
+
+def test_a_peroxide_of_barium_makes_sense_and_one_of_tin_does_not() -> None:
+    assert implausible(peroxide("Ba", 1.5, 3.8)) is None
+    assert implausible(peroxide("Sn", 1.5, 3.8)) == "bond: O–O of 1.50 Å"
+    assert implausible(peroxide("Sn", 2.2, 3.8)) is None
+
+
+def test_volumes_and_distances() -> None:
+    rock_salt = bulk("NaCl", "rocksalt", a=5.64)
+    for scale, reason in ((1.0, None), (1.35, "volume"), (0.82, None), (0.70, "volume")):
+        found = rock_salt.copy()
+        found.set_cell(found.cell * scale, scale_atoms=True)
+        why = implausible(found)
+        assert why is None if reason is None else why is not None and why.startswith(reason)
+    squeezed = Atoms("TiO2", scaled_positions=[(0, 0, 0), (0.3, 0, 0), (0, 0.5, 0.5)], cell=[4, 3, 3], pbc=True)
+    assert implausible(squeezed) == "bond: O–Ti of 1.20 Å"
+    assert implausible(Atoms("Og", cell=[3, 3, 3], pbc=True)) is None  # beyond the tables, as the last element

@@ -1,0 +1,68 @@
+"""The journal: what was kept is there after a kill, a cut line is dropped, other runs and damage are refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from asegen.errors import InputError
+from asegen.parallel.journal import Journal
+
+
+def begun(path: Path) -> None:
+    with Journal(path, "run", resume=False) as journal:
+        journal.add("a", {"x": 1.1})
+        journal.add("b", [0.1 + 0.2])
+
+
+def test_floats_come_back_as_they_were(tmp_path: Path) -> None:
+    begun(tmp_path / "j")
+    with Journal(tmp_path / "j", "run", resume=True) as journal:
+        assert journal.results == {"a": {"x": 1.1}, "b": [0.1 + 0.2]}
+        journal.add("c", float("nan"))
+    assert [json.loads(line).popitem()[0] for line in (tmp_path / "j").read_text().splitlines()] == [
+        "fingerprint",
+        *"abc",
+    ]
+
+
+def test_every_cut_leaves_the_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    begun(path)
+    whole = path.read_bytes()
+    ends = [k for k, byte in enumerate(whole, 1) if byte == ord("\n")]
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        with Journal(path, "run", resume=True) as journal:
+            assert len(journal.results) == max(sum(end <= size for end in ends) - 1, 0)
+            journal.add("z", 0)
+        with Journal(path, "run", resume=True) as journal:
+            assert journal.results["z"] == 0
+
+
+def test_it_begins_anew_unless_told_to_go_on(tmp_path: Path) -> None:
+    begun(tmp_path / "j")
+    with Journal(tmp_path / "j", "other", resume=False) as journal:
+        assert journal.results == {}
+        journal.remove()
+    assert not (tmp_path / "j").exists()
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "other arguments"), ("[\n", "damaged"), ("1\n", "damaged")])
+def test_another_runs_journal_and_damage_are_refused(tmp_path: Path, text: str | None, message: str) -> None:
+    begun(tmp_path / "j")
+    if text is not None:
+        (tmp_path / "j").write_text(text)
+    with pytest.raises(InputError, match=message):
+        Journal(tmp_path / "j", "another run", resume=True)
+
+
+def test_two_processes_cannot_have_one(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with Journal(tmp_path / "j", "run", resume=False), pytest.raises(InputError, match="another process"):
+        Journal(tmp_path / "j", "run", resume=True)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't write"):
+        Journal(tmp_path / "no" / "j", "run", resume=False)

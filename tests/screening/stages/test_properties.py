@@ -1,0 +1,29 @@
+"""Predicted properties are columns of a screening: what `asegen predict` says of the relaxed crystals."""
+
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from asegen.calculators.property import predict
+from asegen.hull.table import shipped_hull
+from asegen.screening import read_atoms, screen
+from asegen.screening.stages.properties import PREDICTED
+from asegen.trained.weights import shipped_weights
+
+
+def test_columns_are_what_the_weights_say(tmp_path: Path) -> None:
+    oganesson = Atoms("Og", cell=[3, 3, 3], pbc=True)  # no network has seen it
+    asked = {"stages": ["properties"], "relaxer": None, "jobs": 1}
+    salt, strange = screen([bulk("NaCl", "rocksalt", 5.6), oganesson], tmp_path / "run", **asked)
+    crystal = read_atoms(tmp_path / "run", salt.id)
+    assert set(PREDICTED) <= set(shipped_weights()) and "alignn-band-gap" in PREDICTED
+    for weights, column in PREDICTED.items():
+        (one,) = predict([crystal], weights)
+        values = [value for name, value in one.values.items() if not name.endswith("_std")]
+        assert salt[column.name] == pytest.approx(values[0], abs=1e-4)
+        assert strange[column.name] is None
+    above = salt["formation_energy_predicted"] - shipped_hull().point({11: 1, 17: 1}).energy
+    assert salt["e_hull_predicted"] == pytest.approx(above, abs=1e-3) and strange["e_hull_predicted"] is None
+    assert any("no band_gap_predicted" in note for note in strange.notes)
