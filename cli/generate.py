@@ -113,6 +113,12 @@ class CLICommand:
             "the compositions of FILE too",
         )
         add(
+            "--order",
+            action="store_true",
+            help="order the partial occupancies of the CIFs of --from: N different orderings of each, the lowest Ewald "
+            "energy first, or by --rank",
+        )
+        add(
             "--rank",
             metavar="BY",
             help="order the N candidates of each formula, relaxed by the learned relaxer, by energy: alignn, chgnet, a "

@@ -22,7 +22,11 @@ class CLICommand:
         """Declares the arguments."""
         add = parser.add_argument
         add("input", nargs="+", type=Path, metavar="FILE", help="structures: CIF, CSV with CIFs, extxyz …, or a folder")
-        add("--property", metavar="NAME", help="such as formation_energy, band_gap, metal (default: formation_energy)")
+        add(
+            "--property",
+            metavar="NAME",
+            help="band_gap, bulk_modulus, shear_modulus, metal … (default: formation_energy)",
+        )
         add(
             "--model",
             default="alignn",

@@ -81,7 +81,11 @@ class CLICommand:
             help="another calculator that relaxes the best, too: its energies above the hull and phonons beside the "
             "first ones, and whether the two agree within their errors",
         )
-        add("--phonons-by", metavar="NAME", help="calculator of the phonons (default: both of the above)")
+        add(
+            "--phonons-by",
+            metavar="NAME",
+            help="calculator of phonons (default: both of the above) and of the stage elastic",
+        )
         add("--check-size", action="store_true", help="phonons with a larger supercell too")
         add(
             "--target",

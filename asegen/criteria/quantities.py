@@ -12,8 +12,11 @@ from functools import cache
 
 from asegen.symmetry.symbols import LAST_GROUP
 from asegen.trained.weights import shipped_weights
+from asegen.training.registry import PREDICTORS
 
 _NETWORK = "alignn-"
+_OF_ATOMS = "SiteMoments"
+"""The task of networks that predict numbers of each atom, which no range of a crystal is asked of."""
 _UNITS = {
     "band_gap": "eV",
     "bulk_modulus": "GPa",
@@ -66,7 +69,7 @@ def quantities() -> Mapping[str, Quantity]:
     weight (Gaultois et al., Chem. Mater. 25, 2911 (2013)): 10,000 where one country has them all.
     """
     found = {quantity.name: quantity for quantity in _COMPUTED}
-    for model in shipped_weights("Regression", "Classification"):
+    for model in shipped_weights(*(task for task in PREDICTORS if task != _OF_ATOMS)):
         name = model.removeprefix(_NETWORK).replace("-", "_")
         if model.startswith(_NETWORK) and name not in found:
             found[name] = _predicted(name, model)

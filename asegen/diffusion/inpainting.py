@@ -8,6 +8,7 @@ of images: Lugmayr et al., CVPR 2022; of crystals with given sublattices: Okabe 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_candidates
 from asegen.geometry.torus import wrap
+
+_FIRST_STREAM = 2
+"""Of the noise: `TorusFlow.self_consistency` judges with those before."""
 
 
 class Given(NamedTuple):
@@ -90,7 +94,7 @@ class Inpainting:
             noise: each sample's start.
             steps: Euler steps of a first trajectory; the default without it.
         """
-        streams = iter(range(2, 10**6))  # the first streams of noise are for judging
+        streams = count(_FIRST_STREAM)
         own = [next(streams) for _ in range(self.candidates)]
         copies = given.repeat(self.candidates)
         drawn = self._integrate(model, copies, self._from_noise(copies, noise, own), steps or self.flow.default_steps)
@@ -153,11 +157,9 @@ class Inpainting:
             velocity, lattice_velocity = model(crystals, here, torch.full_like(here[:, 0], time))
             velocity = torch.where(kept, 0, velocity + _drift(given, -velocity))
             onward = torch.where(given.lattice, here, here + (1 - time) * lattice_velocity)
-            cell, positions = (
-                self.flow.cell(onward, crystals.n_atoms),
-                wrap(crystals.scaled_positions + (1 - time) * velocity),
-            )
-            crystals = crystals.replace(cell=cell, scaled_positions=positions)
+            positions = wrap(crystals.scaled_positions + (1 - time) * velocity)
+            crystals = crystals.replace(cell=self.flow.cell(onward, crystals.n_atoms), scaled_positions=positions)
+        # The polished crystal is preferred, unless its atoms overlap.
         preference = torch.tensor([0.0, 1.0]).repeat_interleave(len(rough)).to(rough.cell)
         return best_candidates(Crystals.cat([rough, crystals]), preference, 2)[0]
 

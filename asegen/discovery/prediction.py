@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ase import Atoms
 
+from asegen.calculators.property import predict
 from asegen.discovery.cells import Cell
 from asegen.errors import InputError
 from asegen.generation.compositions import composition
@@ -14,7 +15,11 @@ from asegen.generation.ranking import LIKELIHOOD, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
 from asegen.generation.target import Target
+from asegen.trained.predictor import load_predictor
 
+DEVIATION = "formation_energy_std"
+"""In `info`: standard deviation of the predicted formation energy, eV/atom."""
+_WEIGHTS = "alignn-formation-energy"
 _BEST = 3
 """Different structures of a composition that are looked at."""
 _AT_ONCE = 64
@@ -34,6 +39,7 @@ class StructurePredictor:
         self._with_groups, self._candidates = with_groups, candidates
         self._ranked = Ranked(source, Ranking("alignn", candidates, device=device, order_by=LIKELIHOOD), _AT_ONCE)
         self._stability = Stability(device)
+        self._predictor = load_predictor(_WEIGHTS, device)
 
     @property
     def identity(self) -> dict[str, object]:
@@ -42,7 +48,7 @@ class StructurePredictor:
         return {"source": [source.name, source.version], "candidates": self._candidates} | self._ranked.settings()
 
     def predict(self, cells: Sequence[Cell], seed: int) -> list[list[Atoms] | str]:
-        """The best different structures of each cell, with their predicted energies above the hull in `info`.
+        """The best different structures of each cell, with predicted energies above the hull and deviations in `info`.
 
         Args:
             cells: of different compositions.
@@ -55,8 +61,16 @@ class StructurePredictor:
         refusals = [self._refusal(target) for target in targets]
         pools = iter(self._ranked.pools([t for t, wrong in zip(targets, refusals, strict=True) if not wrong], seed))
         found: list[list[Atoms] | str] = [wrong or self._ranked.best(next(pools), _BEST) for wrong in refusals]
-        self._stability.judge([atoms for own in found if not isinstance(own, str) for atoms in own])
+        structures = [atoms for own in found if not isinstance(own, str) for atoms in own]
+        self._stability.judge(structures)
+        self._note_deviations(structures)
         return found
+
+    def _note_deviations(self, structures: Sequence[Atoms]) -> None:
+        (target,) = self._predictor.targets
+        for atoms, one in zip(structures, predict(structures, self._predictor), strict=True):
+            if (deviation := one.values.get(f"{target}_std")) is not None:
+                atoms.info[DEVIATION] = round(deviation, 4)
 
     def _target(self, cell: Cell) -> Target:
         return Target(composition(cell.symbols), spacegroup=cell.group if self._with_groups else None)

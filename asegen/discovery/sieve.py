@@ -11,6 +11,7 @@ from ase import Atoms
 
 from asegen.calculators.verification import Verifier
 from asegen.criteria.judging import PROBABILITY, Criteria, Judgement
+from asegen.discovery.prediction import DEVIATION
 from asegen.discovery.records import FAILED, FATES, HIGH, INVALID, KEPT, KNOWN, NOT_DRAWN, OFF_TARGET, UNSTABLE, VALUES
 from asegen.errors import InputError
 from asegen.generation.drawing import judged
@@ -22,7 +23,11 @@ COMPOSITION, STRUCTURE, TYPE = "composition", "structure", "type"
 NEW = (COMPOSITION, STRUCTURE, TYPE)
 """What has to be new."""
 _MARGIN = 0.05
-"""eV/atom, about the prediction's error: what is predicted to lie higher by more than that isn't worth a potential."""
+"""eV/atom, about the prediction's error: what may lie higher by more than that isn't worth a potential."""
+_DEVIATIONS = 2.0
+"""Standard deviations that are added to what is predicted. A structure is chosen because its energy is low, and then it
+is often the error that is low; so is nearly all that is predicted to lie below the hull of everything known, which
+therefore counts as lying on it."""
 _HOPELESS = 0.05
 """Probability to meet the targets, below which a structure isn't worth a potential."""
 _GO_ON = frozenset({HIGH, KNOWN, OFF_TARGET})
@@ -117,8 +122,10 @@ class Sieve:
         above = atoms.info.get(ABOVE_HULL)
         if above is None and self._verifier is None:
             return Verdict(FAILED, str(atoms.info.get(MISSING, "no predicted energy")), atoms)
-        if above is not None and above > self._e_hull + (0.0 if self._verifier is None else _MARGIN):
-            return Verdict(HIGH, f"{above:.3f} eV/atom above the hull, predicted", atoms)
+        deviation = float(atoms.info.get(DEVIATION, 0.0))
+        margin = 0.0 if self._verifier is None else _MARGIN
+        if above is not None and max(above, 0.0) + _DEVIATIONS * deviation > self._e_hull + margin:
+            return Verdict(HIGH, f"{above:.3f} ± {deviation:.3f} eV/atom above the hull, predicted", atoms)
         return self._news(atoms) or self._properties(atoms, final=self._verifier is None)
 
     def _news(self, atoms: Atoms) -> Verdict | None:

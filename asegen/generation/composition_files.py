@@ -12,13 +12,15 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.errors import InputError
-from asegen.generation.compositions import check_multiples, from_formula, from_numbers
+from asegen.generation.compositions import check_multiples, formula_unit, from_formula, from_numbers
 from asegen.generation.target import Target, with_open_cell
+from asegen.prototypes.formula_units import Units
 from asegen.structures.atoms import Structure, StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
-from asegen.structures.formats import TABLE, file_format, files_in, path_text
+from asegen.structures.formats import CIF, TABLE, file_format, files_in, path_text
 from asegen.structures.formulas import whole_number
-from asegen.structures.reading import read_table, row_id
+from asegen.structures.reading import Entry, read_table, row_id
+from asegen.structures.several import entries_of
 from asegen.symmetry.symbols import parse_group
 
 _GROUP = "spacegroup"
@@ -70,6 +72,36 @@ def from_file(path: Path, multiples: Sequence[int] | None = None, groups: bool =
     if not found.targets:
         raise InputError(found.left_out[0])
     return found
+
+
+def orderings_of(path: Path) -> FileTargets:
+    """The composition of every CIF of a file once its sites hold whole atoms, see `asegen.structures.disorder`.
+
+    Args:
+        path: CIFs, a table with a `cif` column, or a folder of such files.
+
+    Raises:
+        InputError: the file can't be read or holds nothing, or every crystal is left out; the first one's reason.
+    """
+    found = FileTargets([], [])
+    for file, entry in entries_of(files_in(path)):
+        _take(found, _place(file, entry.row, entry.id), partial(_ordered, entry))
+    if not found.targets:
+        raise InputError(found.left_out[0] if found.left_out else f"{path} holds no crystals")
+    return found
+
+
+def _ordered(entry: Entry) -> list[Target]:
+    from asegen.generation.sources.orderings import all_orderings  # loads pymatgen's transformations, for seconds
+
+    if isinstance(entry.content, StructureError):
+        raise entry.content
+    if entry.format != CIF or isinstance(entry.content, Atoms):
+        raise InputError("only a CIF has occupancies that can be ordered")
+    (cell,) = from_numbers(all_orderings(entry.content)[0].numbers.tolist())
+    unit = formula_unit(cell)  # further orderings may have larger cells
+    cells = (Units(len(cell.numbers) // len(unit.numbers), 1.0),)
+    return [Target(unit, material_id=entry.id, cells=cells, disordered=entry.content)]
 
 
 def _take(found: FileTargets, place: str, targets: Callable[[], list[Target]]) -> None:

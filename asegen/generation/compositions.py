@@ -109,4 +109,6 @@ def check_multiples(multiples: Sequence[int]) -> None:
         raise InputError("multiples have to be whole numbers of at least 1")
     if len(set(multiples)) != len(multiples):
         again = next(value for value, count in Counter(multiples).items() if count > 1)
-        raise InputError(f"multiples = {again} is asked for more than once; n says how many structures", "multiples", "n")
+        raise InputError(
+            f"multiples = {again} is asked for more than once; n says how many structures", "multiples", "n"
+        )

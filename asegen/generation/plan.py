@@ -101,12 +101,13 @@ def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
         InputError: `n` is under 1, there is no target, or more than `MAX_SAMPLES` structures are asked for.
     """
     check_plan(targets, n)
-    seen: Counter[tuple[str, int | None]] = Counter()  # a second polymorph is no repetition of the first
+    seen: Counter[object] = Counter()  # a second polymorph is no repetition of the first, nor is another cell
     plan: list[Sample] = []
     for target in targets:
         for _ in range(n):
-            plan.append(Sample(len(plan), target, seen[target.formula, target.spacegroup]))
-            seen[target.formula, target.spacegroup] += 1
+            key = target.formula, target.spacegroup, target.cells
+            plan.append(Sample(len(plan), target, seen[key]))
+            seen[key] += 1
     return plan
 
 

@@ -55,6 +55,7 @@ class Request:
         compositions: how many to choose, where they aren't named: of sites without a formula; or of a system, where a
             promising one comes several times.
         element_map: which element takes the place of which in the rows of `file`, such as "Li:Na Co:Ni".
+        order: the crystals of `file` have partial occupancies that are to be ordered, see the source "orderings".
         host: a crystal, or a file that holds one, whose atoms stay, see `asegen.generation.host.read_host`.
         add: what is added to the host's cell, such as "Li2".
         keep: elements of the host that stay, such as "Ti O"; the others are drawn anew, unless `add` names what.
@@ -75,6 +76,7 @@ class Request:
     sites: str | None = None
     compositions: int = 1
     element_map: str | None = None
+    order: bool = False
     host: Atoms | str | Path | None = None
     add: Formula | None = None
     keep: str | Sequence[str] | None = None
@@ -92,6 +94,8 @@ class Request:
         _at_most_one({"max_atoms": self.max_atoms, "multiples": self.multiples, "n_atoms": self.n_atoms})
         _check_max_atoms(self.max_atoms)
         _goes_with("file_spacegroups", self.file_spacegroups or None, "file", self.file)
+        _goes_with("order", self.order or None, "file", self.file)
+        _at_most_one({"order": self.order or None, "element_map": self.element_map, "multiples": self.multiples})
         _goes_with("element_map", self.element_map, "file", self.file)
         _goes_with("sites", self.sites, "spacegroup", self.spacegroup)
         if self.compositions < 1:
@@ -141,9 +145,11 @@ class Request:
 
     @cached_property
     def _of_file(self) -> FileTargets:
-        from asegen.generation.composition_files import from_file  # loads readers of files, for a second
+        from asegen.generation.composition_files import from_file, orderings_of  # loads readers of files, for a second
 
         assert self.file is not None
+        if self.order:
+            return orderings_of(Path(self.file))
         return from_file(Path(self.file), self.multiples, self.file_spacegroups)
 
     @cached_property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ase import Atoms
 
@@ -13,6 +16,10 @@ from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.source import Source
 from asegen.generation.stability import ABOVE_HULL, Stability
 from asegen.generation.target import Target
+from asegen.hull.table import reduced
+
+if TYPE_CHECKING:
+    from asegen.structures.matching import Distinct
 
 MAX_ABOVE_HULL = 0.3
 """eV/atom above the hull, predicted, up to which a structure is sensible: of 17,629 known crystals 3 % lie higher."""
@@ -33,10 +40,11 @@ class Screened:
     """Draws structures as `Plain` does, and others in place of those far above the hull.
 
     Every `GROUP` structures of a formula are put in order: first those that are sensible (see `MAX_ABOVE_HULL` and
-    `MARGIN`; also what has no predicted energy), in the source's order, then the others by energy, then what is
-    implausible (see `asegen.generation.plausibility`), then what fails the validity gate. For those that aren't
-    sensible the group draws others, at most `SPARE` and four for each that is asked for, and the first are kept.
-    Elements keep the source's order: errors of the prediction are larger there than what would decide.
+    `MARGIN`; also what has no predicted energy), in the source's order, copies of others among them last; then the
+    others by energy, then what is implausible (see `asegen.generation.plausibility`), then what fails the validity
+    gate. For those that aren't sensible, and for copies, the group draws others, at most `SPARE` and four for each that
+    is asked for, and the first are kept. Elements keep the source's order: errors of the prediction are larger there
+    than what would decide.
 
     `info` has candidate too: the place in the source's order of the formula.
 
@@ -85,7 +93,7 @@ class Screened:
         while wanted:
             made = self._drawn([sample for _, sample in wanted], seed, steps, valid_only)
             for (group, _), atoms in zip(wanted, made, strict=True):
-                group.proposals.append(atoms)
+                group.add(atoms)
             more = [(group, sample) for group in groups for sample in group.next(group.lacking)]
             wanted = [(group, sample) for group, sample in more if self.source.can_draw(sample)]
         placed = {sample.index: atoms for group in groups for sample, atoms in group.placed()}
@@ -122,7 +130,25 @@ class _Group:
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
         self.proposals: list[Atoms] = []
+        self._copies: set[int] = set()
+        self._compared: list[int] = []
+        self._seen = Different()
         self._asked = 0
+
+    def add(self, atoms: Atoms) -> None:
+        """Takes the next structure in; it changes places with an earlier one that is the same but less likely."""
+        place = len(self.proposals)
+        self.proposals.append(atoms)
+        if not _is_sensible(atoms, math.inf):
+            return
+        self._compared.append(place)
+        earlier = self._seen.add(atoms)
+        if earlier is None:
+            return
+        self._copies.add(place)
+        first = self._compared[earlier]
+        if _log_prior(atoms) > _log_prior(self.proposals[first]):
+            self.proposals[first], self.proposals[place] = atoms, self.proposals[first]
 
     def next(self, count: int) -> list[Sample]:
         """The next samples of the source's order, until the group's share of it is used up."""
@@ -134,13 +160,14 @@ class _Group:
 
     @property
     def lacking(self) -> int:
-        """How many structures to draw in place of those that aren't sensible."""
-        lacking = len(self.samples) - sum(_is_sensible(atoms, MAX_ABOVE_HULL) for atoms in self.proposals)
+        """How many structures to draw in place of those that aren't sensible, or copies of others."""
+        different = (atoms for k, atoms in enumerate(self.proposals) if k not in self._copies)
+        lacking = len(self.samples) - sum(_is_sensible(atoms, MAX_ABOVE_HULL) for atoms in different)
         return max(_LEAST, lacking) if lacking > 0 else 0
 
     def placed(self) -> list[tuple[Sample, Atoms]]:
         """Each sample with its structure."""
-        pairs = list(zip(self.samples, _in_order(self.proposals), strict=False))
+        pairs = list(zip(self.samples, _in_order(self.proposals, self._copies), strict=False))
         for sample, atoms in pairs:
             atoms.info["sample_index"] = sample.index
             if sample.target.material_id is not None:
@@ -148,11 +175,43 @@ class _Group:
         return pairs
 
 
-def _grouped(samples: Iterable[Sample]) -> dict[tuple[str, int | None, int], list[Sample]]:
-    groups: dict[tuple[str, int | None, int], list[Sample]] = {}
+class Different:
+    """Tells which earlier crystal one is the same as; nothing is loaded for the first."""
+
+    def __init__(self) -> None:
+        self._first: Atoms | None = None
+        self._count = 0
+        self._seen: dict[tuple[tuple[int, int], ...], tuple[Distinct, list[int]]] = {}
+
+    def add(self, atoms: Atoms) -> int | None:
+        """Takes a crystal in; the place, from 0, of the earlier one that it is the same as, or a supercell of."""
+        place, self._count = self._count, self._count + 1
+        if place == 0:
+            self._first = atoms.copy()
+            return None
+        if self._first is not None:
+            first, self._first = self._first, None
+            self._compare(first, 0)
+        return self._compare(atoms, place)
+
+    def _compare(self, atoms: Atoms, place: int) -> int | None:
+        from asegen.structures.matching import USUAL, Distinct  # loads pymatgen's matcher
+
+        formula = reduced(Counter(atoms.numbers.tolist()))
+        seen, places = self._seen.setdefault(formula, (Distinct(USUAL), []))
+        places.append(place)
+        earlier = seen.add(atoms).earlier
+        return None if earlier is None else places[earlier]
+
+
+def _log_prior(atoms: Atoms) -> float:
+    return float(atoms.info.get("log_prior", 0.0))
+
+
+def _grouped(samples: Iterable[Sample]) -> dict[tuple[Target, int], list[Sample]]:
+    groups: dict[tuple[Target, int], list[Sample]] = {}
     for sample in samples:
-        key = sample.target.formula, sample.target.spacegroup, sample.repeat // GROUP
-        groups.setdefault(key, []).append(sample)
+        groups.setdefault((sample.target.anonymous, sample.repeat // GROUP), []).append(sample)
     return groups
 
 
@@ -165,12 +224,13 @@ def _is_sensible(atoms: Atoms, limit: float) -> bool:
     return bool(atoms.info["valid"]) and IMPLAUSIBLE not in atoms.info and _height(atoms) <= limit
 
 
-def _in_order(proposals: Sequence[Atoms]) -> list[Atoms]:
-    """Sensible ones as they come, the others by energy, what fails the gate at the end."""
+def _in_order(proposals: Sequence[Atoms], copies: Set[int]) -> list[Atoms]:
+    """Sensible ones as they come, copies of these, the others by energy, what fails the gate at the end."""
     valid = [atoms for atoms in proposals if atoms.info["valid"]]
-    plausible = [atoms for atoms in valid if IMPLAUSIBLE not in atoms.info]
-    limit = max(MAX_ABOVE_HULL, min(map(_height, plausible), default=0.0) + MARGIN)
-    sensible = [atoms for atoms in plausible if _is_sensible(atoms, limit)]
-    high = sorted((atoms for atoms in plausible if not _is_sensible(atoms, limit)), key=_height)
-    odd = sorted((atoms for atoms in valid if IMPLAUSIBLE in atoms.info), key=_height)
-    return [*sensible, *high, *odd, *(atoms for atoms in proposals if not atoms.info["valid"])]
+    plausible = [(k in copies, atoms) for k, atoms in enumerate(proposals) if _is_sensible(atoms, math.inf)]
+    limit = max(MAX_ABOVE_HULL, min((_height(atoms) for _, atoms in plausible), default=0.0) + MARGIN)
+    sensible = [(is_copy, atoms) for is_copy, atoms in plausible if _height(atoms) <= limit]
+    ordered = [atoms for _, atoms in sorted(sensible, key=lambda pair: pair[0])]
+    ordered += sorted((atoms for _, atoms in plausible if _height(atoms) > limit), key=_height)
+    ordered += sorted((atoms for atoms in valid if IMPLAUSIBLE in atoms.info), key=_height)
+    return [*ordered, *(atoms for atoms in proposals if not atoms.info["valid"])]

@@ -30,6 +30,7 @@ class Target:
             them; None where the composition is that of the cell.
         max_atoms: of the largest of these cells, if that is given.
         host: atoms of the composition that stay where they are.
+        disordered: CIF text of a crystal that is to be ordered.
     """
 
     composition: Composition | None = None
@@ -39,6 +40,7 @@ class Target:
     cells: tuple[Units, ...] | None = None
     max_atoms: int | None = None
     host: Host | None = None
+    disordered: str | None = None
 
     @property
     def formula(self) -> str:

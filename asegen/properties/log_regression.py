@@ -48,7 +48,7 @@ class LogRegression(Regression):
     def loss(
         self, model: Callable[[Crystals], Tensor], crystals: Crystals, generator: torch.Generator, targets: Tensor
     ) -> dict[str, Tensor]:
-        """The loss of the logarithms; as in `Regression`."""
+        """As `Regression.loss` of log10 of the targets, (n_crystals, n_targets), positive."""
         return super().loss(model, crystals, generator, targets.log10())
 
     @torch.no_grad()
@@ -59,5 +59,5 @@ class LogRegression(Regression):
         return Prediction(value, math.log(10) * value * found.spread)
 
     def value(self, model: Callable[[Crystals], Tensor], crystals: Crystals) -> Tensor:
-        """(n_crystals, n_targets), in the targets' units, with a gradient."""
+        """(n_crystals, n_targets), in the targets' units, differentiable with respect to cells and positions."""
         return 10 ** super().value(model, crystals)

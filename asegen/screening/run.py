@@ -81,7 +81,8 @@ def screen(
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
         best: how many candidates get a second opinion, phonons and inputs for DFT.
         second_opinion: another calculator, which relaxes the best candidates, too.
-        phonons_by: the calculator of the phonons; without it they are by `calculator` and by `second_opinion`.
+        phonons_by: the calculator of the phonons and of the stage `elastic`; without it phonons are by `calculator` and
+            by `second_opinion`, elastic constants by `calculator`.
         check_size: phonons with a larger supercell too.
         job_script: template of the job scripts in folders of DFT inputs, see `asegen.screening.stages.job_scripts`.
         pseudopotentials: of Quantum ESPRESSO's inputs: a folder, or JSON of names by element; `X.upf` without it.

@@ -1,4 +1,4 @@
-"""One ordered crystal of a CIF whose sites are shared or partly empty: the one with the lowest Ewald energy.
+"""Ordered crystals of a CIF whose sites are shared or partly empty, the one with the lowest Ewald energy first.
 
 Occupancies are averages over a crystal; a calculator needs whole atoms. In the smallest supercell in which all sites
 hold whole atoms, point charges at the oxidation states of the composition decide who sits where (pymatgen's
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,6 +24,10 @@ from asegen.structures.fields import NOTE
 
 MOST_ATOMS = 100
 """Sites of the supercell."""
+_MOST_SITES = 40
+"""Of a supercell in which further orderings are looked for."""
+_TRIED = 8
+"""Orderings that are looked at for each that is asked for: most are equal by symmetry."""
 _WHOLE = 0.01
 """Of an atom: what the digits of a CIF leave."""
 
@@ -42,20 +48,83 @@ def ordered(text: str) -> Atoms:
     average = _read(text)
     if average.is_ordered:
         return _atoms(average, "ions of one element share its sites")
-    crystal = average * _repeats(average, _multiple(average))
+    return _by_ewald(average, average * _repeats(average, _multiple(average)), 1)[0]
+
+
+def orderings(text: str, most: int) -> list[Atoms]:
+    """Different orderings of the first crystal of a CIF, in each supercell the one of the lowest Ewald energy first.
+
+    The smallest supercell comes first, and larger ones of up to 40 sites where that has too few orderings. Where no
+    oxidation states balance, as in alloys, there is no such energy: random orderings then, always the same.
+
+    Args:
+        text: CIF text; a crystal of whole atoms is its only ordering.
+        most: at most so many.
+
+    Returns:
+        Crystals of whole atoms, with notes as of `ordered`.
+
+    Raises:
+        StructureError: pymatgen can't read it, or no small supercell has whole atoms.
+    """
+    average = _read(text)
+    if average.is_ordered:
+        return [_atoms(average, "every site has one element")]
+    from asegen.structures.matching import STRICT, Distinct  # loads pymatgen's matcher
+
+    seen, found = Distinct(STRICT), []
+    smallest = _multiple(average)
+    for multiple in range(smallest, _MOST_SITES // len(average) + 1, smallest):
+        found += [atoms for atoms in _orderings_in(average, multiple, _TRIED * most) if seen.add(atoms).earlier is None]
+        if len(found) >= most:
+            break
+    return (found or [ordered(text)])[:most]
+
+
+def _orderings_in(average: Structure, multiple: int, most: int) -> list[Atoms]:
+    crystal = average * _repeats(average, multiple)
+    try:
+        return _by_ewald(average, crystal.copy(), most)
+    except StructureError:
+        return _at_random(average, crystal, most)
+
+
+def _by_ewald(average: Structure, crystal: Structure, most: int) -> list[Atoms]:
+    """Orderings by Ewald energy, of which many are equal by symmetry."""
     charges = _charges(crystal)
     crystal.add_oxidation_state_by_element(charges)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            best = OrderDisorderedStructureTransformation().apply_transformation(crystal)
+            transformation = OrderDisorderedStructureTransformation()
+            found = transformation.apply_transformation(crystal, return_ranked_list=most if most > 1 else False)
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"partial occupancy: not ordered ({first_line(error)})") from None
-    assert isinstance(best, Structure)  # one, where no ranking of several is asked for
-    best.remove_oxidation_states()
+    ranked: list[Any] = found if isinstance(found, list) else [{"structure": found}]
+    best: list[Structure] = [entry["structure"] for entry in ranked]
     told = " ".join(f"{symbol}{charge:+g}" for symbol, charge in charges.items())
     note = f"ordered from {average.composition.formula} by the Ewald energy of {told}"
-    return _atoms(best, note)
+    for one in best:
+        one.remove_oxidation_states()
+    return [_atoms(one, note) for one in best]
+
+
+def _at_random(average: Structure, crystal: Structure, most: int) -> list[Atoms]:
+    """Orderings in which the atoms of each kind of site are dealt out at random."""
+    rng, kinds = np.random.default_rng(0), dict[Composition, list[int]]()
+    for k, site in enumerate(crystal):
+        kinds.setdefault(site.species, []).append(k)
+    note = f"ordered from {average.composition.formula} at random: no oxidation states balance"
+    return [_atoms(_dealt(crystal, kinds, rng), note) for _ in range(most)]
+
+
+def _dealt(crystal: Structure, kinds: Mapping[Composition, list[int]], rng: np.random.Generator) -> Structure:
+    species: list[tuple[str, int]] = []
+    for kind, places in kinds.items():
+        given = [str(element) for element, share in kind.items() for _ in range(round(share * len(places)))]
+        species += zip(given, rng.permutation(places)[: len(given)].tolist(), strict=True)
+    symbols, sites = [symbol for symbol, _ in species], [k for _, k in species]
+    return Structure(crystal.lattice, symbols, crystal.frac_coords[sites])
 
 
 def _atoms(crystal: Structure, note: str) -> Atoms:

@@ -24,13 +24,14 @@ from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
 from asegen.errors import InputError
-from asegen.models.checkpoint import load_weights, read_tensors, write_tensors
+from asegen.models.checkpoint import read_tensors, write_tensors
 from asegen.parallel.files import replacing
 from asegen.training.clock import Clock
 from asegen.training.rate import LearningRate
 from asegen.training.recipe import Recipe
 from asegen.training.registry import model_class, task_class
 from asegen.training.splits import Split, fitting_split
+from asegen.training.start import initialise, known_elements, task_options_of
 from asegen.training.task import Task
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -132,12 +133,12 @@ class _Run:
         self.recipe, self.fabric, self.clock = recipe, fabric, clock
         self.train_set, self.val_set = splits["train"], splits["val"]  # each batch goes to the device by itself
         header, tensors = read_tensors(init) if init is not None else ({}, {})
-        self.task_options = _task_options(recipe, header, splits["train"])
+        self.task_options = task_options_of(recipe, header, splits["train"])
         self.task = task_class(recipe.task)(**self.task_options)
         network: nn.Module = model_class(recipe.model)(**recipe.model_options)
         if init is not None:
-            _initialise(network, recipe, header, tensors)
-        self.elements = _known_elements(recipe, header, splits["train"], self.task_options)
+            initialise(network, recipe, header, tensors)
+        self.elements = known_elements(recipe, header, splits["train"], self.task_options)
         self.network = network.to(fabric.device)
         o = recipe.optimizer
         optimizer = torch.optim.AdamW(
@@ -335,50 +336,6 @@ class _Run:
             writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
             writer.writeheader()
             writer.writerows(rows)
-
-
-def _task_options(recipe: Recipe, header: dict[str, Any], split: Split) -> dict[str, Any]:
-    """The task's options and its statistics: the weights' if they did the same task, else the training data's."""
-    statistics = task_class(recipe.task).statistics(split.crystals, *split.labels)
-    if header and _task(header["recipe"]) == _task(recipe.as_written()):
-        statistics |= {name: header["process"][name] for name in statistics if name in header["process"]}
-    return statistics | recipe.task_options
-
-
-def _known_elements(recipe: Recipe, header: dict[str, Any], split: Split, task_options: dict[str, Any]) -> list[int]:
-    """Atomic numbers of which the network learned something; others are named as unsupported.
-
-    Those of the weights that the run starts from count too, but not where the task has a fit by composition that is
-    this data's alone.
-    """
-    own = set(split.crystals.numbers.unique().tolist())
-    if header and ("elements" not in task_options or _task(header["recipe"]) == _task(recipe.as_written())):
-        own |= set(header.get("elements", []))
-    return sorted(own)
-
-
-def _task(recipe: dict[str, Any]) -> tuple[str, list[str]]:
-    return recipe["process"], list(recipe["data"].get("targets", ()))
-
-
-def _initialise(network: nn.Module, recipe: Recipe, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Starts from weights; of another class of networks, whatever fits by name and shape is taken over.
-
-    A part that a network of the same class has and the weights lack keeps its initial values, and so do heads that give
-    another number of outputs.
-    """
-    theirs, own = header["model"]["class"], network.state_dict()
-    if theirs == recipe.model:
-        other = [n for n, t in tensors.items() if n.startswith("heads.") and n in own and own[n].shape != t.shape]
-        tensors = {n: t for n, t in own.items() if n not in tensors or n in other} | {
-            n: t for n, t in tensors.items() if n not in other
-        }
-    else:
-        fitting = {name: t for name, t in tensors.items() if name in own and own[name].shape == t.shape}
-        if not fitting:
-            raise InputError(f"the weights to start from are of {theirs}, which shares nothing with {recipe.model}")
-        tensors = own | fitting
-    load_weights(network, tensors, header["name"])
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -133,13 +133,15 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
         console.print(f"warning: sample {index} ({formula}) is left out: {reason}")
     if finished.was_complete:
         console.print(f"{finished.path} is complete: nothing was drawn")
-    alone = args.method == TEMPLATE and args.model is None
+    alone = (args.method == TEMPLATE and args.model is None) or args.order
     chosen = order.ranking is not None or args.host is not None
     for index in finished.missing if not chosen and not alone else ():
         tally.summary.leave_out(index)
     tally.summary.show(finished.path)
     if fewer := len(finished.missing):
-        if alone:
+        if args.order:
+            console.print(f"note: {fewer} fewer than asked for: there are no more different orderings")
+        elif alone:
             console.print(f"note: {fewer} fewer than asked for: there are no more templates; --model NAME draws others")
         elif chosen:
             console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")

@@ -18,6 +18,7 @@ from asegen.structures.formats import check_replaceable
 from asegen.training.registry import GENERATORS, SCORES, SYMMETRIC_GENERATORS
 
 DIFFUSION, TEMPLATE, HYBRID, HOST = "diffusion", "template", "hybrid", "host"
+ORDERINGS = "orderings"
 _PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -119,6 +120,7 @@ def _request(args: argparse.Namespace, compositions: int) -> Request:
         sites=args.sites,
         compositions=compositions,
         element_map=args.element_map if args.source is not None else None,
+        order=args.order,
         host=args.host,
         add=args.add,
         keep=args.keep_elements,
@@ -137,6 +139,8 @@ def _source(args: argparse.Namespace) -> str:
     """The source that is named; otherwise a model that is named draws alone, and else all there is takes turns."""
     if args.host is not None:
         return HOST
+    if args.order:
+        return ORDERINGS
     alone = args.method == DIFFUSION or (args.method is None and args.model is not None)
     if _has_group(args) and args.method in (None, DIFFUSION):
         return "symmetric" if alone else "analogy"
@@ -145,6 +149,8 @@ def _source(args: argparse.Namespace) -> str:
 
 def _check_method(args: argparse.Namespace) -> None:
     _check_host(args)
+    if args.order and args.method not in (None, ORDERINGS):
+        raise InputError("--order and --method exclude each other")
     grouped = _has_group(args) or args.sites
     if grouped and args.method not in (None, DIFFUSION) and not SOURCES[args.method].spacegroups:
         raise InputError(f"--method {args.method} takes the space groups of what is known: none can be asked for")

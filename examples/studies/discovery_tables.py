@@ -26,7 +26,7 @@ from ase import Atoms
 from ase.io import write
 
 from asegen import Discoverer, Generator, evaluate
-from asegen.discovery.cells import Cell, cells_of
+from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.discoverer import Discovery
 from asegen.discovery.likelihood import Likelihood
@@ -108,8 +108,8 @@ def judge(args: argparse.Namespace) -> None:
 
 def proposals(args: argparse.Namespace) -> None:
     """Likelihood of held-out compositions, and the share of proposals that are known compounds, by method."""
-    cells = cells_of(Catalogue.read(shipped_catalogue()))
-    learned_from, hull = {cell.formula for cell in cells}, shipped_hull()
+    catalogue, hull = Catalogue.read(shipped_catalogue()), shipped_hull()
+    cells, learned_from = stable_cells(catalogue), {cell.formula for cell in cells_of(catalogue)}
     crystals = [one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)]
     held_out = {cell.formula: cell for cell in (Cell.of(1, Counter(a.numbers.tolist())) for a in crystals)}
     unseen = [cell for formula, cell in held_out.items() if formula not in learned_from]

@@ -32,6 +32,7 @@ from asegen.training.machine import keep_freed_memory
 from asegen.training.recipe import Recipe, load_recipe
 from asegen.training.registry import task_class
 from asegen.training.splits import Split, fitting_split
+from asegen.training.start import initialise, known_elements, task_options_of
 
 BATCH = {False: 512, True: 64}
 """Crystals of a step, without layers and with them."""
@@ -121,37 +122,23 @@ def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def network_of(recipe: Recipe, tensors: dict[str, Tensor]) -> ALIGNN:
-    """The recipe's network with all tensors that fit; the others start as in a new network."""
-    torch.manual_seed(recipe.seed)
-    network = ALIGNN(**recipe.model_options)
-    own = network.state_dict()
-    fitting = {name: t.float() for name, t in tensors.items() if name in own and own[name].shape == t.shape}
-    network.load_state_dict(own | fitting)
-    return network.eval()
-
-
 class Fit:
     """The fit of a recipe's network to two splits."""
 
     def __init__(self, recipe: Recipe, data: Path, init: Path, layers: bool) -> None:
         header, tensors = read_tensors(init)
-        self.recipe, self.layers, self.network = recipe, layers, network_of(recipe, tensors)
+        self.recipe, self.layers = recipe, layers
+        torch.manual_seed(recipe.seed)
+        self.network = ALIGNN(**recipe.model_options)
+        initialise(self.network, recipe, header, tensors)
         kind = task_class(recipe.task)
         train, val = (fitting_split(load_split(data, s), recipe.data, s, kind.labels) for s in ("train", "val"))
-        statistics = kind.statistics(train.crystals, *train.labels)
-        same = (header["process"]["class"], header["recipe"]["data"]["targets"]) == (
-            recipe.task,
-            [*recipe.data.targets],
-        )
-        if same:
-            statistics |= {name: header["process"][name] for name in statistics if name in header["process"]}
-        self.options = statistics | recipe.task_options
+        self.options = task_options_of(recipe, header, train)
         self.task = kind(**self.options)
-        self.elements = sorted({*train.crystals.numbers.tolist(), *(header["elements"] if same else [])})
+        self.elements = known_elements(recipe, header, train, self.options)
         self.max_atoms = int(train.crystals.n_atoms.max())
         budget = 2 * recipe.data.atom_budget
-        self.frozen = [freeze(self.network, split.crystals, budget, layers) for split in (train, val)]
+        self.frozen = [freeze(self.network.eval(), split.crystals, budget, layers) for split in (train, val)]
         self.train, self.val = (s.take(f.order) for s, f in zip((train, val), self.frozen, strict=True))
 
     def run(self, steps: int, rate: float, out: Path) -> None:

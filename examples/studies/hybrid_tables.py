@@ -30,6 +30,7 @@ from asegen.calculators import Ranking, open_source
 from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.generation.compositions import from_numbers
 from asegen.generation.ranked import Ranked
+from asegen.generation.ranking import LIKELIHOOD
 from asegen.generation.target import Target
 from asegen.metrics.matching import pair_distance, same_crystal
 from asegen.prototypes.library import TemplateLibrary
@@ -48,10 +49,11 @@ Record = dict[str, Any]
 
 
 def ranked(method: str, library: TemplateLibrary, rank: str, candidates: int) -> Ranked:
-    """A method's candidates under the ranking; what networks draw is drawn once, without a search."""
+    """A method's candidates, ranked by likelihood; what networks draw is drawn once, without a search."""
     templates = library if method in ("hybrid", "template") else None
     source = open_source(method, templates=templates, quick=True)
-    return Ranked(source, Ranking(rank, 2 * candidates if method == "hybrid" else candidates), _DRAWN_AT_ONCE)
+    size = 2 * candidates if method == "hybrid" else candidates
+    return Ranked(source, Ranking(rank, size, order_by=LIKELIHOOD), _DRAWN_AT_ONCE)
 
 
 def is_known(library: TemplateLibrary, atoms: Atoms) -> bool:

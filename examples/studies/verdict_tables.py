@@ -197,7 +197,7 @@ def phonons_table(args: argparse.Namespace) -> None:
     for label, known, atoms in known_crystals():
         said = []
         for name in args.calculator:
-            folder = args.workdir / "phonons" / name / label.replace(", ", "-")
+            folder = args.workdir / f"phonons-{args.height:g}" / name / label.replace(", ", "-")
             if not (folder / SUMMARY).is_file():
                 phonons(atoms, find_engine(name).calculator(), folder, Settings(height=args.height, mesh=30.0))
             found = read_phonons(folder)

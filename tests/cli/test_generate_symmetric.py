@@ -41,7 +41,7 @@ def test_a_second_polymorph_in_a_file_is_no_repetition(tmp_path: Path) -> None:
 
 def test_groups_from_a_file_and_from_known_crystals(tmp_path: Path) -> None:
     table = tmp_path / "wanted.csv"
-    table.write_text("material_id,formula,spacegroup\na,NaCl,225\nb,TiO2,\n")
+    table.write_text("material_id,formula,spacegroup\nb,TiO2,\n")
     with pytest.raises(SystemExit):
         generate("--from", str(table), "--spacegroups", "file", "-o", str(tmp_path / "a.cif"))
     table.write_text("material_id,formula,n_atoms,spacegroup\na,NaCl,2,225.0\nb,TiO2,6,P4_2/mnm\n")

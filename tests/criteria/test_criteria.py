@@ -109,4 +109,4 @@ def test_what_is_broken_meets_nothing() -> None:
 
 
 def test_every_shipped_property_network_is_a_quantity() -> None:
-    assert {"formation_energy", "band_gap", "metal"} <= set(quantities())
+    assert {"formation_energy", "band_gap", "metal", "bulk_modulus", "shear_modulus"} <= set(quantities())

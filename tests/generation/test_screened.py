@@ -13,7 +13,7 @@ from asegen.calculators import Generator
 from asegen.errors import InputError
 from asegen.generation import stability
 from asegen.generation.plan import Sample
-from asegen.generation.screened import GROUP, MARGIN, MAX_ABOVE_HULL, SPARE
+from asegen.generation.screened import GROUP, MARGIN, MAX_ABOVE_HULL, SPARE, Different
 from asegen.generation.source import Identity, Source
 from asegen.generation.stability import ABOVE_HULL, FORMATION_ENERGY, MISSING, Stability
 
@@ -40,6 +40,13 @@ class Shelf(Source):
 
 def place(atoms: Atoms) -> int:
     return round(100 * (float(atoms.cell.volume) * 4) ** (1 / 3)) - 500
+
+
+@pytest.fixture(autouse=True)
+def no_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rock salt of every size counts as another crystal, but for tests of copies."""
+    if "copies" not in request.node.name:
+        monkeypatch.setattr(Different, "add", lambda self, atoms: None)
 
 
 @pytest.fixture
@@ -152,3 +159,43 @@ def test_an_element_that_the_network_never_saw_has_a_reason() -> None:
     Stability("cpu").judge([odd])
     assert ABOVE_HULL not in odd.info and "Og" in odd.info[MISSING]
     assert stability.FORMATION_ENERGY not in odd.info
+
+
+class Types(Shelf):
+    """Rock salt twice, then two other types, then rock salt for ever."""
+
+    def _made(self, sample: Sample) -> Atoms:
+        kinds = [("rocksalt", 5.6), ("rocksalt", 5.7), ("cesiumchloride", 3.5), ("zincblende", 6.1)]
+        kind, length = kinds[sample.repeat] if sample.repeat < len(kinds) else kinds[1]
+        return bulk("NaCl", kind, a=length)
+
+
+def test_copies_come_last_and_others_are_drawn_in_their_place(heights: Callable) -> None:
+    heights({})
+    shelf = Types()
+    found = [atoms.info["candidate"] for atoms in Generator(shelf).generate("NaCl", n=3)]
+    assert found == [0, 2, 3] and len(shelf.asked) == 5
+    found = [atoms.info["candidate"] for atoms in Generator(Types()).generate("NaCl", n=5)]
+    assert found == [0, 2, 3, 1, 4]  # there are no others
+
+
+def test_a_supercell_is_one_of_the_copies() -> None:
+    seen = Different()
+    salt = bulk("NaCl", "rocksalt", a=5.6)
+    others = [bulk("NaCl", "cesiumchloride", a=3.5), bulk("KCl", "rocksalt", a=6.3), bulk("KCl", "rocksalt", a=6.4)]
+    assert [seen.add(atoms) for atoms in (salt, salt.repeat((2, 1, 1)), *others)] == [None, 0, None, None, 3]
+
+
+def test_the_likelier_of_copies_takes_the_first_place(heights: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    heights({})
+    priors = {0: -4.0, 1: -1.0}
+    made = Types._made
+
+    def with_prior(self: Types, sample: Sample) -> Atoms:
+        atoms = made(self, sample)
+        atoms.info["log_prior"] = priors.get(sample.repeat, -9.0)
+        return atoms
+
+    monkeypatch.setattr(Types, "_made", with_prior)
+    found = [atoms.info["candidate"] for atoms in Generator(Types()).generate("NaCl", n=5)]
+    assert found == [1, 2, 3, 0, 4]

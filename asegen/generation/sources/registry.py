@@ -41,6 +41,7 @@ SOURCES: Mapping[str, Entry] = {
     "hybrid": Entry(f"{_ROOM}.hybrid:open_hybrid", _WITH_TEMPLATES, quick_if_ranked=True),
     "symmetric": Entry(f"{_ROOM}.symmetric:Symmetric", _WITH_GROUP, spacegroups=True),
     "analogy": Entry(f"{_ROOM}.analogy:Analogy", _WITH_GROUP, spacegroups=True),
+    "orderings": Entry(f"{_ROOM}.orderings:Orderings", ()),
     "host": Entry(f"{_ROOM}.host:HostFilling"),
     "score": Entry(f"{_ROOM}.score:Score", ("cell", "known", "model", "device"), spacegroups=True),
 }

@@ -253,7 +253,7 @@
       ["relaxation", typeof row.steps === "number" ? `${many(row.steps, "step")}, ${many(row.force_calls ?? row.steps + 1, "force call")}, ${fixed(row.fmax, 3)} eV/Å left` : ""],
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
       ["energy scale", row.energy_scale], ["verdict", row.hull_verdict && row.e_hull_error ? `${row.hull_verdict} (mean error ${fixed(row.e_hull_error, 3)} eV/atom)` : row.hull_verdict], ["composition", row.known_composition ? `known, ${row.known_composition}` : ""], ["no hull energy", row.e_hull_reason],
-      ["phonons", row.phonons_reason], ["known as", row.known_as],
+      ["phonons", row.phonons_reason], ["phonons by the second potential", row.second_phonons_reason], ["known as", row.known_as],
       ["worker time", row.seconds ? `${fixed(row.seconds, 1)} s` : ""],
     ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
     const made = told.flatMap(([name, value]) => [node("dt", {}, name), node("dd", {}, String(value))]);

@@ -32,6 +32,7 @@ _LARGEST_STRESS = 3.0
 """GPa, of a cell that was relaxed, with what too few plane waves leave."""
 _PLACES = ("static", "", "vasp")  # of the outputs in a folder; the last is made by the script for ASE
 _HEAD = 20_000  # characters in which a program says its name
+_KBAR = 10.0  # of a GPa
 _MP_CUTOFF = 520.0  # eV
 
 
@@ -146,8 +147,7 @@ def _read(file: Path, format: str) -> DftRun:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = _vasprun(file) if format == "vasp-xml" else _text(file, format)
-            return _relaxed(found) if found.status == FINISHED else found
+            return _vasprun(file) if format == "vasp-xml" else _text(file, format)
         except Exception as error:  # of any parser, on any file
             return DftRun(FAILED, f"{file.name} can't be read: {type(error).__name__}: {one_line(error)}")
 
@@ -160,11 +160,10 @@ def _vasprun(file: Path) -> DftRun:
         return DftRun(UNCONVERGED, f"{file.name}: the self-consistency used all of its NELM steps")
     if not run.converged_ionic:
         return DftRun(UNCONVERGED, f"{file.name}: the relaxation used all of its NSW steps")
-    final = AseAtomsAdaptor.get_atoms(run.final_structure)
-    atoms, last = _plain(final), run.ionic_steps[-1]
-    atoms.info |= {"forces": last.get("forces"), "stress": last.get("stress")}
+    last = run.ionic_steps[-1]
+    stress = None if last.get("stress") is None else np.asarray(last["stress"], float) / _KBAR
     energy, scale = _scaled(run)
-    return DftRun(FINISHED, energy=energy / len(atoms), energy_scale=scale, atoms=atoms)
+    return _judged(AseAtomsAdaptor.get_atoms(run.final_structure), energy, scale, last.get("forces"), stress)
 
 
 def _scaled(run: Vasprun) -> tuple[float, str]:
@@ -187,28 +186,29 @@ def _text(file: Path, format: str) -> DftRun:
     atoms: Any = read(file, format=format)
     results = atoms.calc.results
     known = [" ".join(found.group(1).split()) for rule in program.settings if (found := re.search(rule, text))]
-    plain, stress = _plain(atoms), results.get("stress")
-    plain.info |= {"forces": results.get("forces"), "stress": None if stress is None else stress / (GPa / 10)}
-    energy = float(atoms.get_potential_energy()) / len(atoms)
-    return DftRun(FINISHED, energy=energy, energy_scale=", ".join([program.name, *known]), atoms=plain)
+    stress = None if results.get("stress") is None else np.asarray(results["stress"], float) / GPa
+    scale = ", ".join([program.name, *known])
+    return _judged(atoms, float(atoms.get_potential_energy()), scale, results.get("forces"), stress)
 
 
-def _relaxed(run: DftRun) -> DftRun:
-    """A run whose forces and stress are those of a relaxed crystal, or one that isn't converged."""
-    assert run.atoms is not None and run.energy is not None  # it is finished
-    forces, stress = run.atoms.info.pop("forces"), run.atoms.info.pop("stress")
-    if not np.isfinite(run.energy):
+def _judged(atoms: Atoms, energy: float, scale: str, forces: Any, stress: Any) -> DftRun:
+    """A calculation that ended, finished if its energy is one and its crystal is relaxed.
+
+    Args:
+        atoms: the crystal.
+        energy: eV, in total.
+        scale: its label.
+        forces: (n_atoms, 3), eV/Å, or None.
+        stress: of any shape, GPa, or None.
+    """
+    if not np.isfinite(energy):
         return DftRun(FAILED, "the energy is no number")
     if forces is not None and (most := float(np.linalg.norm(forces, axis=1).max())) > _LARGEST_FORCE:
         return DftRun(UNCONVERGED, f"forces of {most:.2f} eV/Å: the crystal isn't relaxed")
-    if stress is not None and (most := float(np.abs(stress).max()) / 10) > _LARGEST_STRESS:
+    if stress is not None and (most := float(np.abs(stress).max())) > _LARGEST_STRESS:
         return DftRun(UNCONVERGED, f"stress of {most:.1f} GPa: the cell isn't relaxed, or was so under pressure")
-    return run
-
-
-def _plain(atoms: Atoms) -> Atoms:
-    """The crystal alone."""
-    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    return DftRun(FINISHED, energy=energy / len(atoms), energy_scale=scale, atoms=plain)
 
 
 def _all(file: Path, most: int = -1) -> str:

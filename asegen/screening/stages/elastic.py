@@ -20,11 +20,12 @@ from ase.calculators.calculator import Calculator
 from typing_extensions import override
 
 from asegen.parallel.files import write_text
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate
 from asegen.screening.stages.calculated import FMAX, Calculated, at_rest, check_matcalc
+from asegen.screening.stages.shared import engine_of
 
 STABLE, UNSTABLE = "stable", "unstable"
 SUMMARY = "elastic.json"
@@ -156,7 +157,7 @@ class Elastic(Calculated):
     @classmethod
     def of(cls, options: Options) -> Self:
         check_matcalc(cls.name)
-        return cls(find_engine(options.calculator), options.best)
+        return cls(engine_of(options, options.phonons_by), options.best)  # both are curvatures of the energy
 
     @override
     def measure(self, candidate: Candidate, folder: Path, workdir: Path) -> Mapping[str, Any]:

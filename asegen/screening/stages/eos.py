@@ -133,7 +133,7 @@ class Eos(Calculated):
     @classmethod
     def of(cls, options: Options) -> Self:
         check_matcalc(cls.name)
-        return cls(find_engine(options.calculator), options.best)
+        return cls(find_engine(options.calculator), options.best)  # of energies, whatever the pressure is
 
     @override
     def measure(self, candidate: Candidate, folder: Path, workdir: Path) -> Mapping[str, Any]:

@@ -16,13 +16,14 @@ from ase import units
 from typing_extensions import override
 
 from asegen.parallel.files import replacing
-from asegen.potentials.engine import Engine, find_engine
+from asegen.potentials.engine import Engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, candidate_id
 from asegen.screening.stages.calculated import Calculated, NotMeasurableError
 from asegen.screening.stages.finite_displacements import PARAMETERS, UNSTABLE, Settings
 from asegen.screening.stages.phonons import Phonons, phonon_settings
+from asegen.screening.stages.shared import engine_of
 
 TABLE = "thermal.csv"
 """File of a candidate's folder: one row for each temperature, the columns those of `ThermalProperties`."""
@@ -114,7 +115,7 @@ class Thermal(Calculated):
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls(find_engine(options.calculator), options.best, phonon_settings(options).mesh)
+        return cls(engine_of(options, options.phonons_by), options.best, phonon_settings(options).mesh)
 
     @override
     def settings(self) -> dict[str, Any]:
