@@ -11,7 +11,7 @@ from asegen import __version__
 from asegen.cli import main as shell
 from asegen.errors import InputError
 
-COMMAND = [sys.executable, "-m", "asegen.cli.main"]
+COMMAND = [sys.executable, "-m", "asegen.cli"]
 
 
 class _Raising:
