@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ _LAST_ELEMENT = 118
 _LARGEST = 1e9
 _MOST_NUMBERS = 100_000
 _DEEPEST = 3
+_MOST_NESTED = 100
+"""Brackets within brackets: a library may have raised Python's own limit, beyond which the stack ends."""
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -45,6 +48,8 @@ def read_header(path: Path) -> dict[str, Any]:
             text = (file.metadata() or {}).get(_KEY)
         if text is None:
             raise CheckpointError(f"{path} is a safetensors file that asegen did not write")
+        if _is_nested(text):
+            raise CheckpointError(f"{path} has a header with more than {_MOST_NESTED} brackets within brackets")
         header = json.loads(text)
     except FileNotFoundError:
         raise CheckpointError(f"no weights at {path}") from None
@@ -56,6 +61,15 @@ def read_header(path: Path) -> dict[str, Any]:
         found = str(header.get("format"))[:_LONGEST]
         raise CheckpointError(f"{path} has format {found}, this version reads {FORMAT_VERSION}")
     return header
+
+
+def _is_nested(text: str) -> bool:
+    depth = 0
+    for bracket in re.finditer(r"[][{}]", text):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > _MOST_NESTED:
+            return True
+    return False
 
 
 def read_model_header(path: Path, *needed: str) -> dict[str, Any]:

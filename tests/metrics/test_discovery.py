@@ -74,7 +74,7 @@ def test_the_energy_above_the_hull_of_a_screening_counts() -> None:
     screened.info |= {"e_hull": 0.02, "energy_scale": "EMT"}
     found = evaluate([screened], metrics=["discovery"]).metrics["discovery"]
     assert found.values["stable"] == 0 and found.values["stable_within_100_mev"] == 1
-    assert found.using == {"energies_by": "EMT"}
+    assert found.using["energies_by"] == "EMT"
 
 
 def test_as_many_unique_ones_as_pymatgen_has_groups() -> None:
