@@ -144,7 +144,6 @@ def test_old_and_icsd_names(name: str, cell: str, n_atoms: int) -> None:
         (["_space_group_name_H-M_alt 'F d 3 m'"], CELLS["cubic"], "means 2 settings"),
         (["_space_group_name_H-M_alt 'F m -3 m'"], CELLS["H"], "the cell doesn't fit"),
         (["_space_group_name_H-M_alt 'R -3 m'"], CELLS["cubic"].replace("5 5 5", "5 6 7"), "the cell doesn't fit"),
-        (["_space_group_name_H-M_alt 'F m -3 m'", "_space_group_IT_number 221"], CELLS["cubic"], "means none"),
         (["_space_group_IT_number 14"], CELLS["b"], "means 3 settings"),
         (["_cell_modulation_dimension 1"], CELLS["b"], "modulated"),
         (["_space_group_magn.name_BNS 'P4_2'"], CELLS["b"], "magnetic group"),
@@ -153,6 +152,12 @@ def test_old_and_icsd_names(name: str, cell: str, n_atoms: int) -> None:
 def test_names_that_leave_it_open(lines: list[str], cell: str, reason: str) -> None:
     with pytest.raises(StructureError, match=f"bad symmetry: .*{reason}"):
         cif_to_atoms(named(cell, *lines))
+
+
+def test_a_name_and_a_number_of_different_groups_contradict() -> None:
+    lines = ["_space_group_name_H-M_alt 'F m -3 m'", "_space_group_IT_number 221"]
+    with pytest.raises(StructureError, match="contradiction: the group is said to be 'F m -3 m' and '221'"):
+        cif_to_atoms(named(CELLS["cubic"], *lines))
 
 
 def test_the_formula_chooses_the_origin() -> None:
