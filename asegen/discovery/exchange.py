@@ -14,9 +14,9 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from asegen.discovery.oxidation import oxidation_states
 from asegen.elements import LAST
 from asegen.prototypes.votes import SOFTNESS, distances
+from asegen.structures.oxidation import oxidation_states
 
 Matrix = NDArray[np.float64]
 """(LAST + 1, LAST + 1), by atomic numbers; row a, column b: the probability that b takes the place of a."""
@@ -59,7 +59,7 @@ def uniform_exchanges(elements: Iterable[int]) -> Matrix:
 
 
 def ionic_exchanges(elements: Iterable[int]) -> Matrix:
-    """Every element that shares an oxidation state as likely as any other, see `asegen.discovery.oxidation`.
+    """Every element that shares an oxidation state as likely as any other, see `asegen.structures.oxidation`.
 
     Args:
         elements: atomic numbers that may occur.

@@ -16,8 +16,8 @@ from asegen.discovery.cells import Anonymous, Cell, Formula, Route, Routes
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.exchange import Matrix, ionic_exchanges, learned_exchanges, uniform_exchanges
 from asegen.discovery.likelihood import Likelihood
-from asegen.discovery.oxidation import may_be_neutral
 from asegen.errors import InputError
+from asegen.structures.oxidation import may_be_neutral
 
 LEARNED, ION_EXCHANGE, UNIFORM = "learned", "ion-exchange", "uniform"
 PROPOSALS = (LEARNED, ION_EXCHANGE, UNIFORM)

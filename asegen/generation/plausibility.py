@@ -15,6 +15,7 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, TYPICAL_VOLUME
+from asegen.structures.oxidation import may_be_neutral
 
 LEAST_VOLUME, MOST_VOLUME = 0.4, 1.6
 """Shares of the sum of `TYPICAL_VOLUME`: diamond has 0.42, MgO 0.60; of 17,026 known crystals 0.5 % are larger."""
@@ -71,12 +72,8 @@ def _wrong_distance(atoms: Atoms) -> str | None:
 
 @lru_cache(maxsize=1000)
 def _unbound(numbers: tuple[int, ...]) -> list[int]:
-    """Anions of a composition that have their usual charge, so that no two of them are bonded."""
-    if len(set(numbers)) == 1 or not set(numbers) & set(ANIONS):
+    """Anions that can have their usual charge in a composition, so that no two of them are bonded."""
+    counts = Counter(numbers)
+    if len(counts) == 1:
         return []
-    from pymatgen.core import Composition  # loads for a second, which other compositions needn't wait for
-
-    formula = Composition({chemical_symbols[z]: n for z, n in Counter(numbers).items()}).reduced_composition
-    guesses = formula.oxi_state_guesses()
-    charges = guesses[0] if guesses else {}
-    return [z for z, charge in ANIONS.items() if charges.get(chemical_symbols[z]) == charge]
+    return [z for z in ANIONS if z in counts and may_be_neutral(counts, {z: ANIONS[z]})]

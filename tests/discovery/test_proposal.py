@@ -12,9 +12,9 @@ from asegen.discovery.cells import Cell, Routes
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.exchange import learned_exchanges, uniform_exchanges
 from asegen.discovery.likelihood import Likelihood
-from asegen.discovery.oxidation import may_be_neutral
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
 from asegen.errors import InputError
+from asegen.structures.oxidation import may_be_neutral
 
 
 def z(symbol: str) -> int:

@@ -28,19 +28,21 @@ def oxidation_states(z: int) -> tuple[int, ...]:
         return tuple(sorted(element.icsd_oxidation_states or element.oxidation_states))
 
 
-def may_be_neutral(counts: Mapping[int, int]) -> bool:
+def may_be_neutral(counts: Mapping[int, int], charges: Mapping[int, int] | None = None) -> bool:
     """Whether oxidation states can sum up to zero, or none are needed.
 
     Each element has one oxidation state, or two neighbouring ones of one sign (as iron in Fe3O4).
 
     Args:
         counts: atoms of each element, by atomic number.
+        charges: of the elements that have this one oxidation state only.
     """
     if not _ANIONS & counts.keys():
         return True
+    charges = charges or {}
     sums = {0}
     for z, n in counts.items():
-        totals = _totals(z, n)
+        totals = {n * charges[z]} if z in charges else _totals(z, n)
         sums = {one + total for one in sums for total in totals}
     return 0 in sums
 
