@@ -82,7 +82,7 @@ class Discoverer:
     properties asked for (`<name>_predicted`, `<name>_std`), target_probability, and what `Generator` says.
 
     Args:
-        elements: such as "Li Na | O S | *", see `Chemistry`, as the next five.
+        elements: such as `"Li Na | O S | *"`, see `Chemistry`, as the next five.
         exclude: elements that none has.
         system: a chemical system, subsystems included.
         max_elements: most elements.
