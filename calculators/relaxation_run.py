@@ -18,10 +18,9 @@ from asegen.calculators.calculator_relaxation import SECONDS, CalculatorRelaxati
 from asegen.calculators.minimisation import Ended, Minimisation
 from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
 from asegen.errors import InputError
-from asegen.parallel.files import check_writable
 from asegen.parallel.journal import Journal
 from asegen.parallel.processes import Processes
-from asegen.structures.formats import FOLDER, check_replaceable, check_room, output_format
+from asegen.structures.formats import check_resumable, check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
 
 Report = Callable[[int, int], None]
@@ -108,15 +107,9 @@ def is_complete(output: str | Path, resume: bool, overwrite: bool) -> bool:
     Raises:
         InputError: the output or the journal of a run is there and neither is set; or it can't be written.
     """
-    if resume and overwrite:
-        raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
     out = Path(output)
-    check_replaceable(out, output_format(str(output)) == FOLDER)
-    check_writable(out)
     begun = journal_of(out)
-    there = next((place for place in (out, begun) if place.exists()), None)
-    if there is not None and not (resume or overwrite):
-        raise InputError(f"{there} exists: resume goes on, overwrite replaces it", "resume", "overwrite")
+    check_resumable(str(output), begun, resume, overwrite)
     return resume and out.exists() and not begun.exists()
 
 

@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-import spglib
 from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.calculators.property import predict
 from asegen.criteria.criterion import Criterion
 from asegen.hull.table import formula_of
-from asegen.structures.validity import check_atoms, density, found_by_spglib
-from asegen.trained.predictor import PropertyPredictor, load_predictor
+from asegen.structures.scarcity import hhi
+from asegen.structures.space_groups import space_group_number
+from asegen.structures.validity import check_atoms, density
+from asegen.trained.predictor import shared_predictor
 
 PROBABILITY = "target_probability"
 """In `info`: how likely all criteria are met, the predictions' errors taken as independent."""
@@ -55,7 +56,7 @@ class Criteria:
 
     def __init__(self, criteria: Sequence[Criterion], device: str = "auto") -> None:
         self.criteria = tuple(criteria)
-        self._predictors = {c: _predictor(c.quantity.model, device) for c in criteria if c.quantity.model}
+        self._predictors = {c: shared_predictor(c.quantity.model, device) for c in criteria if c.quantity.model}
 
     @property
     def identity(self) -> list[str]:
@@ -98,9 +99,7 @@ def _value(values: Mapping[str, float], column: str) -> tuple[float, float]:
 
 
 def _space_group(atoms: Atoms) -> float:
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
-    return math.nan if data is None else float(data.number)
+    return float(space_group_number(atoms, _SYMPREC) or math.nan)
 
 
 def _price(atoms: Atoms) -> float:
@@ -113,12 +112,8 @@ def _price(atoms: Atoms) -> float:
 
 
 def _hhi(atoms: Atoms) -> float:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen warns of noble gases' electronegativities
-        from pymatgen.analysis.hhi import HHIModel
-
-        _, reserves = HHIModel().get_hhi(_formula(atoms))
-    return math.nan if reserves is None else float(reserves)
+    _, reserves = hhi(_formula(atoms))
+    return math.nan if reserves is None else reserves
 
 
 def _formula(atoms: Atoms) -> str:
@@ -132,11 +127,6 @@ def _prices() -> Any:
         from pymatgen.analysis.cost import CostAnalyzer, CostDBElements  # two seconds to load
 
         return CostAnalyzer(CostDBElements())
-
-
-@cache
-def _predictor(model: str, device: str) -> PropertyPredictor:
-    return load_predictor(model, device)
 
 
 _MEASURES: Mapping[str, Callable[[Atoms], float]] = {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asegen.errors import InputError
-from asegen.parallel.files import check_writable
-from asegen.structures.formats import FOLDER, check_replaceable, check_room, output_format
+from asegen.structures.formats import check_resumable, check_room, output_format
 
 
 def check_place(output: str, n: int, resume: bool, overwrite: bool) -> None:
@@ -21,15 +19,8 @@ def check_place(output: str, n: int, resume: bool, overwrite: bool) -> None:
     Raises:
         InputError: it is there and neither is set, or both are, or something else is there, or it has another suffix.
     """
-    if resume and overwrite:
-        raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
-    out = Path(output)
     check_room(output_format(output), n, output)
-    check_replaceable(out, output_format(output) == FOLDER)
-    check_writable(out, make_folder=True)
-    there = next((path for path in (out, state_of(out)) if path.exists()), None)
-    if there is not None and not (resume or overwrite):
-        raise InputError(f"{there} exists: resume goes on, overwrite replaces it", "resume", "overwrite")
+    check_resumable(output, state_of(Path(output)), resume, overwrite, make_folder=True)
 
 
 def state_of(out: Path) -> Path:

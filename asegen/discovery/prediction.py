@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from ase import Atoms
 
-from asegen.calculators.property import predict
 from asegen.discovery.cells import Cell
 from asegen.errors import InputError
 from asegen.generation.compositions import composition
@@ -15,11 +14,9 @@ from asegen.generation.ranking import LIKELIHOOD, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
 from asegen.generation.target import Target
-from asegen.trained.predictor import load_predictor
 
 DEVIATION = "formation_energy_std"
 """In `info`: standard deviation of the predicted formation energy, eV/atom."""
-_WEIGHTS = "alignn-formation-energy"
 _BEST = 3
 """Different structures of a composition that are looked at."""
 _AT_ONCE = 64
@@ -39,7 +36,6 @@ class StructurePredictor:
         self._with_groups, self._candidates = with_groups, candidates
         self._ranked = Ranked(source, Ranking("alignn", candidates, device=device, order_by=LIKELIHOOD), _AT_ONCE)
         self._stability = Stability(device)
-        self._predictor = load_predictor(_WEIGHTS, device)
 
     @property
     def identity(self) -> dict[str, object]:
@@ -62,15 +58,10 @@ class StructurePredictor:
         pools = iter(self._ranked.pools([t for t, wrong in zip(targets, refusals, strict=True) if not wrong], seed))
         found: list[list[Atoms] | str] = [wrong or self._ranked.best(next(pools), _BEST) for wrong in refusals]
         structures = [atoms for own in found if not isinstance(own, str) for atoms in own]
-        self._stability.judge(structures)
-        self._note_deviations(structures)
-        return found
-
-    def _note_deviations(self, structures: Sequence[Atoms]) -> None:
-        (target,) = self._predictor.targets
-        for atoms, one in zip(structures, predict(structures, self._predictor), strict=True):
-            if (deviation := one.values.get(f"{target}_std")) is not None:
+        for atoms, one in zip(structures, self._stability.judge(structures), strict=True):
+            if (deviation := one.values.get(f"{self._stability.target}_std")) is not None:
                 atoms.info[DEVIATION] = round(deviation, 4)
+        return found
 
     def _target(self, cell: Cell) -> Target:
         return Target(composition(cell.symbols), spacegroup=cell.group if self._with_groups else None)

@@ -22,13 +22,8 @@ from typing import BinaryIO, NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.parallel.files import check_writable
+from asegen.parallel.files import check_writable, lock
 from asegen.structures.formats import EXTXYZ, FOLDER, check_replaceable, output_format
-
-try:
-    import fcntl
-except ImportError:  # a system without file locks of POSIX
-    fcntl = None  # type: ignore[assignment]
 
 
 def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
@@ -124,15 +119,8 @@ class PartialOutput:
         self._record(0, 0)
 
     def _lock(self) -> None:
-        """Keeps a second process out, such as a job that was queued again while the first still runs."""
         self._held = self.part.open("ab")  # makes it where there is none
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(f"{self.part} is being written by another process") from None
-            except OSError:
-                pass  # a file system without locks
+        lock(self._held, self.part)
 
     def _go_on(self) -> None:
         self._lock()

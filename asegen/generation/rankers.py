@@ -18,7 +18,7 @@ from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
 from asegen.potentials.references import ElementReferences, references_of
 from asegen.trained.loading import pick_device
-from asegen.trained.predictor import PropertyPredictor, load_predictor
+from asegen.trained.predictor import PropertyPredictor, shared_predictor
 
 NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
@@ -95,7 +95,7 @@ def find_ranker(
     if name in (NONE, ALIGNN):
         if relax_steps:
             raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
-        return _Alignn(load_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
+        return _Alignn(shared_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
         engine = find_engine(name).at_pressure(pressure)
     except InputError as error:
@@ -127,7 +127,8 @@ def above_hull(ranker: Ranker, atoms: Atoms, energy: float) -> float | None:
 class _Alignn:
     """Formation energies of the shipped ALIGNN.
 
-    It gives all structures of an element nearly one energy, and so none of these: their order is left to what is known.
+    It is asked of no element: the order of an element's structures is left to what is known, since how well the network
+    orders them has not been measured.
     """
 
     name = ALIGNN

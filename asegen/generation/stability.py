@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 
 from ase import Atoms
 
-from asegen.calculators.property import predict
+from asegen.calculators.property import Predicted, predict
 from asegen.hull.table import reduced, shipped_hull
-from asegen.trained.predictor import PropertyPredictor, load_predictor
+from asegen.trained.predictor import shared_predictor
 
 FORMATION_ENERGY, ABOVE_HULL, MISSING = "formation_energy_predicted", "e_hull_predicted", "e_hull_missing"
 """In `info`: eV/atom both, or one line that says why there are none."""
@@ -32,33 +31,38 @@ class Stability:
     """
 
     def __init__(self, device: str = "auto") -> None:
-        self._predictor = _predictor(device)
+        self._predictor = shared_predictor(_WEIGHTS, device)
 
     @property
     def identity(self) -> str:
         """What decides the energies."""
         return self._predictor.name
 
-    def judge(self, structures: Sequence[Atoms]) -> None:
+    @property
+    def target(self) -> str:
+        """What the network calls the formation energy."""
+        (target,) = self._predictor.targets
+        return target
+
+    def judge(self, structures: Sequence[Atoms]) -> list[Predicted]:
         """Adds to `info` of each structure `formation_energy_predicted` and `e_hull_predicted`, or `e_hull_missing`.
 
         Args:
             structures: any; what fails the validity gate, or has an element that the network never saw, gets a reason.
+
+        Returns:
+            The predictions of the formation energy, in order.
         """
-        (target,) = self._predictor.targets
+        predictions = predict(structures, self._predictor)
         hull: dict[tuple[tuple[int, int], ...], float] = {}
-        for atoms, found in zip(structures, predict(structures, self._predictor), strict=True):
+        for atoms, found in zip(structures, predictions, strict=True):
             if not found.values:
                 atoms.info[MISSING] = found.status
                 continue
             formula = reduced(Counter(atoms.numbers.tolist()))
             if formula not in hull:
                 hull[formula] = shipped_hull().point(dict(formula)).energy
-            energy = found.values[target]
+            energy = found.values[self.target]
             atoms.info[FORMATION_ENERGY] = round(energy, _DIGITS)
             atoms.info[ABOVE_HULL] = round(energy - hull[formula], _DIGITS)
-
-
-@cache
-def _predictor(device: str) -> PropertyPredictor:
-    return load_predictor(_WEIGHTS, device)
+        return predictions

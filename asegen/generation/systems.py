@@ -22,6 +22,7 @@ from asegen.hull.table import Counts, reduced, shipped_hull
 from asegen.prototypes.exchanges import signature
 from asegen.prototypes.formula_units import MAX_ATOMS as USUAL_ATOMS
 from asegen.structures.formulas import parse_system
+from asegen.structures.oxidation import common_oxidation_states
 
 LARGEST_KNOWN = 40
 """Atoms of a formula unit of a known compound, unless told otherwise: Li7P3S11 has 21."""
@@ -171,19 +172,10 @@ def _assigned(elements: tuple[int, ...], max_atoms: int, patterns: Iterable[tupl
 def _balances(counts: Counts) -> bool:
     """Whether common oxidation states, negative for the most electronegative element, add up to zero."""
     anion = max(counts, key=lambda z: ELECTRONEGATIVITY[z])
-    choices = [[s for s in _states(z) if (s < 0) == (z == anion)] for z in counts]
+    choices = [[s for s in common_oxidation_states(z) if (s < 0) == (z == anion)] for z in counts]
     return any(
         sum(state * n for state, n in zip(states, counts.values(), strict=True)) == 0 for states in product(*choices)
     )
-
-
-@cache
-def _states(number: int) -> tuple[int, ...]:
-    """Common oxidation states of an element."""
-    from pymatgen.core import Element  # loads for a second
-
-    element = Element(chemical_symbols[number])
-    return tuple(element.common_oxidation_states or element.oxidation_states)
 
 
 @cache

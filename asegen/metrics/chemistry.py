@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
@@ -15,7 +13,8 @@ from scipy.spatial.distance import jensenshannon
 from asegen.elements import LAST
 from asegen.metrics.errors import mean_with_error, with_errors
 from asegen.metrics.inputs import Figures, Inputs, reduced_formula
-from asegen.structures.validity import found_by_spglib
+from asegen.structures.scarcity import hhi
+from asegen.structures.space_groups import space_group_number
 from asegen.symmetry.symbols import LAST_GROUP
 
 SYMPREC = 0.1
@@ -44,9 +43,7 @@ def space_group(atoms: Atoms) -> int:
     Args:
         atoms: passes the gate.
     """
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
-    return 1 if data is None else int(data.number)
+    return space_group_number(atoms, SYMPREC) or 1
 
 
 def _elements(structures: Sequence[Atoms]) -> NDArray[np.float64]:
@@ -67,9 +64,5 @@ def _divergence(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 def _hhi(atoms: Atoms) -> tuple[float, float] | None:
     """Herfindahl-Hirschman indices of production and reserves of the elements, by weight; None without data."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen warns of noble gases' electronegativities
-        from pymatgen.analysis.hhi import HHIModel
-
-        production, reserves = HHIModel().get_hhi(reduced_formula(atoms))
-    return None if production is None or reserves is None else (float(production), float(reserves))
+    production, reserves = hhi(reduced_formula(atoms))
+    return None if production is None or reserves is None else (production, reserves)

@@ -11,8 +11,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from asegen.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # a system without file locks of POSIX
+    fcntl = None  # type: ignore[assignment]
 
 
 def check_writable(path: Path, make_folder: bool = False) -> None:
@@ -83,6 +89,26 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def lock(file: BinaryIO, path: Path) -> None:
+    """Keeps a second process out, such as a job that was queued again while the first still runs.
+
+    Args:
+        file: open; the lock ends when it is closed.
+        path: of the file.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{path} is being written by another process") from None
+    except OSError:
+        pass  # a file system without locks
 
 
 def sha256(path: Path) -> str:

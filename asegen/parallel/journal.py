@@ -13,11 +13,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from asegen.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # a system without file locks of POSIX
-    fcntl = None  # type: ignore[assignment]
+from asegen.parallel.files import lock
 
 
 class Journal:
@@ -42,7 +38,7 @@ class Journal:
         except OSError as error:
             raise InputError(f"can't write {path}: {error.strerror}") from None
         try:
-            self._lock()
+            lock(self._file, path)
             whole = self._read(fingerprint) if resume else 0
             self._file.truncate(whole)
             if not whole:
@@ -71,17 +67,6 @@ class Journal:
     def remove(self) -> None:
         """Deletes the file, once all is where it belongs."""
         self.path.unlink(missing_ok=True)
-
-    def _lock(self) -> None:
-        """Keeps a second process out, such as a job that was queued again while the first still runs."""
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{self.path} is being written by another process") from None
-        except OSError:
-            pass  # a file system without locks
 
     def _read(self, fingerprint: str) -> int:
         """Takes over what was kept; the number of bytes of whole lines."""

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from asegen.errors import InputError
+from asegen.parallel.files import check_writable
 
 CIF, EXTXYZ, DATABASE, POSCAR = "cif", "extxyz", "db", "vasp"
 TABLE, OTHER = "csv", "ase"
@@ -98,6 +99,30 @@ def check_replaceable(out: Path, is_folder: bool) -> None:
     foreign = [entry.name for entry in out.iterdir() if not entry.name.startswith("POSCAR-")] if is_folder else []
     if foreign:  # never to be removed, overwritten or not
         raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
+
+
+def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, make_folder: bool = False) -> None:
+    """Refuses an output that a run must not write, or go on with.
+
+    Args:
+        output: the path that the user asked for.
+        begun: where the run keeps what is done.
+        resume: go on with what is there.
+        overwrite: replace what is there.
+        make_folder: the folders above the output may be missing, because they will be made.
+
+    Raises:
+        InputError: one of both is there and neither flag is set, or both are; something else is there, the output can't
+            be written, or its name has another suffix.
+    """
+    if resume and overwrite:
+        raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
+    out = Path(output)
+    check_replaceable(out, output_format(output) == FOLDER)
+    check_writable(out, make_folder)
+    there = next((path for path in (out, begun) if path.exists()), None)
+    if there is not None and not (resume or overwrite):
+        raise InputError(f"{there} exists: resume goes on, overwrite replaces it", "resume", "overwrite")
 
 
 def check_room(kind: str, n_structures: int, name: str) -> None:

@@ -28,6 +28,19 @@ def oxidation_states(z: int) -> tuple[int, ...]:
         return tuple(sorted(element.icsd_oxidation_states or element.oxidation_states))
 
 
+@cache
+def common_oxidation_states(z: int) -> tuple[int, ...]:
+    """The common oxidation states of an element, as pymatgen's table has them; all known where none is common.
+
+    Args:
+        z: atomic number.
+    """
+    from pymatgen.core import Element
+
+    element = Element.from_Z(z)
+    return tuple(element.common_oxidation_states or element.oxidation_states)
+
+
 def may_be_neutral(counts: Mapping[int, int], charges: Mapping[int, int] | None = None) -> bool:
     """Whether oxidation states can sum up to zero, or none are needed.
 

@@ -22,6 +22,17 @@ def space_group(atoms: Atoms, symprec: float) -> str:
     return "" if found is None else found
 
 
+def space_group_number(atoms: Atoms, symprec: float) -> int | None:
+    """The number of the space group; None where spglib finds none.
+
+    Args:
+        atoms: passes the validity gate.
+        symprec: Å.
+    """
+    found = found_by_spglib(spglib.get_symmetry_dataset, _cell(atoms), symprec=symprec)
+    return None if found is None else int(found.number)
+
+
 def refined(atoms: Atoms, symprec: float) -> Atoms | None:
     """The standardised primitive cell, its lattice and positions made to have the space group exactly.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,20 @@ def _pieces(crystals: Crystals) -> list[Tensor]:
     """Indices of consecutive crystals, a bounded number of atoms at once."""
     step = max(1, MAX_ATOMS_AT_ONCE // max(1, int(crystals.n_atoms.max()))) if len(crystals) else 1
     return list(torch.arange(len(crystals), device=crystals.device).split(step))
+
+
+@cache
+def shared_predictor(name: str, device: str = "auto") -> PropertyPredictor:
+    """A shipped network, loaded once in a process, for those that predict alone.
+
+    Args:
+        name: of the weights.
+        device: see `load_predictor`.
+
+    Raises:
+        InputError: as `load_predictor`.
+    """
+    return load_predictor(name, device)
 
 
 def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from typing_extensions import override
 
+from asegen.parallel.files import replacing
 from asegen.screening.claims import Ledger
 from asegen.screening.ranking import in_order
 from asegen.screening.records import OK, Candidate, Outcome
@@ -43,6 +46,24 @@ class OfTheBest(Stage):
             candidate: with atoms.
             workdir: the screening's folder.
         """
+
+
+@contextmanager
+def fresh_folder(place: Path) -> Iterator[Path]:
+    """A folder of a candidate's files, in place of what earlier tries left, even where they were killed.
+
+    Args:
+        place: where it lies once the block ends without an error; the folder above it is made.
+
+    Yields:
+        An empty folder to write to.
+    """
+    for old in (place, *place.parent.glob(f".{place.name}.*")):
+        shutil.rmtree(old, ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    with replacing(place) as beside:
+        beside.mkdir()
+        yield beside
 
 
 def best(candidates: Sequence[Candidate], number: int) -> list[int]:

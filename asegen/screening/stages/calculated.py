@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from importlib import util
@@ -15,12 +14,12 @@ from ase.calculators.calculator import Calculator
 from typing_extensions import override
 
 from asegen.errors import AsegenError, Reason
-from asegen.parallel.files import is_of_the_disk, replacing
+from asegen.parallel.files import is_of_the_disk
 from asegen.potentials.engine import Engine
 from asegen.potentials.minimise import minimise
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.stage import reason_of
-from asegen.screening.stages.best import OfTheBest
+from asegen.screening.stages.best import OfTheBest, fresh_folder
 from asegen.screening.stages.finite_displacements import primitive
 
 FMAX, STEPS = 5e-3, 500
@@ -74,13 +73,8 @@ class Calculated(OfTheBest):
     @override
     def one(self, candidate: Candidate, workdir: Path) -> Outcome:
         folder = Path(self.name) / candidate_id(candidate.key)
-        place = workdir / folder
-        for old in (place, *place.parent.glob(f".{place.name}.*")):  # of tries that were killed
-            shutil.rmtree(old, ignore_errors=True)
-        place.parent.mkdir(exist_ok=True)
         try:
-            with replacing(place) as beside:
-                beside.mkdir()
+            with fresh_folder(workdir / folder) as beside:
                 found = self.measure(candidate, beside, workdir)
         except NotMeasurableError as error:
             return self.gave_up(candidate, "", Reason.read(str(error)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from abc import abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from asegen.errors import InputError, Reason
-from asegen.parallel.files import replacing
 from asegen.potentials.pseudopotentials import Pseudopotentials, read_pseudopotentials
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
-from asegen.screening.stages.best import OfTheBest
+from asegen.screening.stages.best import OfTheBest, fresh_folder
 from asegen.screening.stages.dft_cells import CellSettings
 from asegen.screening.stages.job_scripts import Jobs, JobTemplate
 
@@ -78,12 +76,8 @@ class HandOff(OfTheBest):
     def one(self, candidate: Candidate, workdir: Path) -> Outcome:
         id = candidate_id(candidate.key)
         folder = Path(self.name) / id
-        place = workdir / folder
-        for old in (place, *place.parent.glob(f".{place.name}.*")):  # of tries that were killed
-            shutil.rmtree(old, ignore_errors=True)
-        place.parent.mkdir(exist_ok=True)
         try:
-            with replacing(place) as beside:
+            with fresh_folder(workdir / folder) as beside:
                 cells = self.write(candidate, beside, Jobs(self.job, id, candidate.found["formula"]))
         except InputError as error:
             return Outcome(notes=(f"no inputs for {self.name}: {error}",))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
@@ -19,9 +18,6 @@ from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import chunks
 from asegen.trained.weights import find_weights, shipped_weights
-
-if TYPE_CHECKING:
-    from asegen.trained.predictor import PropertyPredictor
 
 _KNOWN = {
     "alignn-formation-energy": Column(
@@ -99,12 +95,13 @@ class Properties(Stage):
     @override
     def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
         from asegen.calculators.property import predict  # loads torch, which the parent process doesn't need
+        from asegen.trained.predictor import shared_predictor
 
         crystals = [candidate.crystal for candidate in candidates]
         found: list[dict[str, float]] = [{} for _ in crystals]
         notes: list[list[str]] = [[] for _ in crystals]
         for weights, column in PREDICTED.items():
-            predictor = _predictor(weights, self.device)
+            predictor = shared_predictor(weights, self.device)
             for values, said, one in zip(found, notes, predict(crystals, predictor), strict=True):
                 if one.values:
                     values[column.name] = round(one.values[predictor.columns[0]], 4)
@@ -123,10 +120,3 @@ class Properties(Stage):
     @override
     def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
         return Outcome(notes=(f"no predicted properties: {reason}",))
-
-
-@lru_cache(len(_KNOWN))
-def _predictor(weights: str, device: str) -> PropertyPredictor:
-    from asegen.trained.predictor import load_predictor
-
-    return load_predictor(weights, device)
