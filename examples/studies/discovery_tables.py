@@ -30,7 +30,6 @@ from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.discoverer import Discovery
 from asegen.discovery.likelihood import Likelihood
-from asegen.discovery.oxidation import may_be_neutral
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
 from asegen.generation.compositions import composition
 from asegen.hull.table import shipped_hull
@@ -38,6 +37,7 @@ from asegen.prototypes import novelty
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.sources import KNOWN, open_library
 from asegen.structures.atoms import read_structures
+from asegen.structures.oxidation import may_be_neutral
 from asegen.structures.validity import check_atoms
 from asegen.trained.weights import shipped_catalogue
 
