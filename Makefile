@@ -40,7 +40,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 
 types: .venv/installed
-	$(BIN)/mypy asegen
+	$(BIN)/mypy asegen examples/*.py examples/studies
 
 # A build/ folder left behind would put deleted modules back into the wheel.
 wheel: .venv/installed

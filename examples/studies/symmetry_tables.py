@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.io import read, write
+from ase.io import iread, write
 from ase.spacegroup import crystal
 
 from asegen.calculators import open_source
@@ -175,7 +175,7 @@ def kept(file: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
     if not file.exists():
         write(file.with_suffix(".part"), make(), format="extxyz")
         os.replace(file.with_suffix(".part"), file)
-    return read(file, ":")
+    return list(iread(file))
 
 
 # ---- rediscovery
@@ -341,7 +341,7 @@ def alloys(folder: Path) -> tuple[Path, Path]:
     """Two files of the same ordered alloys, one of copper and gold, one of silver and platinum."""
     paths = []
     for name, (one, two) in {"test": ("Cu", "Au"), "train": ("Ag", "Pt")}.items():
-        places = [
+        places: list[tuple[int, tuple[float, ...], list[float]]] = [
             (221, (0, 0.5, 0.5), [3.9] * 3),
             (123, (0.5, 0.5, 0.5), [2.8, 2.8, 3.7]),
             (221, (0.5, 0.5, 0.5), [3] * 3),
