@@ -37,7 +37,7 @@ class SiteAssignments:
 
     def __init__(self, known: Path | None = None) -> None:
         self._path = shipped_catalogue() if known is None else known
-        self.catalogue = Catalogue.read(self._path)
+        self.catalogue = Catalogue.shipped() if known is None else Catalogue.read(known)
         self._proposer = OccupationProposer(self.catalogue)
         self._proposals: dict[Target, Proposals] = {}
 

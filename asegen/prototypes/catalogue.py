@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from asegen.prototypes.exchanges import exchanged, signature, weighted_exchanges
 from asegen.prototypes.formula_units import reduced_counts, summed
 from asegen.symmetry.assignments import Occupation, canonical
 from asegen.symmetry.batches import occupations_of
+from asegen.trained.weights import shipped_catalogue
 
 FILE = "known.wyckoff.safetensors"
 """The catalogue's name in the folder of a split."""
@@ -130,6 +131,12 @@ class Catalogue:
             return Catalogue(examples, tensors["bravais_mean"].tolist(), tensors["bravais_std"].tolist())
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{path} holds no catalogue of known crystals ({error!r})") from None
+
+    @staticmethod
+    @cache
+    def shipped() -> Catalogue:
+        """The known crystals inside the package, those of mp/train; read once, since that takes a second."""
+        return Catalogue.read(shipped_catalogue())
 
     def like(self, counts: Mapping[int, int], group: int | None = None) -> list[tuple[Occupation, int]]:
         """Known assignments of other compositions with the same numbers of atoms, and how many crystals have each.

@@ -39,7 +39,6 @@ from asegen.prototypes.sources import KNOWN, open_library
 from asegen.structures.atoms import read_structures
 from asegen.structures.oxidation import may_be_neutral
 from asegen.structures.validity import check_atoms
-from asegen.trained.weights import shipped_catalogue
 
 ANY_ENERGY = 99.0
 """eV/atom above the hull: nothing is refused for its energy."""
@@ -58,7 +57,7 @@ def discovered(discoverer: Callable[[], Discoverer], n: int, seed: int) -> list[
 
 def plain_flow(n: int, seed: int) -> list[Atoms]:
     """What the flow draws for compositions of training crystals of at most 20 atoms."""
-    cells = [cell for cell in cells_of(Catalogue.read(shipped_catalogue())) if sum(cell.counts) <= 20]
+    cells = [cell for cell in cells_of(Catalogue.shipped()) if sum(cell.counts) <= 20]
     chosen = np.random.default_rng(seed).choice(len(cells), n, replace=False)
     return Generator("diffusion").generate([composition(cells[k].symbols) for k in chosen], seed=seed)
 
@@ -108,7 +107,7 @@ def judge(args: argparse.Namespace) -> None:
 
 def proposals(args: argparse.Namespace) -> None:
     """Likelihood of held-out compositions, and the share of proposals that are known compounds, by method."""
-    catalogue, hull = Catalogue.read(shipped_catalogue()), shipped_hull()
+    catalogue, hull = Catalogue.shipped(), shipped_hull()
     cells, learned_from = stable_cells(catalogue), {cell.formula for cell in cells_of(catalogue)}
     crystals = [one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)]
     held_out = {cell.formula: cell for cell in (Cell.of(1, Counter(a.numbers.tolist())) for a in crystals)}

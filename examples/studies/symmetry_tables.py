@@ -46,7 +46,6 @@ from asegen.structures.atoms import read_structures
 from asegen.structures.formulas import parse_formula
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.symbols import crystal_system
-from asegen.trained.weights import shipped_catalogue
 
 GROUPED = ("analogy", "model")
 BY = (*GROUPED, "analogy-common", "common", "plain")
@@ -285,7 +284,7 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
 
     Competing phases are the known crystals of the same elements near the hull, relaxed in the same way.
     """
-    shipped = Catalogue.read(shipped_catalogue())
+    shipped = Catalogue.shipped()
     for name, formulas in names.items():
         symbols, group = name.split()
         elements = {atomic_numbers[symbol] for symbol in symbols.split("-")}

@@ -11,7 +11,6 @@ from asegen.prototypes.proposals import OccupationProposer, numbers_of_sites
 from asegen.symmetry.assignments import Occupation, canonical, fits
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group
-from asegen.trained.weights import shipped_catalogue
 
 
 def knowing(*occupations: Occupation) -> OccupationProposer:
@@ -62,6 +61,6 @@ def test_sites_without_a_composition() -> None:
 
 
 def test_the_shipped_catalogue_knows_what_everyone_knows() -> None:
-    proposer = OccupationProposer(Catalogue.read(shipped_catalogue()))
+    proposer = OccupationProposer(Catalogue.shipped())
     assert proposer.propose({11: 1, 17: 1}, 225).occupations[0] == ROCK_SALT
     assert proposer.propose({38: 1, 22: 1, 8: 3}, 221).occupations[0] == canonical(PEROVSKITE)
