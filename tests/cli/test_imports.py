@@ -84,8 +84,8 @@ REFUSED = [
 
 WORK = [
     ("models", HEAVY, set()),
-    ("generate NaCl -n 1 -o a.extxyz", UNNEEDED, {"transformer", "empnn", "alignn"}),
-    ("generate NaCl -n 1 -o a.extxyz --method diffusion", UNNEEDED, {"transformer", "alignn"}),
+    ("generate NaCl -n 1 --steps 2 -o a.extxyz", UNNEEDED, {"transformer", "empnn", "alignn"}),
+    ("generate NaCl -n 1 --steps 2 -o a.extxyz --method diffusion", UNNEEDED, {"transformer", "alignn"}),
     ("generate NaCl -n 1 -o a.extxyz --spacegroup 225 --quick", UNNEEDED, {"transformer", "alignn"}),
     ("relax {crystal} -o a.extxyz", UNNEEDED, {"empnn"}),
     ("predict {crystal} --model alignn-band-gap -o a.csv", UNNEEDED, {"alignn"}),
