@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= auto
 
+# Modules are compiled once, and not by each of the many processes that tests start.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test slow bench docs format lint types check wheel clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
