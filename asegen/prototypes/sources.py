@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def open_library(
 ) -> TemplateLibrary:
     """A library of templates.
 
-    A file is read once: what came of it is kept in the user's cache folder, by the file's checksum.
+    Files and AFLOW's prototypes are read once: what came of them is kept in the user's cache folder, by checksum and by
+    pymatgen's version.
 
     Args:
         source: "mp"; "aflow"; a split that `asegen ingest` made; a catalogue, as `asegen ingest --symmetry` writes; or
@@ -69,30 +71,30 @@ def open_library(
             f"templates = {source}: no such file, nor a split of `asegen ingest`, nor {names}", "templates"
         )
     if path.suffix == ".safetensors":
-        return _cached(path, lambda: (_catalogued(Catalogue.read(path)), []))
+        return _cached(path.read_bytes(), lambda: (_catalogued(Catalogue.read(path)), []))
 
     def read() -> tuple[CrystalDataset, list[Rejected]]:
         from asegen.ingest.ingest import ingest  # loads readers and worker processes
 
         return ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
 
-    return _cached(path, read)
+    return _cached(path.read_bytes(), read)
 
 
 @cache
 def _aflow() -> TemplateLibrary:
-    return TemplateLibrary(aflow_prototypes())
+    return _cached(f"{AFLOW} of pymatgen {version('pymatgen')}".encode(), lambda: (aflow_prototypes(), []))
 
 
 @cache
 def _known() -> TemplateLibrary:
-    return _cached(shipped_catalogue(), lambda: (_catalogued(Catalogue.shipped()), []))
+    return _cached(shipped_catalogue().read_bytes(), lambda: (_catalogued(Catalogue.shipped()), []))
 
 
-def _cached(path: Path, read: Callable[[], tuple[CrystalDataset, list[Rejected]]]) -> TemplateLibrary:
-    """The crystals of a file from the user's cache folder; read and put there if they aren't yet."""
+def _cached(content: bytes, read: Callable[[], tuple[CrystalDataset, list[Rejected]]]) -> TemplateLibrary:
+    """The crystals of a file's content from the user's cache folder; read and put there if they aren't yet."""
     folder = cache_folder("templates")
-    name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
+    name = hashlib.sha256(content + __version__.encode()).hexdigest()[:32]
     if (folder / name / "index.json").is_file():
         return TemplateLibrary(load_split(folder, name), count_kinds(load_rejected(folder, name)))
     dataset, rejected = read()
@@ -130,7 +132,7 @@ def aflow_prototypes() -> CrystalDataset:
     """The ordered prototypes of the AFLOW library in pymatgen; their identifiers are AFLOW's labels."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # a second to load
+        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # seconds to load: it parses references
         from pymatgen.io.ase import AseAtomsAdaptor
 
         ordered = [entry for entry in AFLOW_PROTOTYPE_LIBRARY if entry["snl"].structure.is_ordered]

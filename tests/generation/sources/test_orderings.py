@@ -1,5 +1,6 @@
 """Orderings of partial occupancies: different crystals of the right composition, by Ewald energy or a calculator."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.calculators import Generator, Request
 from asegen.cli.main import main
 from asegen.errors import InputError
+from asegen.generation.sources import orderings
+
+
+@pytest.fixture(autouse=True)
+def fewer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Orderings than users get: one crystal's 30 take seconds."""
+    monkeypatch.setattr(orderings, "MOST", 6)
+    orderings.all_orderings.cache_clear()
+    yield
+    orderings.all_orderings.cache_clear()
 
 
 @pytest.fixture
