@@ -32,7 +32,6 @@ from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.novelty import KnownCrystals
 from asegen.prototypes.sources import KNOWN as KNOWN_CRYSTALS
 from asegen.prototypes.sources import open_library
-from asegen.trained.weights import shipped_catalogue
 
 CHGNET, NONE = "chgnet", "none"
 _PROPOSALS_EACH, _LEAST_PROPOSALS = 30, 200
@@ -223,7 +222,7 @@ class Discoverer:
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return stable_cells(Catalogue.read(shipped_catalogue()))
+        return stable_cells(Catalogue.shipped())
 
 
 def _number(cell: Cell) -> int:

@@ -19,6 +19,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ from ase.io import write
 from asegen import Discoverer, Generator, evaluate
 from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
-from asegen.discovery.discoverer import Discovery
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
 from asegen.generation.compositions import composition
@@ -39,38 +39,37 @@ from asegen.prototypes.sources import KNOWN, open_library
 from asegen.structures.atoms import read_structures
 from asegen.structures.oxidation import may_be_neutral
 from asegen.structures.validity import check_atoms
-from asegen.trained.weights import shipped_catalogue
 
 ANY_ENERGY = 99.0
 """eV/atom above the hull: nothing is refused for its energy."""
 
 
-def discovered(n: int, seed: int, **settings: object) -> list[Atoms]:
-    """Crystals of a `Discoverer` that asks no potential."""
-    found: Discovery = Discoverer(potential="none", **settings).run(None, n, seed)  # type: ignore[arg-type]
+RANKED = partial(Discoverer, potential="none")
+UNRANKED = partial(RANKED, candidates=1, e_hull=ANY_ENERGY)
+
+
+def discovered(discoverer: Callable[[], Discoverer], n: int, seed: int) -> list[Atoms]:
+    """What a new discoverer finds; prints its funnel."""
+    found = discoverer().run(None, n, seed)
     print("funnel", {fate: count for fate, count in found.funnel if count})
     return found.structures
 
 
 def plain_flow(n: int, seed: int) -> list[Atoms]:
     """What the flow draws for compositions of training crystals of at most 20 atoms."""
-    cells = [cell for cell in cells_of(Catalogue.read(shipped_catalogue())) if sum(cell.counts) <= 20]
+    cells = [cell for cell in cells_of(Catalogue.shipped()) if sum(cell.counts) <= 20]
     chosen = np.random.default_rng(seed).choice(len(cells), n, replace=False)
-    return Generator("diffusion").generate([_composition(cells[k]) for k in chosen], seed=seed)
-
-
-def _composition(cell: Cell) -> object:
-    return composition(cell.symbols)
+    return Generator("diffusion").generate([composition(cells[k].symbols) for k in chosen], seed=seed)
 
 
 VARIANTS: dict[str, Callable[[int, int], list[Atoms]]] = {
-    "discover": lambda n, seed: discovered(n, seed),
-    "near-hull": lambda n, seed: discovered(n, seed, e_hull=0.0),
-    "no-learning": lambda n, seed: discovered(n, seed, proposal="uniform"),
-    "no-ranking": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY),
-    "ion-exchange": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY, proposal="ion-exchange"),
-    "uniform": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY, proposal="uniform"),
-    "new-type": lambda n, seed: discovered(n, seed, new="type"),
+    "discover": partial(discovered, RANKED),
+    "near-hull": partial(discovered, partial(RANKED, e_hull=0.0)),
+    "no-learning": partial(discovered, partial(RANKED, proposal="uniform")),
+    "no-ranking": partial(discovered, UNRANKED),
+    "ion-exchange": partial(discovered, partial(UNRANKED, proposal="ion-exchange")),
+    "uniform": partial(discovered, partial(UNRANKED, proposal="uniform")),
+    "new-type": partial(discovered, partial(RANKED, new="type")),
     "flow": plain_flow,
 }
 """Structures that no potential has seen, by name."""
@@ -108,7 +107,7 @@ def judge(args: argparse.Namespace) -> None:
 
 def proposals(args: argparse.Namespace) -> None:
     """Likelihood of held-out compositions, and the share of proposals that are known compounds, by method."""
-    catalogue, hull = Catalogue.read(shipped_catalogue()), shipped_hull()
+    catalogue, hull = Catalogue.shipped(), shipped_hull()
     cells, learned_from = stable_cells(catalogue), {cell.formula for cell in cells_of(catalogue)}
     crystals = [one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)]
     held_out = {cell.formula: cell for cell in (Cell.of(1, Counter(a.numbers.tolist())) for a in crystals)}
@@ -152,7 +151,7 @@ def shortlist(args: argparse.Namespace) -> None:
     library = open_library(KNOWN)
     kinds = []
     for far, most in ((novelty._FAR, novelty._MOST_COMPARED), (np.inf, 2000)):
-        novelty._FAR, novelty._MOST_COMPARED = far, most  # type: ignore[misc]
+        novelty._FAR, novelty._MOST_COMPARED = far, most
         start = time.process_time()
         kinds.append([novelty.KnownCrystals(library).judge(atoms).kind for atoms in sample])
         print(far, most, Counter(kinds[-1]), f"{(time.process_time() - start) / len(sample):.2f} CPU s each")

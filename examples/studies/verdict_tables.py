@@ -32,7 +32,7 @@ from ase.spacegroup import crystal
 from numpy.typing import NDArray
 
 from asegen.potentials.engine import find_engine
-from asegen.potentials.minimise import OPTIMIZERS
+from asegen.potentials.minimise import OPTIMIZERS, OptimizerName
 from asegen.screening import Result, screen
 from asegen.screening.records import Candidate
 from asegen.screening.stages.finite_displacements import STABLE, SUMMARY, UNSTABLE, Settings, phonons, read_phonons
@@ -139,7 +139,7 @@ def calls_table(args: argparse.Namespace) -> None:
 
 
 def relaxed(
-    name: str, optimizer: str, starts: Sequence[Atoms], before: Sequence[Atoms], fmax: float
+    name: str, optimizer: OptimizerName, starts: Sequence[Atoms], before: Sequence[Atoms], fmax: float
 ) -> NDArray[np.float64]:
     """(n, 4): force calls, processor seconds, energy (eV/atom) and whether it converged."""
     stage = Relax(find_engine(name), fmax=fmax, optimizer=optimizer)
