@@ -23,7 +23,8 @@ from asegen.screening.dft_columns import COLUMNS, FAILED, FINISHED
 from asegen.screening.result import Result, columns, results
 from asegen.screening.run import publish
 from asegen.screening.stages.dft_hull import Energy, placed
-from asegen.screening.stages.dft_outputs import DftRun, read_run
+from asegen.screening.stages.dft_outputs import read_run
+from asegen.screening.stages.dft_run import DftRun
 from asegen.screening.stages.phase_diagram import Placement
 from asegen.structures.formats import EXTXYZ
 from asegen.structures.writing import write_structures
