@@ -32,7 +32,7 @@ _RISE = 0.02
 """eV/atom. A step that goes up by more has left the region where a parabola describes the energy."""
 _EXPLOSION = 5.0
 """Forces that exceed the largest of the start by this factor, and `_STRONG`, are those of atoms that came too near."""
-_STRONG = 1.0
+_STRONG = 3.0
 """eV/Å, below which no force is an explosion."""
 _PATIENCE = 25
 """Steps without a new lowest energy before BFGS gives up."""

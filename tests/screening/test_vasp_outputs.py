@@ -25,7 +25,7 @@ def outcar(steps: int, settings: str = "", reached: str = REACHED, done: str = "
     rows = "".join("".join(f"{x:13.9f}" for x in row) + "   0.0 0.0 0.0\n" for row in salt().cell.array)
     places = "".join("".join(f"{x:13.5f}" for x in row) + "     0.0  0.0  0.0\n" for row in salt().positions)
     text = " POTCAR:    PAW_PBE Na_pv 05Jan2001\n POTCAR:    PAW_PBE Cl 17Jan2003\n" * 2
-    text += f"   TITEL  = PAW_PBE Na_pv 05Jan2001\n   ions per type =               1   1\n   ISPIN  =      1\n{settings}"
+    text += f"   ions per type =               1   1\n   ISPIN  =      1\n{settings}"
     for step in range(1, steps + 1):
         text += f"------- Iteration {step:6d}(   1)  -------\n------- Iteration {step:6d}(   2)  -------\n"
         text += f"{reached if step == steps else REACHED}\n"
@@ -47,9 +47,10 @@ SETTINGS = "   ENCUT  =  520.0 eV\n   IBRION =      2    ionic relax\n   NSW    
         (outcar(1, SETTINGS.format(0)), "finished", ""),
         (outcar(3, SETTINGS.format(3)), "unconverged", "all of its NSW steps"),
         (outcar(3, SETTINGS.format(99), reached="", done=DONE), "unconverged", "all of its NELM steps"),
+        (outcar(1, SETTINGS.format(0) + "   NELM   =      2;   NELMIN=  2\n"), "unconverged", "all of its NELM steps"),
         (outcar(3, SETTINGS.format(99), done=DONE)[:-200], "unfinished", "ends early"),
     ],
-    ids=["relaxed", "static", "out of steps", "not self-consistent", "cut off"],
+    ids=["relaxed", "static", "out of steps", "not self-consistent", "at the last step", "cut off"],
 )
 def test_an_outcar_tells_whether_it_converged(tmp_path: Path, text: str, status: str, reason: str) -> None:
     (tmp_path / "OUTCAR").write_text(text)
@@ -71,7 +72,7 @@ def test_an_outcar_does_not_overrule_the_vasprun_beside_it(tmp_path: Path, vaspr
     ("settings", "scale"),
     [
         ("   GGA     =    --    GGA type\n", "VASP PBE, 400 eV"),
-        ("   GGA     =    PS    GGA type\n", "VASP PBEsol, 400 eV"),
+        ("   GGA = ps\n   GGA     =    PS    GGA type\n", "VASP PBEsol, 400 eV"),  # INCAR's line, then VASP's
         ("   GGA     =    --    GGA type\n   METAGGA= R2SCAN\n", "VASP R2SCAN, 400 eV"),
         ("   LHFCALC =     T    Hartree Fock is set to\n", "VASP hybrid, 400 eV"),
         ("   LDAUTYPE  =  2\n", "VASP PBE+U, 400 eV"),

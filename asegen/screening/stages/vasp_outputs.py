@@ -28,6 +28,8 @@ _TAGS = {"PE": "PBE", "PS": "PBEsol", "RE": "revPBE", "RP": "RPBE", "AM": "AM05"
 _OVERFLOW = re.compile(r'<([iv]) type="int"[^>]*>[^<]*\*[^<]*</\1>')
 """An integer that VASP had no room for."""
 _RELAXATIONS = ("1", "2", "3")  # IBRION
+_SELF_CONSISTENT = "aborting loop because EDIFF is reached"  # some versions say so at the last step allowed, too
+_RELAXED = "reached required accuracy - stopping"
 _NELM, _NSW = "the self-consistency used all of its NELM steps", "the relaxation used all of its NSW steps"
 
 
@@ -81,7 +83,7 @@ def _functional(run: Vasprun) -> str:
 
 
 def _scale(functional: str, cutoff: float) -> str:
-    return f"VASP {functional}, {cutoff:g} eV"
+    return f"VASP {functional}, {cutoff:.0f} eV"
 
 
 def read_outcar(file: Path) -> DftRun:
@@ -89,36 +91,43 @@ def read_outcar(file: Path) -> DftRun:
     text = text_of(file)
     if "General timing and accounting" not in text[-5000:]:
         return _cut_off(file)
-    if text.rfind("aborting loop because EDIFF is reached") < text.rfind(" Iteration "):
+    header, steps = text[: text.find(" Iteration ")], _steps(text)
+    if text.rfind(_SELF_CONSISTENT) < text.rfind(" Iteration ") or steps[-1][1] >= _number(header, "NELM", np.inf):
         return DftRun(UNCONVERGED, f"{file.name}: {_NELM}")
-    if _is_out_of_steps(text):
+    relaxes = _setting(header, "IBRION") in _RELAXATIONS and _RELAXED not in text
+    if relaxes and 1 < _number(header, "NSW", 0) <= steps[-1][0]:
         return DftRun(UNCONVERGED, f"{file.name}: {_NSW}")
     atoms: Any = read(file, format="vasp-out")
     results = atoms.calc.results
     stress = None if results.get("stress") is None else np.asarray(results["stress"], float) / GPa
-    scale = _scale(_functional_of(text), float(_setting(text, "ENCUT") or 0.0))
+    scale = _scale(_functional_of(header), _number(header, "ENCUT", 0.0))
     return judged(atoms, float(atoms.get_potential_energy()), scale, results.get("forces"), stress)
 
 
-def _is_out_of_steps(text: str) -> bool:
-    if _setting(text, "IBRION") not in _RELAXATIONS or "reached required accuracy - stopping" in text:
-        return False
-    most, taken = int(_setting(text, "NSW") or 0), len(re.findall(r" Iteration +\d+\( +1\)", text))
-    return 1 < most <= taken
+def _steps(outcar: str) -> list[tuple[int, int]]:
+    """Number of the ionic and of the electronic step, of each."""
+    found = re.findall(r" Iteration +(\d+)\( *(\d+)\)", outcar)
+    return [(int(ionic), int(electronic)) for ionic, electronic in found]
 
 
-def _functional_of(outcar: str) -> str:
+def _functional_of(header: str) -> str:
     """By the same words as `_functional`, as far as OUTCAR tells."""
-    tag, title = _setting(outcar, "GGA"), _setting(outcar, "TITEL")
-    name = _TAGS.get(tag) or _FAMILIES.get(title) or "unknown functional"
-    if (meta := _setting(outcar, "METAGGA")) not in ("", "F", "--"):
+    potential = re.search(r"POTCAR: +(\S+)", header)
+    family = _FAMILIES.get(potential.group(1)) if potential else None
+    name = _TAGS.get(_setting(header, "GGA")) or family or "unknown functional"
+    if (meta := _setting(header, "METAGGA")) not in ("", "F", "--"):
         name = meta
-    if _setting(outcar, "LHFCALC") == "T":
+    if _setting(header, "LHFCALC") == "T":
         name = "hybrid"
-    return f"{name}+U" if "LDAUTYPE" in outcar else name
+    return f"{name}+U" if "LDAUTYPE" in header else name
 
 
-def _setting(outcar: str, name: str) -> str:
-    """The first word of a setting's value; empty where there is none."""
-    found = re.search(rf"^ *{name} *= *(\S+)", outcar, re.MULTILINE)
-    return found.group(1) if found else ""
+def _number(header: str, name: str, default: float) -> float:
+    text = _setting(header, name).rstrip(";")
+    return float(text) if text else default
+
+
+def _setting(header: str, name: str) -> str:
+    """The first word of a setting's value, as VASP took it and not as INCAR, which comes first, has it."""
+    found = re.findall(rf"^ *{name} *= *(\S+)", header, re.MULTILINE)
+    return str(found[-1]) if found else ""
