@@ -30,7 +30,7 @@ from asegen.screening.result import Result, columns, results
 from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
 from asegen.screening.stages.hull_plots import HULLS, read_plots
 from asegen.screening.stages.opinions import AGREE
-from asegen.screening.stages.verdicts import BELOW, LOWEST, WITHIN, counted, lacking_lines
+from asegen.screening.stages.verdicts import BELOW, KNOWN_COMPOSITION, KNOWN_CRYSTAL, LOWEST, WITHIN, counted, lacking_lines
 from asegen.structures.validity import standardised
 
 PAGE = "report.html"
@@ -40,6 +40,8 @@ _NEAR_HULL = 0.1  # eV/atom; half of the Materials Project's experimental phases
 _HINTS = {
     BELOW: "More stable than the known phases by more than twice the mean error of the potential's formation energies",
     WITHIN: "Energy above the hull of the known phases and all candidates, at most twice its mean error",
+    KNOWN_COMPOSITION: "The same, of compositions of which a stable compound is known",
+    KNOWN_CRYSTAL: "The same, of crystals that are among the reference structures",
     LOWEST: "Lowest in energy among the elements, given phases and all candidates: known compounds are not among them",
 }
 _MOST_SHOWN = 400  # atoms of a conventional cell; a larger crystal is shown as it is
