@@ -21,6 +21,7 @@ from asegen.screening import Options, recipe, results
 from asegen.screening.collect import collect
 from asegen.screening.pipeline import run_stages
 from asegen.screening.stages.dft_outputs import read_run
+from asegen.screening.stages.hull_plots import DFT_HULLS, read_plots
 
 CHLORINE = -0.614
 """eV for each chloride, the correction of MP2020 (A. Wang et al., Sci. Rep. 2021)."""
@@ -156,6 +157,9 @@ def test_the_hull_of_the_materials_project(screened: Path, finished: Finished) -
     assert found["CuAu"]["decomposes_into_dft"]
     assert {formula: result["rank_dft"] for formula, result in found.items()} == {"CuAu": 2, "Cu3Au": 1}
     assert found["CuAu"]["energy_scale_dft"] == "MP2020" and found["CuAu"]["dft_status"] == "finished"
+    (plot,) = read_plots(screened / DFT_HULLS)
+    drawn = {phase.id: phase.e_hull for phase in plot.phases if phase.kind == "candidate"}
+    assert plot.energy_scale == "MP2020" and drawn[ids["CuAu"]] == pytest.approx(found["CuAu"]["e_hull_dft"])
     assert found["CuAu"]["dft_output"] == f"vasp/{ids['CuAu']}/vasprun.xml"
 
 

@@ -32,7 +32,9 @@ def outcar(steps: int, settings: str = "", reached: str = REACHED, done: str = "
         text += "  in kB       0.1     0.1     0.1     0.0     0.0     0.0\n"
         text += f"      direct lattice vectors                 reciprocal lattice vectors\n{rows}"
         text += f" POSITION                                       TOTAL-FORCE (eV/Angst)\n ------\n{places}"
-        text += f"  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n  ------\n  free  energy   TOTEN  = {ENERGY:13.6f} eV\n\n"
+        text += (
+            f"  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n  ------\n  free  energy   TOTEN  = {ENERGY:13.6f} eV\n\n"
+        )
         text += f"  energy  without entropy= {ENERGY:13.6f}  energy(sigma->0) = {ENERGY:13.6f}\n"
     return f"{text} {done}\n General timing and accounting informations for this job:\n"
 
