@@ -164,7 +164,7 @@
       const kind = { formula: "formula", reason: "reason" }[column.key] || (column.number ? "number" : "");
       const content = column.show ? column.show(row) : row[column.key] ?? "";
       const long = { reason: why(row), name: `${row.name || ""} (${row.source || ""})` }[column.key];
-      return node("td", { class: kind, title: long || null }, content);
+      return node("td", { class: kind, title: long || (column.text ? row[column.key] : null) || null }, content);
     });
     return node("tr", { "data-id": row.id, "aria-selected": row.id === state.id }, ...cells);
   };
@@ -306,7 +306,7 @@
   };
   const layout = (more) => ({
     modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--faint"), activecolor: style("--accent") },
-    margin: { l: 54, r: 12, t: 10, b: 38 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    margin: { l: 64, r: 12, t: 10, b: 38 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: style("--ink") },
     hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: style("--ink") } },
     showlegend: false, ...more,
@@ -515,11 +515,11 @@
       { mode: "lines", x: found.temperature, y: found.free_energy, line: { color: style("--accent"), width: 1.8 }, hovertemplate: "%{x} K: %{y:.1f} meV/atom<extra></extra>" },
       { mode: "lines", x: found.temperature, y: found.heat_capacity, yaxis: "y2", line: { color: style("--unconverged"), width: 1.8 }, hovertemplate: "%{x} K: %{y:.2f} J/(K mol)<extra></extra>" },
     ], layout({
-      margin: { l: 54, r: 54, t: 10, b: 38 },
+      margin: { l: 64, r: 54, t: 10, b: 38 },
       shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y2", y0: classical, y1: classical, line: { color: style("--faint"), width: 1, dash: "dot" } }],
       xaxis: axis({ title: { text: "Temperature (K)" }, range: [0, found.temperature[found.temperature.length - 1]] }),
       yaxis: axis({ title: { text: "Free energy (meV/atom)" } }),
-      yaxis2: axis({ title: { text: "Heat capacity (J/(K mol))" }, overlaying: "y", side: "right", showgrid: false, range: [0, 1.08 * Math.max(classical, ...found.heat_capacity)] }),
+      yaxis2: axis({ title: { text: "Heat capacity (J/(K mol))" }, overlaying: "y", side: "right", showgrid: false, tickmode: "linear", dtick: 5, range: [0, 1.08 * Math.max(classical, ...found.heat_capacity)] }),
     }), CONFIG);
   };
 

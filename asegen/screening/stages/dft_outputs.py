@@ -1,7 +1,7 @@
 """Outputs of the user's own DFT, read back with whether they can be trusted.
 
-VASP's are read by `asegen.screening.stages.vasp_outputs`, all others by ASE. Of the outputs in a folder the static step's
-goes before the relaxation's.
+VASP's are read by `asegen.screening.stages.vasp_outputs`, all others by ASE. Of the outputs in a folder the static
+step's goes before the relaxation's.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 BELOW, WITHIN, ABOVE = "below the known hull", "within the error of the hull", "above the hull"
 """Of a candidate against the known phases."""
 KNOWN_CRYSTAL, KNOWN_COMPOSITION = "known crystal, within the error", "known composition, within the error"
-"""Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given, or
-of a composition of which a stable compound is known. What it lies above the hull by is the potential's error, mostly."""
+"""Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given,
+or of a composition of which a stable compound is known. What it lies above the hull by is mostly the potential's error.
+"""
 NEAR = (WITHIN, KNOWN_COMPOSITION, KNOWN_CRYSTAL)
 """What is said of candidates whose energy above the hull the error could explain."""
 LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
