@@ -97,7 +97,8 @@ class PartialOutput:
         self._held: BinaryIO | None = None
         try:
             there, begun = check_place(name, resume, overwrite)
-            self.complete = resume and there and not begun
+            # An empty output doesn't say whose it is: drawing again is the same for the same run, and right for others.
+            self.complete = resume and there and not begun and self.out.stat().st_size > 0
             if self.complete:
                 for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
                     left.unlink(missing_ok=True)
