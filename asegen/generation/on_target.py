@@ -16,8 +16,8 @@ from asegen.generation.target import Target
 class OnTarget:
     """Leaves out what doesn't meet criteria; there may be fewer structures than samples, or none.
 
-    `info` has the properties asked for and target_probability, see `asegen.criteria.judging.Judgement`, and targets, the
-    criteria themselves, by which a finished run knows its own output.
+    `info` has the properties asked for and target_probability, see `asegen.criteria.judging.Judgement`, and targets,
+    the criteria themselves, by which a finished run knows its own output.
 
     Args:
         drawer: draws the structures.

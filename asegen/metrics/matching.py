@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -90,7 +91,7 @@ def _mixed(structure: Structure) -> Structure | None:
     n_groups, group = connected_components(similar, directed=False)
     if n_groups == len(elements):
         return None
-    mixture: dict[Element, dict[Element, float]] = {}
+    mixture: dict[Any, Any] = {}  # pymatgen's annotation asks for a union of all it takes as keys
     for number in range(n_groups):
         own = [element for element, g in zip(elements, group, strict=True) if g == number]
         total = sum(structure.composition[element] for element in own)
@@ -103,10 +104,10 @@ def _mixed(structure: Structure) -> Structure | None:
 
 def _are_similar(one: Element, other: Element) -> bool:
     """By Hume-Rothery's rules, with the limits of MatterGen's evaluation."""
-    radii = one.atomic_radius, other.atomic_radius
-    if None in radii:
+    a, b = one.atomic_radius, other.atomic_radius
+    if a is None or b is None:
         return False
-    apart = abs(radii[0] - radii[1]) / (sum(radii) / 2)
+    apart = abs(float(a) - float(b)) / (float(a + b) / 2)
     return apart <= _RADII_APART and abs(one.X - other.X) <= _NEGATIVITIES_APART
 
 

@@ -105,7 +105,8 @@ def _draw(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
 def _relax(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     drawn = _read(args.out / f"{args.variant}.extxyz")
     verifier, crystals = Verifier(args.potential, args.steps), novelty.KnownCrystals(open_library(KNOWN))
-    relaxed, rows = [], []
+    relaxed: list[Atoms] = []
+    rows = []
     for atoms in drawn:
         row, after = _judged(atoms, verifier, crystals, relaxed)
         rows.append(row)
