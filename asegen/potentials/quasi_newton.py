@@ -92,8 +92,8 @@ def spring_hessian(target: Any) -> Floats:
     np.subtract.at(mixed, first, strength @ by_strain)
     cell = 0.5 * np.einsum("sai,sab,sbj->ij", by_strain, strength, by_strain)
     cell += np.eye(9) * _LEAST_MODULUS * atoms.get_volume() / factor**2
-    mixed = mixed.reshape(-1, 9)
-    return np.block([[_positions(atoms, first, second, vectors, strength), mixed], [mixed.T, cell]])
+    off_diagonal = mixed.reshape(-1, 9)
+    return np.block([[_positions(atoms, first, second, vectors, strength), off_diagonal], [off_diagonal.T, cell]])
 
 
 def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
