@@ -86,7 +86,8 @@ class PartialOutput:
         self.batches_done = self._bytes = 0
         self._held: BinaryIO | None = None
         try:
-            self.complete = check_place(name, resume, overwrite)
+            # An empty output doesn't say whose it is: drawing again is the same for the same run, and right for others.
+            self.complete = check_place(name, resume, overwrite) and self.out.stat().st_size > 0
             if self.complete:
                 for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
                     left.unlink(missing_ok=True)

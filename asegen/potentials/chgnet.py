@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import metadata, util
 from pathlib import Path
@@ -87,22 +87,36 @@ class GuardedChgnet(Calculator):
         Raises:
             InputError: an element that CHGNet wasn't trained on, or an atom without a neighbour within its cut-off.
         """
-        from ase.units import GPa
-
         super().calculate(atoms, properties, system_changes)
         structure: Any = self.atoms  # a copy that ASE has just made
         foreign = sorted(set(structure.symbols) - ELEMENTS)
         if foreign:
             raise InputError(f"unknown element: chgnet does not know {', '.join(foreign)}")
-        (found,) = _predictions([_connected_graph(structure, "cpu")], "efs", "cpu")
-        energy = float(found["e"]) * len(structure)
-        stress = np.asarray(found["s"], float) * GPa
-        self.results = {
-            "energy": energy,
-            "free_energy": energy,
-            "forces": np.asarray(found["f"], float),
-            "stress": stress.ravel()[[0, 4, 8, 5, 2, 1]],
-        }
+        self.results = _results(structure, with_derivatives=not {*properties} <= {"energy", "free_energy"})
+
+
+def _results(atoms: Atoms, with_derivatives: bool) -> dict[str, Any]:
+    """ASE's results: energy and free energy; forces and stress, which take four fifths of the time, where asked for.
+
+    CHGNet's own tasks for them differentiate once for each, and keep what training needs for second derivatives. Here
+    the energy, as a function of fractional coordinates and lattice, is differentiated once: the same numbers in half
+    the time.
+    """
+    import torch
+
+    graph = _connected_graph(atoms, "cpu")
+    with torch.set_grad_enabled(with_derivatives), _no_warnings_of_tensors():
+        per_atom = _network("cpu").forward([graph], task="e")["e"]
+    energy = float(per_atom) * len(atoms)
+    results: dict[str, Any] = {"energy": energy, "free_energy": energy}
+    if with_derivatives:
+        total = per_atom.sum() * len(atoms)
+        by_position, by_lattice = torch.autograd.grad(total, [graph.atom_frac_coord, graph.lattice])
+        lattice = graph.lattice.detach()
+        forces = -by_position @ torch.linalg.inv(lattice).T
+        stress = (lattice.T @ by_lattice).numpy().astype(float) / atoms.get_volume()
+        results |= {"forces": forces.numpy().astype(float), "stress": stress.ravel()[[0, 4, 8, 5, 2, 1]]}
+    return results
 
 
 def energies(structures: Sequence[Atoms], device: str = "cpu") -> list[float | Reason]:
@@ -119,7 +133,7 @@ def energies(structures: Sequence[Atoms], device: str = "cpu") -> list[float | R
     known = [k for k, graph in enumerate(graphs) if graph is not None]
     known.sort(key=lambda k: len(structures[k]))  # batches of like sizes
     results: list[float | Reason] = [_ISOLATED] * len(structures)
-    for k, found in zip(known, _predictions([graphs[k] for k in known], "e", device), strict=True):
+    for k, found in zip(known, _predictions([graphs[k] for k in known], device), strict=True):
         results[k] = float(found["e"])
     return results
 
@@ -136,7 +150,7 @@ def features(atoms: Atoms) -> NDArray[np.float32]:
         InputError: an atom without a neighbour within the cut-off.
         ValueError: the network's numbers are not finite.
     """
-    (found,) = _predictions([_connected_graph(atoms, "cpu")], "e", "cpu", with_features=True)
+    (found,) = _predictions([_connected_graph(atoms, "cpu")], "cpu", with_features=True)
     row = np.concatenate([[float(found["e"])], found["crystal_fea"] / len(atoms)]).astype(np.float32)
     if not np.isfinite(row).all():
         raise ValueError("CHGNet's features are not finite")
@@ -166,19 +180,26 @@ def _graph(atoms: Atoms, device: str) -> Any:
 
 
 def _predictions(
-    graphs: Sequence[Any], task: str, device: str, with_features: bool = False
+    graphs: Sequence[Any], device: str, with_features: bool = False
 ) -> list[dict[str, NDArray[np.float32]]]:
-    """What the network says of each graph: `e` in eV/atom, `f` in eV/Å, `s` in GPa, `crystal_fea`."""
+    """What the network says of each graph: `e` in eV/atom, `crystal_fea`."""
     import torch
 
     if not graphs:
         return []
-    with torch.set_grad_enabled(task != "e"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of how CHGNet itself builds its tensors
+    with torch.no_grad(), _no_warnings_of_tensors():
         found: Any = _network(device).predict_graph(
-            list(graphs), task=task, return_crystal_feas=with_features, batch_size=_AT_ONCE
+            list(graphs), task="e", return_crystal_feas=with_features, batch_size=_AT_ONCE
         )
     return [found] if isinstance(found, dict) else found
+
+
+@contextlib.contextmanager
+def _no_warnings_of_tensors() -> Iterator[None]:
+    """CHGNet's way to build its tensors makes torch warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 @cache
@@ -189,6 +210,7 @@ def _network(device: str) -> Any:
         warnings.simplefilter("ignore")
         network = CHGNet.load(model_name=MODEL, use_device=device, verbose=False)
     network.graph_converter.set_isolated_atom_response("error")
+    network.eval()
     return network
 
 

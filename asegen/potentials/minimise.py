@@ -16,24 +16,23 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.constraints import FixAtoms, FixSymmetry
 from ase.filters import FrechetCellFilter
-from ase.optimize import BFGS, FIRE
+from ase.optimize import FIRE
 from ase.optimize.optimize import Optimizer
 from ase.spacegroup.symmetrize import refine_symmetry
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
+from asegen.potentials.quasi_newton import SpringBFGS
 
 OptimizerName = Literal["bfgs", "fire"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
 """What `minimise` may begin with; FIRE takes over from BFGS where that fails."""
 
-_ALPHA = 25.0
-"""eV/Å², curvature that BFGS begins with; ASE's 70 suits molecules, and crystals need more steps with it."""
 _RISE = 0.02
 """eV/atom. A step that goes up by more has left the region where a parabola describes the energy."""
 _EXPLOSION = 5.0
 """Forces that exceed the largest of the start by this factor, and `_STRONG`, are those of atoms that came too near."""
-_STRONG = 1.0
+_STRONG = 3.0
 """eV/Å, below which no force is an explosion."""
 _PATIENCE = 25
 """Steps without a new lowest energy before BFGS gives up."""
@@ -184,7 +183,7 @@ class _NotFiniteError(ValueError):
 def _with_bfgs(task: _Task) -> Minimum | _Astray:
     """Moves the atoms with BFGS for as long as it does what it should."""
     states: list[_State] = []
-    with BFGS(task.target(), logfile=None, alpha=_ALPHA) as method:
+    with SpringBFGS(task.target(), logfile=None) as method:
         try:
             for state in _states(method, task, task.steps):
                 states.append(state)

@@ -38,17 +38,20 @@ def better_start(atoms: Atoms, before: Atoms, calculator: Calculator, pressure: 
     """
     compared = before != atoms
     without = _enthalpy_if_any(before, calculator, pressure) if compared else np.inf
-    first = enthalpy(atoms, calculator, pressure)  # last, so that the relaxation need not compute it again
+    # last, and with the forces, so that the relaxation need not compute it again
+    first = enthalpy(atoms, calculator, pressure, with_forces=True)
     if compared and np.isfinite(without) and not first <= without:  # so that NaN is dropped, too
         note = f"not pre-relaxed: {first:.3f} eV/atom then, {without:.3f} as it was"
         return Start(before, without, compared, note)
     return Start(atoms, first, compared)
 
 
-def enthalpy(atoms: Atoms, calculator: Calculator, pressure: float = 0.0) -> float:
-    """`E + pV` in eV per atom; `pressure` in eV/Å³."""
+def enthalpy(atoms: Atoms, calculator: Calculator, pressure: float = 0.0, with_forces: bool = False) -> float:
+    """`E + pV` in eV per atom; `pressure` in eV/Å³. Forces and stress stay in the calculator, if wanted."""
     atoms = atoms.copy()
     atoms.calc = calculator
+    if with_forces:
+        atoms.get_forces(apply_constraint=False)
     return float(atoms.get_potential_energy() + pressure * atoms.get_volume()) / len(atoms)
 
 

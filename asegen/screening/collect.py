@@ -23,7 +23,9 @@ from asegen.screening.dft_columns import COLUMNS, FAILED, FINISHED
 from asegen.screening.result import Result, columns, results
 from asegen.screening.run import publish
 from asegen.screening.stages.dft_hull import Energy, placed
-from asegen.screening.stages.dft_outputs import DftRun, read_run
+from asegen.screening.stages.dft_outputs import read_run
+from asegen.screening.stages.dft_run import DftRun
+from asegen.screening.stages.hull_plots import DFT_HULLS, write_plots
 from asegen.screening.stages.phase_diagram import Placement
 from asegen.structures.formats import EXTXYZ
 from asegen.structures.writing import write_structures
@@ -69,7 +71,10 @@ def collect(workdir: Path | str, folders: Sequence[Path | str] = ()) -> Collecte
     runs = _runs([_folder(place, Path(folder)) for folder in folders] or [place / name for name in FOLDERS])
     candidates = {id: _checked(run, found[id]) for id, run in runs.items() if id in found}
     references = {name: run for name, run in runs.items() if name not in found}
-    values = _values(candidates, references, place)
+    energies = _energies(candidates)
+    placements, plots = placed(energies, _energies(references))
+    values = _values(candidates, energies, placements, place)
+    write_plots(place / DFT_HULLS, plots)
     with closing(Ledger(place)) as ledger:
         ledger.note(collected=values, columns=as_json(merged([columns(place), COLUMNS])))
     publish(place)
@@ -111,11 +116,12 @@ def _reduced(atoms: Atoms) -> str:
 
 
 def _values(
-    candidates: Mapping[str, DftRun], references: Mapping[str, DftRun], workdir: Path
+    candidates: Mapping[str, DftRun],
+    energies: Mapping[str, Energy],
+    placements: Mapping[str, Placement],
+    workdir: Path,
 ) -> dict[str, dict[str, Any]]:
     """Id -> values by column."""
-    energies, others = _energies(candidates), _energies(references)
-    placements = placed(energies, others)
     lowest: dict[tuple[str, str], float] = {}
     for energy in energies.values():
         key = (energy.formula, energy.energy_scale)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources, util
 from math import isfinite
@@ -27,10 +27,20 @@ from asegen.parallel.files import write_text
 from asegen.screening.ledger import StageCount, funnel, provenance, read_atoms
 from asegen.screening.records import OK, STATUSES
 from asegen.screening.result import Result, columns, results
+from asegen.screening.stages.eos import Eos, birch_murnaghan, read_equation_of_state
 from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
-from asegen.screening.stages.hull_plots import HULLS, read_plots
+from asegen.screening.stages.hull_plots import DFT_HULLS, HULLS, read_plots
 from asegen.screening.stages.opinions import AGREE
-from asegen.screening.stages.verdicts import BELOW, LOWEST, WITHIN, counted, lacking_lines
+from asegen.screening.stages.thermal import Thermal, read_thermal_properties
+from asegen.screening.stages.verdicts import (
+    BELOW,
+    KNOWN_COMPOSITION,
+    KNOWN_CRYSTAL,
+    LOWEST,
+    WITHIN,
+    counted,
+    lacking_lines,
+)
 from asegen.structures.validity import standardised
 
 PAGE = "report.html"
@@ -40,11 +50,14 @@ _NEAR_HULL = 0.1  # eV/atom; half of the Materials Project's experimental phases
 _HINTS = {
     BELOW: "More stable than the known phases by more than twice the mean error of the potential's formation energies",
     WITHIN: "Energy above the hull of the known phases and all candidates, at most twice its mean error",
+    KNOWN_COMPOSITION: "The same, of compositions of which a stable compound is known",
+    KNOWN_CRYSTAL: "The same, of crystals that are among the reference structures",
     LOWEST: "Lowest in energy among the elements, given phases and all candidates: known compounds are not among them",
 }
 _MOST_SHOWN = 400  # atoms of a conventional cell; a larger crystal is shown as it is
 _MOST_ATOMS = 2000
 _SYMPREC = 0.1  # Å
+_POINTS = 60  # of a curve
 _NOTHING: tuple[Any, ...] = (None, "", (), [], {})
 _PROVENANCE = ("command", "begun", "machine")
 
@@ -87,9 +100,12 @@ def _render(workdir: Path) -> str:
         "rows": [_row(result) for result in found],
         "crystals": {id: crystal for id, crystal in crystals.items() if crystal},
         "elements": {symbol: _look(symbol) for symbol in elements},
-        "hulls": _hulls(workdir),
-        "phonons": _phonons(workdir, found, "phonons"),
-        "second_phonons": _phonons(workdir, found, "second_phonons"),
+        "hulls": _hulls(workdir / HULLS),
+        "dft_hulls": _hulls(workdir / DFT_HULLS),
+        "phonons": _drawn(workdir, found, "phonons", _phonons),
+        "second_phonons": _drawn(workdir, found, "second_phonons", _phonons),
+        "eos": _drawn(workdir, found, Eos.name, _equation_of_state),
+        "thermal": _drawn(workdir, found, Thermal.name, _thermal),
         "limits": {"stable": STABLE_ABOVE, "unstable": UNSTABLE_BELOW},
     }
     folder = resources.files("asegen.screening") / "report_page"
@@ -155,25 +171,50 @@ def _look(symbol: str) -> dict[str, Any]:
     return {"color": f"rgb({red},{green},{blue})", "radius": radius, "metal": bool(element.is_metal)}
 
 
-def _hulls(workdir: Path) -> dict[str, Any]:
-    """Chemical system, such as "Cl-Na" -> its plot."""
-    file = workdir / HULLS
-    plots = read_plots(file) if file.is_file() else []
-    return {"-".join(plot.elements): _rounded(asdict(plot)) for plot in plots}
+def _hulls(file: Path) -> dict[str, list[Any]]:
+    """Chemical system, such as "Cl-Na" -> its plots, one for each energy scale."""
+    found: dict[str, list[Any]] = {}
+    for plot in read_plots(file) if file.is_file() else []:
+        found.setdefault("-".join(plot.elements), []).append(_rounded(asdict(plot)))
+    return found
 
 
-def _phonons(workdir: Path, found: Sequence[Result], kind: str) -> dict[str, Any]:
-    """Candidate -> its bands and density of states, of a kind of artifacts."""
+def _drawn(workdir: Path, found: Sequence[Result], kind: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Candidate -> what a figure of it needs, read from its folder of a kind of artifacts."""
     plots = {}
     for result in found:
         folder = result.artifacts.get(kind)
         try:
-            phonons = read_phonons(workdir / folder) if folder else None
+            plot = read(workdir / folder) if folder else {}
         except (OSError, ValueError, KeyError, TypeError):  # the user has moved it
-            phonons = None
-        if phonons is not None and phonons.bands:
-            plots[result.id] = _rounded(asdict(phonons))
+            plot = {}
+        if plot:
+            plots[result.id] = _rounded(plot)
     return plots
+
+
+def _phonons(folder: Path) -> dict[str, Any]:
+    phonons = read_phonons(folder)
+    return asdict(phonons) if phonons.bands else {}
+
+
+def _equation_of_state(folder: Path) -> dict[str, Any]:
+    """Points and curve: Å³/atom, and meV/atom above the minimum."""
+    equation = read_equation_of_state(folder)
+    volumes = np.linspace(equation.volumes[0], equation.volumes[-1], _POINTS)
+    points, curve = np.array(equation.energies), birch_murnaghan(equation, volumes)
+    above = [(1000 * (energies - equation.energy)).tolist() for energies in (points, curve)]
+    return {"volumes": equation.volumes, "energies": above[0], "curve_volumes": volumes.tolist(), "curve": above[1]}
+
+
+def _thermal(folder: Path) -> dict[str, Any]:
+    """K, meV/atom and J/(K mol) of atoms."""
+    rows = read_thermal_properties(folder)
+    return {
+        "temperature": [row.temperature for row in rows],
+        "free_energy": [1000 * row.free_energy for row in rows],
+        "heat_capacity": [row.heat_capacity for row in rows],
+    }
 
 
 def _rounded(value: Any) -> Any:

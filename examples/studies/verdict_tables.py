@@ -38,7 +38,8 @@ from asegen.screening.records import Candidate
 from asegen.screening.stages.finite_displacements import STABLE, SUMMARY, UNSTABLE, Settings, phonons, read_phonons
 from asegen.screening.stages.prerelax import prerelax
 from asegen.screening.stages.relax import Relax
-from asegen.screening.stages.verdicts import BELOW, LOWEST, WITHIN
+from asegen.screening.stages.verdicts import BELOW, LOWEST
+from asegen.screening.stages.verdicts import NEAR as SAID_NEAR
 from asegen.structures.atoms import read_structures
 
 NEAR = 0.03
@@ -257,7 +258,7 @@ def said(system: str, before: Sequence[Result], now: Sequence[Result]) -> None:
     """Prints what both screenings say of the same relaxed candidates."""
     e_known = {result.id: result["e_known"] for result in now if result["e_known"] is not None}
     lowest = [result.id for result in before if result["hull_verdict"] == LOWEST]
-    stable = [result.id for result in now if result["hull_verdict"] in (WITHIN, BELOW)]
+    stable = [result.id for result in now if result["hull_verdict"] in (*SAID_NEAR, BELOW)]
     near = [sum(e_known[id] <= NEAR for id in ids if id in e_known) for ids in (lowest, stable)]
     ranked = sum(result.is_ranked for result in now)
     print(

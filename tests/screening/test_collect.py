@@ -21,6 +21,7 @@ from asegen.screening import Options, recipe, results
 from asegen.screening.collect import collect
 from asegen.screening.pipeline import run_stages
 from asegen.screening.stages.dft_outputs import read_run
+from asegen.screening.stages.hull_plots import DFT_HULLS, read_plots
 
 CHLORINE = -0.614
 """eV for each chloride, the correction of MP2020 (A. Wang et al., Sci. Rep. 2021)."""
@@ -76,7 +77,7 @@ def test_the_correction_of_the_materials_project(tmp_path: Path, vasprun: Vaspru
     assert found.atoms.cell.array == pytest.approx(salt().cell.array)
     write_run(tmp_path / "b", vasprun(salt(), -6.8, settings={"ENCUT": 400.0}))
     found = read_run(tmp_path / "b")
-    assert (found.energy, found.energy_scale) == (-3.4, "VASP GGA, 400 eV")
+    assert (found.energy, found.energy_scale) == (-3.4, "VASP PBE, 400 eV")
 
 
 def test_other_values_of_u_are_another_scale(tmp_path: Path, vasprun: Vasprun) -> None:
@@ -84,7 +85,7 @@ def test_other_values_of_u_are_another_scale(tmp_path: Path, vasprun: Vasprun) -
     write_run(tmp_path / "a", vasprun(oxide, -15.0))
     assert read_run(tmp_path / "a").energy_scale == "MP2020"
     write_run(tmp_path / "b", vasprun(oxide, -15.0, settings={"LDAUU": [4.0, 0]}))
-    assert read_run(tmp_path / "b").energy_scale == "VASP GGA+U, 520 eV"
+    assert read_run(tmp_path / "b").energy_scale == "VASP PBE+U, 520 eV"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,9 @@ def test_the_hull_of_the_materials_project(screened: Path, finished: Finished) -
     assert found["CuAu"]["decomposes_into_dft"]
     assert {formula: result["rank_dft"] for formula, result in found.items()} == {"CuAu": 2, "Cu3Au": 1}
     assert found["CuAu"]["energy_scale_dft"] == "MP2020" and found["CuAu"]["dft_status"] == "finished"
+    (plot,) = read_plots(screened / DFT_HULLS)
+    drawn = {phase.id: phase.e_hull for phase in plot.phases if phase.kind == "candidate"}
+    assert plot.energy_scale == "MP2020" and drawn[ids["CuAu"]] == pytest.approx(found["CuAu"]["e_hull_dft"])
     assert found["CuAu"]["dft_output"] == f"vasp/{ids['CuAu']}/vasprun.xml"
 
 
@@ -180,7 +184,7 @@ def test_a_hull_of_what_was_computed_in_the_same_way(screened: Path, tmp_path: P
     with (screened / "results.csv").open() as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
     assert float(rows[second]["e_hull_dft"]) == pytest.approx(0.07, abs=1e-6)
-    assert rows[first]["energy_scale_dft"] == "VASP GGA, 400 eV"
+    assert rows[first]["energy_scale_dft"] == "VASP PBE, 400 eV"
 
 
 def test_the_command(screened: Path, capsys: pytest.CaptureFixture[str], finished: Finished) -> None:

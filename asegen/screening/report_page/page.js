@@ -164,7 +164,7 @@
       const kind = { formula: "formula", reason: "reason" }[column.key] || (column.number ? "number" : "");
       const content = column.show ? column.show(row) : row[column.key] ?? "";
       const long = { reason: why(row), name: `${row.name || ""} (${row.source || ""})` }[column.key];
-      return node("td", { class: kind, title: long || null }, content);
+      return node("td", { class: kind, title: long || (column.text ? row[column.key] : null) || null }, content);
     });
     return node("tr", { "data-id": row.id, "aria-selected": row.id === state.id }, ...cells);
   };
@@ -213,8 +213,10 @@
     };
     const crystal = data.crystals[row.id];
     if (crystal) figure("Crystal", "crystal", (space) => plotCrystal(space, crystal), crystalCaption(row, crystal));
-    const hull = data.hulls[elementsOf(row).join("-")];
-    if (hull) figure(hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`, "plot", (space) => plotHull(space, hull, row), hullCaption(hull, row));
+    const system = elementsOf(row).join("-"), byDft = { ...row, decomposes_into: row.decomposes_into_dft, second_formation_energy: undefined };
+    const hullFigure = (hull, of, by) => figure(`${hull.elements.length > 3 ? "Energies above the hull" : `Hull of ${hull.elements.join("\u2013")}`}${by}`, "plot", (space) => plotHull(space, hull, of), hullCaption(hull, of));
+    for (const hull of data.hulls[system] || []) hullFigure(hull, row, "");
+    for (const hull of data.dft_hulls[system] || []) if (hull.energy_scale === row.energy_scale_dft) hullFigure(hull, byDft, ", by DFT");
     for (const [title, found] of [["Phonons", data.phonons[row.id]], ["Phonons by the second potential", data.second_phonons[row.id]]]) {
       if (!found) continue;
       const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${many(found.n_displacements, "displacement")}`;
@@ -222,6 +224,10 @@
       const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz in a larger supercell`;
       figure(title, "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
     }
+    const equation = data.eos[row.id], vibrations = data.thermal[row.id];
+    if (equation) figure("Equation of state", "plot", (space) => plotEquation(space, equation), node("p", { class: "caption" }, "Energies relaxed at each volume, and Birch and Murnaghan's equation through them"));
+    if (vibrations) figure("Free energy and heat capacity of the vibrations", "plot", (space) => plotVibrations(space, vibrations), node("p", { class: "caption" },
+      node("span", {}, swatch("--accent"), "free energy"), node("span", {}, swatch("--unconverged"), "heat capacity at constant volume"), node("span", {}, "Harmonic, at the relaxed volume.")));
     place.append(node("h3", {}, "Record"), node("dl", { class: "pairs" }, ...record(row)));
     place.scrollTop = 0;
     clearTimeout(waiting); // who runs through the rows waits for no figure
@@ -234,6 +240,7 @@
       }
     }, 60);
   };
+  const swatch = (name) => node("i", { style: `background:${style(name)}` });
   const opinions = (row) => { // both, in a sentence; where they differ, neither is to be believed
     if (row.second_e_hull === undefined && !row.second_reason) return "";
     if (row.second_reason) return node("p", { class: "why" }, `No second opinion: ${row.second_reason}`);
@@ -254,6 +261,7 @@
       ["energy gained", typeof row.energy === "number" && typeof row.first_energy === "number" ? `${fixed(row.first_energy - row.energy, 3)} eV/atom` : ""],
       ["energy scale", row.energy_scale], ["verdict", row.hull_verdict && row.e_hull_error ? `${row.hull_verdict} (mean error ${fixed(row.e_hull_error, 3)} eV/atom)` : row.hull_verdict], ["composition", row.known_composition ? `known, ${row.known_composition}` : ""], ["no hull energy", row.e_hull_reason],
       ["phonons", row.phonons_reason], ["phonons by the second potential", row.second_phonons_reason], ["known as", row.known_as],
+      ["DFT", row.dft_reason || row.e_hull_dft_reason], ["DFT output", row.dft_output ? `${row.dft_output}${row.energy_scale_dft ? ` (${row.energy_scale_dft})` : ""}` : ""],
       ["worker time", row.seconds ? `${fixed(row.seconds, 1)} s` : ""],
     ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
     const made = told.flatMap(([name, value]) => [node("dt", {}, name), node("dd", {}, String(value))]);
@@ -298,7 +306,7 @@
   };
   const layout = (more) => ({
     modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--faint"), activecolor: style("--accent") },
-    margin: { l: 54, r: 12, t: 10, b: 38 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    margin: { l: 64, r: 12, t: 10, b: 38 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: style("--ink") },
     hoverlabel: { bgcolor: style("--card"), bordercolor: style("--line"), font: { color: style("--ink") } },
     showlegend: false, ...more,
@@ -493,6 +501,25 @@
       xaxis: axis({ domain: [0, 0.76], tickvals: ticks, ticktext: labels, tickangle: 0, range: [0, end], showgrid: false }),
       xaxis2: axis({ domain: [0.8, 1], title: { text: "DOS" }, showticklabels: false, showgrid: false, rangemode: "tozero" }),
       yaxis: axis({ title: { text: "Frequency (THz)" }, range: [low < -0.05 ? low - room : 0, high + room] }),
+    }), CONFIG);
+  };
+
+  const plotEquation = (space, found) => plotly().newPlot(space, [
+    { mode: "lines", x: found.curve_volumes, y: found.curve, hoverinfo: "skip", line: { color: style("--accent"), width: 1.6 } },
+    { mode: "markers", x: found.volumes, y: found.energies, marker: { size: 8, color: style("--card"), line: { width: 1.5, color: style("--accent") } }, hovertemplate: "%{x:.2f} Å³/atom: %{y:.1f} meV/atom<extra></extra>", cliponaxis: false },
+  ], layout({ xaxis: axis({ title: { text: "Volume (Å³/atom)" } }), yaxis: axis({ title: { text: "Energy (meV/atom)" }, rangemode: "tozero" }) }), CONFIG);
+
+  const plotVibrations = (space, found) => {
+    const classical = 24.943; // J/(K mol), Dulong and Petit
+    return plotly().newPlot(space, [
+      { mode: "lines", x: found.temperature, y: found.free_energy, line: { color: style("--accent"), width: 1.8 }, hovertemplate: "%{x} K: %{y:.1f} meV/atom<extra></extra>" },
+      { mode: "lines", x: found.temperature, y: found.heat_capacity, yaxis: "y2", line: { color: style("--unconverged"), width: 1.8 }, hovertemplate: "%{x} K: %{y:.2f} J/(K mol)<extra></extra>" },
+    ], layout({
+      margin: { l: 64, r: 54, t: 10, b: 38 },
+      shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y2", y0: classical, y1: classical, line: { color: style("--faint"), width: 1, dash: "dot" } }],
+      xaxis: axis({ title: { text: "Temperature (K)" }, range: [0, found.temperature[found.temperature.length - 1]] }),
+      yaxis: axis({ title: { text: "Free energy (meV/atom)" } }),
+      yaxis2: axis({ title: { text: "Heat capacity (J/(K mol))" }, overlaying: "y", side: "right", showgrid: false, tickmode: "linear", dtick: 5, range: [0, 1.08 * Math.max(classical, ...found.heat_capacity)] }),
     }), CONFIG);
   };
 

@@ -14,6 +14,7 @@ from pymatgen.core import Composition
 from asegen.hull.elements import element_energies
 from asegen.potentials.engine import MP2020
 from asegen.potentials.references import ElementReferences
+from asegen.screening.stages.hull_plots import HullPlot
 from asegen.screening.stages.known_hull import stable_compounds
 from asegen.screening.stages.phase_diagram import Placement, place
 from asegen.screening.stages.phases import CANDIDATE, COMPETING, ELEMENT, KNOWN, Phase
@@ -34,7 +35,9 @@ class Energy:
     energy_scale: str
 
 
-def placed(candidates: Mapping[str, Energy], references: Mapping[str, Energy]) -> dict[str, Placement]:
+def placed(
+    candidates: Mapping[str, Energy], references: Mapping[str, Energy]
+) -> tuple[dict[str, Placement], list[HullPlot]]:
     """Where candidates lie, each on its own energy scale.
 
     Args:
@@ -42,18 +45,20 @@ def placed(candidates: Mapping[str, Energy], references: Mapping[str, Energy]) -
         references: other phases, by name; they shape the hulls of their own scales.
 
     Returns:
-        By id of the candidate.
+        Placements by id of the candidate, and a plot for each chemical system on each scale.
     """
     found: dict[str, Placement] = {}
+    plots: list[HullPlot] = []
     for scale in sorted({energy.energy_scale for energy in candidates.values()}):
         here = {id: energy for id, energy in candidates.items() if energy.energy_scale == scale}
         beside = {name: energy for name, energy in references.items() if energy.energy_scale == scale}
         phases = [_phase(id, energy, CANDIDATE) for id, energy in here.items()]
         known = [_phase(name, energy, COMPETING) for name, energy in beside.items()]
         known += _of_materials_project(here) if scale == MP2020 else _elements_among(here)
-        placements, _ = place(phases, known, fixed_elements=scale == MP2020)
+        placements, drawn = place(phases, known, fixed_elements=scale == MP2020)
         found |= dict(zip(here, placements, strict=True))
-    return found
+        plots += drawn
+    return found, plots
 
 
 def _phase(id: str, energy: Energy, kind: str) -> Phase:

@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.units import GPa
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from asegen.parallel.files import write_text
@@ -34,6 +37,7 @@ class EquationOfState:
 
     Attributes:
         volume: Å³ per atom, at the minimum.
+        energy: eV per atom, there.
         bulk_modulus: GPa, there.
         derivative: of the bulk modulus by pressure, without a unit.
         volumes: (n,), Å³ per atom, of the points.
@@ -41,6 +45,7 @@ class EquationOfState:
     """
 
     volume: float
+    energy: float
     bulk_modulus: float
     derivative: float
     volumes: tuple[float, ...]
@@ -83,7 +88,22 @@ def equation_of_state(atoms: Atoms, calculator: Calculator) -> EquationOfState:
         raise NotMeasurableError(
             f"no minimum: none of the energy between {volumes[0]:.2f} and {volumes[-1]:.2f} Å³/atom"
         )
-    return EquationOfState(float(fitted.v0), float(fitted.b0_GPa), float(fitted.b1), tuple(volumes), tuple(energies))
+    minimum = float(fitted.v0), float(fitted.e0), float(fitted.b0_GPa), float(fitted.b1)
+    return EquationOfState(*minimum, tuple(volumes), tuple(energies))
+
+
+def birch_murnaghan(equation: EquationOfState, volumes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Energies by the fitted equation, eV per atom, at volumes in Å³ per atom."""
+    ratio = (equation.volume / volumes) ** (2 / 3)
+    scale = 9 / 16 * equation.volume * equation.bulk_modulus * GPa
+    return equation.energy + scale * (ratio - 1) ** 2 * ((ratio - 1) * equation.derivative + 6 - 4 * ratio)
+
+
+def read_equation_of_state(folder: Path) -> EquationOfState:
+    """What the stage wrote into a candidate's folder."""
+    table = json.loads((folder / SUMMARY).read_text())
+    volumes, energies = tuple(table.pop("volumes")), tuple(table.pop("energies"))
+    return EquationOfState(**table, volumes=volumes, energies=energies)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ _SYMPREC = 1e-4  # Å; the crystals here have their space group exactly
 _GOOD_ENOUGH = 10  # times `fmax`: harmonic enough, though not converged
 _POINTS = 51  # of one segment of a band path
 _ACOUSTIC = 3
+_NO_FREQUENCY = 1e-4  # THz
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def phonons(
     Args:
         atoms: a crystal; left as it is.
         calculator: gives energy, forces and stress.
-        folder: made if missing; takes `SUMMARY`, `PARAMETERS`, `BANDS`, `MESH` and `DOS`.
+        folder: made if missing; takes `SUMMARY`, and where there are phonons `PARAMETERS`, `BANDS`, `MESH` and `DOS`.
         settings: the defaults without them.
         pressure: eV/Å³, at which the crystal is relaxed.
 
@@ -148,8 +149,10 @@ def phonons(
         found = Phonons("", f"too large: a supercell of {n_atoms} atoms, more than {settings.most_atoms}")
     else:
         phonon = displaced(end.atoms, settings)
-        found = _checked(_compute(phonon, calculator, settings), end.atoms, calculator, settings)
-        _write(phonon, folder)
+        found = _compute(phonon, calculator, settings)
+        if found.bands:
+            found = _checked(found, end.atoms, calculator, settings)
+            _write(phonon, folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SUMMARY, json.dumps(asdict(found)))
     return found
@@ -225,6 +228,8 @@ def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons
     phonon.produce_force_constants(show_drift=False)
     phonon.symmetrize_force_constants(show_drift=False)
     phonon.run_mesh(settings.mesh, is_gamma_center=True)
+    if np.abs(phonon.mesh.frequencies).max() < _NO_FREQUENCY:
+        return Phonons("", "no frequencies: no force brings displaced atoms back")
     phonon.run_total_dos()
     bands = tuple(_run_bands(phonon))
     modes = _lowest_of(phonon.mesh.qpoints, phonon.mesh.frequencies)

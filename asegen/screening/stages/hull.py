@@ -207,16 +207,17 @@ class Hull(Stage):
 
     def _outcome(self, candidate: Candidate, placement: Placement, error: float | None) -> Outcome:
         e_known = above_known(candidate, placement, error)
+        known = None if self.engine.pressure else knowledge(candidate.found["formula"])
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error),
+                "hull_verdict": verdict(placement.e_hull, e_known, error, candidate.found.get("known_as"), known),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
-                "known_composition": None if self.engine.pressure else knowledge(candidate.found["formula"]),
+                "known_composition": known,
             }
         )
 

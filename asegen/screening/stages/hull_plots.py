@@ -9,8 +9,8 @@ from pathlib import Path
 
 from asegen.parallel.files import write_text
 
-HULLS = "hulls.json"
-"""File of a screening's folder with them."""
+HULLS, DFT_HULLS = "hulls.json", "hulls_dft.json"
+"""Files of a screening's folder with them: by the potential, and by the DFT that was read back."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -72,6 +73,12 @@ def thermal_properties(parameters: Path, mesh: float) -> list[ThermalProperties]
     values = (found.temperatures, found.free_energy, found.entropy, found.heat_capacity)
     rows = np.column_stack([scale * np.asarray(column, float) for scale, column in zip(scales, values, strict=True)])
     return [ThermalProperties(*row) for row in rows.tolist()]
+
+
+def read_thermal_properties(folder: Path) -> list[ThermalProperties]:
+    """What the stage wrote into a candidate's folder."""
+    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+        return [ThermalProperties(*map(float, row)) for row in islice(csv.reader(file), 1, None)]
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,35 @@ from collections.abc import Iterable, Mapping, Sequence
 
 BELOW, WITHIN, ABOVE = "below the known hull", "within the error of the hull", "above the hull"
 """Of a candidate against the known phases."""
+KNOWN_CRYSTAL, KNOWN_COMPOSITION = "known crystal, within the error", "known composition, within the error"
+"""Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given,
+or of a composition of which a stable compound is known. What it lies above the hull by is mostly the potential's error.
+"""
+NEAR = (WITHIN, KNOWN_COMPOSITION, KNOWN_CRYSTAL)
+"""What is said of candidates whose energy above the hull the error could explain."""
 LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
 """Of a candidate where the known phases are lacking: against the elements, what a user gave, and the others alone."""
 _UNDECIDED = 1e-3  # eV/atom: what relaxations leave
 WIDTH = 2.0
 """Mean errors that still count as "within the error": with CHGNet nine of ten known crystals lie within them."""
-VERDICTS = (BELOW, WITHIN, ABOVE, LOWEST, NOT_LOWEST)
+VERDICTS = (BELOW, *NEAR, ABOVE, LOWEST, NOT_LOWEST)
 
 
-def verdict(e_hull: float | None, e_known: float | None, error: float | None) -> str | None:
+def verdict(
+    e_hull: float | None,
+    e_known: float | None,
+    error: float | None,
+    known_as: str | None = None,
+    known_composition: str | None = None,
+) -> str | None:
     """The verdict on a candidate; None where there is no energy above the hull.
 
     Args:
         e_hull: eV/atom above the hull of the known phases and the candidates.
         e_known: eV/atom above the hull of the known phases alone.
         error: mean error of both, eV/atom; None where the known phases are lacking.
+        known_as: the reference structure that is the same crystal.
+        known_composition: see `asegen.screening.stages.known_hull.knowledge`.
     """
     if e_hull is None or e_known is None:
         return None
@@ -29,7 +43,11 @@ def verdict(e_hull: float | None, e_known: float | None, error: float | None) ->
         return LOWEST if e_hull <= _UNDECIDED else NOT_LOWEST
     if e_hull > WIDTH * error:
         return ABOVE
-    return BELOW if e_known < -WIDTH * error else WITHIN
+    if e_known < -WIDTH * error:
+        return BELOW
+    if known_as is not None:
+        return KNOWN_CRYSTAL
+    return KNOWN_COMPOSITION if known_composition == "stable" else WITHIN
 
 
 def counted(verdicts: Iterable[str | None]) -> list[tuple[int, str]]:

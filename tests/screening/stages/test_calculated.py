@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 from importlib.util import find_spec
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +20,11 @@ from asegen.errors import AsegenError, InputError
 from asegen.screening import Options, results
 from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import chosen, recipe
+from asegen.screening.report import write_report
 from asegen.screening.run import publish
 from asegen.screening.stages import calculated
 from asegen.screening.stages.elastic import Elastic, elastic_constants
-from asegen.screening.stages.eos import equation_of_state
+from asegen.screening.stages.eos import birch_murnaghan, equation_of_state
 from asegen.screening.stages.finite_displacements import MESH, PARAMETERS, Settings, phonons
 from asegen.screening.stages.thermal import TABLE, thermal_properties
 
@@ -88,12 +91,16 @@ def test_equation_of_state_of_copper() -> None:
         strained.calc = EMT()
         volumes.append(strained.get_volume())
         energies.append(strained.get_potential_energy())
-    volume, _, modulus = EquationOfState(volumes, energies, "birchmurnaghan").fit()
+    peer = EquationOfState(volumes, energies, "birchmurnaghan")
+    volume, _, modulus = peer.fit()
     found = equation_of_state(bulk("Cu", a=3.7), EMT())
     assert found.volume == pytest.approx(volume, rel=1e-3)
     assert found.bulk_modulus == pytest.approx(modulus / units.GPa, rel=0.02)
     assert 3 < found.derivative < 7
     assert found.bulk_modulus == pytest.approx(elastic_constants(atoms, EMT()).bulk_modulus, rel=0.02)
+    wide = np.linspace(0.95, 1.05, 5) * volume
+    expected = [peer.func(v, *peer.eos_parameters) for v in wide]
+    assert birch_murnaghan(found, wide) == pytest.approx(expected, abs=1e-3)
     assert len(found.volumes) == 7 and min(found.energies) == pytest.approx(energies[4], abs=1e-3)
 
 
@@ -114,6 +121,12 @@ def test_thermal_properties_of_aluminium(tmp_path: Path) -> None:
     assert rows[1500].heat_capacity == pytest.approx(3 * units._Nav * units._k, rel=0.01)  # Dulong and Petit
 
 
+def report_data(workdir: Path) -> dict[str, Any]:
+    page = write_report(workdir).read_text()
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    return json.loads(text)
+
+
 @pytest.fixture(scope="module")
 def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The alloy L1₀, and copper in a lattice that is not its own."""
@@ -126,6 +139,19 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_stages(cells, workdir, made)
     publish(workdir)
     return workdir
+
+
+def test_the_report_draws_them(screened: Path) -> None:
+    (best, second, _), data = results(screened), report_data(screened)
+    curve = data["eos"][best.id]
+    assert min(curve["curve"]) == pytest.approx(0.0, abs=0.2)  # meV/atom above the minimum
+    at_points = np.interp(curve["volumes"], curve["curve_volumes"], curve["curve"])
+    assert at_points == pytest.approx(curve["energies"], abs=1.0)
+    vibrations = data["thermal"][best.id]
+    room = vibrations["temperature"].index(300.0)
+    assert vibrations["free_energy"][room] == pytest.approx(1000 * best["free_energy_300K"], abs=0.01)
+    assert vibrations["heat_capacity"][room] == pytest.approx(best["heat_capacity_300K"], abs=0.01)
+    assert second.id not in data["thermal"]
 
 
 def test_values_are_columns_and_files(screened: Path) -> None:

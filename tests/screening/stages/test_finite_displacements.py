@@ -173,6 +173,12 @@ def test_what_gets_no_verdict(tmp_path: Path) -> None:
     assert rough.verdict == "" and rough.reason.startswith("unconverged") and read_phonons(tmp_path) == rough
 
 
+def test_atoms_that_feel_no_force(tmp_path: Path) -> None:
+    found = phonons(bulk("Cu", "sc", a=2.5), Springs(0.0, 2.5), tmp_path, SMALL)
+    assert found.verdict == "" and found.reason == "no frequencies: no force brings displaced atoms back"
+    assert read_phonons(tmp_path) == found
+
+
 def test_numbers_that_are_none(tmp_path: Path) -> None:
     class Broken(EMT):
         def calculate(self, *args, **kwargs) -> None:

@@ -28,7 +28,18 @@ from asegen.screening.stages.known_hull import (
 )
 from asegen.screening.stages.phases import COMPETING, KNOWN, Phase
 from asegen.screening.stages.sources import Elements, Found
-from asegen.screening.stages.verdicts import ABOVE, BELOW, LOWEST, NOT_LOWEST, WITHIN, lacking_lines, verdict
+from asegen.screening.stages.verdicts import (
+    ABOVE,
+    BELOW,
+    KNOWN_COMPOSITION,
+    KNOWN_CRYSTAL,
+    LOWEST,
+    NEAR,
+    NOT_LOWEST,
+    WITHIN,
+    lacking_lines,
+    verdict,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # which workers get, too
 
@@ -77,10 +88,11 @@ def test_candidates_and_known_phases_are_one_phase_diagram(tmp_path: Path) -> No
     assert found[0]["e_known"] == pytest.approx(0.01, abs=1e-6) and found[1]["e_known"] == pytest.approx(0.3, abs=1e-6)
     assert found[0]["e_hull"] > found[0]["e_known"]  # the Li2S that nobody knew draws it down
     assert found[2]["hull_verdict"] == BELOW and found[1]["hull_verdict"] == ABOVE
+    assert found[0]["hull_verdict"] == KNOWN_COMPOSITION
     assert found[2]["e_hull"] == 0 and found[2]["e_known"] == pytest.approx(-0.2, abs=1e-6)
     assert "Li2S (c000003)" in found[1]["decomposes_into"] and found[2]["decomposes_into"] == ""
     # an element is the reference: what the potential puts below it is the potential's error
-    assert (found[3]["e_hull"], found[3]["e_known"], found[3]["hull_verdict"]) == (0.0, 0.0, WITHIN)
+    assert (found[3]["e_hull"], found[3]["e_known"], found[3]["hull_verdict"]) == (0.0, 0.0, KNOWN_COMPOSITION)
     assert {row["e_hull_error"] for row in found} == {FORMATION_ENERGY_ERROR}
 
 
@@ -96,6 +108,11 @@ def test_verdicts() -> None:
         (0.0, 0.0, 0.02), (0.04, 0.04, 0.02), (0.041, 0.041, 0.02), (0.0, -0.05, 0.02), (0.1, -0.05, 0.02),
         (0.0, -1.0, None), (0.1, -0.5, None), (None, None, 0.02),
     ]] == [WITHIN, WITHIN, ABOVE, BELOW, ABOVE, LOWEST, NOT_LOWEST, None]  # fmt: skip
+    assert verdict(0.03, 0.03, 0.02, known_composition="stable") == KNOWN_COMPOSITION
+    assert verdict(0.03, 0.03, 0.02, known_composition="unstable") == WITHIN
+    assert verdict(0.03, 0.03, 0.02, "mp-22862", "stable") == KNOWN_CRYSTAL
+    assert verdict(0.05, 0.05, 0.02, "mp-22862", "stable") == ABOVE
+    assert verdict(0.0, -0.05, 0.02, known_composition="stable") == BELOW
 
 
 def test_what_the_table_knows() -> None:
@@ -191,7 +208,7 @@ def test_references_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
     references = ElementReferences(**json.loads(file.read_text())["references"])
     energy = references.formation_energy(-0.05 * (11 + 17), salt.numbers)
     assert found["e_known"] == pytest.approx(energy - shipped_hull().point({11: 1, 17: 1}).energy, abs=1e-6)
-    assert found["e_hull_error"] == references.error and found["hull_verdict"] in (WITHIN, ABOVE, BELOW)
+    assert found["e_hull_error"] == references.error and found["hull_verdict"] in (*NEAR, ABOVE, BELOW)
     written = file.stat().st_mtime_ns
     (again,) = screen(salt, tmp_path / "other", "atomic:Atomic", **asked)
     assert again["e_hull"] == found["e_hull"] and file.stat().st_mtime_ns == written
