@@ -4,6 +4,7 @@ import csv
 import gzip
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ase.io
@@ -16,6 +17,7 @@ from asegen.cli.main import main
 from asegen.errors import InputError
 from asegen.hull.elements import element_energies
 from asegen.hull.table import shipped_hull
+from asegen.parallel.workforce import Workforce
 from asegen.potentials.chgnet import ELEMENT_ENERGIES
 from asegen.screening import Options, recipe, results
 from asegen.screening.collect import collect
@@ -27,6 +29,8 @@ CHLORINE = -0.614
 """eV for each chloride, the correction of MP2020 (A. Wang et al., Sci. Rep. 2021)."""
 SILICON = Path(__file__).with_name("si_relax.out.gz")
 """What pw.x 6.7 wrote of silicon, relaxed by the inputs of `asegen.screening.stages.espresso`."""
+THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
+"""Quick to start; nothing here harms a worker."""
 STAGES = ["read", "dedup", "symmetrise", "relax", "compare", "hull"]
 
 
@@ -44,7 +48,7 @@ def alloys() -> list[Atoms]:
 def screened(tmp_path: Path) -> Path:
     """Alloys of copper and gold: two polymorphs of CuAu, Cu3Au, Cu."""
     stages = recipe(Options("emt", stages=STAGES, relaxer=None, reference="none", cache=tmp_path / "elements"))
-    run_stages(alloys(), tmp_path / "run", stages)
+    run_stages(alloys(), tmp_path / "run", stages, workforce=THREADS)
     return tmp_path / "run"
 
 
@@ -228,7 +232,7 @@ def test_the_screening_goes_on_afterwards(screened: Path, tmp_path: Path, finish
     finished(screened / "vasp" / wanted, "Cu3Au", -0.05)
     collect(screened)
     stages = recipe(Options("emt", stages=STAGES, relaxer=None, reference="none", cache=tmp_path / "elements"))
-    again = {result.id: result for result in run_stages(alloys(), screened, stages)}
+    again = {result.id: result for result in run_stages(alloys(), screened, stages, workforce=THREADS)}
     assert again[wanted]["rank_dft"] == 1 and again[wanted].status == "ok"
 
 

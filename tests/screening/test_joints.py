@@ -1,6 +1,7 @@
 """What comes in goes out: ids, names, the user's info; and what may be added to a screening later."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from ase.db import connect
 from ase.io import read, write
 
 from asegen.errors import InputError
+from asegen.parallel.workforce import Workforce
 from asegen.screening import read_atoms, results, screen
 from asegen.screening.exports import DATABASE, FRAMES, TABLE
 
-CHAIN = {"stages": ["dedup", "relax", "compare", "hull"], "relaxer": None, "jobs": 1, "calculator": "emt"}
+THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
+"""Quick to start; nothing here harms a worker."""
+CHAIN = {"stages": ["dedup", "relax", "compare", "hull"], "relaxer": None, "workforce": THREADS, "calculator": "emt"}
 
 
 def copper(a: float, **info: object) -> Atoms:

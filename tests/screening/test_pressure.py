@@ -1,5 +1,6 @@
 """A screening at a pressure: enthalpies everywhere, elements at it too, references at zero pressure refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from pymatgen.io.vasp import Incar
 
 from asegen.cli.main import main
 from asegen.errors import InputError
+from asegen.parallel.workforce import Workforce
 from asegen.potentials.minimise import minimise
 from asegen.screening import read_atoms, screen
 from asegen.screening.options import Options
 from asegen.screening.stages.finite_displacements import Settings, phonons
 
+THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
+"""Quick to start; nothing here harms a worker."""
 PRESSURE = 40.0  # GPa
 
 
@@ -33,7 +37,8 @@ def enthalpy(atoms: Atoms) -> float:
 
 def test_energies_are_enthalpies_at_the_pressure(tmp_path: Path) -> None:
     given = [ordered_gold(), bulk("Cu", "bcc", a=2.8)]
-    how = {"stages": ["relax", "hull", "vasp"], "reference": "none", "cache": tmp_path / "cache", "jobs": 1}
+    how = {"stages": ["relax", "hull", "vasp"], "reference": "none", "cache": tmp_path / "cache"}
+    how["workforce"] = THREADS
     found = screen(given, tmp_path / "run", "emt", fmax=1e-3, pressure=PRESSURE, **how)
     by_formula = {result["formula"]: result for result in found}
     gold, copper = by_formula["Cu3Au"], by_formula["Cu"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from asegen.errors import InputError
+from asegen.parallel.workforce import Workforce
 from asegen.screening import Options, recipe, results
 from asegen.screening.ledger import funnel
 from asegen.screening.pipeline import run_stages
@@ -29,6 +31,8 @@ pytest.importorskip("phonopy")
 BROWSER = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
+THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
+"""Quick to start; nothing here harms a worker."""
 NASTY = "</script><script>document.title='stolen'</script><b>&"
 
 
@@ -51,7 +55,7 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = [name for name in chosen(Options("emt")) if name not in ("vasp", "espresso")]
     stages = recipe(Options("emt", stages=names, relaxer=None, best=3, cache=folder / "elements"))
     stages[-1] = replace(stages[-1], options=Settings(height=6.0, mesh=20.0))  # phonons in a second
-    run_stages([folder / "in.extxyz"], folder / "run", stages, command="asegen screen <in>")
+    run_stages([folder / "in.extxyz"], folder / "run", stages, workforce=THREADS, command="asegen screen <in>")
     return folder / "run"
 
 
