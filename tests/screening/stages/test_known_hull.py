@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pymatgen.core import Composition
 
 from asegen.errors import InputError
 from asegen.hull.table import shipped_hull
+from asegen.parallel.workforce import Workforce
 from asegen.potentials.chgnet import ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR
 from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.references import ElementReferences
@@ -221,7 +223,14 @@ def test_a_potential_of_few_elements_is_refused_before_anything_is_relaxed(tmp_p
 
 
 def test_without_fitted_energies_the_candidates_alone_are_spoken_of(tmp_path: Path) -> None:
-    (found,) = screen(bulk("Cu"), tmp_path / "run", "emt", stages=["relax", "hull"], relaxer=None, jobs=1)
+    (found,) = screen(
+        bulk("Cu"),
+        tmp_path / "run",
+        "emt",
+        stages=["relax", "hull"],
+        relaxer=None,
+        workforce=Workforce(ThreadPoolExecutor(1), lambda: 1),
+    )
     assert found["hull_verdict"] == LOWEST and found["e_hull_error"] is None
     told = provenance(tmp_path / "run")
     assert "fitted to emt" in told["hull_note"] and told["hull_lacking"] == {} and not told["hull_can_fit"]

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ase.build import bulk
 from ase.io import read
 
 from asegen.errors import InputError, Reason
+from asegen.parallel.workforce import Workforce
 from asegen.potentials.engine import find_engine
 from asegen.screening import Options, screen
 from asegen.screening.columns import HEAD
@@ -73,7 +75,8 @@ def test_the_best_have_both_opinions_beside_each_other(tmp_path: Path) -> None:
     """Two potentials that differ in what atoms are worth alone: their formation energies are the same."""
     salts = [bulk("NaCl", "rocksalt", 5.6), bulk("KCl", "rocksalt", 6.3), bulk("LiF", "rocksalt", 4.0)]
     asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": tmp_path / "cache", "relaxer": None}
-    found = screen(salts, tmp_path / "run", "atomic:Atomic", **asked, best=2, second_opinion="atomic:Shifted", jobs=1)
+    asked |= {"best": 2, "second_opinion": "atomic:Shifted", "workforce": Workforce(ThreadPoolExecutor(1), lambda: 1)}
+    found = screen(salts, tmp_path / "run", "atomic:Atomic", **asked)
     best, others = found[:2], found[2:]
     for one in best:
         assert one["second_energy"] == pytest.approx(2 * one["energy"])
