@@ -83,7 +83,7 @@ class RunState:
             )
 
     def _read_complete(self, out: Path) -> None:
-        from asegen.structures.writing import read_back
+        from asegen.structures.reading_back import read_back
 
         self.was_complete, self.kept = True, list(read_back(out, self._format))
         if any(str(atoms.info.get(RUN)) != self.label for atoms in self.kept):

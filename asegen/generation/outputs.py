@@ -196,7 +196,7 @@ class PartialOutput:
         Raises:
             InputError: something else is there.
         """
-        from asegen.structures.writing import read_back
+        from asegen.structures.reading_back import read_back
 
         return read_back(self.out, self.format)
 

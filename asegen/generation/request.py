@@ -17,8 +17,8 @@ from asegen.generation.host import read_host
 from asegen.generation.target import Target, with_open_cell
 from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formulas import Amounts, is_formula, parse_system
-from asegen.symmetry.assignments import parse_sites
 from asegen.symmetry.symbols import parse_group
+from asegen.symmetry.written_sites import parse_sites
 
 if TYPE_CHECKING:
     from asegen.generation.composition_files import FileTargets

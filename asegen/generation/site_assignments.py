@@ -17,8 +17,9 @@ from asegen.parallel.files import sha256
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.formula_units import MAX_ATOMS
 from asegen.prototypes.proposals import OccupationProposer, Proposals, numbers_of_sites
-from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
+from asegen.symmetry.assignments import Occupation, fits, impossible
 from asegen.symmetry.groups import space_group
+from asegen.symmetry.written_sites import check_letters, parse_sites
 from asegen.trained.weights import shipped_catalogue
 
 

@@ -13,7 +13,7 @@ from asegen.generation.compositions import Composition, composition, formula_uni
 from asegen.generation.host import Host
 from asegen.prototypes.formula_units import MAX_ATOMS as USUAL_ATOMS
 from asegen.prototypes.formula_units import Units
-from asegen.symmetry.assignments import parse_sites
+from asegen.symmetry.written_sites import parse_sites
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from asegen.calculators import Generator, open_source
 from asegen.cli.main import main
 from asegen.errors import Reason
 from asegen.structures.formats import DATABASE, TRAJECTORY, output_format
-from asegen.structures.writing import read_back
+from asegen.structures.reading_back import read_back
 from asegen.trained.samplers import DEFAULT_MODEL
 from asegen.trained.weights import find_weights
 

@@ -17,7 +17,7 @@ from ase.io import read
 
 from asegen.errors import InputError
 from asegen.generation.outputs import PartialOutput
-from asegen.structures.writing import read_back
+from asegen.structures.reading_back import read_back
 
 NAMES = ["a.extxyz", "a.xyz", "a.cif", "a.traj", "a.db", "folder"]
 SAME_BYTES = ["a.extxyz", "a.cif", "folder"]  # a trajectory and a database hold the time at which they were written

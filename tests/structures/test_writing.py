@@ -17,6 +17,7 @@ from asegen.errors import InputError
 from asegen.parallel.cells import csv_cell
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.reading import read_entries, read_entry, read_table
+from asegen.structures.reading_back import read_back
 from asegen.structures.writing import (
     CIF,
     DATABASE,
@@ -27,7 +28,6 @@ from asegen.structures.writing import (
     TRAJECTORY,
     extxyz_text,
     holds,
-    read_back,
     write_structures,
 )
 

@@ -11,12 +11,11 @@ from asegen.symmetry.assignments import (
     Occupation,
     best_occupations,
     canonical,
-    check_letters,
     fits,
     impossible,
-    parse_sites,
 )
 from asegen.symmetry.groups import WyckoffPosition, space_group
+from asegen.symmetry.written_sites import check_letters, parse_sites
 
 
 def weight(position: WyckoffPosition, number: int) -> float:
