@@ -72,7 +72,7 @@ def relaxation_of(atoms: Atoms, ended: Ended, minimisation: Minimisation) -> Cal
 def _notes(ended: Ended, minimisation: Minimisation) -> dict[str, object]:
     known = {"fmax": ended.fmax, "energy_per_atom": ended.energy, "enthalpy_per_atom": ended.enthalpy}
     notes: dict[str, object] = {"status": ended.status, "steps": ended.steps}
-    notes |= {"calculator": minimisation.engine.name, "pressure": minimisation.pressure}
+    notes |= {"calculator": minimisation.engine.name, "pressure": minimisation.engine.pressure}
     notes |= {name: round(value, 6) for name, value in known.items() if math.isfinite(value)}
     notes |= {name: text for name, text in (("start", ended.start), ("reason", ended.reason)) if text}
     return {f"relax_{name}": value for name, value in notes.items()}
@@ -126,8 +126,8 @@ def relax_with_calculator(
     if jobs is not None and (jobs < 1 or not isinstance(calculator, str)):
         raise InputError(f"jobs = {jobs}: one at least, and a calculator by its name", "jobs")
     engine = find_engine(calculator) if isinstance(calculator, str) else _Given.of(calculator)
-    how = (fmax, steps, pressure, fix_cell, keep_symmetry, symprec, optimizer, prerelax, device)
-    minimisation = Minimisation(engine, *how)
+    how = (fmax, steps, fix_cell, keep_symmetry, symprec, optimizer, prerelax, device)
+    minimisation = Minimisation(engine.at_pressure(pressure), *how)
     minimisation.settings()  # refuses a relaxer that isn't there
     given = [structures] if isinstance(structures, Atoms) else list(structures)
     ended: dict[int, Ended] = {}

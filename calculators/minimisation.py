@@ -17,7 +17,6 @@ from asegen.parallel.files import is_of_the_disk, sha256
 from asegen.potentials.engine import Engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
-from asegen.potentials.pressure import atomic_pressure
 from asegen.potentials.start import Start, better_start
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
@@ -67,10 +66,9 @@ class Minimisation:
     """How structures are relaxed; plain values, so that any process can do it.
 
     Attributes:
-        engine: the calculator, see `asegen.potentials.engine.find_engine`.
+        engine: the calculator, see `asegen.potentials.engine.find_engine`; at a pressure the enthalpy is minimised.
         fmax: eV/Å, for atoms and cell.
         steps: at most so many, of the calculator's relaxation.
-        pressure: GPa; the enthalpy is minimised.
         fix_cell: cells stay.
         keep_symmetry: crystals are made to have their space groups exactly, and keep them.
         symprec: Å, tolerance of the space groups.
@@ -85,7 +83,6 @@ class Minimisation:
     engine: Engine
     fmax: float = 0.05
     steps: int = 500
-    pressure: float = 0.0
     fix_cell: bool = False
     keep_symmetry: bool = False
     symprec: float = 0.01
@@ -99,7 +96,7 @@ class Minimisation:
                 raise InputError(f"{name} = {getattr(self, name):g}: a positive number is needed", name)
         if self.steps < 0:
             raise InputError(f"steps = {self.steps}: a number that isn't negative is needed", "steps")
-        if atomic_pressure(self.pressure) and self.fix_cell:
+        if self.engine.pressure and self.fix_cell:
             raise InputError("pressure and fix_cell exclude each other: a cell can't follow", "pressure", "fix_cell")
         checked_optimizer(self.optimizer)
 
@@ -133,8 +130,7 @@ class Minimisation:
 
     def with_calculator(self, atoms: Atoms, calculator: Calculator) -> Ended:
         """As `minimise`, beginning with the learned relaxer where it leads lower."""
-        pressure = atomic_pressure(self.pressure)
-        start = self._start(atoms, calculator, pressure)
+        start = self._start(atoms, calculator)
         end = minimise(
             start.atoms,
             calculator,
@@ -143,12 +139,12 @@ class Minimisation:
             self.keep_symmetry,
             self.symprec,
             self.optimizer,
-            pressure=pressure,
+            pressure=self.engine.atomic_pressure,
             fix_cell=self.fix_cell,
         )
         return _ended(end, AS_GIVEN if start.atoms is atoms else LEARNED)
 
-    def _start(self, atoms: Atoms, calculator: Calculator, pressure: float) -> Start:
+    def _start(self, atoms: Atoms, calculator: Calculator) -> Start:
         if self.prerelax is None:
             return Start(atoms, math.nan, compared=False)
         from asegen.calculators.relaxer import relax_structures  # loads torch, which a calculator may not need
@@ -157,7 +153,7 @@ class Minimisation:
         how: dict[str, Any] = {"fix_cell": self.fix_cell, "keep_symmetry": self.keep_symmetry, "symprec": self.symprec}
         (moved,) = relax_structures([atoms], relaxer, **how)
         arrived = moved.status in (CONVERGED, OUT_OF_STEPS) and moved.steps > 0 and gate(moved.atoms) is None
-        return better_start(moved.atoms if arrived else atoms, atoms, calculator, pressure)
+        return better_start(moved.atoms if arrived else atoms, atoms, calculator, self.engine.atomic_pressure)
 
 
 def _ended(end: Minimum, start: str) -> Ended:

@@ -47,9 +47,9 @@ def run_with_calculator(args: argparse.Namespace) -> None:
 
 
 def _minimisation(args: argparse.Namespace) -> Minimisation:
-    given = {"fmax": args.fmax, "steps": args.steps, "pressure": args.pressure, "optimizer": args.optimizer}
+    given = {"fmax": args.fmax, "steps": args.steps, "optimizer": args.optimizer}
     return Minimisation(
-        find_engine(args.calculator),
+        find_engine(args.calculator).at_pressure(args.pressure or 0.0),
         **{name: value for name, value in given.items() if value is not None},
         fix_cell=args.fix_cell,
         keep_symmetry=args.keep_symmetry,

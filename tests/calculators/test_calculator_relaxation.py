@@ -118,4 +118,4 @@ def test_settings_name_all_that_decides_the_result() -> None:
     engine = find_engine("emt")
     known = Minimisation(engine).settings()
     assert known["engine"] == engine.identity and len(str(known["prerelax"])) == 64
-    assert Minimisation(engine, pressure=1).settings() != known
+    assert Minimisation(engine.at_pressure(1)).settings() != known
