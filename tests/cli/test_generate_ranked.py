@@ -24,13 +24,23 @@ def ranked(*args: str) -> None:
     generate(*FORMULAS, "--method", "template", "--rank", "none", "-n", "3", "--keep", "2", "--batch", "1", *args)
 
 
-@pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file of three structure types."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = tmp_path_factory.mktemp("known") / "known.extxyz"
     kinds = [("NaCl", "rocksalt", 5.64), ("CsCl", "cesiumchloride", 4.12), ("ZnS", "zincblende", 5.4)]
-    write(tmp_path / "known.extxyz", [bulk(name, kind, a=a) for name, kind, a in kinds])
-    return str(tmp_path / "known.extxyz")
+    write(place, [bulk(name, kind, a=a) for name, kind, a in kinds])
+    return str(place)
+
+
+@pytest.fixture(scope="module")
+def whole(known: str, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    """What `ranked` makes of it, one formula at a time, when nothing comes between."""
+    out = tmp_path_factory.mktemp("whole") / "whole.extxyz"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asegen.generation.ranked._POOLED", 1)
+        ranked("--templates", known, "-o", str(out))
+    return everything(out)
 
 
 def everything(place: Path) -> list[tuple[object, ...]]:
@@ -56,10 +66,9 @@ def test_best_first_and_known_again(tmp_path: Path, known: str, capsys: pytest.C
 
 
 def test_a_killed_run_goes_on_to_the_same(
-    tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tmp_path: Path, known: str, whole: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
-    ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     append = PartialOutput.append
     calls = []
 
@@ -76,17 +85,18 @@ def test_a_killed_run_goes_on_to_the_same(
     assert not out.exists()
     monkeypatch.setattr(PartialOutput, "append", append)
     ranked("--templates", known, "-o", str(out), "--resume")
-    assert everything(out) == everything(tmp_path / "whole.extxyz")
+    assert everything(out) == whole
 
 
-def test_shards_make_the_whole(tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_make_the_whole(
+    tmp_path: Path, known: str, whole: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("asegen.generation.ranked._POOLED", 1)
-    ranked("--templates", known, "-o", str(tmp_path / "whole.extxyz"))
     parts = []
     for k in (1, 2):
         ranked("--templates", known, "-o", str(tmp_path / f"{k}.extxyz"), "--shard", f"{k}/2")
         parts += everything(tmp_path / f"{k}.extxyz")
-    assert sorted(parts) == everything(tmp_path / "whole.extxyz")
+    assert sorted(parts) == whole
 
 
 def test_hybrid_with_and_without_templates(tmp_path: Path, known: str, capsys: pytest.CaptureFixture) -> None:

@@ -82,17 +82,24 @@ REFUSED = [
     "train torusflow-mp --data absent --out run --init nope",
 ]
 
-WORK = [
-    ("models", HEAVY, set()),
-    ("generate NaCl -n 1 --steps 2 -o a.extxyz", UNNEEDED, {"transformer", "empnn", "alignn"}),
-    ("generate NaCl -n 1 --steps 2 -o a.extxyz --method diffusion", UNNEEDED, {"transformer", "alignn"}),
-    ("generate NaCl -n 1 -o a.extxyz --spacegroup 225 --quick", UNNEEDED, {"transformer", "alignn"}),
-    ("relax {crystal} -o a.extxyz", UNNEEDED, {"empnn"}),
-    ("predict {crystal} --model alignn-band-gap -o a.csv", UNNEEDED, {"alignn"}),
-    ("screen {crystal} --workdir run --calculator emt --jobs 1 --stages dedup,prerelax", UNNEEDED_BY_SCREEN, set()),
-    ("symmetrize {crystal} -o a.extxyz", UNNEEDED | {"lightning"}, set()),
-]
-"""A command, what it doesn't load, and the networks that it may."""
+GROUP = "generate NaCl -n 1 -o b.extxyz --spacegroup 225 --quick"
+WORK = {
+    "no network but the relaxer's": [
+        ("models", HEAVY, set()),
+        ("symmetrize {crystal} -o a.extxyz", UNNEEDED | {"lightning"}, set()),
+        ("relax {crystal} -o b.extxyz", UNNEEDED, {"empnn"}),
+    ],
+    "first predictions, then drawing, then relaxing too": [
+        ("predict {crystal} --model alignn-band-gap -o a.csv", UNNEEDED, {"alignn"}),
+        ("generate NaCl -n 1 --steps 2 -o a.extxyz --method diffusion", UNNEEDED, {"transformer", "alignn"}),
+        (GROUP, UNNEEDED, {"transformer", "alignn"}),
+        ("generate NaCl -n 1 --steps 2 -o c.extxyz", UNNEEDED, {"transformer", "empnn", "alignn"}),
+    ],
+    "a screening": [
+        ("screen {crystal} --workdir run --calculator emt --jobs 1 --stages dedup,prerelax", UNNEEDED_BY_SCREEN, set()),
+    ],
+}
+"""Commands of one process, each with what it doesn't load, and the networks that it and those before it may."""
 NETWORKS = {"alignn", "cgcnn", "dimenet", "ecn", "empnn", "gemsnet", "megnet", "transformer"}
 
 CODE = """
@@ -134,10 +141,11 @@ def test_refusals_load_nothing_heavy(tmp_path: Path) -> None:
         assert not within(modules, HEAVY) & HEAVY, f"loaded by: {line}"
 
 
-@pytest.mark.parametrize(("line", "unneeded", "networks"), WORK, ids=[line for line, _, _ in WORK])
-def test_a_command_loads_what_it_needs(tmp_path: Path, line: str, unneeded: set[str], networks: set[str]) -> None:
-    ((_, code, modules),) = run(tmp_path, line)
-    assert code == 0
-    assert not within(modules, unneeded)
-    found = {name.split(".")[2] for name in within(modules, {f"asegen.models.{network}" for network in NETWORKS})}
-    assert found <= networks
+@pytest.mark.parametrize("kind", WORK)
+def test_commands_load_what_they_need(tmp_path: Path, kind: str) -> None:
+    found = run(tmp_path, *(line for line, _, _ in WORK[kind]))
+    for (line, code, modules), (_, unneeded, networks) in zip(found, WORK[kind], strict=True):
+        assert code == 0, line
+        assert not within(modules, unneeded), line
+        loaded = {name.split(".")[2] for name in within(modules, {f"asegen.models.{network}" for network in NETWORKS})}
+        assert loaded <= networks, line

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from math import exp, log
 from pathlib import Path
@@ -17,6 +18,7 @@ from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
 
 from asegen.errors import AsegenError, InputError
+from asegen.parallel.workforce import Workforce
 from asegen.screening import Options, results
 from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import chosen, recipe
@@ -136,7 +138,7 @@ def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = recipe(options)
     made[6] = type(made[6])(made[6].engine, 2, Settings(height=6.0, mesh=20.0, confirm=0.0))
     cells = [bulk("Cu", a=3.6), bulk("Cu", "bcc", a=2.9), bulk("Cu", "sc", a=2.4)]
-    run_stages(cells, workdir, made)
+    run_stages(cells, workdir, made, workforce=Workforce(ThreadPoolExecutor(1), lambda: 1))
     publish(workdir)
     return workdir
 
