@@ -74,6 +74,14 @@ def lasting_workers() -> Iterator[Callable[[int], Processes]]:
         Processes.shutdown(pool)
 
 
+@pytest.fixture(scope="session")
+def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
+    """Whatever is mapped over worker processes here shares one pool of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asegen.parallel.timed_map.Processes", lasting_workers)
+        yield
+
+
 class Lasting(Processes):
     """Worker processes that outlive whoever is done with them."""
 

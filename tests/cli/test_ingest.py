@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from pymatgen.io.cif import CifWriter
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
-from asegen.parallel.processes import Processes
 
 
 def write_frames(path, n: int = 4):
@@ -128,14 +126,6 @@ def mangled(text: str, edits: list[tuple[float, int, str]]) -> str:
         start = round(place * len(text))
         text = text[:start] + patch + text[start + length :]
     return text
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
-    """A worker that serves all tests here: each start takes seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asegen.parallel.timed_map.Processes", lasting_workers)
-        yield
 
 
 def ingested(folder, name: str, capsys) -> tuple[int, list[dict[str, str]]]:

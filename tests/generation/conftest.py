@@ -36,3 +36,8 @@ def hybrid() -> Source:
 def symmetric() -> Source:
     """The model with space groups, rough."""
     return _rough("symmetric", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers(one_pool: None) -> None:
+    """See `one_pool`: files of known crystals are read, and structures compared, by processes that are there."""

@@ -8,7 +8,7 @@ from asegen.parallel.processes import Processes
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
+def evaluation_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asegen.metrics.evaluation.Processes", lasting_workers)
         yield
