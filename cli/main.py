@@ -54,7 +54,9 @@ def _terminate(signum: int, frame: object) -> NoReturn:
 
 def build_parser() -> tuple[_Parser, dict[str, _Parser], dict[str, Any]]:
     """The parser, and per command its parser and its `CLICommand`."""
-    parser = _Parser(prog="asegen", description="New crystals for ASE: generate them, train on your own.")
+    parser = _Parser(
+        prog="asegen", description="New inorganic crystals for ASE: drawn, relaxed, predicted, screened, evaluated."
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("-T", "--traceback", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(title="commands", dest="command", parser_class=_Parser)
