@@ -1,4 +1,4 @@
-"""The model of springs against finite differences of its own energy and what symmetry says, and ASE's BFGS as the peer."""
+"""The model of springs against a sum over them and what symmetry says, and ASE's BFGS as the peer."""
 
 import numpy as np
 import pytest
