@@ -21,8 +21,11 @@ from typing_extensions import override
 
 Floats = NDArray[np.float64]
 
-_STRENGTH = 4.0
-"""eV/Å², of a spring as long as the sum of the covalent radii."""
+_STRENGTH, _LENGTH = 4.0, 2.8
+"""eV/Å², of a spring as long as the sum of the covalent radii where that is so many Å."""
+_SHORTER = 2.0
+"""Bonds of small atoms are stiffer, by this power of the sum of their radii (after Badger, J. Chem. Phys. 2, 128, 1934):
+else N-H would be as soft as the bonds of metals around it."""
 _DECAY = 3.0
 """A spring longer by the sum of the covalent radii is weaker by `exp(-3)`: Packwood's A."""
 _TRANSVERSE = 0.2
@@ -101,7 +104,8 @@ def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, 
     radii = covalent_radii[atoms.numbers]
     first, second, vectors = neighbor_list("ijD", atoms, list(_REACH * radii))
     lengths = np.linalg.norm(vectors, axis=1)
-    strength = _STRENGTH * np.exp(-_DECAY * (lengths / (radii[first] + radii[second]) - 1))
+    natural = radii[first] + radii[second]
+    strength = _STRENGTH * (_LENGTH / natural) ** _SHORTER * np.exp(-_DECAY * (lengths / natural - 1))
     units = vectors / lengths[:, None]
     outer = units[:, :, None] * units[:, None, :] + _TRANSVERSE * np.eye(3)
     return first, second, vectors, strength[:, None, None] * outer
