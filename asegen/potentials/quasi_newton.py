@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 _STRENGTH, _LENGTH = 4.0, 2.8
 """eV/Å², of a spring as long as the sum of the covalent radii where that is so many Å."""
 _SHORTER = 2.0
-"""Bonds of small atoms are stiffer, by this power of the sum of their radii (after Badger, J. Chem. Phys. 2, 128, 1934):
+"""Bonds of small atoms are stiffer by this power of the sum of their radii (after Badger, J. Chem. Phys. 2, 128, 1934):
 else N-H would be as soft as the bonds of metals around it."""
 _DECAY = 3.0
 """A spring longer by the sum of the covalent radii is weaker by `exp(-3)`: Packwood's A."""
