@@ -85,7 +85,8 @@ def spring_hessian(target: Any) -> Floats:
         (3 n, 3 n), or (3 n + 9, 3 n + 9) with the cell; symmetric and positive definite.
     """
     if not isinstance(target, FrechetCellFilter):
-        return _positions(target, *_springs(target))
+        first, second, _, strength = _springs(target)
+        return _positions(len(target), first, second, strength)
     atoms, factor = target.atoms, target.exp_cell_factor
     first, second, vectors, strength = _springs(atoms)
     # a strain e moves the far end of a spring D by (e + e^T) D / 2: (n_springs, 3, 9)
@@ -95,8 +96,8 @@ def spring_hessian(target: Any) -> Floats:
     np.subtract.at(mixed, first, strength @ by_strain)
     cell = 0.5 * np.einsum("sai,sab,sbj->ij", by_strain, strength, by_strain)
     cell += np.eye(9) * _LEAST_MODULUS * atoms.get_volume() / factor**2
-    mixed = mixed.reshape(-1, 9)
-    return np.block([[_positions(atoms, first, second, vectors, strength), mixed], [mixed.T, cell]])
+    across = mixed.reshape(-1, 9)
+    return np.block([[_positions(len(atoms), first, second, strength), across], [across.T, cell]])
 
 
 def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
@@ -111,10 +112,7 @@ def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, 
     return first, second, vectors, strength[:, None, None] * outer
 
 
-def _positions(
-    atoms: Atoms, first: NDArray[np.intp], second: NDArray[np.intp], vectors: Floats, strength: Floats
-) -> Floats:
-    n = len(atoms)
+def _positions(n: int, first: NDArray[np.intp], second: NDArray[np.intp], strength: Floats) -> Floats:
     blocks = np.zeros((n, n, 3, 3))
     np.add.at(blocks, (first, first), strength)
     np.subtract.at(blocks, (first, second), strength)
