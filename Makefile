@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= auto
 
+# Modules are compiled once, and not by each of the many processes that tests start.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test slow bench docs format lint types check wheel clean
 
 .venv/installed: setup.cfg pyproject.toml constraints.txt
@@ -40,7 +43,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 
 types: .venv/installed
-	$(BIN)/mypy asegen
+	$(BIN)/mypy asegen examples/*.py examples/studies
 
 # A build/ folder left behind would put deleted modules back into the wheel.
 wheel: .venv/installed

@@ -107,10 +107,7 @@ def is_complete(output: str | Path, resume: bool, overwrite: bool) -> bool:
     Raises:
         InputError: the output or the journal of a run is there and neither is set; or it can't be written.
     """
-    out = Path(output)
-    begun = journal_of(out)
-    check_resumable(str(output), begun, resume, overwrite)
-    return resume and out.exists() and not begun.exists()
+    return check_resumable(str(output), journal_of(Path(output)), resume, overwrite)
 
 
 def _fingerprint(frames: Sequence[Frame], minimisation: Minimisation) -> str:

@@ -1,13 +1,14 @@
 """Rough crystals pulled to sensible cells and positions: one step by step as with an optimiser of ASE, then a list."""
 
 import numpy as np
+from ase import Atoms
 from ase.build import bulk
 from ase.constraints import FixSymmetry
 
 from asegen.calculators import LearnedRelaxer, relax_structures
 
 
-def rough(name: str, prototype: str, a: float, seed: int) -> object:
+def rough(name: str, prototype: str, a: float, seed: int) -> Atoms:
     """A crystal with a wrong lattice constant, strained, its atoms off their places."""
     atoms = bulk(name, prototype, a=a)
     atoms.rattle(0.1, seed=seed)

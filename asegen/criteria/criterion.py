@@ -57,10 +57,12 @@ class Criterion:
             return value if self.low >= _LIKELY else 1 - value if self.high <= _LIKELY else 1.0
         if not deviation > 0:
             return float(self.is_met(value))
-        return _below((self.high - value) / deviation) - _below((self.low - value) / deviation)
+        ends = ((end - value) / deviation for end in (self.low, self.high))
+        low, high = map(normal_probability, ends)
+        return high - low
 
 
-def _below(x: float) -> float:
+def normal_probability(x: float) -> float:
     """The standard normal distribution up to x."""
     return (1 + math.erf(x / math.sqrt(2))) / 2
 

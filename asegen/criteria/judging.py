@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ase import Atoms
-from ase.data import chemical_symbols
 
 from asegen.calculators.property import predict
 from asegen.criteria.criterion import Criterion
@@ -18,10 +17,12 @@ from asegen.hull.table import formula_of
 from asegen.structures.scarcity import hhi
 from asegen.structures.space_groups import space_group_number
 from asegen.structures.validity import check_atoms, density
-from asegen.trained.predictor import shared_predictor
+from asegen.trained.predictor import PropertyPredictor, shared_predictor
 
 PROBABILITY = "target_probability"
 """In `info`: how likely all criteria are met, the predictions' errors taken as independent."""
+TARGETS = "targets"
+"""In `info`: the criteria that a structure was chosen by."""
 _SYMPREC = 0.1  # Å, as where structures are listed
 _DIGITS = 4
 
@@ -68,19 +69,26 @@ class Criteria:
         known = [self._found(criterion, structures) for criterion in self.criteria]
         return [self._judgement([of[k] for of in known]) for k in range(len(structures))]
 
-    def _found(self, criterion: Criterion, structures: Sequence[Atoms]) -> list[tuple[float, float]]:
-        """Value and standard deviation of a property, NaN where there is none."""
-        if criterion not in self._predictors:
-            measure = _MEASURES[criterion.quantity.name]
-            sound = [check_atoms(atoms) is None for atoms in structures]
-            return [(measure(a) if ok else math.nan, math.nan) for a, ok in zip(structures, sound, strict=True)]
-        predictor = self._predictors[criterion]
-        (column, *_) = predictor.columns
-        return [_value(found.values, column) for found in predict(structures, predictor)]
+    def allow(self, counts: Mapping[int, int]) -> bool:
+        """Whether a cell may meet the criteria, as far as its composition alone tells.
 
-    def _judgement(self, found: Sequence[tuple[float, float]]) -> Judgement:
+        Args:
+            counts: atoms of each element in the cell, by atomic number.
+        """
+        names = [(criterion, criterion.quantity.name) for criterion in self.criteria]
+        return all(c.is_met(_OF_COMPOSITION[name](counts)) for c, name in names if name in _OF_COMPOSITION)
+
+    def _found(self, criterion: Criterion, structures: Sequence[Atoms]) -> list[_Known]:
+        if criterion not in self._predictors:
+            sound = [check_atoms(atoms) is None for atoms in structures]
+            name = criterion.quantity.name
+            return [_Known(_measured(name, a) if ok else math.nan) for a, ok in zip(structures, sound, strict=True)]
+        predictor = self._predictors[criterion]
+        return [_known(found.values, predictor) for found in predict(structures, predictor)]
+
+    def _judgement(self, known: Sequence[_Known]) -> Judgement:
         values, reason, probability = {}, "", 1.0
-        for criterion, (value, deviation) in zip(self.criteria, found, strict=True):
+        for criterion, (value, deviation, zero) in zip(self.criteria, known, strict=True):
             quantity = criterion.quantity
             if math.isfinite(value):
                 values[f"{quantity.name}_predicted" if quantity.model else quantity.name] = round(value, _DIGITS)
@@ -90,34 +98,54 @@ class Criteria:
                 reason = reason or (
                     f"{quantity.name}: {value:.3g}" if math.isfinite(value) else f"{quantity.name}: none"
                 )
-            probability *= criterion.probability(value, deviation)
+            above_zero = criterion.probability(value, deviation) * (1 - zero)
+            probability *= above_zero + zero if criterion.is_met(0.0) else above_zero
         return Judgement(values, not reason, round(probability, _DIGITS), reason)
 
 
-def _value(values: Mapping[str, float], column: str) -> tuple[float, float]:
-    return values.get(column, math.nan), values.get(f"{column}_std", math.nan)
+class _Known(NamedTuple):
+    """What is known of a property of a crystal.
+
+    Attributes:
+        value: NaN where there is none.
+        deviation: the prediction's standard deviation, NaN where there is none.
+        zero: the predicted probability that the property is zero, which the deviation doesn't cover.
+    """
+
+    value: float
+    deviation: float = math.nan
+    zero: float = 0.0
+
+
+def _known(values: Mapping[str, float], predictor: PropertyPredictor) -> _Known:
+    (column, *_) = predictor.columns
+    zero = 0.0 if predictor.zero_probability is None else values.get(predictor.zero_probability, 0.0)
+    return _Known(values.get(column, math.nan), values.get(f"{column}_std", math.nan), zero)
+
+
+def _measured(name: str, atoms: Atoms) -> float:
+    """What follows from the atoms."""
+    if name in _OF_COMPOSITION:
+        return _OF_COMPOSITION[name](Counter(atoms.numbers.tolist()))
+    return _MEASURES[name](atoms)
 
 
 def _space_group(atoms: Atoms) -> float:
     return float(space_group_number(atoms, _SYMPREC) or math.nan)
 
 
-def _price(atoms: Atoms) -> float:
+def _price(counts: Mapping[int, int]) -> float:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return float(_prices().get_cost_per_kg(_formula(atoms)))
+            return float(_prices().get_cost_per_kg(formula_of(counts)))
     except ValueError:  # an element without a price
         return math.nan
 
 
-def _hhi(atoms: Atoms) -> float:
-    _, reserves = hhi(_formula(atoms))
+def _hhi(counts: Mapping[int, int]) -> float:
+    _, reserves = hhi(formula_of(counts))
     return math.nan if reserves is None else reserves
-
-
-def _formula(atoms: Atoms) -> str:
-    return formula_of(Counter(atoms.numbers.tolist()))
 
 
 @cache
@@ -129,12 +157,16 @@ def _prices() -> Any:
         return CostAnalyzer(CostDBElements())
 
 
-_MEASURES: Mapping[str, Callable[[Atoms], float]] = {
-    "density": density,
-    "volume_per_atom": lambda atoms: float(atoms.get_volume()) / len(atoms),
-    "n_atoms": lambda atoms: float(len(atoms)),
-    "n_elements": lambda atoms: float(len({chemical_symbols[z] for z in atoms.numbers})),
-    "spacegroup": _space_group,
+_OF_COMPOSITION: Mapping[str, Callable[[Mapping[int, int]], float]] = {
+    "n_atoms": lambda counts: float(sum(counts.values())),
+    "n_elements": lambda counts: float(len(counts)),
     "price": _price,
     "hhi": _hhi,
 }
+"""Quantities of the atoms of each element in a cell, by atomic number."""
+_MEASURES: Mapping[str, Callable[[Atoms], float]] = {
+    "density": density,
+    "volume_per_atom": lambda atoms: float(atoms.get_volume()) / len(atoms),
+    "spacegroup": _space_group,
+}
+"""Quantities of a crystal that passes the validity gate."""

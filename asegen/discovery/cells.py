@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -105,10 +104,13 @@ class Routes:
         cells: known ones.
         exchanges: probability of each element in the place of each, kept ones on the diagonal.
         slots: elements that compositions of so many elements may have, see `Chemistry.slots`.
+
+    Attributes:
+        cells: as given.
     """
 
     def __init__(self, cells: Sequence[Cell], exchanges: Matrix, slots: Callable[[int], list[Slots]]) -> None:
-        self._cells, self._exchanges = cells, exchanges
+        self.cells, self._exchanges = cells, exchanges
         self._steps: dict[frozenset[int], Floats] = {}
         parts: list[tuple[NDArray[np.int64], Slots, Floats]] = []
         for size, places in _by_size(cells).items():
@@ -124,27 +126,20 @@ class Routes:
         """Whether there is any."""
         return bool(self._weights.sum() > 0)
 
-    def sampler(self, rng: np.random.Generator, factors: Mapping[Anonymous, float]) -> Callable[[], Route]:
+    def sampler(self, rng: np.random.Generator, factors: Floats | None = None) -> Callable[[], Route]:
         """A function that draws a route.
 
         Args:
             rng: all randomness comes from here.
-            factors: of the weights of cells of some anonymous formulas; 1 for the others.
+            factors: (n_cells,), of the weights of routes from each cell.
         """
-        steps = np.cumsum(self._weights * self._of_cells(factors)[self._place])
+        steps = np.cumsum(self._weights if factors is None else self._weights * factors[self._place])
 
         def draw() -> Route:
             k = int(np.searchsorted(steps, rng.random() * steps[-1], side="right"))
-            return self._exchanged(self._cells[self._place[k]], self._slots[k], rng)
+            return self._exchanged(self.cells[self._place[k]], self._slots[k], rng)
 
         return draw
-
-    def _of_cells(self, factors: Mapping[Anonymous, float]) -> Floats:
-        return np.array([factors.get(anonymous, 1.0) for anonymous in self._anonymous])
-
-    @cached_property
-    def _anonymous(self) -> list[Anonymous]:
-        return [cell.anonymous for cell in self._cells]
 
     def _exchanged(self, parent: Cell, slots: Slots, rng: np.random.Generator) -> Route:
         elements = []

@@ -17,13 +17,15 @@ from asegen import __version__
 from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import Criterion, Wanted, read_criteria
 from asegen.criteria.judging import Criteria
-from asegen.discovery.cells import Cell, stable_cells
+from asegen.discovery.balance import Balance
+from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
 from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import LEARNED, Proposer
 from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve
 from asegen.discovery.state import RunState
+from asegen.discovery.target_model import TargetModel, known_targets
 from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source
@@ -32,7 +34,6 @@ from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.novelty import KnownCrystals
 from asegen.prototypes.sources import KNOWN as KNOWN_CRYSTALS
 from asegen.prototypes.sources import open_library
-from asegen.trained.weights import shipped_catalogue
 
 CHGNET, NONE = "chgnet", "none"
 _PROPOSALS_EACH, _LEAST_PROPOSALS = 30, 200
@@ -133,9 +134,10 @@ class Discoverer:
                 raise InputError(f"{name} = {value}: at least 1 is needed", name)
         self._proposal, self._most_alike, self._new = proposal, most_alike, new
         library = open_library(KNOWN_CRYSTALS)
+        self._library, self._criteria = library, Criteria(criteria, device)
         self._known = KnownCrystals(library)
         verifier = None if potential == NONE else Verifier(potential, relax_steps)
-        self._sieve = Sieve(e_hull, new, Criteria(criteria, device), self._known, verifier)
+        self._sieve = Sieve(e_hull, new, self._criteria, self._known, verifier)
         if source is None:
             source = "analogy" if spacegroups is not None else "diffusion" if new == TYPE else "hybrid"
         if isinstance(source, str):
@@ -194,7 +196,8 @@ class Discoverer:
         most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else proposals
         if most < 1:
             raise InputError(f"proposals = {most}: at least 1 is needed", "proposals")
-        loop = Loop(self._proposer(part, parts), self._predictor, self._sieve, self._most_alike, seed, part)
+        proposer = self._proposer(part, parts)
+        loop = Loop(proposer, self._predictor, self._sieve, self._most_alike, seed, part, self._targets)
         settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
         fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         state = RunState(None if output is None else str(output), wanted, fingerprint, resume, overwrite)
@@ -217,13 +220,29 @@ class Discoverer:
         def is_not_for_us(cell: Cell) -> bool:
             if parts > 1 and _number(cell) % parts != part - 1:
                 return True
-            return self._new == COMPOSITION and self._known.knows_composition(cell.composition)
+            if self._new == COMPOSITION and self._known.knows_composition(cell.composition):
+                return True
+            return not self._criteria.allow(cell.composition)
 
-        return Proposer(self._cells, self._chemistry, self._proposal, is_not_for_us)
+        return Proposer(self._cells, self._chemistry, self._proposal, is_not_for_us, self._balance)
 
     @cached_property
     def _cells(self) -> list[Cell]:
-        return stable_cells(Catalogue.read(shipped_catalogue()))
+        return stable_cells(self._catalogue)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue.shipped()
+
+    @cached_property
+    def _targets(self) -> TargetModel | None:
+        return known_targets(self._library, self._criteria) if self._criteria.criteria else None
+
+    @cached_property
+    def _balance(self) -> Balance:
+        """Towards the elements of all known crystals, or of those that meet the targets."""
+        known = [cell for cell in cells_of(self._catalogue) if sum(cell.counts) <= self._chemistry.max_atoms]
+        return Balance(known) if self._targets is None else Balance(known, self._targets.probabilities(known))
 
 
 def _number(cell: Cell) -> int:

@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from asegen.discovery.cells import Anonymous, Cell
+from asegen.criteria.judging import PROBABILITY
+from asegen.discovery.cells import Anonymous, Cell, Formula
+from asegen.discovery.families import families
 from asegen.discovery.records import CROWDED, KEPT, LATE, NOT_DRAWN, Record
-from asegen.elements import column, period
+from asegen.discovery.target_model import TargetModel
 
 _DOUBT = 4.0
 """Proposals of an anonymous formula that its own share of successes weighs as much as everything's."""
-_LANTHANIDES, _ACTINIDES = range(57, 72), range(89, 104)
 _SUCCESSES = frozenset({KEPT, CROWDED})
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What proposals go by beside known crystals.
+
+    Attributes:
+        tried: reduced formulas that are not to be proposed again.
+        found: crystals that were worth it: a part of the draws begins with them.
+        success: anonymous formula -> how much more often than others it was worth it; 1 for those not named.
+        targets: how likely compositions meet the targets; None without targets.
+    """
+
+    tried: Collection[Formula] = frozenset()
+    found: Sequence[Cell] = ()
+    success: Mapping[Anonymous, float] = field(default_factory=dict)
+    targets: TargetModel | None = None
+
+
+def guidance_of(records: Sequence[Record], targets: TargetModel | None) -> Guidance:
+    """What the proposals so far teach.
+
+    Args:
+        records: of all proposals.
+        targets: what known crystals say of the targets.
+    """
+    judged = [record for record in records if PROBABILITY in record.values]
+    if targets is not None and judged:
+        targets = targets.learning([r.cell for r in judged], [float(r.values[PROBABILITY]) for r in judged])
+    tried = {record.cell.formula for record in records}
+    return Guidance(tried, found_cells(records), success_factors(records), targets)
 
 
 def success_factors(records: Iterable[Record]) -> dict[Anonymous, float]:
@@ -65,22 +98,3 @@ class Diversity:
             return False
         self._count[key] += 1
         return True
-
-
-def families(numbers: Sequence[int]) -> tuple[str, ...]:
-    """The chemical family of each element: lanthanides, actinides, blocks of transition metals, columns.
-
-    Args:
-        numbers: atomic numbers, by ascending counts.
-    """
-    return tuple(sorted(map(_family, numbers)))
-
-
-def _family(z: int) -> str:
-    if z in _LANTHANIDES:
-        return "lanthanide"
-    if z in _ACTINIDES:
-        return "actinide"
-    if 3 <= column(z) <= 12:
-        return "transition metal" if column(z) > 3 else "lanthanide"
-    return f"column {column(z)}" if z != 1 and period(z) > 1 else "hydrogen"

@@ -8,12 +8,13 @@ import numpy as np
 from ase import Atoms
 
 from asegen.discovery.cells import Cell, Route
-from asegen.discovery.guidance import Diversity, found_cells, success_factors
+from asegen.discovery.guidance import Diversity, found_cells, guidance_of
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import Proposer
 from asegen.discovery.records import CROWDED, KEPT, LATE, Record
 from asegen.discovery.sieve import Sieve, Verdict
 from asegen.discovery.state import RUN, RunState
+from asegen.discovery.target_model import TargetModel
 from asegen.generation.compositions import composition
 from asegen.hull.table import formula_of
 from asegen.structures.space_groups import space_group
@@ -36,6 +37,7 @@ class Loop:
         most_alike: crystals of one structure type and of elements of the same families, at most.
         seed: of the run.
         part: of the run's parts.
+        targets: what known crystals say of the targets; None without targets.
     """
 
     proposer: Proposer
@@ -44,6 +46,7 @@ class Loop:
     most_alike: int
     seed: int
     part: int
+    targets: TargetModel | None = None
 
     def round(self, state: RunState, wanted: int, most: int) -> bool:
         """Does one round; whether there was anything left to be proposed.
@@ -57,13 +60,12 @@ class Loop:
         routes = self.proposer.propose(
             min(ROUND, max(_SMALLEST_ROUND, 2 * (wanted - len(state.kept))), most - len(records)),
             np.random.default_rng([self.seed, self.part, state.rounds]),
-            {record.cell.formula for record in records},
-            found_cells(records),
-            success_factors(records),
+            guidance_of(records, self.targets),
         )
         predicted = self.predictor.predict([route.cell for route in routes], self.seed) if routes else []
         diversity = self._diversity(state)
-        for route, structures in zip(routes, predicted, strict=True):
+        for place, structures in self.sieve.in_order(predicted):
+            route = routes[place]
             verdict = self._verdict(route.cell, structures, diversity) if len(state.kept) < wanted else Verdict(LATE)
             self._note(state, route, verdict)
         state.rounds += 1

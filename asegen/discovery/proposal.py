@@ -3,18 +3,22 @@
 A composition is drawn by taking a known crystal and exchanging each of its elements with probability `RATE`, for
 another one with the probability of that exchange (`asegen.discovery.exchange`). What many known crystals lead to is
 likelier to be a compound than what one leads to by a single rare exchange; so of many compositions drawn few are
-chosen, with weights that are a power of their probabilities (`asegen.discovery.likelihood`).
+chosen, with weights that are a power of their probabilities (`asegen.discovery.likelihood`), times the probability that
+they meet the targets (`asegen.discovery.target_model`), with a discount for elements that there is too much of already
+(`asegen.discovery.balance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from asegen.discovery.cells import Anonymous, Cell, Formula, Route, Routes
+from asegen.discovery.balance import Balance
+from asegen.discovery.cells import Cell, Floats, Formula, Route, Routes
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.exchange import Matrix, ionic_exchanges, learned_exchanges, uniform_exchanges
+from asegen.discovery.guidance import Guidance
 from asegen.discovery.likelihood import Likelihood
 from asegen.errors import InputError
 from asegen.structures.oxidation import may_be_neutral
@@ -27,7 +31,9 @@ RATE = 0.5
 SHARPNESS = 1.0
 """Power of the probability by which compositions that were drawn are chosen. The likelihood of mp/val alone would have
 0.25; with 1 instead of 0.5, 42 instead of 31 % are compositions of known crystals that weren't learned from."""
-_DRAWN = 8
+TARGET_POWER = 2.0
+"""Power of the probability to meet the targets, likewise."""
+_DRAWN, _DRAWN_WITH_TARGETS = 8, 32
 """Compositions drawn for each that is chosen."""
 _TRIES = 50
 """Draws for each composition that is to be drawn, before there are none left."""
@@ -45,6 +51,7 @@ class Proposer:
             that share an oxidation state, and no choice; "uniform", the numbers of atoms of a known crystal with
             elements at random.
         is_known: whether a composition is no news; such are not proposed.
+        balance: keeps the chemistry various; none without it.
 
     Raises:
         InputError: no such method, or no known crystal leads to what is wanted.
@@ -56,10 +63,11 @@ class Proposer:
         chemistry: Chemistry,
         method: str = LEARNED,
         is_known: Callable[[Cell], bool] = lambda cell: False,
+        balance: Balance | None = None,
     ) -> None:
         if method not in PROPOSALS:
             raise InputError(f"proposal = {method!r} is not one of {', '.join(PROPOSALS)}", "proposal")
-        self._chemistry, self._is_known = chemistry, is_known
+        self._chemistry, self._is_known, self._balance = chemistry, is_known, balance
         self._elements = frozenset(z for cell in cells for z in cell.numbers)
         self._exchanges = exchange_matrix(method, cells)
         self._likelihood = Likelihood(cells, self._exchanges) if method == LEARNED else None
@@ -69,49 +77,46 @@ class Proposer:
         if not self._routes:
             raise InputError("no known crystal leads to such compositions: allow more elements, atoms or space groups")
 
-    def propose(
-        self,
-        n: int,
-        rng: np.random.Generator,
-        tried: Collection[Formula] = (),
-        found: Sequence[Cell] = (),
-        success: Mapping[Anonymous, float] | None = None,
-    ) -> list[Route]:
+    def propose(self, n: int, rng: np.random.Generator, guidance: Guidance | None = None) -> list[Route]:
         """Different compositions, none of which was tried before.
 
         Args:
             n: how many; there may be fewer, or none.
             rng: all randomness comes from here.
-            tried: reduced formulas that are not to be proposed again.
-            found: crystals that were worth it: a part of the draws begins with them.
-            success: anonymous formula -> how much more often than others it was worth it; 1 for those not named.
+            guidance: what earlier proposals taught.
         """
-        drawn = self._drawn(n * (_DRAWN if self._likelihood else 1), rng, tried, found, success or {})
+        guidance = guidance or Guidance()
         if self._likelihood is None:
-            return drawn
-        logarithms = SHARPNESS * np.array([self._likelihood.logarithm(route.cell) for route in drawn])
-        order = np.argsort(-(logarithms + rng.gumbel(size=len(drawn))), kind="stable")  # a draw without replacement
-        return [drawn[k] for k in order[:n]]
+            return self._drawn(n, rng, guidance)
+        drawn = self._drawn(n * (_DRAWN if guidance.targets is None else _DRAWN_WITH_TARGETS), rng, guidance)
+        cells = [route.cell for route in drawn]
+        scores = SHARPNESS * np.array([self._likelihood.logarithm(cell) for cell in cells])
+        if guidance.targets is not None:
+            scores += TARGET_POWER * np.log(guidance.targets.probabilities(cells))
+        scores += rng.gumbel(size=len(drawn))  # the largest are a draw without replacement, by weights exp(scores)
+        if self._balance is None:
+            return [drawn[k] for k in np.argsort(-scores, kind="stable")[:n]]
+        return [drawn[k] for k in self._balance.choose(scores, cells, n, guidance.found)]
 
-    def _drawn(
-        self,
-        n: int,
-        rng: np.random.Generator,
-        tried: Collection[Formula],
-        found: Sequence[Cell],
-        success: Mapping[Anonymous, float],
-    ) -> list[Route]:
+    def _drawn(self, n: int, rng: np.random.Generator, guidance: Guidance) -> list[Route]:
         drawn: dict[Formula, Route] = {}
-        draw = self._routes.sampler(rng, success)
-        near = self._routes_from(found)
-        draw_near = near.sampler(rng, {}) if near else draw
+        draw = self._routes.sampler(rng, self._factors(guidance))
+        near = self._routes_from(guidance.found)
+        draw_near = near.sampler(rng) if near else draw
         for _ in range(_TRIES * n):
             route = draw_near() if rng.random() < _NEAR_FOUND else draw()
-            if self._is_wanted(route.cell) and not (route.cell.formula in tried or route.cell.formula in drawn):
-                drawn[route.cell.formula] = route
+            formula = route.cell.formula
+            if formula not in guidance.tried and formula not in drawn and self._is_wanted(route.cell):
+                drawn[formula] = route
                 if len(drawn) == n:
                     break
         return list(drawn.values())
+
+    def _factors(self, guidance: Guidance) -> Floats:
+        """(n_parents,): how much more than others each known crystal is worth beginning with."""
+        cells = self._routes.cells
+        factors = np.array([guidance.success.get(cell.anonymous, 1.0) for cell in cells])
+        return factors if guidance.targets is None else factors * guidance.targets.probabilities(cells)
 
     def _is_wanted(self, cell: Cell) -> bool:
         distinct = len(set(cell.numbers)) == len(cell.numbers)

@@ -10,6 +10,7 @@ from typing import Any
 from ase import Atoms
 
 from asegen.calculators.verification import Verifier
+from asegen.criteria.criterion import normal_probability
 from asegen.criteria.judging import PROBABILITY, Criteria, Judgement
 from asegen.discovery.prediction import DEVIATION
 from asegen.discovery.records import FAILED, FATES, HIGH, INVALID, KEPT, KNOWN, NOT_DRAWN, OFF_TARGET, UNSTABLE, VALUES
@@ -28,8 +29,10 @@ _DEVIATIONS = 2.0
 """Standard deviations that are added to what is predicted. A structure is chosen because its energy is low, and then it
 is often the error that is low; so is nearly all that is predicted to lie below the hull of everything known, which
 therefore counts as lying on it."""
-_HOPELESS = 0.05
-"""Probability to meet the targets, below which a structure isn't worth a potential."""
+_HOPELESS = 0.2
+"""Probability to meet the targets, below which a structure whose predicted values miss them isn't worth a potential."""
+_LEAST_DEVIATION = 0.01
+"""eV/atom, of predicted energies above the hull."""
 _GO_ON = frozenset({HIGH, KNOWN, OFF_TARGET})
 """Fates after which the next structure of a composition is looked at."""
 
@@ -84,6 +87,38 @@ class Sieve:
         own: dict[str, object] = {"e_hull": self._e_hull, "new": self._new, "known": self._known.identity}
         own["targets"] = self._criteria.identity
         return own | ({"potential": "none"} if self._verifier is None else self._verifier.identity)
+
+    def in_order(self, predicted: Sequence[list[Atoms] | str]) -> list[tuple[int, list[Atoms] | str]]:
+        """Compositions with their places, those first that are likeliest to be stable and on target at once.
+
+        The structures of each are put into that order too; `info` gets the properties and target_probability. Without
+        targets all stays as it is.
+
+        Args:
+            predicted: structures of each composition, as `judge` takes them.
+        """
+        if not self._criteria.criteria:
+            return list(enumerate(predicted))
+        self._note_properties([a for own in predicted if not isinstance(own, str) for a in own if a.info["valid"]])
+        promises = []
+        for structures in predicted:
+            if not isinstance(structures, str):
+                structures.sort(key=self._promise, reverse=True)
+            promises.append(0.0 if isinstance(structures, str) else max(map(self._promise, structures), default=0.0))
+        order = sorted(range(len(predicted)), key=lambda place: -promises[place])
+        return [(place, predicted[place]) for place in order]
+
+    def _note_properties(self, structures: Sequence[Atoms]) -> None:
+        for atoms, found in zip(structures, self._criteria.judge(structures), strict=True):
+            atoms.info |= found.values | {PROBABILITY: found.probability}
+
+    def _promise(self, atoms: Atoms) -> float:
+        """The probability that a predicted structure is stable enough and on target, errors taken as independent."""
+        on_target, above = atoms.info.get(PROBABILITY, 0.0), atoms.info.get(ABOVE_HULL)
+        if above is None:
+            return float(on_target) / 2
+        deviation = max(atoms.info.get(DEVIATION, 0.0), _LEAST_DEVIATION)
+        return float(on_target) * normal_probability((self._e_hull - max(above, 0.0)) / deviation)
 
     def judge(self, structures: Sequence[Atoms] | str) -> Verdict:
         """What becomes of a composition: of its first structure that is kept, or else of the one that came farthest.
@@ -142,7 +177,7 @@ class Sieve:
         found: Judgement
         (found,) = self._criteria.judge([atoms])
         atoms.info |= found.values | {PROBABILITY: found.probability}
-        is_off = not found.is_met if final else found.probability < _HOPELESS
+        is_off = not found.is_met and (final or found.probability < _HOPELESS)
         return Verdict(OFF_TARGET, found.reason, atoms) if is_off else None
 
 

@@ -59,7 +59,7 @@ class RunState:
         self._out.parent.mkdir(parents=True, exist_ok=True)
         if resume and state_of(self._out).exists():
             self._go_on(state_of(self._out))
-        elif resume and self._out.exists():
+        elif resume and self._out.exists() and self._out.stat().st_size > 0:  # an empty one doesn't say whose it is
             self._read_complete(self._out)
 
     @property

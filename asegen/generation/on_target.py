@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ase import Atoms
 
-from asegen.criteria.judging import PROBABILITY, Criteria
+from asegen.criteria.judging import PROBABILITY, TARGETS, Criteria
 from asegen.generation.drawing import Drawer
 from asegen.generation.plan import Sample
 from asegen.generation.source import Source
@@ -16,7 +16,8 @@ from asegen.generation.target import Target
 class OnTarget:
     """Leaves out what doesn't meet criteria; there may be fewer structures than samples, or none.
 
-    `info` has the properties asked for and target_probability, see `asegen.criteria.judging.Judgement`.
+    `info` has the properties asked for and target_probability, see `asegen.criteria.judging.Judgement`, and targets,
+    the criteria themselves, by which a finished run knows its own output.
 
     Args:
         drawer: draws the structures.
@@ -34,7 +35,7 @@ class OnTarget:
 
     def settings(self) -> dict[str, object]:
         """The drawer's, and the criteria."""
-        return self._drawer.settings() | {"targets": self._criteria.identity}
+        return self._drawer.settings() | {TARGETS: "; ".join(self._criteria.identity)}
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """The drawer's."""
@@ -50,7 +51,7 @@ class OnTarget:
         kept = []
         for atoms, found in zip(drawn, self._criteria.judge(drawn), strict=True):
             if found.is_met:
-                atoms.info |= found.values | {PROBABILITY: found.probability}
+                atoms.info |= found.values | {PROBABILITY: found.probability, TARGETS: self.settings()[TARGETS]}
                 kept.append(atoms)
         return kept
 

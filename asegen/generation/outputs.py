@@ -22,12 +22,12 @@ from typing import BinaryIO, NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.parallel.files import check_writable, lock
-from asegen.structures.formats import EXTXYZ, FOLDER, check_replaceable, output_format
+from asegen.parallel.files import lock
+from asegen.structures.formats import EXTXYZ, FOLDER, check_resumable, output_format
 
 
-def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
-    """Refuses an output that must not be written.
+def check_place(name: str, resume: bool, overwrite: bool) -> bool:
+    """Refuses an output that must not be written; see `check_resumable`.
 
     Args:
         name: the path that the user asked for.
@@ -35,27 +35,17 @@ def check_place(name: str, resume: bool, overwrite: bool) -> tuple[bool, bool]:
         overwrite: replace what is there.
 
     Returns:
-        Whether the output is there, and whether a run of it was begun.
+        Whether a run to be resumed has nothing left to do.
 
     Raises:
         InputError: it is there and neither is set, or something else is there, or the name has another suffix.
     """
-    if resume and overwrite:
-        raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
-    out, kind = Path(name), output_format(name)
-    part, journal = _growing(out)
-    check_replaceable(out, kind == FOLDER)
-    check_writable(out, make_folder=True)
-    there, begun = out.exists() and (kind != FOLDER or any(out.iterdir())), journal.exists()
-    if (there or begun) and not (resume or overwrite):
-        wrong = f"{out if there else part} exists: resume goes on, overwrite replaces it"
-        raise InputError(wrong, "resume", "overwrite")
-    return there, begun
+    return check_resumable(name, _journal_of(Path(name)), resume, overwrite, make_folder=True)
 
 
-def _growing(out: Path) -> tuple[Path, Path]:
-    """The growing file of an output, and its journal."""
-    return out.with_name(out.name + ".part.extxyz"), out.with_name(out.name + ".part.json")
+def _journal_of(out: Path) -> Path:
+    """How far the run with an output has come."""
+    return out.with_name(out.name + ".part.json")
 
 
 class _Frame(NamedTuple):
@@ -90,18 +80,18 @@ class PartialOutput:
 
     def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
         self.format, self.out = output_format(name), Path(name)
-        self.part, self._journal = _growing(self.out)
+        self.part, self._journal = self.out.with_name(self.out.name + ".part.extxyz"), _journal_of(self.out)
         self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
         self._fingerprint = fingerprint
         self.batches_done = self._bytes = 0
         self._held: BinaryIO | None = None
         try:
-            there, begun = check_place(name, resume, overwrite)
-            self.complete = resume and there and not begun
+            # An empty output doesn't say whose it is: drawing again is the same for the same run, and right for others.
+            self.complete = check_place(name, resume, overwrite) and self.out.stat().st_size > 0
             if self.complete:
                 for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
                     left.unlink(missing_ok=True)
-            elif resume and begun:
+            elif resume and self._journal.exists():
                 self._go_on()
             else:
                 self._begin()

@@ -117,7 +117,7 @@ class Job:
         settings = self.settings
         if [str(info["model"]), str(info["model_version"])] != settings["model"] or info["steps"] != settings["steps"]:
             return False
-        if any(info.get(name) != settings.get(name) for name in ("ranked_by", "pool")):
+        if any(info.get(name) != settings.get(name) for name in ("ranked_by", "pool", "targets")):
             return False
         drawn_as, attempt = self.drawer.drawn_as(sample, info), int(str(info["attempt"]))
         return info["sample_seed"] == sample_seed(self.seed, drawn_as, attempt)

@@ -14,8 +14,9 @@ from asegen.errors import InputError
 from asegen.generation.compositions import Composition, composition
 from asegen.generation.target import Target
 from asegen.parallel.files import sha256
-from asegen.prototypes.catalogue import Catalogue, Proposals, numbers_of_sites
+from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.formula_units import MAX_ATOMS
+from asegen.prototypes.proposals import OccupationProposer, Proposals, numbers_of_sites
 from asegen.symmetry.assignments import Occupation, check_letters, fits, impossible, parse_sites
 from asegen.symmetry.groups import space_group
 from asegen.trained.weights import shipped_catalogue
@@ -36,7 +37,8 @@ class SiteAssignments:
 
     def __init__(self, known: Path | None = None) -> None:
         self._path = shipped_catalogue() if known is None else known
-        self.catalogue = Catalogue.read(self._path)
+        self.catalogue = Catalogue.shipped() if known is None else Catalogue.read(known)
+        self._proposer = OccupationProposer(self.catalogue)
         self._proposals: dict[Target, Proposals] = {}
 
     @property
@@ -60,9 +62,9 @@ class SiteAssignments:
         if letters is not None:
             return Proposals([_agreeing(letters, target)], np.ones(1))
         if target.spacegroup is None:
-            found = self.catalogue.propose_any(counts)
+            found = self._proposer.propose_any(counts)
         else:
-            found = self.catalogue.propose(counts, target.spacegroup)
+            found = self._proposer.propose(counts, target.spacegroup)
         return found if numbers is None else _with_numbers(found, numbers, target)
 
     def compose(self, targets: Sequence[Target]) -> list[Target]:
@@ -84,7 +86,7 @@ class SiteAssignments:
         if letters is not None:
             found = [letters]
         else:
-            found = self.catalogue.propose_sites(numbers or {}, target.spacegroup, n).occupations
+            found = self._proposer.propose_sites(numbers or {}, target.spacegroup, n).occupations
         return [composition_of(found[k % len(found)], list(parse_sites(target.sites))) for k in range(n)]
 
     def unit_votes(self, target: Target) -> Mapping[int, float]:

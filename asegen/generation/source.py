@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ase import Atoms
@@ -17,10 +16,8 @@ from asegen.errors import InputError
 from asegen.generation.plan import Sample
 from asegen.generation.target import Target
 from asegen.prototypes.formula_units import Units, shares
-from asegen.trained.weights import shipped_catalogue
 
 if TYPE_CHECKING:
-    from asegen.prototypes.catalogue import Catalogue
     from asegen.trained.samplers import Sampler
 
 
@@ -102,7 +99,9 @@ class Source(Protocol):
         Args:
             target: with a composition.
         """
-        return shipped_known().unit_votes(Counter(target.numbers), target.spacegroup)
+        from asegen.prototypes.catalogue import Catalogue  # loads torch
+
+        return Catalogue.shipped().unit_votes(Counter(target.numbers), target.spacegroup)
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """Refuses early what can't be drawn.
@@ -142,14 +141,6 @@ def _cells_of(source: Source, target: Target) -> tuple[Units, ...]:
         return (Units(1, 1.0),)  # whether it can be drawn is the source's to say
     cells = shares(source.unit_votes(target), len(target.numbers), target.max_atoms)
     return cells if source.chooses_cells else replace(target, cells=cells).small_cells
-
-
-@cache
-def shipped_known() -> Catalogue:
-    """The known crystals inside the package."""
-    from asegen.prototypes.catalogue import Catalogue  # loads torch
-
-    return Catalogue.read(shipped_catalogue())
 
 
 def identity_of(sampler: Sampler) -> Identity:

@@ -16,6 +16,8 @@ class Protocol(NamedTuple):
         stol: a share of (V/n)^(1/3).
         angle_tol: degrees.
         source: who does so.
+        mixes_elements: whether structures of one formula are also alike where they differ by which of their similar
+            elements sits where, see `asegen.metrics.matching.same_crystal`.
     """
 
     name: str
@@ -23,9 +25,12 @@ class Protocol(NamedTuple):
     stol: float
     angle_tol: float
     source: str
+    mixes_elements: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}: StructureMatcher(ltol={self.ltol}, stol={self.stol}, angle_tol={self.angle_tol:g})"
+        mixed = ", similar elements mixed" if self.mixes_elements else ""
+        matcher = f"StructureMatcher(ltol={self.ltol}, stol={self.stol}, angle_tol={self.angle_tol:g})"
+        return f"{self.name}: {matcher}{mixed}"
 
     @property
     def tolerances(self) -> tuple[float, float, float]:
@@ -39,7 +44,7 @@ PROTOCOLS = {
     for protocol in (
         CLASSIC,
         Protocol("lemat", 0.1, 0.3, 5.0, "LeMat-GenBench"),
-        Protocol("mattergen", 0.2, 0.3, 5.0, "Zeni et al., Nature 639, 624 (2025)"),
+        Protocol("mattergen", 0.2, 0.3, 5.0, "Zeni et al., Nature 639, 624 (2025), mattergen 1.0.3", True),
     )
 }
 

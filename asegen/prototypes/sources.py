@@ -6,6 +6,8 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +57,10 @@ def open_library(
         CheckpointError: a catalogue that can't be read.
     """
     if source == AFLOW:
-        return TemplateLibrary(aflow_prototypes())
-    path = shipped_catalogue() if source == KNOWN else Path(source)
+        return _aflow()
+    if source == KNOWN:
+        return _known()
+    path = Path(source)
     if (path / "index.json").is_file():
         return _of_split(load_split(path.parent, path.name))
     if not path.is_file():
@@ -64,22 +68,37 @@ def open_library(
         raise InputError(
             f"templates = {source}: no such file, nor a split of `asegen ingest`, nor {names}", "templates"
         )
-    cache = cache_folder("templates")
-    name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
-    if (cache / name / "index.json").is_file():
-        return TemplateLibrary(load_split(cache, name), count_kinds(load_rejected(cache, name)))
-    rejected: list[Rejected] = []
     if path.suffix == ".safetensors":
-        dataset = _catalogued(Catalogue.read(path))
-    else:
+        return _cached(path, lambda: (_catalogued(Catalogue.read(path)), []))
+
+    def read() -> tuple[CrystalDataset, list[Rejected]]:
         from asegen.ingest.ingest import ingest  # loads readers and worker processes
 
-        dataset, rejected = ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
+        return ingest([path], jobs=jobs, targets=[], on_start=on_start, on_row=on_row)
+
+    return _cached(path, read)
+
+
+@cache
+def _aflow() -> TemplateLibrary:
+    return TemplateLibrary(aflow_prototypes())
+
+
+@cache
+def _known() -> TemplateLibrary:
+    return _cached(shipped_catalogue(), lambda: (_catalogued(Catalogue.shipped()), []))
+
+
+def _cached(path: Path, read: Callable[[], tuple[CrystalDataset, list[Rejected]]]) -> TemplateLibrary:
+    """The crystals of a file from the user's cache folder; read and put there if they aren't yet."""
+    folder = cache_folder("templates")
+    name = hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()[:32]
+    if (folder / name / "index.json").is_file():
+        return TemplateLibrary(load_split(folder, name), count_kinds(load_rejected(folder, name)))
+    dataset, rejected = read()
     library = TemplateLibrary(dataset, count_kinds(rejected))
-    try:
-        write_shards(cache, name, dataset, rejected=rejected, force=True)
-    except InputError:  # a home that can't be written costs time, nothing else
-        return library
+    with suppress(InputError):  # a home that can't be written costs time, nothing else
+        write_shards(folder, name, dataset, rejected=rejected, force=True)
     return library
 
 

@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 Kind = Literal["text", "integer", "number", "flag"]
 
+FIRST = ("formula", "space_group", "hull_verdict", "e_hull", "e_hull_error", "decomposes_into", "novel", "phonons")
+"""What decides whether a candidate deserves a look; in results.csv before the sections."""
 SECTIONS = ("input", "energy", "symmetry", "relaxation", "copies", "phonons", "properties")
-"""Of results.csv, in order; columns of other sections follow them."""
+"""Of results.csv, in order, after `FIRST`; columns of other sections follow them."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,16 @@ class Column:
 HEAD = (
     Column("id", "unique in the screening; sorts in the order of the inputs, fit for file names"),
     Column("name", "the identifier in the input file; the id where it has none"),
-    Column("source", "path of the input file"),
-    Column("index", "place in that file, from 0", "integer"),
-    Column("status", "how far the candidate came"),
-    Column("reason", "why no farther, one line"),
-    Column("stage", "the last stage that said something of it"),
     Column("rank", "from 1, among the candidates of the same status", "integer"),
     Column("rank_in_composition", "from 1, among those of the same status and composition, in any cell", "integer"),
+    Column("status", "how far the candidate came"),
+    Column("reason", "why no farther, one line"),
 )
 """What is known of every input; these columns come first."""
 TAIL = (
+    Column("stage", "the last stage that said something of it"),
+    Column("source", "path of the input file"),
+    Column("index", "place in that file, from 0", "integer"),
     Column("notes", "what a stage had to decide, one line each"),
     Column("artifacts", "paths relative to the screening's folder, by kind"),
     Column("seconds", "time of workers spent on it", "number", "s"),
@@ -98,11 +100,12 @@ def merged(declared: Iterable[Sequence[Column]]) -> tuple[Column, ...]:
             found.pop(column.name, None)
             found[column.name] = column
     own = {column.name for column in (*HEAD, *TAIL)}
-    return tuple(sorted((c for name, c in found.items() if name not in own), key=_section))
+    return tuple(sorted((c for name, c in found.items() if name not in own), key=_place))
 
 
-def _section(column: Column) -> int:
-    return SECTIONS.index(column.section) if column.section in SECTIONS else len(SECTIONS)
+def _place(column: Column) -> tuple[int, int]:
+    first = FIRST.index(column.name) if column.name in FIRST else len(FIRST)
+    return first, SECTIONS.index(column.section) if column.section in SECTIONS else len(SECTIONS)
 
 
 def as_json(columns: Iterable[Column]) -> list[dict[str, Any]]:

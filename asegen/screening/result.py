@@ -190,15 +190,10 @@ def _result(
             status, reason = said.status, None if said.kind is None else Reason(said.kind, said.detail or "")
     if waiting and status in RANKED:
         status, reason = PENDING, None
-    head = {
-        "id": candidate_id(key),
-        "name": found.get("name") or name or candidate_id(key),
-        "source": source,
-        "index": index,
-    }
-    head |= {"status": status, "reason": None, "stage": told[-1].stage if told else ""}
-    head |= {"rank": None, "rank_in_composition": None}
-    tail = {"notes": tuple(notes), "artifacts": artifacts, "seconds": sum(said.seconds for said in told)}
+    head = {"id": candidate_id(key), "name": found.get("name") or name or candidate_id(key)}
+    head |= {"rank": None, "rank_in_composition": None, "status": status, "reason": None}
+    tail = {"stage": told[-1].stage if told else "", "source": source, "index": index}
+    tail |= {"notes": tuple(notes), "artifacts": artifacts, "seconds": sum(said.seconds for said in told)}
     return Result({**head, **{name: found.get(name) for name in names}, **tail}, reason)
 
 

@@ -101,7 +101,7 @@ def check_replaceable(out: Path, is_folder: bool) -> None:
         raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
 
 
-def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, make_folder: bool = False) -> None:
+def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, make_folder: bool = False) -> bool:
     """Refuses an output that a run must not write, or go on with.
 
     Args:
@@ -111,18 +111,23 @@ def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, mak
         overwrite: replace what is there.
         make_folder: the folders above the output may be missing, because they will be made.
 
+    Returns:
+        Whether a run to be resumed has nothing left to do: the output is there, and nothing is begun.
+
     Raises:
         InputError: one of both is there and neither flag is set, or both are; something else is there, the output can't
             be written, or its name has another suffix.
     """
     if resume and overwrite:
         raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
-    out = Path(output)
-    check_replaceable(out, output_format(output) == FOLDER)
+    out, is_folder = Path(output), output_format(output) == FOLDER
+    check_replaceable(out, is_folder)
     check_writable(out, make_folder)
-    there = next((path for path in (out, begun) if path.exists()), None)
-    if there is not None and not (resume or overwrite):
-        raise InputError(f"{there} exists: resume goes on, overwrite replaces it", "resume", "overwrite")
+    is_there = out.exists() and not (is_folder and not any(out.iterdir()))
+    if (is_there or begun.exists()) and not (resume or overwrite):
+        found = out if is_there else begun
+        raise InputError(f"{found} exists: resume goes on, overwrite replaces it", "resume", "overwrite")
+    return resume and is_there and not begun.exists()
 
 
 def check_room(kind: str, n_structures: int, name: str) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor
 from asegen.calculators.property import predict
 from asegen.data.shards import load_split
 from asegen.models.checkpoint import read_tensors, write_tensors
+from asegen.properties.hurdle import HurdleRegression
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 from asegen.trained.weights import find_weights
 from asegen.training.recipe import DataOptions
@@ -43,6 +44,13 @@ class Gaps(NamedTuple):
         return torch.where(self.metal > gate, 0.0, self.size)
 
 
+def hurdle(predictor: PropertyPredictor) -> HurdleRegression:
+    """Its task, if it is one that tells metals from others."""
+    if not isinstance(predictor.task, HurdleRegression):
+        raise SystemExit(f"{predictor.name} has no gate: not a model of HurdleRegression")
+    return predictor.task
+
+
 def gaps_of(predictor: PropertyPredictor, data: Path, split: str) -> Gaps:
     """Predictions of a split without a gate."""
     options = DataOptions(max_atoms=predictor.max_atoms, targets=predictor.targets)
@@ -50,7 +58,7 @@ def gaps_of(predictor: PropertyPredictor, data: Path, split: str) -> Gaps:
     known = torch.isin(found.crystals.numbers, torch.tensor(sorted(predictor.elements)))
     strange = torch.zeros(len(found.crystals)).index_add(0, found.crystals.batch, (~known).float())
     chosen = found.take(strange == 0)
-    predictor.task.gate = 1.0
+    hurdle(predictor).gate = 1.0
     value = predictor.predict(chosen.crystals).value
     return Gaps(value[:, 1], value[:, 0], chosen.targets[:, 0])
 
@@ -101,7 +109,8 @@ def main() -> None:
     args = parser.parse_args()
     path = find_weights(args.weights)
     predictor = load_predictor(args.weights, "cpu")
-    gate = predictor.task.gate
+    task = hurdle(predictor)
+    gate = task.gate
     val = gaps_of(predictor, args.data, "val")
     table = [figures(val, one) for one in GATES]
     for row in table:
@@ -113,7 +122,7 @@ def main() -> None:
         write_tensors(path, tensors, header)
     test = figures(gaps_of(predictor, args.data, "test"), gate)
     print("test", "  ".join(f"{name} {value:.3f}" for name, value in test.items()))
-    predictor.task.gate = gate
+    task.gate = gate
     names = insulators()
     for name, result in zip(names, predict(list(names.values()), predictor), strict=True):
         print(name, "  ".join(f"{column} {value:.2f}" for column, value in result.values.items()), result.status)

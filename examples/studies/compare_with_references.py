@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ase import Atoms
 from ase.build import bulk
-from ase.io import read
+from ase.io import iread, read
 
 from asegen.metrics import evaluate
 
@@ -43,8 +43,14 @@ def compare(pairs: list[tuple[Atoms, Atoms]], jobs: int) -> dict[str, float]:
 def from_files(generated: str, reference: str) -> list[tuple[Atoms, Atoms]]:
     """Pairs by material_id."""
     table = pd.read_csv(reference).set_index("material_id")["cif"]
-    frames = read(generated, ":")
-    return [(a, read(io.StringIO(table[a.info["material_id"]]), format="cif")) for a in frames]
+    return [(atoms, from_cif(table[atoms.info["material_id"]])) for atoms in iread(generated)]
+
+
+def from_cif(text: str) -> Atoms:
+    """The crystal of a CIF of one."""
+    atoms = read(io.StringIO(text), format="cif")
+    assert isinstance(atoms, Atoms)
+    return atoms
 
 
 def demonstration() -> list[tuple[Atoms, Atoms]]:

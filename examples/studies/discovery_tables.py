@@ -1,16 +1,15 @@
-"""How stable and how new crystals of unasked composition are: discovery and its parts beside plain baselines.
+"""What decides in discovery: how likely proposals are, how far targets steer, whether structure types are found.
 
-    python examples/studies/discovery_tables.py draw VARIANT -n 60 --seed 1 --out drawn
-    python examples/studies/discovery_tables.py judge drawn/VARIANT.extxyz --potential chgnet
     python examples/studies/discovery_tables.py proposals val.csv.gz
-    python examples/studies/discovery_tables.py targets --seed 1
+    python examples/studies/discovery_tables.py targets band_gap=1..2 bulk_modulus=200.. --proposals 64 --out targets
+    python examples/studies/discovery_tables.py moduli targets/bulk_modulus=200...extxyz -n 10
     python examples/studies/discovery_tables.py shortlist val.csv.gz -n 100
 
 `proposals` says how likely the compositions of crystals are that weren't learned from, and how many of the compositions
-that are proposed are known ones that weren't learned from. `draw` writes structures that haven't seen a potential, and
-the processor seconds that they took; `judge` relaxes them and prints one row of the table. `shortlist` asks whether the
-search for structure types loses any: known crystals are compared with all others of their numbers of atoms, not with
-the few most similar ones alone.
+that are proposed are known ones that weren't learned from. `targets` compares runs with and without each target, of one
+seed and number of proposals; `moduli` computes elastic constants of what they kept by a potential. `shortlist` asks
+whether the search for structure types loses any: known crystals are compared with all others of their numbers of atoms,
+not with the few most similar ones alone. The other half of the study is `discovery_variants.py`.
 """
 
 from __future__ import annotations
@@ -18,97 +17,34 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.io import write
 
-from asegen import Discoverer, Generator, evaluate
+from asegen import Discoverer
+from asegen.calculators.verification import Verifier
+from asegen.criteria.criterion import read_criteria
+from asegen.criteria.judging import Criteria
 from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
-from asegen.discovery.discoverer import Discovery
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
-from asegen.generation.compositions import composition
 from asegen.hull.table import shipped_hull
+from asegen.potentials.engine import find_engine
 from asegen.prototypes import novelty
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.sources import KNOWN, open_library
+from asegen.screening.stages.elastic import elastic_constants
 from asegen.structures.atoms import read_structures
 from asegen.structures.oxidation import may_be_neutral
 from asegen.structures.validity import check_atoms
-from asegen.trained.weights import shipped_catalogue
-
-ANY_ENERGY = 99.0
-"""eV/atom above the hull: nothing is refused for its energy."""
-
-
-def discovered(n: int, seed: int, **settings: object) -> list[Atoms]:
-    """Crystals of a `Discoverer` that asks no potential."""
-    found: Discovery = Discoverer(potential="none", **settings).run(None, n, seed)  # type: ignore[arg-type]
-    print("funnel", {fate: count for fate, count in found.funnel if count})
-    return found.structures
-
-
-def plain_flow(n: int, seed: int) -> list[Atoms]:
-    """What the flow draws for compositions of training crystals of at most 20 atoms."""
-    cells = [cell for cell in cells_of(Catalogue.read(shipped_catalogue())) if sum(cell.counts) <= 20]
-    chosen = np.random.default_rng(seed).choice(len(cells), n, replace=False)
-    return Generator("diffusion").generate([_composition(cells[k]) for k in chosen], seed=seed)
-
-
-def _composition(cell: Cell) -> object:
-    return composition(cell.symbols)
-
-
-VARIANTS: dict[str, Callable[[int, int], list[Atoms]]] = {
-    "discover": lambda n, seed: discovered(n, seed),
-    "near-hull": lambda n, seed: discovered(n, seed, e_hull=0.0),
-    "no-learning": lambda n, seed: discovered(n, seed, proposal="uniform"),
-    "no-ranking": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY),
-    "ion-exchange": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY, proposal="ion-exchange"),
-    "uniform": lambda n, seed: discovered(n, seed, candidates=1, e_hull=ANY_ENERGY, proposal="uniform"),
-    "new-type": lambda n, seed: discovered(n, seed, new="type"),
-    "flow": plain_flow,
-}
-"""Structures that no potential has seen, by name."""
-
-
-def draw(args: argparse.Namespace) -> None:
-    """Draws the structures of a variant."""
-    start = time.process_time()
-    structures = VARIANTS[args.variant](args.n, args.seed)
-    seconds = time.process_time() - start
-    args.out.mkdir(parents=True, exist_ok=True)
-    write(args.out / f"{args.variant}.extxyz", structures)
-    elements = Counter(symbol for atoms in structures for symbol in set(atoms.symbols))
-    print(f"{args.variant}: {len(structures)} structures, {seconds / max(1, len(structures)):.2f} CPU s each")
-    print("most frequent elements", elements.most_common(12))
-
-
-def judge(args: argparse.Namespace) -> None:
-    """Prints the shares of one file of structures, with standard errors."""
-    start = time.process_time()
-    metrics = ["validity", "discovery", "novelty", "stability", "chemistry"]
-    found = evaluate(
-        args.structures,
-        args.reference,
-        metrics=metrics,
-        potential=args.potential,
-        protocol=args.protocol,
-        cache="cache",
-    )
-    print(args.structures.name, args.potential, found.structures)
-    print(found)
-    print(found.metrics["stability"].using)
-    print(f"{time.process_time() - start:.0f} CPU s beside those of workers")
 
 
 def proposals(args: argparse.Namespace) -> None:
     """Likelihood of held-out compositions, and the share of proposals that are known compounds, by method."""
-    catalogue, hull = Catalogue.read(shipped_catalogue()), shipped_hull()
+    catalogue, hull = Catalogue.shipped(), shipped_hull()
     cells, learned_from = stable_cells(catalogue), {cell.formula for cell in cells_of(catalogue)}
     crystals = [one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)]
     held_out = {cell.formula: cell for cell in (Cell.of(1, Counter(a.numbers.tolist())) for a in crystals)}
@@ -127,21 +63,43 @@ def proposals(args: argparse.Namespace) -> None:
 
 
 def targets(args: argparse.Namespace) -> None:
-    """How much more often predictions meet targets than without them, for equal numbers of proposals."""
-    for wanted in (["band_gap=1..2"], ["band_gap=1..2", "density=..4"], ["density=..4"]):
-        shares = []
-        for asked in (wanted, []):
-            found = Discoverer(potential="none", targets=asked).run(None, 10_000, args.seed, proposals=args.proposals)
-            shares.append((len(found.structures), _on_target(found.structures, wanted)))
-            print("funnel", wanted, bool(asked), {fate: count for fate, count in found.funnel if count})
-        print(wanted, "with and without targets, kept and on target:", shares)
+    """How many finds meet each target with and without it, for equal numbers of proposals, and at what cost."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    for wanted in ("", *args.targets):
+        start = time.process_time()
+        discoverer = Discoverer(potential="none", targets=[wanted] if wanted else [])
+        found = discoverer.run(None, 10_000, args.seed, proposals=args.proposals)
+        seconds = time.process_time() - start
+        print(wanted or "no target", f"{seconds:.0f} CPU s", {fate: n for fate, n in found.funnel if n})
+        for target in args.targets:
+            judged = Criteria(read_criteria([target])).judge(found.structures)
+            met = sum(one.is_met for one in judged)
+            expected = sum(one.probability for one in judged)
+            print(f"  {target}: {met} of {len(judged)} predicted to meet it, {expected:.1f} expected by the deviations")
+        write(args.out / f"{wanted or 'none'}.extxyz", found.structures)
 
 
-def _on_target(structures: list[Atoms], wanted: list[str]) -> int:
-    from asegen.criteria.criterion import read_criteria
-    from asegen.criteria.judging import Criteria
+def moduli(args: argparse.Namespace) -> None:
+    """Bulk moduli by the elastic constants of a potential beside those that the network predicts, smallest cells first.
 
-    return sum(found.is_met for found in Criteria(read_criteria(wanted)).judge(structures))
+    Raises:
+        ModuleNotFoundError: matcalc is missing.
+    """
+    crystals = sorted((one.atoms for one in read_structures(args.crystals) if isinstance(one.atoms, Atoms)), key=len)
+    verifier, calculator = Verifier(args.potential, 100), find_engine(args.potential).calculator()
+    predicted = Criteria(read_criteria(["bulk_modulus=0.."])).judge(crystals)
+    for atoms, judgement in list(zip(crystals, predicted, strict=True))[: args.n]:
+        relaxed = verifier.verify(atoms)
+        start = time.process_time()
+        found = elastic_constants(relaxed.atoms, calculator)
+        seconds = time.process_time() - start
+        values = judgement.values
+        print(
+            f"{atoms.symbols} {found.bulk_modulus:.0f} GPa, lowest eigenvalue {found.lowest_eigenvalue:.1f}; predicted "
+            f"{values['bulk_modulus_predicted']:.0f} ± {values['bulk_modulus_std']:.0f}; e_hull {relaxed.e_hull:.3f}; "
+            f"{seconds:.0f} CPU s",
+            flush=True,
+        )
 
 
 def shortlist(args: argparse.Namespace) -> None:
@@ -152,7 +110,7 @@ def shortlist(args: argparse.Namespace) -> None:
     library = open_library(KNOWN)
     kinds = []
     for far, most in ((novelty._FAR, novelty._MOST_COMPARED), (np.inf, 2000)):
-        novelty._FAR, novelty._MOST_COMPARED = far, most  # type: ignore[misc]
+        novelty._FAR, novelty._MOST_COMPARED = far, most
         start = time.process_time()
         kinds.append([novelty.KnownCrystals(library).judge(atoms).kind for atoms in sample])
         print(far, most, Counter(kinds[-1]), f"{(time.process_time() - start) / len(sample):.2f} CPU s each")
@@ -163,26 +121,22 @@ def main() -> None:
     """Runs one of the above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("draw")
-    one.add_argument("variant", choices=sorted(VARIANTS))
-    one.add_argument("--out", type=Path, default=Path("drawn"))
-    one.set_defaults(run=draw)
-    two = commands.add_parser("judge")
-    two.add_argument("structures", type=Path)
-    two.add_argument("--potential", default="chgnet")
-    two.add_argument("--protocol", default="classic")
-    two.add_argument("--reference", type=Path)
-    two.set_defaults(run=judge)
     five = commands.add_parser("proposals")
     five.add_argument("crystals", type=Path)
     five.set_defaults(run=proposals)
     three = commands.add_parser("targets")
-    three.add_argument("--proposals", type=int, default=96)
+    three.add_argument("targets", nargs="+", metavar="NAME=A..B")
+    three.add_argument("--proposals", type=int, default=64)
+    three.add_argument("--out", type=Path, default=Path("targets"))
     three.set_defaults(run=targets)
     four = commands.add_parser("shortlist")
     four.add_argument("crystals", type=Path)
     four.set_defaults(run=shortlist)
-    for command in (one, two, three, four, five):
+    six = commands.add_parser("moduli")
+    six.add_argument("crystals", type=Path)
+    six.add_argument("--potential", default="chgnet")
+    six.set_defaults(run=moduli)
+    for command in (three, four, five, six):
         command.add_argument("-n", type=int, default=60)
         command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

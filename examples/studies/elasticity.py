@@ -92,9 +92,9 @@ def main() -> None:
         writer = csv.DictWriter(file, _FIELDS)
         if not done:
             writer.writeheader()
-        for id, *rest in islice(sample(args.data, args.n, args.max_atoms, args.seed), args.smallest):
-            if id not in done:
-                writer.writerow(measured(id, *rest, calculator))
+        for crystal in islice(sample(args.data, args.n, args.max_atoms, args.seed), args.smallest):
+            if crystal[0] not in done:
+                writer.writerow(measured(*crystal, calculator))
                 file.flush()
     told(args.output)
 

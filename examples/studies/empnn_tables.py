@@ -46,9 +46,11 @@ from asegen.cli.main import main
 from asegen.crystals.crystals import Crystals
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split, write_shards
+from asegen.errors import Reason
 from asegen.geometry.lattice import cell_to_parameters
 from asegen.models.checkpoint import load_weights, read_tensors
 from asegen.models.empnn.lattice_fields import FIELD_SETS
+from asegen.potentials.chgnet import energies as chgnet_energies
 from asegen.relaxation.losses import LOSSES, PARAMETER_LOSSES
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.noise import strained
@@ -297,7 +299,8 @@ def descend(atoms: Atoms, cell: Cell) -> tuple[Atoms, int]:
     """Relaxes cell and positions; what a calculator can't take stays where it got to."""
     atoms.calc = MAKE[cell.row]()
     optimizer, fmax, steps = (BFGS, 0.1, 40) if cell.row == "gpaw" else (FIRE, 0.05, 300)
-    run = optimizer(FrechetCellFilter(atoms), logfile=None)
+    moved: Any = FrechetCellFilter(atoms)  # ASE's annotations of optimisers forget filters
+    run = optimizer(moved, logfile=None)
     try:
         run.run(fmax=fmax, steps=steps)
     except (ValueError, RuntimeError, ArithmeticError) as error:
@@ -330,12 +333,10 @@ def energies_around(cell: Cell, data: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def energies_per_atom(crystals: Crystals) -> np.ndarray:
     """(n_crystals,), eV, by CHGNet."""
-    from chgnet.model.model import CHGNet
-    from pymatgen.io.ase import AseAtomsAdaptor
-
-    model = CHGNet.load(use_device="cpu", verbose=False)
-    structures = [AseAtomsAdaptor.get_structure(a) for a in atoms_from_crystals(crystals.to(dtype=torch.float64))]
-    return np.array([float(p["e"]) for p in model.predict_structure(structures, task="e", batch_size=10)])
+    found = chgnet_energies(atoms_from_crystals(crystals.to(dtype=torch.float64)))
+    if lost := [str(energy) for energy in found if isinstance(energy, Reason)]:
+        raise SystemExit(f"{len(lost)} of {len(found)} crystals have no energy: {lost[0]}")
+    return np.array(found, float)
 
 
 # -- the tables --------------------------------------------------------------------------------------------------------

@@ -42,8 +42,9 @@ VALIDATIONS = 20
 class Frozen(Protocol):
     """What the frozen part makes of a split, and what the fitted part makes of that."""
 
-    order: Tensor
-    """(n_crystals,), int64: its crystals, as indices into the split."""
+    @property
+    def order(self) -> Tensor:
+        """(n_crystals,), int64: its crystals, as indices into the split."""
 
     def answer(self, network: ALIGNN, index: Tensor, crystals: Crystals) -> Tensor:
         """(n, heads, outputs) of the chosen crystals, which are given."""
@@ -166,7 +167,7 @@ class Fit:
     def _parameters(self) -> list[nn.Parameter]:
         n = self.network
         assert n.readout is not None
-        layers = n.over_bonds[len(n.over_angles) :] if self.layers else []
+        layers = list(n.over_bonds)[len(n.over_angles) :] if self.layers else []
         return [p for module in (n.readout, n.heads, *layers) for p in module.parameters()]
 
     @torch.no_grad()

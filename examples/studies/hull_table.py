@@ -59,8 +59,8 @@ def check(path: Path) -> None:
     hull, errors = shipped_hull(), []
     for entry in read_entries(path):
         _, atoms, values = read_entry(entry)
-        known = float(values["formation_energy_per_atom"]) - float(values["energy_above_hull"])
-        errors.append(hull.point(Counter(atoms.numbers.tolist())).energy - known)
+        formed, above = (float(str(values[name])) for name in ("formation_energy_per_atom", "energy_above_hull"))
+        errors.append(hull.point(Counter(atoms.numbers.tolist())).energy - (formed - above))
     sizes = np.abs(errors)
     print(f"{len(sizes)} crystals of {path.name}: mean |error| of the hull {sizes.mean():.4f} eV/atom,")
     print(f"median {np.median(sizes):.4f}, 95 % within {np.quantile(sizes, 0.95):.4f}, bias {np.mean(errors):+.4f}")

@@ -181,14 +181,14 @@ def report(records: dict[str, list[Record]]) -> None:
         ]
         if any(part.values()):
             table((title, "crystals", "first drawn, %", "first ranked, %", "best of 5, %", "best of 20, %"), rows)
-    if own := records.get("hybrid"):
-        sources = sorted({one["source"] for record in own for one in record["candidates"]})
+    if hybrid := records.get("hybrid"):
+        sources = sorted({one["source"] for record in hybrid for one in record["candidates"]})
         orders = {"all": best_first("score"), "prior alone": best_first("log_prior")}
         orders["energy alone"] = best_first("energy_per_atom")
         orders |= {f"without {source}": best_first("score", [source]) for source in sources}
         orders |= {f"{source} alone": best_first("score", set(sources) - {source}) for source in sources}
         orders |= {f"{source} alone, as drawn": best_first("candidate", set(sources) - {source}) for source in sources}
-        rows = [(name, share(own, order, 1), share(own, order, 10_000)) for name, order in orders.items()]
+        rows = [(name, share(hybrid, order, 1), share(hybrid, order, 10_000)) for name, order in orders.items()]
         table(("hybrid", "first, %", "best of all, %"), rows)
 
 

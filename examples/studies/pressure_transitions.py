@@ -134,8 +134,9 @@ class Phase:
 
     def enthalpy(self, pressure: float) -> float:
         """In eV/atom, at a pressure in GPa."""
-        how = {"pressure": pressure, "fmax": self._fmax, "keep_symmetry": True, "prerelax": None}
-        (found,) = relax_with_calculator(self._atoms, self._calculator, **how)
+        (found,) = relax_with_calculator(
+            self._atoms, self._calculator, pressure=pressure, fmax=self._fmax, keep_symmetry=True, prerelax=None
+        )
         if found.status != "converged":
             raise RuntimeError(f"{self._atoms.symbols} at {pressure} GPa: {found.status}: {found.reason}")
         self._atoms, self.steps = found.atoms, self.steps + found.steps + 1

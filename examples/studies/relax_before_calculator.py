@@ -100,7 +100,7 @@ def both_ways(
 def fits(one: Atoms, other: Atoms) -> bool:
     """Whether pymatgen's StructureMatcher (its defaults) takes two structures for the same."""
     try:
-        return bool(StructureMatcher().fit(*(AseAtomsAdaptor.get_structure(atoms) for atoms in (one, other))))
+        return bool(StructureMatcher().fit(AseAtomsAdaptor.get_structure(one), AseAtomsAdaptor.get_structure(other)))
     except (ValueError, RuntimeError, ArithmeticError):  # a structure that has fallen apart is no match
         return False
 

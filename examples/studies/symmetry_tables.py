@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from ase.io import read, write
+from ase.io import iread, write
 from ase.spacegroup import crystal
 
 from asegen.calculators import open_source
@@ -46,7 +46,6 @@ from asegen.structures.atoms import read_structures
 from asegen.structures.formulas import parse_formula
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.symbols import crystal_system
-from asegen.trained.weights import shipped_catalogue
 
 GROUPED = ("analogy", "model")
 BY = (*GROUPED, "analogy-common", "common", "plain")
@@ -175,7 +174,7 @@ def kept(file: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
     if not file.exists():
         write(file.with_suffix(".part"), make(), format="extxyz")
         os.replace(file.with_suffix(".part"), file)
-    return read(file, ":")
+    return list(iread(file))
 
 
 # ---- rediscovery
@@ -285,7 +284,7 @@ def named_table(known: Sequence[Atoms], workdir: Path, names: dict[str, list[str
 
     Competing phases are the known crystals of the same elements near the hull, relaxed in the same way.
     """
-    shipped = Catalogue.read(shipped_catalogue())
+    shipped = Catalogue.shipped()
     for name, formulas in names.items():
         symbols, group = name.split()
         elements = {atomic_numbers[symbol] for symbol in symbols.split("-")}
@@ -341,7 +340,7 @@ def alloys(folder: Path) -> tuple[Path, Path]:
     """Two files of the same ordered alloys, one of copper and gold, one of silver and platinum."""
     paths = []
     for name, (one, two) in {"test": ("Cu", "Au"), "train": ("Ag", "Pt")}.items():
-        places = [
+        places: list[tuple[int, tuple[float, ...], list[float]]] = [
             (221, (0, 0.5, 0.5), [3.9] * 3),
             (123, (0.5, 0.5, 0.5), [2.8, 2.8, 3.7]),
             (221, (0.5, 0.5, 0.5), [3] * 3),

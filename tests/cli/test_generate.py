@@ -36,13 +36,13 @@ def generate(*args: str) -> None:
 
 def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "a.extxyz"
-    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "20", "-o", str(out)]
+    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "12", "-o", str(out)]
     main(arguments)
     printed, found = capsys.readouterr(), read(out, ":")
     assert "template" in printed.out and "diffusion" in printed.out
     assert "e_hull" in printed.out and all("e_hull_predicted" in atoms.info for atoms in found[:4])
     assert all("Ra" in atoms.info["e_hull_missing"] for atoms in found[4:])
-    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=20)
+    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=12)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
     assert found[0].info["spacegroup"] in (62, 140, 221)  # perovskite, tilted or not
@@ -182,8 +182,8 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
 
 
 KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
-LONG_RUN = ["generate", "NaCl", "Cu", "-n", "10", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "4"]
-LONG_RUN += ["--method", "diffusion"]
+LONG_RUN = ["generate", "NaCl", "Cu", "-n", "6", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "25"]
+LONG_RUN += ["--quick", "--method", "diffusion"]
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ def test_a_killed_run_resumes_to_the_same_result(
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_comes_to_its_end(tmp_path: Path, undisturbed: Callable[[str], Path]) -> None:
     out = tmp_path / "a.extxyz"
-    for batches, (kill, code) in zip((1, 4, 7), KILLS, strict=True):
+    for batches, (kill, code) in zip((1, 2, 4), KILLS, strict=True):
         returned, errors = stop_after(out, batches, kill, resume=batches > 1)
         assert returned == code, errors
     main([*LONG_RUN, "-o", str(out), "--resume"])
@@ -256,7 +256,7 @@ def test_a_run_killed_again_and_again_comes_to_its_end(tmp_path: Path, undisturb
 def assert_same_result(out: Path, expected: Path) -> None:
     kind = output_format(str(out))
     found, wanted = list(read_back(out, kind)), list(read_back(expected, kind))
-    assert len(found) == 20 and [a.info for a in found] == [a.info for a in wanted]
+    assert len(found) == 12 and [a.info for a in found] == [a.info for a in wanted]
     assert found == wanted
     if kind not in (TRAJECTORY, DATABASE):  # which hold the time at which they were written
         files = [[p.read_bytes() for p in sorted([q, *q.rglob("*")]) if p.is_file()] for q in (out, expected)]
@@ -275,6 +275,8 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path
         "--device",
         "cpu",
         "--quick",
+        "--steps",
+        "3",
         "--method",
         "diffusion",
         "-o",

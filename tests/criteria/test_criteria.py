@@ -95,6 +95,21 @@ def test_predictions_and_their_spread_decide() -> None:
     assert met.values["band_gap_predicted"] == pytest.approx(value, abs=1e-4)
 
 
+def test_the_probability_of_a_gap_counts_metals() -> None:
+    values = predict(SALT, "alignn-band-gap")[0].values
+    value, deviation, metal = (values[name] for name in ("band_gap", "band_gap_std", "metal_probability"))
+    (with_zero, without) = (Criteria(read_criteria([f"band_gap={low}..{value}"])).judge([SALT])[0] for low in (0, 1))
+    share = norm.cdf(value, value, deviation) - norm.cdf(1, value, deviation)
+    assert without.probability == pytest.approx(share * (1 - metal), abs=1e-3)
+    assert with_zero.probability == pytest.approx(0.5 * (1 - metal) + metal, abs=0.02)
+
+
+def test_compositions_are_ruled_out_by_what_follows_from_them() -> None:
+    criteria = Criteria(read_criteria(["n_atoms=2..4", "hhi=..3000", "density=..1"]))
+    assert criteria.allow({11: 1, 17: 1}) and not criteria.allow({11: 3, 17: 3})
+    assert not criteria.allow({78: 3})  # platinum comes from one country
+
+
 def test_metals_are_told_by_yes_and_no() -> None:
     yes, no = (Criteria(read_criteria([f"metal={word}"])).judge([bulk("Cu"), SALT]) for word in ("yes", "no"))
     assert [found.is_met for found in yes] == [True, False]

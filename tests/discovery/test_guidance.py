@@ -9,11 +9,14 @@ from ase import Atoms
 from ase.build import bulk
 from ase.data import atomic_numbers
 
+from asegen.discovery.balance import Balance
 from asegen.discovery.cells import Cell
+from asegen.discovery.families import families
 from asegen.discovery.frames import frames, read_frames
-from asegen.discovery.guidance import Diversity, families, found_cells, success_factors
+from asegen.discovery.guidance import Diversity, found_cells, guidance_of, success_factors
 from asegen.discovery.records import CROWDED, FATES, KEPT, LATE, UNSTABLE, Record, as_csv, funnel
 from asegen.discovery.state import RunState
+from asegen.discovery.target_model import TargetModel
 from asegen.errors import InputError
 
 
@@ -36,6 +39,30 @@ def test_success_is_a_share_with_doubt() -> None:
     assert found[1, 1, 3] == pytest.approx(4 * average / (5 + 4) / average)
     assert success_factors([record(SALT, UNSTABLE)]) == {}
     assert found_cells(records) == [SALT]
+
+
+def test_what_was_predicted_teaches_the_targets() -> None:
+    known = TargetModel([SALT, PEROVSKITE], [0.2, 0.4])
+    hit = Record(0, 0, SALT, "X", "Y", UNSTABLE, "", {"target_probability": 1.0})
+    guidance = guidance_of([hit, record(PEROVSKITE, KEPT)], known)
+    assert guidance.tried == {SALT.formula, PEROVSKITE.formula} and guidance.found == [PEROVSKITE]
+    assert guidance.targets is not None
+    before, after = (model.probabilities([SALT, PEROVSKITE]) for model in (known, guidance.targets))
+    assert after[0] > before[0] + 0.1 and after[1] == pytest.approx(before[1], abs=1e-3)
+    assert guidance_of([hit], None).targets is None
+
+
+def test_elements_that_there_is_too_much_of_are_chosen_less() -> None:
+    known = [cell(La=1, Ni=1)] * 5 + [SALT] * 5
+    candidates = [cell(**{symbol: 1, "Ni": 1}) for symbol in ("La", "Ce", "Pr", "Nd")] + [SALT, cell(K=1, Cl=1)]
+    scores = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+    balance = Balance(known)
+    assert balance.choose(scores, candidates, 1, [])[0] == 0  # the first of the highest scores
+    assert balance.choose(scores, candidates, 1, [cell(La=1, Ni=1)] * 30)[0] in (4, 5)
+    chosen = balance.choose(scores, candidates, 6, [])
+    assert sorted(chosen) == list(range(6)) and set(chosen[:4]) & {4, 5}
+    towards_salt = Balance(known, np.array([0.0] * 5 + [1.0] * 5))
+    assert towards_salt.choose(scores, candidates, 1, [cell(La=1, Ni=1)] * 8)[0] in (4, 5)
 
 
 def test_what_is_alike_is_counted_by_families_and_types() -> None:

@@ -11,14 +11,20 @@ from ase.data import atomic_numbers
 from asegen.discovery.cells import Cell, Routes
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.exchange import learned_exchanges, uniform_exchanges
+from asegen.discovery.guidance import Guidance
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
+from asegen.discovery.target_model import TargetModel
 from asegen.errors import InputError
 from asegen.structures.oxidation import may_be_neutral
 
 
 def z(symbol: str) -> int:
     return atomic_numbers[symbol]
+
+
+def rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
 
 
 def cell(group: int, **counts: int) -> Cell:
@@ -64,7 +70,7 @@ def test_probabilities_of_all_compositions_sum_up_to_one() -> None:
 def test_drawing_follows_the_probabilities() -> None:
     exchanges = exchange_matrix("learned", CELLS)
     elements = frozenset(number for c in CELLS for number in c.numbers)
-    draw = Routes(CELLS, exchanges, lambda size: [(elements,) * size]).sampler(np.random.default_rng(0), {})
+    draw = Routes(CELLS, exchanges, lambda size: [(elements,) * size]).sampler(np.random.default_rng(0))
     drawn = Counter(draw().cell.formula for _ in range(4000))
     likelihood = Likelihood(CELLS, exchanges)
     for formula, count in drawn.most_common(5):
@@ -83,7 +89,9 @@ def test_what_is_proposed_is_wanted_new_and_the_same_for_a_seed(method: str) -> 
     for route in routes:
         assert z("Cs") not in route.cell.numbers and may_be_neutral(route.cell.composition)
         assert route.cell.counts == route.parent.counts
-    assert not {r.cell.formula for r in proposer.propose(4, np.random.default_rng(1), tried=formulas)} & set(formulas)
+    assert not {r.cell.formula for r in proposer.propose(4, np.random.default_rng(1), Guidance(tried=formulas))} & set(
+        formulas
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,10 +115,20 @@ def test_wishes_are_kept(chemistry: Chemistry, holds: object) -> None:
 def test_what_did_well_is_proposed_more() -> None:
     proposer = Proposer(CELLS, Chemistry(), "uniform")
     plain, helped = (
-        Counter(r.cell.anonymous for r in proposer.propose(60, np.random.default_rng(0), success=factors))
+        Counter(r.cell.anonymous for r in proposer.propose(60, np.random.default_rng(0), Guidance(success=factors)))
         for factors in ({}, {(1, 1, 3): 50.0})
     )
     assert helped[1, 1, 3] > plain[1, 1, 3]
+
+
+def test_targets_steer_the_proposals() -> None:
+    proposer = Proposer(CELLS, Chemistry())
+    oxides = TargetModel(CELLS, [float(z("O") in c.numbers) for c in CELLS])
+    plain, steered = (
+        sum(z("O") in route.cell.numbers for seed in range(10) for route in proposer.propose(2, rng(seed), guidance))
+        for guidance in (Guidance(), Guidance(targets=oxides))
+    )
+    assert steered > plain + 5
 
 
 def test_what_no_crystal_leads_to_is_refused() -> None:

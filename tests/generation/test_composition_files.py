@@ -9,13 +9,14 @@ from ase.build import bulk
 from ase.io import write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.core import Composition
+from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
 from asegen.errors import InputError
 from asegen.generation.composition_files import from_file
 
-CIF = str(CifWriter(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.6), ["Na", "Cl"], [[0, 0, 0], [0.5] * 3])))
+CIF = str(CifWriter(AseAtomsAdaptor.get_structure(bulk("NaCl", "rocksalt", a=5.6, cubic=True))))
 
 
 def write_table(path: Path, rows: list[list[str]]) -> Path:

@@ -11,7 +11,8 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.calculators import Generator, Ranking, Request, open_source
 from asegen.errors import InputError
 from asegen.generation.compositions import from_formula
-from asegen.generation.source import Identity, Source, shipped_known
+from asegen.generation.source import Identity, Source
+from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.formula_units import Units, shares, summed, turn
 from asegen.structures.formulas import parse_formula
 
@@ -74,7 +75,7 @@ def test_votes_of_the_catalogue_and_of_the_library_agree(template: Generator) ->
     for formula in ("CaF2", "MgAl2O4"):
         (unit,) = from_formula(formula)
         ours = shares(template.source.templates.library.unit_votes(unit.numbers), len(unit.numbers))
-        others = shares(shipped_known().unit_votes(Counter(unit.numbers)), len(unit.numbers))
+        others = shares(Catalogue.shipped().unit_votes(Counter(unit.numbers)), len(unit.numbers))
         assert ours[0].multiple == others[0].multiple
 
 

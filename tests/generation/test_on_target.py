@@ -29,6 +29,17 @@ def test_a_run_can_be_resumed_and_has_its_targets_in_its_fingerprint(tmp_path: P
     assert len(run.missing) == len(FORMULAS) - len(read(out, ":"))
     again = Generator("template", targets={"density": (None, 3)}).run(FORMULAS, out, seed=1, resume=True)
     assert again.was_complete
+    for others in ({"density": (None, 4)}, {"density": (None, 3), "n_elements": (1, 9)}, ()):
+        with pytest.raises(InputError, match="written with other arguments"):
+            Generator("template", targets=others).run(FORMULAS, out, seed=1, resume=True)
+
+
+def test_an_empty_output_is_no_other_runs_result(tmp_path: Path) -> None:
+    out = tmp_path / "out.extxyz"
+    none = Generator("template", targets={"density": (None, 0.01)}).run(FORMULAS, out, seed=1)
+    assert len(none.missing) == len(FORMULAS) and out.stat().st_size == 0
+    some = Generator("template", targets={"density": (None, 3)}).run(FORMULAS, out, seed=1, resume=True)
+    assert not some.was_complete and len(read(out, ":")) == len(FORMULAS) - len(some.missing) > 0
 
 
 def test_an_unknown_property_is_refused() -> None:

@@ -43,6 +43,23 @@ def test_protocols_set_the_tolerances() -> None:
         evaluate([SALT], protocol="mine")
 
 
+def test_mattergen_sees_orderings_of_one_alloy_as_one_crystal() -> None:
+    layered = bulk("Cu", "fcc", a=3.8, cubic=True) * (1, 1, 2)
+    chequered = layered.copy()
+    layered.symbols[layered.positions[:, 2] % 3.8 < 1] = "Au"  # every other layer, L1_0
+    chequered.symbols[[0, 1, 6, 7]] = "Au"
+    pair = [layered, chequered]
+    unique = {name: evaluate(pair, metrics=["discovery"], protocol=name).metrics["discovery"] for name in PROTOCOLS}
+    assert {name: found.values["unique"] for name, found in unique.items()} == {
+        "classic": 1.0,
+        "lemat": 1.0,
+        "mattergen": 0.5,
+    }
+    assert "mixed" in unique["mattergen"].using["alike_by"]
+    ionic = [bulk("NaCl", "rocksalt", a=5.6), bulk("NaCl", "cesiumchloride", a=3.5)]  # not similar: nothing is mixed
+    assert evaluate(ionic, metrics=["discovery"], protocol="mattergen").metrics["discovery"].values["unique"] == 1
+
+
 def test_elements_and_groups() -> None:
     same = evaluate([SALT, P1], [SALT, P1], metrics=["chemistry"]).metrics["chemistry"].values
     assert same["js_elements"] == same["js_groups"] == 0 and same["p1"] == 0.5 and same["groups"] == 2

@@ -11,7 +11,6 @@ from ase.neighborlist import neighbor_list
 from ase.spacegroup import crystal
 from hypothesis import given
 from hypothesis import strategies as st
-from pymatgen.core.local_env import IsayevNN
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.crystals.graph import Edges, reverse_edges
@@ -43,6 +42,8 @@ def pairs(atoms: Atoms, edges: Edges) -> Counter:
 
 
 def pymatgen_bonds(atoms: Atoms) -> Counter:
+    from pymatgen.core.local_env import IsayevNN  # loads for a second
+
     structure = AseAtomsAdaptor.get_structure(atoms)
     found = IsayevNN(tol=0.5, cutoff=12.0, allow_pathological=True).get_all_nn_info(structure)
     return Counter(

@@ -17,11 +17,9 @@ from asegen.trained.weights import shipped_catalogue
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> TemplateLibrary:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        open_library(KNOWN)
-        return open_library(str(shipped_catalogue()))  # the same by its path, this time from the cache
+def library() -> TemplateLibrary:
+    open_library(KNOWN)
+    return open_library(str(shipped_catalogue()))  # the same by its path, this time from the cache
 
 
 def test_the_shipped_crystals_have_the_groups_that_their_names_say(library: TemplateLibrary) -> None:

@@ -61,7 +61,8 @@ def test_a_column_is_in_every_view(tmp_path: Path) -> None:
     with (tmp_path / "run" / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["formula"]: float(row["volume"]) for row in rows} == pytest.approx(volumes)
-    assert list(rows[0])[-4:] == ["volume", "notes", "artifacts", "seconds"]
+    assert list(rows[0])[:7] == ["id", "name", "rank", "rank_in_composition", "status", "reason", "formula"]
+    assert list(rows[0])[-7:] == ["volume", "stage", "source", "index", "notes", "artifacts", "seconds"]
     frames = ase.io.read(tmp_path / "run" / "results.extxyz", ":")
     assert {a.info["reduced_formula"]: a.info["volume"] for a in frames} == pytest.approx(volumes)
     console = Console(width=120, record=True, file=(tmp_path / "told").open("w"))
@@ -83,12 +84,12 @@ def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
 def test_the_table_of_the_stages_here_has_its_order() -> None:
     names = [column.name for column in columns([])]
     expected = (
-        "rank_before log_prior formula n_atoms energy first_energy pressure internal_energy"
-        " formation_energy e_hull e_known e_hull_error hull_verdict decomposes_into known_composition e_hull_reason"
-        " energy_scale"
+        "formula space_group hull_verdict e_hull e_hull_error decomposes_into novel phonons"
+        " rank_before log_prior n_atoms energy first_energy pressure internal_energy"
+        " formation_energy e_known known_composition e_hull_reason energy_scale"
         " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
-        " space_group_before space_group second_space_group prerelax_status prerelax_steps steps force_calls fmax"
-        " second_force_calls duplicates duplicate_of novel known_as phonons phonons_reason lowest_frequency"
+        " space_group_before second_space_group prerelax_status prerelax_steps steps force_calls fmax"
+        " second_force_calls duplicates duplicate_of known_as phonons_reason lowest_frequency"
         " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability "
         + " ".join(column.name for column in Properties.columns)
         + " bulk_modulus shear_modulus mechanical_stability elastic_reason"

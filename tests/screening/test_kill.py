@@ -15,6 +15,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
+from asegen.cli.main import main
 from asegen.errors import AsegenError
 from asegen.screening.ledger import funnel
 
@@ -37,11 +38,13 @@ def candidates(path: Path, n: int) -> None:
     write(path, frames)
 
 
-def command(folder: Path, workdir: str, jobs: int = 2) -> list[str]:
-    arguments = ["screen", str(folder / "in.extxyz"), "--workdir", str(folder / workdir), "--jobs", str(jobs)]
-    arguments += ["--fmax", "0.3", "--steps", "60"]
-    arguments += ["--calculator", "emt", "--relaxer", "none", "--stages", "dedup,symmetrise,relax,compare"]
-    return [sys.executable, "-m", "asegen.cli.main", *arguments]
+COMMAND = [sys.executable, "-m", "asegen.cli.main"]
+
+
+def arguments(folder: Path, workdir: str, jobs: int = 2) -> list[str]:
+    given = ["screen", str(folder / "in.extxyz"), "--workdir", str(folder / workdir), "--jobs", str(jobs)]
+    given += ["--fmax", "0.3", "--steps", "60"]
+    return [*given, "--calculator", "emt", "--relaxer", "none", "--stages", "dedup,symmetrise,relax,compare"]
 
 
 def table(workdir: Path) -> list[dict[str, str]]:
@@ -78,7 +81,8 @@ def killed_and_done(folder: Path, kills: int, longest: float) -> tuple[int, list
     """How many signals found their aim, and the results in the end."""
     choice, sent = random.Random(1), 0
     while True:
-        process = subprocess.Popen(command(folder, "killed"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        command = [*COMMAND, *arguments(folder, "killed")]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         while sent < kills and process.poll() is None:
             time.sleep(choice.uniform(0.2, longest))
             if process.poll() is None:
@@ -93,7 +97,7 @@ def killed_and_done(folder: Path, kills: int, longest: float) -> tuple[int, list
 def screened(folder: Path, n: int) -> list[dict[str, str]]:
     """The results of a run that nobody touches."""
     candidates(folder / "in.extxyz", n)
-    subprocess.run(command(folder, "whole"), check=True, stdout=subprocess.DEVNULL)
+    main(arguments(folder, "whole", 1))
     return table(folder / "whole")
 
 
@@ -122,7 +126,8 @@ def test_many_kills_change_nothing(tmp_path: Path) -> None:
 
 def test_two_runs_share_one_folder(whole: tuple[Path, list[dict[str, str]]]) -> None:
     folder, expected = whole
-    both = [subprocess.Popen(command(folder, "shared", 1), stdout=subprocess.DEVNULL) for _ in range(2)]
+    command = [*COMMAND, *arguments(folder, "shared", 1)]
+    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait(120) for process in both] == [0, 0]
     assert table(folder / "shared") == expected
 
@@ -140,12 +145,12 @@ def test_a_warning_signal_lets_work_in_progress_end(tmp_path: Path) -> None:
     for k, atoms in enumerate(frames):
         atoms.rattle(0.2, seed=k)
     write(tmp_path / "in.extxyz", frames)
-    arguments = command(tmp_path, "run", 1)
-    arguments[arguments.index("emt")] = "faulty:Slow"
-    arguments[-1] = "relax"
-    arguments[arguments.index("0.3")] = "0.1"
+    given = arguments(tmp_path, "run", 1)
+    given[given.index("emt")] = "faulty:Slow"
+    given[-1] = "relax"
+    given[given.index("0.3")] = "0.1"
     surroundings = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=surroundings)
+    process = subprocess.Popen([*COMMAND, *given], stderr=subprocess.PIPE, text=True, env=surroundings)
     while process.poll() is None and not _relaxing(tmp_path / "run"):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
@@ -154,5 +159,5 @@ def test_a_warning_signal_lets_work_in_progress_end(tmp_path: Path) -> None:
     assert error.splitlines()[-1] == "asegen: terminated" and "stopping" in error and "Traceback" not in error
     relaxed = funnel(tmp_path / "run")[-1]
     assert relaxed.stage == "relax" and 0 < relaxed.waiting < 5
-    subprocess.run(arguments, check=True, env=surroundings, stdout=subprocess.DEVNULL)
+    subprocess.run([*COMMAND, *given], check=True, env=surroundings, stdout=subprocess.DEVNULL)
     assert {row["status"] for row in table(tmp_path / "run")} <= {"ok", "unconverged"}

@@ -1,6 +1,7 @@
 """CIF text, against pymatgen's reader and writer."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,30 +16,27 @@ from asegen.structures.errors import StructureError
 from asegen.structures.reading import read_entries, read_entry
 
 PROTOTYPES = {
-    "NaCl": Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
-    "diamond": Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.567), ["C"], [[0.125, 0.125, 0.125]]),
-    "perovskite": Structure.from_spacegroup(
-        "Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]
-    ),
-    "wurtzite": Structure.from_spacegroup(
-        "P6_3mc", Lattice.hexagonal(3.25, 5.2), ["Zn", "O"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.382]]
-    ),
-    "corundum": Structure.from_spacegroup(
-        "R-3c", Lattice.hexagonal(4.76, 12.99), ["Al", "O"], [[0, 0, 0.352], [0.306, 0, 0.25]]
-    ),
-    "rutile": Structure.from_spacegroup(
-        "P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
-    ),
-    "zirconia": Structure.from_spacegroup(
+    "NaCl": ("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "diamond": ("Fd-3m", Lattice.cubic(3.567), ["C"], [[0.125, 0.125, 0.125]]),
+    "perovskite": ("Pm-3m", Lattice.cubic(3.9), ["Sr", "Ti", "O"], [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0]]),
+    "wurtzite": ("P6_3mc", Lattice.hexagonal(3.25, 5.2), ["Zn", "O"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.382]]),
+    "corundum": ("R-3c", Lattice.hexagonal(4.76, 12.99), ["Al", "O"], [[0, 0, 0.352], [0.306, 0, 0.25]]),
+    "rutile": ("P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]),
+    "zirconia": (
         "P2_1/c",
         Lattice.monoclinic(5.15, 5.21, 5.32, 99.2),
         ["Zr", "O", "O"],
         [[0.275, 0.040, 0.208], [0.070, 0.332, 0.345], [0.449, 0.758, 0.479]],
     ),
-    "calcite": Structure.from_spacegroup(
-        "R-3c", Lattice.hexagonal(4.99, 17.06), ["Ca", "C", "O"], [[0, 0, 0], [0, 0, 0.25], [0.257, 0, 0.25]]
-    ),
+    "calcite": ("R-3c", Lattice.hexagonal(4.99, 17.06), ["Ca", "C", "O"], [[0, 0, 0], [0, 0, 0.25], [0.257, 0, 0.25]]),
 }
+"""Symbol of the space group, lattice, species, and positions."""
+
+
+@cache
+def prototype(name: str) -> Structure:
+    """Its structure; takes seconds for all together."""
+    return Structure.from_spacegroup(*PROTOTYPES[name])
 
 
 def equal(atoms, structure: Structure, tolerance: float = 1e-3) -> bool:
@@ -51,7 +49,7 @@ def equal(atoms, structure: Structure, tolerance: float = 1e-3) -> bool:
 @pytest.mark.parametrize("digits", [8, 4])
 def test_symmetry_operations_give_pymatgens_structure(name, digits):
     """With four digits 1/3 is off its special position: the images must still be one atom."""
-    structure = PROTOTYPES[name]
+    structure = prototype(name)
     text = str(CifWriter(structure, symprec=0.01, significant_figures=digits))
     assert "x, y, z" in text and text.count("\n") > len(structure)
     with warnings.catch_warnings():
@@ -64,7 +62,7 @@ def test_symmetry_operations_give_pymatgens_structure(name, digits):
 
 @pytest.mark.parametrize("name", PROTOTYPES)
 def test_p1_keeps_sites_and_their_order(name):
-    structure = PROTOTYPES[name]
+    structure = prototype(name)
     atoms = cif_to_atoms(str(CifWriter(structure)))
     assert atoms.numbers.tolist() == [site.specie.Z for site in structure]
     np.testing.assert_allclose(atoms.get_scaled_positions(wrap=False), structure.frac_coords, atol=1e-8)

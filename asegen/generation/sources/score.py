@@ -16,7 +16,7 @@ from asegen.generation.plan import Sample
 from asegen.generation.site_assignments import SiteAssignments, composition_of, sites_wanted
 from asegen.generation.source import Source, check_elements, identity_of
 from asegen.generation.target import Target
-from asegen.prototypes.catalogue import Proposals, numbers_of_sites
+from asegen.prototypes.proposals import Proposals, numbers_of_sites
 from asegen.symmetry.analysis import Site, SymmetricCrystal, find_sites
 from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.batches import crystals_of, make_orbits

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from importlib.util import find_spec
 from math import exp, log
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ from asegen.screening.stages.eos import birch_murnaghan, equation_of_state
 from asegen.screening.stages.finite_displacements import MESH, PARAMETERS, Settings, phonons
 from asegen.screening.stages.thermal import TABLE, thermal_properties
 
-pytest.importorskip("matcalc")
-pytest.importorskip("phonopy")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("matcalc") and find_spec("phonopy")), reason="matcalc or phonopy is not installed"
+)
 
 COPPER = 3.5899  # Å, EMT's minimum
 BASIC = ["read", "dedup", "symmetrise", "relax", "compare", "hull"]

@@ -1,0 +1,60 @@
+"""Probabilities of targets by composition: against the formula by hand, scikit-learn's kernels, and held-out moduli."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from ase import Atoms
+from ase.data import atomic_numbers
+from sklearn.metrics import roc_auc_score
+from sklearn.metrics.pairwise import rbf_kernel
+
+from asegen.discovery.cells import Cell
+from asegen.discovery.target_model import WIDTH, TargetModel, descriptors
+from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, TYPICAL_VOLUME
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "elasticity"
+
+
+def cell(formula: str) -> Cell:
+    return Cell.of(1, Counter(Atoms(formula).numbers.tolist()))
+
+
+CELLS = [cell(formula) for formula in ("NaCl", "KCl", "SrTiO3", "Cu3Au")]
+
+
+def test_descriptors_are_means_and_deviations_over_atoms() -> None:
+    numbers = [atomic_numbers[s] for s in ("Sr", "Ti", "O", "O", "O")]
+    columns = np.array([2, 4, 16, 16, 16]) / 2
+    values = [np.array(table)[numbers] for table in (ELECTRONEGATIVITY, COVALENT_RADIUS, np.cbrt(TYPICAL_VOLUME))]
+    values = [values[0] / 0.4, values[1] / 0.25, columns, values[2] / 0.3]
+    found = descriptors([CELLS[2]])
+    assert found[0] == pytest.approx([*(v.mean() for v in values), *(v.std() for v in values)])
+    assert descriptors([cell("Sr2Ti2O6")]) == pytest.approx(found)
+
+
+def test_probabilities_are_a_kernel_regression() -> None:
+    given = np.array([1.0, 0.5, 0.0, 0.25])
+    asked = [cell("RbCl"), cell("CaTiO3"), CELLS[0]]
+    kernel = rbf_kernel(descriptors(asked), descriptors(CELLS), gamma=1 / (2 * WIDTH**2))
+    expected = (kernel @ given + 0.5 * given.mean()) / (kernel.sum(1) + 0.5)
+    model = TargetModel(CELLS, given)
+    assert model.probabilities(asked) == pytest.approx(expected, abs=1e-9)
+    assert model.learning([], []).probabilities(asked) == pytest.approx(expected, abs=1e-9)
+    assert TargetModel(CELLS, [0.0] * 4).probabilities(asked) == pytest.approx([1e-3] * 3)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="needs the data")
+def test_compositions_tell_stiff_crystals_from_soft_ones() -> None:
+    train, val = (pandas.read_csv(DATA / f"{split}.csv.gz") for split in ("train", "val"))
+    cells, stiff = [], []
+    for split in (train, val):
+        formulas = split["cif"].str.extract(r"_chemical_formula_sum\s+'?([^'\n]+)'?")[0].str.replace(" ", "")
+        cells.append([cell(formula) for formula in formulas])
+        stiff.append(split["bulk_modulus"].to_numpy() >= 200)
+    probabilities = TargetModel(cells[0], stiff[0].astype(float)).probabilities(cells[1])
+    assert roc_auc_score(stiff[1], probabilities) > 0.9
+    enriched = stiff[1][np.argsort(-probabilities)[:22]].mean()
+    assert enriched > 4 * stiff[1].mean()
