@@ -21,8 +21,11 @@ from typing_extensions import override
 
 Floats = NDArray[np.float64]
 
-_STRENGTH = 4.0
-"""eV/Å², of a spring as long as the sum of the covalent radii."""
+_STRENGTH, _LENGTH = 4.0, 2.8
+"""eV/Å², of a spring as long as the sum of the covalent radii where that is so many Å."""
+_SHORTER = 2.0
+"""Bonds of small atoms are stiffer by this power of the sum of their radii (after Badger, J. Chem. Phys. 2, 128, 1934):
+else N-H would be as soft as the bonds of metals around it."""
 _DECAY = 3.0
 """A spring longer by the sum of the covalent radii is weaker by `exp(-3)`: Packwood's A."""
 _TRANSVERSE = 0.2
@@ -82,7 +85,8 @@ def spring_hessian(target: Any) -> Floats:
         (3 n, 3 n), or (3 n + 9, 3 n + 9) with the cell; symmetric and positive definite.
     """
     if not isinstance(target, FrechetCellFilter):
-        return _positions(target, *_springs(target))
+        first, second, _, strength = _springs(target)
+        return _positions(len(target), first, second, strength)
     atoms, factor = target.atoms, target.exp_cell_factor
     first, second, vectors, strength = _springs(atoms)
     # a strain e moves the far end of a spring D by (e + e^T) D / 2: (n_springs, 3, 9)
@@ -92,8 +96,8 @@ def spring_hessian(target: Any) -> Floats:
     np.subtract.at(mixed, first, strength @ by_strain)
     cell = 0.5 * np.einsum("sai,sab,sbj->ij", by_strain, strength, by_strain)
     cell += np.eye(9) * _LEAST_MODULUS * atoms.get_volume() / factor**2
-    off_diagonal = mixed.reshape(-1, 9)
-    return np.block([[_positions(atoms, first, second, vectors, strength), off_diagonal], [off_diagonal.T, cell]])
+    across = mixed.reshape(-1, 9)
+    return np.block([[_positions(len(atoms), first, second, strength), across], [across.T, cell]])
 
 
 def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, Floats]:
@@ -101,16 +105,14 @@ def _springs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats, 
     radii = covalent_radii[atoms.numbers]
     first, second, vectors = neighbor_list("ijD", atoms, list(_REACH * radii))
     lengths = np.linalg.norm(vectors, axis=1)
-    strength = _STRENGTH * np.exp(-_DECAY * (lengths / (radii[first] + radii[second]) - 1))
+    natural = radii[first] + radii[second]
+    strength = _STRENGTH * (_LENGTH / natural) ** _SHORTER * np.exp(-_DECAY * (lengths / natural - 1))
     units = vectors / lengths[:, None]
     outer = units[:, :, None] * units[:, None, :] + _TRANSVERSE * np.eye(3)
     return first, second, vectors, strength[:, None, None] * outer
 
 
-def _positions(
-    atoms: Atoms, first: NDArray[np.intp], second: NDArray[np.intp], vectors: Floats, strength: Floats
-) -> Floats:
-    n = len(atoms)
+def _positions(n: int, first: NDArray[np.intp], second: NDArray[np.intp], strength: Floats) -> Floats:
     blocks = np.zeros((n, n, 3, 3))
     np.add.at(blocks, (first, first), strength)
     np.subtract.at(blocks, (first, second), strength)

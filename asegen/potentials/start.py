@@ -47,7 +47,7 @@ def better_start(atoms: Atoms, before: Atoms, calculator: Calculator, pressure: 
 
 
 def enthalpy(atoms: Atoms, calculator: Calculator, pressure: float = 0.0, with_forces: bool = False) -> float:
-    """`E + pV` in eV per atom; `pressure` in eV/Å³. Forces and stress stay in the calculator, if wanted."""
+    """`E + pV` in eV per atom; `pressure` in eV/Å³. The calculator has forces and stress afterwards, if wanted."""
     atoms = atoms.copy()
     atoms.calc = calculator
     if with_forces:

@@ -32,7 +32,7 @@ from ase.spacegroup import crystal
 from numpy.typing import NDArray
 
 from asegen.potentials.engine import find_engine
-from asegen.potentials.minimise import OPTIMIZERS, OptimizerName
+from asegen.potentials.minimise import OPTIMIZERS
 from asegen.screening import Result, screen
 from asegen.screening.records import Candidate
 from asegen.screening.stages.finite_displacements import STABLE, SUMMARY, UNSTABLE, Settings, phonons, read_phonons
@@ -130,34 +130,53 @@ def calls_table(args: argparse.Namespace) -> None:
     each = (time.process_time() - start) / len(starts)
     atoms = [len(one) for one in starts]
     print(f"\n{len(starts)} crystals of {min(atoms)} to {max(atoms)} atoms; pre-relaxation {each:.3f} s each")
-    ends = {}
     for name in args.calculator:
-        for optimizer in OPTIMIZERS:
-            ends[optimizer] = relaxed(name, optimizer, moved, starts, args.fmax)
-            told(f"{name}, {optimizer}", ends[optimizer])
+        ends = relaxed(name, moved, starts, args.fmax, args.workdir / f"calls-{name}-{args.n}-{args.seed}.csv")
+        for optimizer, rows in ends.items():
+            told(f"{name}, {optimizer}", rows)
         rises = ends["bfgs"][:, 2] - ends["fire"][:, 2]
-        print(f"  bfgs higher by over 5 meV/atom: {(rises > HIGHER).sum()}, lower: {(rises < -HIGHER).sum()}")
+        error = rises.std() / np.sqrt(len(rises))
+        print(f"  bfgs higher by over 5 meV/atom: {(rises > HIGHER).sum()}, lower: {(rises < -HIGHER).sum()};", end=" ")
+        print(f"mean {1000 * rises.mean():+.2f} ± {1000 * error:.2f} meV/atom")
 
 
 def relaxed(
-    name: str, optimizer: OptimizerName, starts: Sequence[Atoms], before: Sequence[Atoms], fmax: float
-) -> NDArray[np.float64]:
-    """(n, 4): force calls, processor seconds, energy (eV/atom) and whether it converged."""
-    stage = Relax(find_engine(name), fmax=fmax, optimizer=optimizer)
-    stage.work([Candidate(0, "ok", {}, starts[0])], [before[0]])  # loads the network
-    rows = []
-    for atoms, old in zip(starts, before, strict=True):
-        start = time.process_time()
-        (outcome,) = stage.work([Candidate(0, "ok", {}, atoms)], [old])
-        energy = outcome.found.get("energy") or np.nan
-        rows.append((outcome.found.get("force_calls", 0), time.process_time() - start, energy, outcome.status == "ok"))
-    return np.array(rows, float)
+    name: str, starts: Sequence[Atoms], before: Sequence[Atoms], fmax: float, kept: Path
+) -> dict[str, NDArray[np.float64]]:
+    """By optimiser (n, 4): force calls, processor seconds, energy (eV/atom) and whether it converged.
+
+    Args:
+        name: of the potential.
+        starts: crystals, pre-relaxed.
+        before: the same before that.
+        fmax: eV/Å.
+        kept: file of what was done already; it grows with each crystal.
+    """
+    stages = {optimizer: Relax(find_engine(name), fmax=fmax, optimizer=optimizer) for optimizer in OPTIMIZERS}
+    stages["bfgs"].work([Candidate(0, "ok", {}, starts[0])], [before[0]])  # loads the network
+    done = kept.read_text().split("\n")[:-1] if kept.exists() else []
+    with kept.open("a") as file:
+        for atoms, old in list(zip(starts, before, strict=True))[len(done) // len(OPTIMIZERS) :]:
+            lines = [f"{optimizer},{_one(stage, atoms, old)}\n" for optimizer, stage in stages.items()]
+            file.write("".join(lines))
+            file.flush()
+    rows = [line.split(",") for line in kept.read_text().splitlines()]
+    return {name: np.array([row[1:] for row in rows if row[0] == name], float) for name in OPTIMIZERS}
+
+
+def _one(stage: Relax, atoms: Atoms, before: Atoms) -> str:
+    start = time.process_time()
+    (outcome,) = stage.work([Candidate(0, "ok", {}, atoms)], [before])
+    calls, energy = outcome.found.get("force_calls", 0), outcome.found.get("energy") or np.nan
+    return f"{calls},{time.process_time() - start:.3f},{energy:.6f},{int(outcome.status == 'ok')}"
 
 
 def told(name: str, rows: NDArray[np.float64]) -> None:
     """Prints a line on relaxations."""
     calls, seconds = rows[:, 0], rows[:, 1]
-    print(f"  {name}: {calls.sum():.0f} force calls (median {np.median(calls):g}, most {calls.max():.0f}),", end=" ")
+    error = calls.std() / np.sqrt(len(calls))
+    print(f"  {name}, {len(rows)}: {calls.sum():.0f} force calls (mean {calls.mean():.1f} ± {error:.1f},", end=" ")
+    print(f"median {np.median(calls):g}, {np.mean(calls <= 10):.0%} at most 10, most {calls.max():.0f}),", end=" ")
     print(f"{seconds.mean():.2f} processor seconds each (median {np.median(seconds):.2f});", end=" ")
     print(f"{int((1 - rows[:, 3]).sum())} did not converge", flush=True)
 
@@ -178,11 +197,26 @@ def known_crystals() -> list[tuple[str, str, Atoms]]:
         ("LiF", STABLE, bulk("LiF", "rocksalt", 4.07)),
         ("CsCl", STABLE, bulk("CsCl", "cesiumchloride", 4.2)),
         ("CaF2", STABLE, bulk("CaF2", "fluorite", 5.5)),
+        ("Ge", STABLE, bulk("Ge", "diamond", 5.76)),
+        ("Ag", STABLE, bulk("Ag", "fcc", 4.15)),
+        ("W", STABLE, bulk("W", "bcc", 3.17)),
+        ("ZnS", STABLE, bulk("ZnS", "zincblende", 5.45)),
+        ("InP", STABLE, bulk("InP", "zincblende", 5.97)),
+        ("KBr", STABLE, bulk("KBr", "rocksalt", 6.7)),
+        ("NaF", STABLE, bulk("NaF", "rocksalt", 4.7)),
+        ("CaO", STABLE, bulk("CaO", "rocksalt", 4.84)),
+        ("MgS", STABLE, bulk("MgS", "rocksalt", 5.23)),
+        ("TiN", STABLE, bulk("TiN", "rocksalt", 4.25)),
         ("SrTiO3, cubic", UNSTABLE, perovskite("Sr", "Ti", 3.94)),
         ("BaTiO3, cubic", UNSTABLE, perovskite("Ba", "Ti", 4.03)),
         ("KNbO3, cubic", UNSTABLE, perovskite("K", "Nb", 4.03)),
         ("Ti, bcc", UNSTABLE, bulk("Ti", "bcc", 3.25)),
         ("ZrO2, cubic", UNSTABLE, bulk("ZrO2", "fluorite", 5.12)),
+        ("HfO2, cubic", UNSTABLE, bulk("HfO2", "fluorite", 5.07)),
+        ("PbTiO3, cubic", UNSTABLE, perovskite("Pb", "Ti", 3.97)),
+        ("NaNbO3, cubic", UNSTABLE, perovskite("Na", "Nb", 3.98)),
+        ("CaTiO3, cubic", UNSTABLE, perovskite("Ca", "Ti", 3.89)),
+        ("Zr, bcc", UNSTABLE, bulk("Zr", "bcc", 3.57)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The model of springs against finite differences of its own energy and symmetry, and ASE's BFGS as the peer."""
+"""The model of springs against a sum over them and what symmetry says, and ASE's BFGS as the peer."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,8 @@ def spring_energy(atoms: Atoms, moves: np.ndarray, strain: np.ndarray) -> float:
     for i, j, vector in zip(*neighbor_list("ijD", atoms, list(1.6 * radii)), strict=True):
         length = np.linalg.norm(vector)
         change = moves[j] - moves[i] + (strain + strain.T) / 2 @ vector
-        strength = 4 * np.exp(-3 * (length / (radii[i] + radii[j]) - 1))
+        natural = radii[i] + radii[j]
+        strength = 4 * (2.8 / natural) ** 2 * np.exp(-3 * (length / natural - 1))
         total += 0.25 * strength * ((change @ vector / length) ** 2 + 0.2 * change @ change)  # seen from both ends
     return float(total)
 

@@ -102,8 +102,8 @@ def birch_murnaghan(equation: EquationOfState, volumes: NDArray[np.float64]) -> 
 def read_equation_of_state(folder: Path) -> EquationOfState:
     """What the stage wrote into a candidate's folder."""
     table = json.loads((folder / SUMMARY).read_text())
-    volumes, energies = tuple(table.pop("volumes")), tuple(table.pop("energies"))
-    return EquationOfState(**table, volumes=volumes, energies=energies)
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return EquationOfState(**values)
 
 
 @dataclass(frozen=True)
