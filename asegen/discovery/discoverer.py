@@ -72,7 +72,8 @@ class Discovery(NamedTuple):
 class Discoverer:
     """Finds new crystals of any composition.
 
-    In rounds of up to 32: compositions are proposed (`asegen.discovery.proposal`), near those that did well more often;
+    In rounds of up to 32: compositions are proposed (`asegen.discovery.proposal`), near those that did well and those
+    likely to meet the targets more often, and less often of elements that there is too much of already;
     candidate structures of each are drawn, relaxed by the learned relaxer and ranked by predicted energy; what is
     predicted to be stable and on target is relaxed by a potential and placed above the Materials Project's hull; what
     is stable enough, new enough, on target and not too much like what was kept before is kept. Every proposal has a

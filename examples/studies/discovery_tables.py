@@ -1,12 +1,14 @@
 """What decides in discovery: how likely proposals are, how far targets steer, whether structure types are found.
 
     python examples/studies/discovery_tables.py proposals val.csv.gz
+    python examples/studies/discovery_tables.py compositions train.csv.gz test.csv.gz bulk_modulus 200 inf
     python examples/studies/discovery_tables.py targets band_gap=1..2 bulk_modulus=200.. --proposals 64 --out targets
     python examples/studies/discovery_tables.py moduli targets/bulk_modulus=200...extxyz -n 10
     python examples/studies/discovery_tables.py shortlist val.csv.gz -n 100
 
 `proposals` says how likely the compositions of crystals are that weren't learned from, and how many of the compositions
-that are proposed are known ones that weren't learned from. `targets` compares runs with and without each target, of one
+that are proposed are known ones that weren't learned from. `compositions` asks how well the compositions of crystals
+with a property foretell that of others. `targets` compares runs with and without each target, of one
 seed and number of proposals; `moduli` computes elastic constants of what they kept by a potential. `shortlist` asks
 whether the search for structure types loses any: known crystals are compared with all others of their numbers of atoms,
 not with the few most similar ones alone. The other half of the study is `discovery_variants.py`.
@@ -15,13 +17,16 @@ not with the few most similar ones alone. The other half of the study is `discov
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas
 from ase import Atoms
 from ase.io import write
+from sklearn.metrics import roc_auc_score
 
 from asegen import Discoverer
 from asegen.calculators.verification import Verifier
@@ -31,6 +36,7 @@ from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
+from asegen.discovery.target_model import TargetModel
 from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import find_engine
 from asegen.prototypes import novelty
@@ -61,6 +67,26 @@ def proposals(args: argparse.Namespace) -> None:
         stable = [hull.is_stable(route.cell.composition) for route in routes]
         error = np.sqrt(np.mean(known) * (1 - np.mean(known)) / len(known))
         print(f"{method}: mean ln p {mean:.2f}; known {np.mean(known):.3f} ± {error:.3f}, stable {np.mean(stable):.3f}")
+
+
+def compositions(args: argparse.Namespace) -> None:
+    """How many held-out crystals lie in a range: of all, of those drawn by probability, of a tenth."""
+    train, test = (pandas.read_csv(path).dropna(subset=[args.column]) for path in (args.train, args.test))
+    train = train.sample(min(args.n, len(train)), random_state=args.seed)
+    cells = [[_cell_of_cif(cif) for cif in split["cif"]] for split in (train, test)]
+    known, met = (split[args.column].between(args.low, args.high).to_numpy(float) for split in (train, test))
+    probabilities = TargetModel(cells[0], known).probabilities(cells[1])
+    best = np.argsort(-probabilities)[: len(test) // 10]
+    print(
+        f"{len(train)} known, {len(test)} held out, {met.mean():.3f} in the range; drawn by the probabilities", end=" "
+    )
+    print(f"{met @ probabilities / probabilities.sum():.3f}, of the likeliest tenth {met[best].mean():.3f}", end="; ")
+    print(f"area under the curve {roc_auc_score(met, probabilities):.3f}, mean {probabilities.mean():.3f}")
+
+
+def _cell_of_cif(text: str) -> Cell:
+    (formula,) = re.findall(r"_chemical_formula_sum\s+'?([^'\n]+)'?", text)
+    return Cell.of(1, Counter(Atoms(formula.replace(" ", "")).numbers.tolist()))
 
 
 def targets(args: argparse.Namespace) -> None:
@@ -133,11 +159,18 @@ def main() -> None:
     four = commands.add_parser("shortlist")
     four.add_argument("crystals", type=Path)
     four.set_defaults(run=shortlist)
+    two = commands.add_parser("compositions")
+    two.add_argument("train", type=Path)
+    two.add_argument("test", type=Path)
+    two.add_argument("column")
+    two.add_argument("low", type=float)
+    two.add_argument("high", type=float)
+    two.set_defaults(run=compositions)
     six = commands.add_parser("moduli")
     six.add_argument("crystals", type=Path)
     six.add_argument("--potential", default="chgnet")
     six.set_defaults(run=moduli)
-    for command in (three, four, five, six):
+    for command in (two, three, four, five, six):
         command.add_argument("-n", type=int, default=60)
         command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
