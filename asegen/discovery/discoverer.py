@@ -244,7 +244,7 @@ class Discoverer:
     def _balance(self) -> Balance:
         """Towards the elements of all known crystals, or of those that meet the targets."""
         known = [cell for cell in cells_of(self._catalogue) if sum(cell.counts) <= self._chemistry.max_atoms]
-        return Balance(known) if self._targets is None else Balance(known, self._targets.probabilities(known))
+        return Balance(known) if self._targets is None else Balance(known, self._targets.on_target.at(known))
 
 
 def _number(cell: Cell) -> int:

@@ -36,7 +36,7 @@ from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
-from asegen.discovery.target_model import TargetModel
+from asegen.discovery.target_model import KernelMean
 from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import find_engine
 from asegen.prototypes import novelty
@@ -75,7 +75,7 @@ def compositions(args: argparse.Namespace) -> None:
     train = train.sample(min(args.n, len(train)), random_state=args.seed)
     cells = [[_cell_of_cif(cif) for cif in split["cif"]] for split in (train, test)]
     known, met = (split[args.column].between(args.low, args.high).to_numpy(float) for split in (train, test))
-    probabilities = TargetModel(cells[0], known).probabilities(cells[1])
+    probabilities = KernelMean(cells[0], known).at(cells[1])
     best = np.argsort(-probabilities)[: len(test) // 10]
     print(
         f"{len(train)} known, {len(test)} held out, {met.mean():.3f} in the range; drawn by the probabilities", end=" "

@@ -14,7 +14,7 @@ from asegen.discovery.exchange import learned_exchanges, uniform_exchanges
 from asegen.discovery.guidance import Guidance
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
-from asegen.discovery.target_model import TargetModel
+from asegen.discovery.target_model import KernelMean, TargetModel
 from asegen.errors import InputError
 from asegen.structures.oxidation import may_be_neutral
 
@@ -123,7 +123,8 @@ def test_what_did_well_is_proposed_more() -> None:
 
 def test_targets_steer_the_proposals() -> None:
     proposer = Proposer(CELLS, Chemistry())
-    oxides = TargetModel(CELLS, [float(z("O") in c.numbers) for c in CELLS])
+    is_oxide = KernelMean(CELLS, [float(z("O") in c.numbers) for c in CELLS])
+    oxides = TargetModel(is_oxide, KernelMean(CELLS, [1.0] * len(CELLS)))
     plain, steered = (
         sum(z("O") in route.cell.numbers for seed in range(10) for route in proposer.propose(2, rng(seed), guidance))
         for guidance in (Guidance(), Guidance(targets=oxides))
