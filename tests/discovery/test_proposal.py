@@ -122,14 +122,18 @@ def test_what_did_well_is_proposed_more() -> None:
 
 
 def test_targets_steer_the_proposals() -> None:
-    proposer = Proposer(CELLS, Chemistry())
-    is_oxide = KernelMean(CELLS, [float(z("O") in c.numbers) for c in CELLS])
-    oxides = TargetModel(is_oxide, KernelMean(CELLS, [1.0] * len(CELLS)))
-    plain, steered = (
-        sum(z("O") in route.cell.numbers for seed in range(10) for route in proposer.propose(2, rng(seed), guidance))
-        for guidance in (Guidance(), Guidance(targets=oxides))
-    )
-    assert steered > plain + 5
+    halides = [cell(225, **{a: 1, b: 1}) for a in ("Li", "Na", "K", "Rb", "Cs") for b in ("F", "Cl", "Br", "I")]
+    others = [cell(225, **{a: 1, b: 1}) for a in ("Mg", "Ca", "Sr", "Ba") for b in ("O", "S", "Se", "Te")]
+    cells = halides + others
+    proposer = Proposer(cells, Chemistry())
+    is_other = KernelMean(cells, [0.0] * len(halides) + [1.0] * len(others))
+    targets = TargetModel(is_other, KernelMean([], [], 0.5))
+
+    def count(guidance: Guidance) -> int:
+        routes = [route for seed in range(4) for route in proposer.propose(4, rng(seed), guidance)]
+        return sum(bool({8, 16, 34, 52} & set(route.cell.numbers)) for route in routes)
+
+    assert count(Guidance(targets=targets)) > 1.5 * count(Guidance())
 
 
 def test_what_no_crystal_leads_to_is_refused() -> None:
