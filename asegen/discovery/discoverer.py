@@ -71,7 +71,8 @@ class Discovery(NamedTuple):
 class Discoverer:
     """Finds new crystals of any composition.
 
-    In rounds of up to 32: compositions are proposed (`asegen.discovery.proposal`), near those that did well more often;
+    In rounds of up to 32: compositions are proposed (`asegen.discovery.proposal`), near those that did well and those
+    likely to meet the targets more often, and less often of elements that there is too much of already;
     candidate structures of each are drawn, relaxed by the learned relaxer and ranked by predicted energy; what is
     predicted to be stable and on target is relaxed by a potential and placed above the Materials Project's hull; what
     is stable enough, new enough, on target and not too much like what was kept before is kept. Every proposal has a
@@ -242,7 +243,7 @@ class Discoverer:
     def _balance(self) -> Balance:
         """Towards the elements of all known crystals, or of those that meet the targets."""
         known = [cell for cell in cells_of(self._catalogue) if sum(cell.counts) <= self._chemistry.max_atoms]
-        return Balance(known) if self._targets is None else Balance(known, self._targets.probabilities(known))
+        return Balance(known) if self._targets is None else Balance(known, self._targets.on_target.at(known))
 
 
 def _number(cell: Cell) -> int:

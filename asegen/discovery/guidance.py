@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from asegen.criteria.judging import PROBABILITY
 from asegen.discovery.cells import Anonymous, Cell, Formula
 from asegen.discovery.families import families
-from asegen.discovery.records import CROWDED, KEPT, LATE, NOT_DRAWN, Record
+from asegen.discovery.records import CROWDED, FAILED, HIGH, KEPT, LATE, NOT_DRAWN, UNSTABLE, Record
 from asegen.discovery.target_model import TargetModel
 
 _DOUBT = 4.0
 """Proposals of an anonymous formula that its own share of successes weighs as much as everything's."""
 _SUCCESSES = frozenset({KEPT, CROWDED})
+_NOT_STABLE = frozenset({HIGH, FAILED, UNSTABLE})
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Guidance:
         tried: reduced formulas that are not to be proposed again.
         found: crystals that were worth it: a part of the draws begins with them.
         success: anonymous formula -> how much more often than others it was worth it; 1 for those not named.
-        targets: how likely compositions meet the targets; None without targets.
+        targets: how likely compositions are stable and meet the targets; None without targets.
     """
 
     tried: Collection[Formula] = frozenset()
@@ -43,7 +44,10 @@ def guidance_of(records: Sequence[Record], targets: TargetModel | None) -> Guida
     """
     judged = [record for record in records if PROBABILITY in record.values]
     if targets is not None and judged:
-        targets = targets.learning([r.cell for r in judged], [float(r.values[PROBABILITY]) for r in judged])
+        cells = [record.cell for record in judged]
+        on_target = targets.on_target.learning(cells, [float(record.values[PROBABILITY]) for record in judged])
+        stable = targets.stable.learning(cells, [float(record.fate not in _NOT_STABLE) for record in judged])
+        targets = TargetModel(on_target, stable)
     tried = {record.cell.formula for record in records}
     return Guidance(tried, found_cells(records), success_factors(records), targets)
 

@@ -21,6 +21,8 @@ from asegen.structures.space_groups import space_group
 
 ROUND = 32
 """Most compositions of a round: enough to fill batches, few enough to lose in a kill."""
+_WITH_TARGETS = 16
+"""The same with targets, where each round teaches the next one what to propose."""
 _SMALLEST_ROUND = 8
 _SYMPREC = 0.1
 """Å, of the space groups that are named, as where structures are listed."""
@@ -58,7 +60,11 @@ class Loop:
         """
         records = state.records
         routes = self.proposer.propose(
-            min(ROUND, max(_SMALLEST_ROUND, 2 * (wanted - len(state.kept))), most - len(records)),
+            min(
+                ROUND if self.targets is None else _WITH_TARGETS,
+                max(_SMALLEST_ROUND, 2 * (wanted - len(state.kept))),
+                most - len(records),
+            ),
             np.random.default_rng([self.seed, self.part, state.rounds]),
             guidance_of(records, self.targets),
         )

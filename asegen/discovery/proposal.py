@@ -31,10 +31,10 @@ RATE = 0.5
 SHARPNESS = 1.0
 """Power of the probability by which compositions that were drawn are chosen. The likelihood of mp/val alone would have
 0.25; with 1 instead of 0.5, 42 instead of 31 % are compositions of known crystals that weren't learned from."""
-TARGET_POWER = 2.0
-"""Power of the probability to meet the targets, likewise."""
-_DRAWN, _DRAWN_WITH_TARGETS = 8, 32
+_DRAWN = 8
 """Compositions drawn for each that is chosen."""
+_MORE_WITH_TARGETS = 4
+"""Times as many are drawn with targets, and chosen from by the probability to meet them first."""
 _TRIES = 50
 """Draws for each composition that is to be drawn, before there are none left."""
 _NEAR_FOUND = 0.25
@@ -88,15 +88,26 @@ class Proposer:
         guidance = guidance or Guidance()
         if self._likelihood is None:
             return self._drawn(n, rng, guidance)
-        drawn = self._drawn(n * (_DRAWN if guidance.targets is None else _DRAWN_WITH_TARGETS), rng, guidance)
+        drawn = self._on_target(n * _DRAWN, rng, guidance)
         cells = [route.cell for route in drawn]
         scores = SHARPNESS * np.array([self._likelihood.logarithm(cell) for cell in cells])
-        if guidance.targets is not None:
-            scores += TARGET_POWER * np.log(guidance.targets.probabilities(cells))
         scores += rng.gumbel(size=len(drawn))  # the largest are a draw without replacement, by weights exp(scores)
         if self._balance is None:
             return [drawn[k] for k in np.argsort(-scores, kind="stable")[:n]]
         return [drawn[k] for k in self._balance.choose(scores, cells, n, guidance.found)]
+
+    def _on_target(self, n: int, rng: np.random.Generator, guidance: Guidance) -> list[Route]:
+        """Compositions drawn; with targets, those chosen from more by the probability to meet them.
+
+        The two choices are apart, since the likeliest compositions of all have few elements, and new ones of these are
+        rarely stable.
+        """
+        if guidance.targets is None:
+            return self._drawn(n, rng, guidance)
+        drawn = self._drawn(n * _MORE_WITH_TARGETS, rng, guidance)
+        logarithms = np.log(guidance.targets.probabilities([route.cell for route in drawn]))
+        order = np.argsort(-(logarithms + rng.gumbel(size=len(drawn))), kind="stable")
+        return [drawn[k] for k in order[:n]]
 
     def _drawn(self, n: int, rng: np.random.Generator, guidance: Guidance) -> list[Route]:
         drawn: dict[Formula, Route] = {}

@@ -1,15 +1,16 @@
-"""How likely a composition meets the targets, before any structure of it is drawn.
+"""How likely a composition has a stable crystal that meets the targets, before any structure of it is drawn.
 
-The estimate is the mean of the probabilities of known crystals, and of what the run has predicted so far, each weighted
-by how similar its composition is (kernel regression of E. A. Nadaraya, Theory Probab. Appl. 9, 141 (1964), and G. S.
-Watson, Sankhya A 26, 359 (1964)). It serves every target, since all it takes is the probability that each crystal meets
-it.
+The estimate is the probability to meet the targets, a mean over known crystals and what the run has predicted so far,
+times the probability to be stable, a mean over the latter alone. Similar compositions weigh most (kernel regression of
+E. A. Nadaraya, Theory Probab. Appl. 9, 141 (1964), and G. S. Watson, Sankhya A 26, 359 (1964)). That serves every
+target, since all it takes is the probability that each crystal meets it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ WIDTH = 0.5
 """Standard deviation of the kernel, in the units of `descriptors`. Of 0.2 to 1 the one that orders crystals of
 mp/val by band gaps of 1 to 2 eV and of elasticity/val by bulk moduli of 200 GPa and more best, taken together."""
 _DOUBT = 0.5
-"""Crystals of the same composition that the mean of all known ones weighs as much as."""
+"""Crystals of the same composition that the mean of all weighs as much as."""
+_STABLE = 0.5
+"""Probability to be stable where nothing similar was tried: about the share of all proposals."""
 _LEAST = 1e-3
 """Probability of what nothing similar meets, so that nothing is ruled out."""
 _SAMPLE, _MOST_ATOMS = 3000, 20
@@ -34,30 +37,57 @@ _AT_ONCE = 512
 """Compositions whose distances to all others are in memory at a time."""
 
 
-class TargetModel:
-    """Probabilities that compositions meet the targets.
+class KernelMean:
+    """The mean of a number over compositions, those most that are similar to the one asked for.
 
     Args:
-        cells: compositions of known crystals, at least one.
-        probabilities: that each of them meets the targets, (n,).
+        cells: compositions.
+        values: of each, (n,).
+        elsewhere: the mean where none is similar; without it that of all, of which there is at least one then.
     """
 
-    def __init__(self, cells: Sequence[Cell], probabilities: Sequence[float] | Floats) -> None:
-        self._points, self._values = descriptors(cells), np.asarray(probabilities, dtype=float)
-        self._mean = float(self._values.mean())
+    def __init__(self, cells: Sequence[Cell], values: Sequence[float] | Floats, elsewhere: float | None = None) -> None:
+        self._points, self._values = descriptors(cells), np.asarray(values, dtype=float)
+        self._elsewhere = float(self._values.mean()) if elsewhere is None else elsewhere
 
-    def learning(self, cells: Sequence[Cell], probabilities: Sequence[float]) -> TargetModel:
-        """The model with further crystals, whose mean it doesn't take over: they were chosen for their properties.
+    def learning(self, cells: Sequence[Cell], values: Sequence[float]) -> KernelMean:
+        """The same with further compositions.
 
         Args:
-            cells: their compositions.
-            probabilities: that each of them meets the targets.
+            cells: further compositions.
+            values: of each.
         """
-        more = TargetModel.__new__(TargetModel)
+        more = KernelMean([], [], self._elsewhere)
         more._points = np.concatenate([self._points, descriptors(cells)])
-        more._values = np.concatenate([self._values, probabilities])
-        more._mean = self._mean
+        more._values = np.concatenate([self._values, values])
         return more
+
+    def at(self, cells: Sequence[Cell]) -> Floats:
+        """(n,): the mean around each composition.
+
+        Args:
+            cells: any number.
+        """
+        points = descriptors(cells)
+        parts = [self._at(points[start : start + _AT_ONCE]) for start in range(0, len(points), _AT_ONCE)]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def _at(self, points: Floats) -> Floats:
+        squares = (points**2).sum(1)[:, None] + (self._points**2).sum(1) - 2 * points @ self._points.T
+        weights = np.exp(-np.maximum(squares, 0) / (2 * WIDTH**2))
+        return np.asarray((weights @ self._values + _DOUBT * self._elsewhere) / (weights.sum(1) + _DOUBT))
+
+
+class TargetModel(NamedTuple):
+    """Probabilities that compositions have a stable crystal that meets the targets, errors taken as independent.
+
+    Attributes:
+        on_target: the probability to meet the targets.
+        stable: the probability to be stable.
+    """
+
+    on_target: KernelMean
+    stable: KernelMean
 
     def probabilities(self, cells: Sequence[Cell]) -> Floats:
         """(n,): for each composition, from 0.001 to 1.
@@ -65,28 +95,22 @@ class TargetModel:
         Args:
             cells: any number.
         """
-        points = descriptors(cells)
-        parts = [self._of(points[start : start + _AT_ONCE]) for start in range(0, len(points), _AT_ONCE)]
-        return np.maximum(np.concatenate([np.zeros(0), *parts]), _LEAST)
-
-    def _of(self, points: Floats) -> Floats:
-        squares = (points**2).sum(1)[:, None] + (self._points**2).sum(1) - 2 * points @ self._points.T
-        weights = np.exp(-np.maximum(squares, 0) / (2 * WIDTH**2))
-        return np.asarray((weights @ self._values + _DOUBT * self._mean) / (weights.sum(1) + _DOUBT))
+        return np.maximum(self.on_target.at(cells) * self.stable.at(cells), _LEAST)
 
 
 def known_targets(library: TemplateLibrary, criteria: Criteria) -> TargetModel:
-    """What a sample of known crystals says: each is judged as if it were a find.
+    """What a sample of known crystals says of the targets; they say nothing of which new compounds are stable.
 
     Args:
-        library: known crystals.
+        library: known crystals, each judged as if it were a find.
         criteria: the targets.
     """
     rng = np.random.default_rng(0)  # the same sample for every seed, so that runs differ by their proposals alone
     places = rng.permutation(len(library))[:_SAMPLE].tolist()
     crystals = [atoms for atoms in library.atoms(places) if len(atoms) <= _MOST_ATOMS]
     cells = [Cell.of(1, Counter(atoms.numbers.tolist())) for atoms in crystals]
-    return TargetModel(cells, [found.probability for found in criteria.judge(crystals)])
+    on_target = KernelMean(cells, [found.probability for found in criteria.judge(crystals)])
+    return TargetModel(on_target, KernelMean([], [], _STABLE))
 
 
 def descriptors(cells: Sequence[Cell]) -> Floats:

@@ -15,6 +15,7 @@ from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.summary import space_group
 from asegen.cli.terminal import message_console, output_console, results_table
 from asegen.criteria.criterion import Criterion, read_criteria
+from asegen.criteria.judging import PROBABILITY
 from asegen.discovery.discoverer import Discoverer, Discovery, Progress
 from asegen.discovery.places import state_of, table_of
 
@@ -86,7 +87,8 @@ def _run(discoverer: Discoverer, args: argparse.Namespace) -> Discovery:
 def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Criterion]) -> None:
     console = output_console()
     if found.structures:
-        console.print(_table(found.structures[:ROWS], criteria))
+        best = sorted(found.structures, key=lambda atoms: -atoms.info.get(PROBABILITY, 0.0))  # stable without targets
+        console.print(_table(best[:ROWS], criteria))
     if len(found.structures) > ROWS:
         console.print(f"… and {len(found.structures) - ROWS} more")
     funnel = results_table("what became of the compositions", "number", numbers=("number",))
@@ -105,14 +107,16 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
 def _table(structures: Sequence[Atoms], criteria: Sequence[Criterion]) -> Table:
     energy = "e_hull" if any("e_hull" in atoms.info for atoms in structures) else "e_hull_predicted"
     names = [c.quantity.name for c in criteria]
-    numbers = ("#", "e_hull", *names)
-    table = results_table("#", "formula", "space group", "e_hull", *names, "novelty", "nearest known", numbers=numbers)
+    values = [*names, "on target"] if criteria else []
+    numbers = ("#", "e_hull", *values)
+    table = results_table("#", "formula", "space group", "e_hull", *values, "novelty", "nearest known", numbers=numbers)
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
         cells = [str(info["sample_index"]), str(info["formula"]), f"{group[0]} ({group[1]})" if group else ""]
         cells.append(f"{info[energy]:.3f}" if energy in info else "")
-        values = (info.get(f"{name}_predicted", info.get(name)) for name in names)
-        cells += ["" if value is None else f"{value:.4g}" for value in values]
+        found = [info.get(f"{name}_predicted", info.get(name)) for name in names]
+        cells += ["" if value is None else f"{value:.4g}" for value in found]
+        cells += [f"{info[PROBABILITY]:.2f}"] if criteria else []
         cells += [str(info.get("novelty", "")), str(info.get("prototype", ""))]
         table.add_row(*(escape(cell) for cell in cells))
     return table

@@ -43,6 +43,8 @@ from asegen.structures.validity import check_atoms
 ANY_ENERGY = 99.0
 """eV/atom above the hull: nothing is refused for its energy."""
 MOST_ATOMS = 20
+TRIED = 6
+"""Compositions tried for each structure that is asked for, at most."""
 SECOND = "7net-mf-0"
 
 
@@ -51,7 +53,7 @@ SECOND = "7net-mf-0"
 
 def discovered(n: int, seed: int, **settings: object) -> tuple[list[Atoms], int]:
     """Crystals of a `Discoverer` that asks no potential, and how many compositions it tried."""
-    found: Discovery = Discoverer(potential="none", **settings).run(None, n, seed)  # type: ignore[arg-type]
+    found: Discovery = Discoverer(potential="none", **settings).run(None, n, seed, proposals=TRIED * n)  # type: ignore[arg-type]
     return found.structures, sum(count for _, count in found.funnel)
 
 

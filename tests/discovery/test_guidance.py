@@ -16,7 +16,7 @@ from asegen.discovery.frames import frames, read_frames
 from asegen.discovery.guidance import Diversity, found_cells, guidance_of, success_factors
 from asegen.discovery.records import CROWDED, FATES, KEPT, LATE, UNSTABLE, Record, as_csv, funnel
 from asegen.discovery.state import RunState
-from asegen.discovery.target_model import TargetModel
+from asegen.discovery.target_model import KernelMean, TargetModel
 from asegen.errors import InputError
 
 
@@ -42,13 +42,17 @@ def test_success_is_a_share_with_doubt() -> None:
 
 
 def test_what_was_predicted_teaches_the_targets() -> None:
-    known = TargetModel([SALT, PEROVSKITE], [0.2, 0.4])
-    hit = Record(0, 0, SALT, "X", "Y", UNSTABLE, "", {"target_probability": 1.0})
+    cells = [SALT, PEROVSKITE]
+    known = TargetModel(KernelMean(cells, [0.2, 0.4]), KernelMean([], [], 0.5))
+    hit = Record(0, 0, SALT, "X", "Y", CROWDED, "", {"target_probability": 1.0})
+    unstable = Record(1, 0, SALT, "X", "Y", UNSTABLE, "", {"target_probability": 1.0})
     guidance = guidance_of([hit, record(PEROVSKITE, KEPT)], known)
     assert guidance.tried == {SALT.formula, PEROVSKITE.formula} and guidance.found == [PEROVSKITE]
     assert guidance.targets is not None
     before, after = (model.probabilities([SALT, PEROVSKITE]) for model in (known, guidance.targets))
     assert after[0] > before[0] + 0.1 and after[1] == pytest.approx(before[1], abs=1e-3)
+    worse = guidance_of([unstable], known).targets
+    assert worse is not None and worse.probabilities([SALT])[0] < before[0]
     assert guidance_of([hit], None).targets is None
 
 

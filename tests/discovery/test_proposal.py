@@ -14,7 +14,7 @@ from asegen.discovery.exchange import learned_exchanges, uniform_exchanges
 from asegen.discovery.guidance import Guidance
 from asegen.discovery.likelihood import Likelihood
 from asegen.discovery.proposal import PROPOSALS, Proposer, exchange_matrix
-from asegen.discovery.target_model import TargetModel
+from asegen.discovery.target_model import KernelMean, TargetModel
 from asegen.errors import InputError
 from asegen.structures.oxidation import may_be_neutral
 
@@ -122,13 +122,18 @@ def test_what_did_well_is_proposed_more() -> None:
 
 
 def test_targets_steer_the_proposals() -> None:
-    proposer = Proposer(CELLS, Chemistry())
-    oxides = TargetModel(CELLS, [float(z("O") in c.numbers) for c in CELLS])
-    plain, steered = (
-        sum(z("O") in route.cell.numbers for seed in range(10) for route in proposer.propose(2, rng(seed), guidance))
-        for guidance in (Guidance(), Guidance(targets=oxides))
-    )
-    assert steered > plain + 5
+    halides = [cell(225, **{a: 1, b: 1}) for a in ("Li", "Na", "K", "Rb", "Cs") for b in ("F", "Cl", "Br", "I")]
+    others = [cell(225, **{a: 1, b: 1}) for a in ("Mg", "Ca", "Sr", "Ba") for b in ("O", "S", "Se", "Te")]
+    cells = halides + others
+    proposer = Proposer(cells, Chemistry())
+    is_other = KernelMean(cells, [0.0] * len(halides) + [1.0] * len(others))
+    targets = TargetModel(is_other, KernelMean([], [], 0.5))
+
+    def count(guidance: Guidance) -> int:
+        routes = [route for seed in range(4) for route in proposer.propose(4, rng(seed), guidance)]
+        return sum(bool({8, 16, 34, 52} & set(route.cell.numbers)) for route in routes)
+
+    assert count(Guidance(targets=targets)) > 1.5 * count(Guidance())
 
 
 def test_what_no_crystal_leads_to_is_refused() -> None:

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 
 from asegen.discovery.cells import Cell
-from asegen.discovery.target_model import WIDTH, TargetModel, descriptors
+from asegen.discovery.target_model import WIDTH, KernelMean, TargetModel, descriptors
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, TYPICAL_VOLUME
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "elasticity"
@@ -40,10 +40,12 @@ def test_probabilities_are_a_kernel_regression() -> None:
     asked = [cell("RbCl"), cell("CaTiO3"), CELLS[0]]
     kernel = rbf_kernel(descriptors(asked), descriptors(CELLS), gamma=1 / (2 * WIDTH**2))
     expected = (kernel @ given + 0.5 * given.mean()) / (kernel.sum(1) + 0.5)
-    model = TargetModel(CELLS, given)
-    assert model.probabilities(asked) == pytest.approx(expected, abs=1e-9)
-    assert model.learning([], []).probabilities(asked) == pytest.approx(expected, abs=1e-9)
-    assert TargetModel(CELLS, [0.0] * 4).probabilities(asked) == pytest.approx([1e-3] * 3)
+    mean = KernelMean(CELLS, given)
+    assert mean.at(asked) == pytest.approx(expected, abs=1e-9)
+    assert mean.learning([], []).at(asked) == pytest.approx(expected, abs=1e-9)
+    half, never = KernelMean([], [], 0.5), KernelMean(CELLS, [0.0] * 4)
+    assert TargetModel(mean, half).probabilities(asked) == pytest.approx(expected / 2, abs=1e-9)
+    assert TargetModel(mean, never).probabilities(asked) == pytest.approx([1e-3] * 3)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="needs the data")
@@ -54,7 +56,7 @@ def test_compositions_tell_stiff_crystals_from_soft_ones() -> None:
         formulas = split["cif"].str.extract(r"_chemical_formula_sum\s+'?([^'\n]+)'?")[0].str.replace(" ", "")
         cells.append([cell(formula) for formula in formulas])
         stiff.append(split["bulk_modulus"].to_numpy() >= 200)
-    probabilities = TargetModel(cells[0], stiff[0].astype(float)).probabilities(cells[1])
+    probabilities = KernelMean(cells[0], stiff[0].astype(float)).at(cells[1])
     assert roc_auc_score(stiff[1], probabilities) > 0.9
     enriched = stiff[1][np.argsort(-probabilities)[:22]].mean()
     assert enriched > 4 * stiff[1].mean()
