@@ -160,8 +160,8 @@ KEPT_SHARES = (0.65, 0.4)
 
 def drift(args: argparse.Namespace) -> None:
     """How far kept crystals' elements drift from those of known crystals, by the strength of the discount."""
-    cells = [cell for cell in cells_of(Catalogue.read(shipped_catalogue())) if sum(cell.counts) <= MOST_ATOMS]
-    learned, hull = stable_cells(Catalogue.read(shipped_catalogue())), shipped_hull()
+    cells = [cell for cell in cells_of(Catalogue.shipped()) if sum(cell.counts) <= MOST_ATOMS]
+    learned, hull = stable_cells(Catalogue.shipped()), shipped_hull()
     chemistry = Chemistry(max_atoms=MOST_ATOMS)
     proposer = Proposer(learned, chemistry, is_known=lambda c: hull.knows(c.composition), balance=Balance(cells))
     likelihood = Likelihood(learned, exchange_matrix("learned", learned))
