@@ -23,6 +23,8 @@ from asegen.symmetry.batches import crystals_of, make_orbits
 from asegen.symmetry.groups import SpaceGroup, space_group
 from asegen.trained.samplers import load_score_generator
 
+SHIPPED = "symmetric-paper"
+"""Weights inside the package."""
 FIRST_GROUP = 16
 """The first orthorhombic one: the model's lattices have lengths, but no angles."""
 _SAME = 1e-4  # fractional; merged images are at one place to rounding
@@ -39,7 +41,7 @@ class Score(Source):
     were trained on sites in their own positions the composition is exact, as of `Symmetric`.
 
     Args:
-        model: a file of weights; none are shipped.
+        model: of `asegen models`, or a file of weights; `SHIPPED` without it.
         cell: see `Symmetric`, as all below.
         known: a catalogue of known crystals.
         device: where the model computes.
@@ -54,11 +56,9 @@ class Score(Source):
     def __init__(
         self, model: str | None = None, cell: str = "primitive", known: Path | None = None, device: str = "auto"
     ) -> None:
-        if model is None:
-            raise InputError("the published score model has no shipped weights: name a file by model", "model")
         self.cell = check_cell(cell)
         self.assignments = SiteAssignments(known)
-        self.sampler = load_score_generator(model, device)
+        self.sampler = load_score_generator(model or SHIPPED, device)
         self.identity = identity_of(self.sampler)
 
     def settings(self) -> dict[str, object]:

@@ -106,8 +106,8 @@ def test_what_cannot_be_is_refused(generator: Generator) -> None:
         generator.generate(Request("Na2Cl2", spacegroup=14))
     with pytest.raises(InputError, match="no training data"):
         generator.generate(Request("NaXe", spacegroup=225, sites="Na:1,Xe:1"))
-    with pytest.raises(InputError, match="no shipped weights"):
-        Generator("score")
+    with pytest.raises(InputError, match="symmetric-mp"):
+        Generator(Score("symmetric-mp"))  # weights of another task
 
 
 def test_sites_in_their_own_positions_keep_the_composition(tmp_path: Path) -> None:
