@@ -43,6 +43,10 @@ class Judgement(NamedTuple):
     probability: float
     reason: str
 
+    def as_info(self) -> dict[str, float]:
+        """The values and target_probability, for `Atoms.info`."""
+        return self.values | {PROBABILITY: self.probability}
+
 
 class Criteria:
     """Judges crystals by ranges of properties.

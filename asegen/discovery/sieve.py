@@ -102,15 +102,19 @@ class Sieve:
         self._note_properties([a for own in predicted if not isinstance(own, str) for a in own if a.info["valid"]])
         promises = []
         for structures in predicted:
-            if not isinstance(structures, str):
+            promise = 0.0
+            if structures and not isinstance(structures, str):
                 structures.sort(key=self._promise, reverse=True)
-            promises.append(0.0 if isinstance(structures, str) else max(map(self._promise, structures), default=0.0))
+                promise = self._promise(structures[0])
+            promises.append(promise)
         order = sorted(range(len(predicted)), key=lambda place: -promises[place])
         return [(place, predicted[place]) for place in order]
 
-    def _note_properties(self, structures: Sequence[Atoms]) -> None:
-        for atoms, found in zip(structures, self._criteria.judge(structures), strict=True):
-            atoms.info |= found.values | {PROBABILITY: found.probability}
+    def _note_properties(self, structures: Sequence[Atoms]) -> list[Judgement]:
+        found = self._criteria.judge(structures)
+        for atoms, one in zip(structures, found, strict=True):
+            atoms.info |= one.as_info()
+        return found
 
     def _promise(self, atoms: Atoms) -> float:
         """The probability that a predicted structure is stable enough and on target, errors taken as independent."""
@@ -174,9 +178,7 @@ class Sieve:
         """Notes the properties of a structure; a verdict if they are off target, or hopelessly so before the end."""
         if not self._criteria.criteria:
             return None
-        found: Judgement
-        (found,) = self._criteria.judge([atoms])
-        atoms.info |= found.values | {PROBABILITY: found.probability}
+        (found,) = self._note_properties([atoms])
         is_off = not found.is_met and (final or found.probability < _HOPELESS)
         return Verdict(OFF_TARGET, found.reason, atoms) if is_off else None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ase import Atoms
 
-from asegen.criteria.judging import PROBABILITY, TARGETS, Criteria
+from asegen.criteria.judging import TARGETS, Criteria
 from asegen.generation.drawing import Drawer
 from asegen.generation.plan import Sample
 from asegen.generation.source import Source
@@ -32,10 +32,11 @@ class OnTarget:
     def __init__(self, drawer: Drawer, criteria: Criteria) -> None:
         self.source: Source = drawer.source
         self._drawer, self._criteria = drawer, criteria
+        self._label = "; ".join(criteria.identity)
 
     def settings(self) -> dict[str, object]:
         """The drawer's, and the criteria."""
-        return self._drawer.settings() | {TARGETS: "; ".join(self._criteria.identity)}
+        return self._drawer.settings() | {TARGETS: self._label}
 
     def check(self, targets: Sequence[Target], force: bool) -> None:
         """The drawer's."""
@@ -51,7 +52,7 @@ class OnTarget:
         kept = []
         for atoms, found in zip(drawn, self._criteria.judge(drawn), strict=True):
             if found.is_met:
-                atoms.info |= found.values | {PROBABILITY: found.probability, TARGETS: self.settings()[TARGETS]}
+                atoms.info |= {**found.as_info(), TARGETS: self._label}
                 kept.append(atoms)
         return kept
 

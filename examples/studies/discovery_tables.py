@@ -32,6 +32,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from ase.io import write
 from ase.optimize import BFGS
+from discovery_variants import MOST_ATOMS, known_cells
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import roc_auc_score
@@ -60,8 +61,6 @@ from asegen.prototypes.sources import KNOWN, open_library
 from asegen.structures.atoms import read_structures
 from asegen.structures.oxidation import may_be_neutral
 from asegen.structures.validity import check_atoms
-
-MOST_ATOMS = 20
 
 
 def proposals(args: argparse.Namespace) -> None:
@@ -160,7 +159,7 @@ KEPT_SHARES = (0.65, 0.4)
 
 def drift(args: argparse.Namespace) -> None:
     """How far kept crystals' elements drift from those of known crystals, by the strength of the discount."""
-    cells = [cell for cell in cells_of(Catalogue.shipped()) if sum(cell.counts) <= MOST_ATOMS]
+    cells = known_cells()
     learned, hull = stable_cells(Catalogue.shipped()), shipped_hull()
     chemistry = Chemistry(max_atoms=MOST_ATOMS)
     proposer = Proposer(learned, chemistry, is_known=lambda c: hull.knows(c.composition), balance=Balance(cells))

@@ -16,7 +16,8 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ _AT_ONCE = 16  # formulas between two writes
 _DRAWN_AT_ONCE = 64
 _LOOKED_AT = 100
 """Known crystals, the likeliest first, that are asked whether a crystal has their structure."""
-_ON_HULL = 1e-4
+ON_HULL = 1e-4
 Record = dict[str, Any]
 
 
@@ -170,8 +171,8 @@ def report(records: dict[str, list[Record]]) -> None:
         "known structure type": lambda record: record["known"] is True,
         "new structure type": lambda record: record["known"] is False,
         "no template": lambda record: record["id"] not in with_template,
-        "on the hull": lambda record: record["above_hull"] <= _ON_HULL,
-        "above the hull": lambda record: record["above_hull"] > _ON_HULL,
+        "on the hull": lambda record: record["above_hull"] <= ON_HULL,
+        "above the hull": lambda record: record["above_hull"] > ON_HULL,
     }
     for title, chosen in groups.items():
         part = {method: [record for record in own if chosen(record)] for method, own in records.items()}
@@ -244,6 +245,24 @@ def alloys(folder: Path) -> None:
         write_shards(folder, split, CrystalDataset(crystals_from_atoms(crystals), targets, names))
 
 
+@contextmanager
+def folders(data: Path | None, workdir: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Those of the splits and of the records, made if missing; without splits, `alloys` for as long as it takes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        if data is None:
+            alloys(Path(temporary))
+        records = workdir or Path(temporary)
+        records.mkdir(parents=True, exist_ok=True)
+        yield data or Path(temporary), records
+
+
+def in_random_order(split: CrystalDataset, n: int) -> list[tuple[str, Atoms]]:
+    """Names and crystals of a split; a larger number adds to a smaller one."""
+    order = np.random.default_rng(0).permutation(len(split))[:n].tolist()
+    crystals = atoms_from_crystals(split.crystals)
+    return [(split.ids[k], crystals[k]) for k in order]
+
+
 def main() -> None:
     """Measures what isn't measured yet, and prints tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -257,16 +276,10 @@ def main() -> None:
     parser.add_argument("--types", action="store_true", help="tell which crystals have a new structure type")
     parser.add_argument("--plot", type=Path, help="write the cost curve there")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        data, workdir = args.data or Path(temporary), args.workdir or Path(temporary)
-        workdir.mkdir(parents=True, exist_ok=True)
-        if args.data is None:
-            alloys(data)
+    with folders(args.data, args.workdir) as (data, workdir):
         rank, candidates = (args.rank, args.candidates) if args.data else ("emt", 2)
         library, test = open_library(str(data / "train")), load_split(data, args.split)
-        order = np.random.default_rng(0).permutation(len(test))[: args.n].tolist()
-        crystals = atoms_from_crystals(test.crystals)
-        truths = [(test.ids[k], crystals[k]) for k in order]
+        truths = in_random_order(test, args.n)
         for method in args.methods:
             measure(workdir / f"{method}.jsonl", ranked(method, library, rank, candidates), truths)
         known = look(workdir / "known.jsonl", library, truths) if args.types or args.data is None else {}

@@ -15,26 +15,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
-from hybrid_tables import alloys, lines, table
+from hybrid_tables import ON_HULL, Record, folders, in_random_order, lines, rmse, share, table
 
 from asegen import Generator
 from asegen.calculators import Ranking, open_source
 from asegen.data.shards import load_split
 from asegen.generation.ranking import ENERGY, LIKELIHOOD
 from asegen.metrics.matching import pair_distance
-from asegen.structures.atoms import atoms_from_crystals
 
-_ON_HULL = 1e-4
 _DEPTHS = (1, 2, 3, 5, 20)
-Record = dict[str, Any]
 
 
 class Known(NamedTuple):
@@ -61,27 +57,25 @@ def measure(path: Path, generator: Generator, known: Sequence[Known], n: int, re
         begun = time.process_time()
         drawn = generator.generate(str(symbols.reduce()[0]) if reduced else crystal.atoms, n, seed=1)
         seconds = time.process_time() - begun
-        distances = [pair_distance((crystal.atoms, atoms)) for atoms in drawn]
-        record = {"id": crystal.name, "above_hull": crystal.above_hull, "seconds": seconds, "distances": distances}
+        candidates = [{"rms": pair_distance((crystal.atoms, atoms))} for atoms in drawn]
+        record = {"id": crystal.name, "above_hull": crystal.above_hull, "seconds": seconds, "candidates": candidates}
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         if number % 20 == 0:
             print(f"{path.stem}: {number + 1} of {len(known)}", flush=True)
 
 
-def rate(records: Sequence[Record], depth: int) -> str:
-    """Share of crystals found among the first, %, with its standard error."""
-    hits = [any(distance is not None for distance in record["distances"][:depth]) for record in records]
-    return f"{100 * np.mean(hits):.1f} ± {100 * np.std(hits) / np.sqrt(len(hits)):.1f}"
+def as_written(record: Record) -> list[Record]:
+    """The structures of a composition in their order."""
+    candidates: list[Record] = record["candidates"]
+    return candidates
 
 
 def row(name: str, records: Sequence[Record]) -> list[str]:
     """A line of the table."""
-    first = [record["distances"][0] for record in records if record["distances"]]
-    matched = [distance for distance in first if distance is not None]
-    distance = f"{np.mean(matched):.3f}" if matched else "–"
     seconds = f"{np.mean([record['seconds'] for record in records]):.1f}"
-    return [name, str(len(records)), *(rate(records, depth) for depth in _DEPTHS), distance, seconds]
+    found = [share(records, as_written, depth) for depth in _DEPTHS]
+    return [name, str(len(records)), *found, rmse(records, as_written), seconds]
 
 
 def report(paths: Iterable[Path]) -> None:
@@ -89,7 +83,7 @@ def report(paths: Iterable[Path]) -> None:
     rows = []
     for path in paths:
         records = lines(path)
-        on_hull = [record for record in records if record["above_hull"] <= _ON_HULL]
+        on_hull = [record for record in records if record["above_hull"] <= ON_HULL]
         rows += [row(name, part) for name, part in ((path.stem, records), ("  on the hull", on_hull)) if part]
     table(("", "crystals", *(f"best of {depth}, %" for depth in _DEPTHS), "RMSE of the first", "CPU s"), rows)
 
@@ -97,10 +91,8 @@ def report(paths: Iterable[Path]) -> None:
 def known_crystals(data: Path, split: str, n: int) -> list[Known]:
     """So many crystals of a split, in random order."""
     crystals = load_split(data, split)
-    structures = atoms_from_crystals(crystals.crystals)
-    above = crystals.targets["energy_above_hull"].tolist()
-    order = np.random.default_rng(0).permutation(len(crystals))[:n].tolist()
-    return [Known(crystals.ids[k], structures[k], above[k]) for k in order]
+    above_hull = dict(zip(crystals.ids, crystals.targets["energy_above_hull"].tolist(), strict=True))
+    return [Known(name, atoms, above_hull[name]) for name, atoms in in_random_order(crystals, n)]
 
 
 def main() -> None:
@@ -117,11 +109,7 @@ def main() -> None:
     parser.add_argument("--structures", type=int, default=20, help="of each composition")
     parser.add_argument("--reduced", action="store_true", help="leave the number of formula units open")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        data, workdir = args.data or Path(temporary), args.workdir or Path(temporary)
-        workdir.mkdir(parents=True, exist_ok=True)
-        if args.data is None:
-            alloys(data)
+    with folders(args.data, args.workdir) as (data, workdir):
         known = known_crystals(data, args.split, args.n)
         n = args.structures if args.data else 2
         quick = args.rank is not None or args.data is None
