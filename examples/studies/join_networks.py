@@ -44,7 +44,7 @@ def joined(members: Sequence[tuple[dict[str, Any], dict[str, Tensor]]]) -> tuple
         raise SystemExit(f"there is no {kind}")
     model = headers[0]["model"] | {"class": kind, "members": len(members)}
     elements = set.intersection(*(set(header["elements"]) for header in headers))
-    header = {name: value for name, value in headers[0].items() if name != "format"}
+    header = {name: value for name, value in headers[0].items() if name not in ("format", "test")}
     return header | {"model": model, "elements": sorted(elements)}, tensors
 
 
