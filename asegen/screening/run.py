@@ -15,7 +15,7 @@ from asegen.screening.registry import recipe
 from asegen.screening.report import write_report
 from asegen.screening.result import Result
 from asegen.screening.workers import memory_of_worker, number_of_jobs
-from asegen.structures.given import Structure, as_atoms, is_structure
+from asegen.structures.given import Structure, as_atoms, one_or_several
 
 
 def screen(
@@ -128,8 +128,7 @@ def screen(
         pressure=pressure,
         targets=targets,
     )
-    several = [structures] if isinstance(structures, Path | str) or is_structure(structures) else structures
-    inputs = [given if isinstance(given, Path | str) else as_atoms(given) for given in several]
+    inputs = [given if isinstance(given, Path | str) else as_atoms(given) for given in one_or_several(structures)]
     check_inputs([given for given in inputs if isinstance(given, Path | str)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(

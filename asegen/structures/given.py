@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeGuard
+from pathlib import Path
+from typing import Any, Protocol
 
 from ase import Atoms
 
@@ -23,12 +24,13 @@ Structure = Atoms | Convertible
 Structures = Structure | Iterable[Structure]
 
 
-def is_structure(given: object) -> TypeGuard[Structure]:
-    """Whether it is one structure: a `Structure` of pymatgen iterates over its sites, and so is no list of them."""
-    return isinstance(given, Atoms) or callable(getattr(given, "to_ase_atoms", None))
+def one_or_several(given: object) -> list[object]:
+    """What was handed over, one by one; one structure is no list, although pymatgen's iterates over its sites."""
+    alone = isinstance(given, Atoms | str | Path) or _converts(given)
+    return list(given) if isinstance(given, Iterable) and not alone else [given]
 
 
-def as_atoms(given: Structure) -> Atoms:
+def as_atoms(given: object) -> Atoms:
     """One structure as ASE's Atoms: these as they are, others converted.
 
     Raises:
@@ -36,13 +38,14 @@ def as_atoms(given: Structure) -> Atoms:
     """
     if isinstance(given, Atoms):
         return given
-    if not is_structure(given):
-        advice = "; ase.io.read reads a file" if isinstance(given, str) else ""
+    if not _converts(given):
+        advice = "; ase.io.read reads a file" if isinstance(given, str | Path) else ""
         raise InputError(f"{given!r:.60} is no structure: ASE's Atoms or pymatgen's Structure is needed{advice}")
     try:
-        return given.to_ase_atoms(msonable=False)
+        atoms: Atoms = given.to_ase_atoms(msonable=False)  # type: ignore[attr-defined]  # it has, see above
     except ValueError as error:
-        raise InputError(f"{type(given).__name__} can't become Atoms: {error}") from error
+        raise InputError(f"a {type(given).__name__} can't become Atoms: {error}") from error
+    return atoms
 
 
 def as_list(given: Structures) -> list[Atoms]:
@@ -51,6 +54,8 @@ def as_list(given: Structures) -> list[Atoms]:
     Raises:
         InputError: as of `as_atoms`.
     """
-    if is_structure(given) or isinstance(given, str) or not isinstance(given, Iterable):
-        return [as_atoms(given)]
-    return [as_atoms(one) for one in given]
+    return [as_atoms(one) for one in one_or_several(given)]
+
+
+def _converts(given: object) -> bool:
+    return callable(getattr(given, "to_ase_atoms", None))

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console, results_table
-from asegen.generation.stability import ABOVE_HULL, MISSING
+from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
@@ -49,7 +49,7 @@ class Summary:
     def __init__(self) -> None:
         self.valid = self.invalid = 0
         self.left_out: list[int] = []
-        self._no_hull: Counter[str] = Counter()  # reasons
+        self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
         self._others = 0  # of another composition than asked for
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
@@ -59,8 +59,9 @@ class Summary:
         """Takes note of a structure in the output."""
         if len(self._rows) < ROWS:
             self._rows.append(atoms)
-        if MISSING in atoms.info:
-            self._no_hull[str(atoms.info[MISSING])] += 1
+        for name, key in (("energy", NO_ENERGY), ("e_hull", MISSING)):
+            if key in atoms.info:
+                self._lacking[name, str(atoms.info[key])] += 1
         self._others += _is_other(atoms)
         if not atoms.info["valid"]:
             self.invalid += 1
@@ -91,8 +92,8 @@ class Summary:
         line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
         if any(ABOVE_HULL in atoms.info for atoms in self._rows):
             console.print("e_hull: predicted energy above the known phases' hull, eV/atom; errors are about 0.05")
-        for reason, count in self._no_hull.items():
-            console.print(f"no e_hull of {count}: {reason}", markup=False, soft_wrap=True)
+        for (name, reason), count in self._lacking.items():
+            console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:
             asked = f"{self._others} not of the composition that was asked for"
             console.print(f"{asked}: this model chooses how many atoms a site becomes", markup=False, soft_wrap=True)
