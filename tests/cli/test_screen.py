@@ -92,7 +92,7 @@ def test_nonsense_is_one_line_and_exit_code_2(
 def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["screen", "--workdir", "run", "--calculator", "emt", "--jobs", "1", "--relaxer", "none"]
     command += ["--stages", "dedup,relax,compare,hull"]
-    drawn = "Cu3Au CuAu --rank emt -n 5 --keep 3 --steps 2 --quick --device cpu"
+    drawn = "Cu3Au CuAu --method template --rank emt -n 5 --keep 3 --quick --device cpu"
     main([*command, "--generate", drawn])
     capsys.readouterr()
     candidates, found = read("run/candidates.extxyz", ":"), Path("run/results.csv").read_bytes()
