@@ -35,7 +35,8 @@ from asegen.potentials.engine import find_engine
 from asegen.potentials.minimise import OPTIMIZERS
 from asegen.screening import Result, screen
 from asegen.screening.records import Candidate
-from asegen.screening.stages.finite_displacements import STABLE, SUMMARY, UNSTABLE, Settings, phonons, read_phonons
+from asegen.screening.stages.finite_displacements import Settings, phonons
+from asegen.screening.stages.phonon_results import STABLE, SUMMARY, UNSTABLE, read_phonons
 from asegen.screening.stages.prerelax import prerelax
 from asegen.screening.stages.relax import Relax
 from asegen.screening.stages.verdicts import BELOW, LOWEST
