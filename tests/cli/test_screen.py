@@ -13,7 +13,6 @@ from asegen.cli.main import main
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     frames = [bulk("Cu", "fcc", a=3.7), bulk("Cu", "bcc", a=2.9), bulk("Cu", "fcc", a=3.7), bulk("Fe")]
     frames[0].info["material_id"] = "mine"
     write("in.extxyz", frames)
