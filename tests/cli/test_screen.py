@@ -1,6 +1,7 @@
 """`asegen screen`, end to end on few crystals, and on nonsense."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,20 @@ from ase.io import read, write
 from asegen.cli.main import main
 
 
+class Threads(ThreadPoolExecutor):
+    """Stands for worker processes, which would import all that stages need anew; for those see tests/screening."""
+
+    def __init__(self, jobs: int, memory: int | None, log: Path) -> None:
+        super().__init__(jobs)
+
+    def kill(self) -> None:
+        pass
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("asegen.screening.pipeline.Processes", Threads)
     frames = [bulk("Cu", "fcc", a=3.7), bulk("Cu", "bcc", a=2.9), bulk("Cu", "fcc", a=3.7), bulk("Fe")]
     frames[0].info["material_id"] = "mine"
     write("in.extxyz", frames)
