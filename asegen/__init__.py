@@ -30,6 +30,7 @@ Everything works offline with the weights inside the package, on a CPU or a GPU.
 a shell. Importing `asegen` loads neither torch nor ASE: each name loads what it needs when it is first used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     from asegen.screening import screen as screen
 
 __version__ = "0.1.0"
+
+# What spglib can't decide within a tolerance is answered by another one; its C library would print each on stderr.
+os.environ.setdefault("SPGLIB_WARNING", "OFF")
 
 _DOORS = {
     "Discoverer": "asegen.discovery.discoverer",

@@ -7,7 +7,9 @@ explode, or where it gets nowhere, FIRE goes on from the lowest state seen.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -115,15 +117,27 @@ def minimise(
         _fix_symmetry(atoms, symprec)
     atoms.calc = calculator
     task = _Task(atoms, fmax, steps, pressure, fix_cell)
-    if optimizer == "fire":
-        return _with_fire(task)
+    with _no_warnings_of_logarithms():
+        return _with_fire(task) if optimizer == "fire" else _with_both(task)
+
+
+@contextmanager
+def _no_warnings_of_logarithms() -> Iterator[None]:
+    """ASE's cell filter takes the logarithm of the deformation; scipy warns of its rounding, 1e-13, at every step."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
+        yield
+
+
+def _with_both(task: _Task) -> Minimum:
+    """BFGS, and FIRE from the lowest state where that fails."""
     end = _with_bfgs(task)
     if not isinstance(end, _Astray):
         return end
-    if end.steps + 1 >= steps:
-        return _minimum(end.lowest, end.steps, steps)
-    atoms.set_cell(end.lowest.atoms.cell, apply_constraint=False)
-    atoms.set_positions(end.lowest.atoms.positions, apply_constraint=False)
+    if end.steps + 1 >= task.steps:
+        return _minimum(end.lowest, end.steps, task.steps)
+    task.atoms.set_cell(end.lowest.atoms.cell, apply_constraint=False)
+    task.atoms.set_positions(end.lowest.atoms.positions, apply_constraint=False)
     return _with_fire(task, taken=end.steps + 1, known=end.lowest)
 
 

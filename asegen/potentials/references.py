@@ -16,9 +16,9 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -33,15 +33,12 @@ from scipy.sparse import csr_array, eye_array, hstack
 
 from asegen.errors import AsegenError, InputError, Reason
 from asegen.parallel.files import cache_folder, write_text
+from asegen.potentials.elements import Runner, crystal_energies
 from asegen.potentials.engine import MP2020, Engine
 
 U_METALS = frozenset({"V", "Cr", "Mn", "Fe", "Co", "Ni", "Mo", "W"})
 """Computed with +U by the Materials Project in crystals with an element of `U_ANIONS`."""
 U_ANIONS = frozenset({"O", "F"})
-
-Runner = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
-"""Calls a function of each of some arguments, anywhere, and gives the results in order; the exception where one
-fails."""
 
 _FEWEST = 3
 """Crystals that a value is fitted to at least; an element in fewer has none."""
@@ -63,12 +60,15 @@ class ElementReferences:
         error: eV/atom, mean absolute error of formation energies of crystals that weren't fitted.
         scale: of the formation energies that come out, not of the potential's energies.
         with_u: symbol -> eV/atom for `U_METALS` in crystals with oxygen or fluorine; `energies` where there is none.
+        crystals: symbol -> eV/atom of the element's own ground state, which crystals of it alone are measured against;
+            `energies` where there is none.
     """
 
     energies: Mapping[str, float]
     error: float
     scale: str = MP2020
     with_u: Mapping[str, float] = field(default_factory=dict)
+    crystals: Mapping[str, float] = field(default_factory=dict)
 
     def refusal(self, atoms: Atoms) -> Reason | None:
         """Why a crystal has no formation energy, with the elements named, or None."""
@@ -85,6 +85,7 @@ class ElementReferences:
             InputError: an element without a reference.
         """
         table = {**self.energies, **self.with_u} if U_ANIONS & counts.keys() else self.energies
+        table = {**table, **self.crystals} if len(counts) == 1 else table
         try:
             return sum(n * table[symbol] for symbol, n in counts.items()) / sum(counts.values())
         except KeyError as error:
@@ -129,7 +130,7 @@ def computed_references(engine: Engine, cache: Path | None = None, run: Runner |
     """Fits the references of a potential to the crystals that come with asegen, and keeps them.
 
     Args:
-        engine: the potential: 752 single points of up to 12 atoms.
+        engine: the potential: 752 single points of up to 12 atoms, and the relaxation of a crystal of each element.
         cache: folder to keep them in, made if it is missing; one of the user's without it.
         run: where the single points are computed; here without it.
 
@@ -138,6 +139,7 @@ def computed_references(engine: Engine, cache: Path | None = None, run: Runner |
         InputError: it has no energies for too many of the crystals, or the folder can't be written to.
     """
     found = fit_references(engine, *reference_crystals(), run)
+    found = replace(found, crystals=crystal_energies(engine, found.energies, run))
     place = _place(engine, cache)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +281,9 @@ def _shipped() -> dict[str, ElementReferences]:
 
     table = json.loads((resources.files(__package__) / "element_references.json").read_text())
     found = {weights: ElementReferences(**row["references"]) for weights, row in table.items()}
-    return found | {_CHGNET: ElementReferences(ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR)}
+    found |= {_CHGNET: ElementReferences(ELEMENT_ENERGIES, FORMATION_ENERGY_ERROR)}
+    crystals = json.loads((resources.files(__package__) / "element_crystals.json").read_text())["energies"]
+    return {weights: replace(row, crystals=crystals[weights]) for weights, row in found.items()}
 
 
 def _place(engine: Engine, cache: Path | None) -> Path:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 import torch
 from torch import nn
 
 from asegen.errors import CheckpointError, InputError
+from asegen.models.arguments import arguments_of
 from asegen.models.checkpoint import load_weights, read_tensors
 from asegen.models.header import check_model_header
 from asegen.training.registry import model_class, task_class
@@ -102,7 +103,7 @@ def _build(table: dict[str, Any], class_of: Callable[[str], Any], path: Path) ->
     options = {key: value for key, value in table.items() if key != "class"}
     try:
         kind = class_of(table["class"])
-        hints = get_type_hints(kind.__init__)
+        hints = arguments_of(kind)
         for name, value in options.items():
             if name not in hints or not _fits(value, hints[name]):
                 raise CheckpointError(

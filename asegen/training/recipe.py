@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asegen.errors import InputError
+from asegen.models.arguments import arguments_of
 from asegen.training.registry import MODELS, TASKS, model_class, task_class
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -220,7 +220,7 @@ def _class_options(table: Any, where: str, known: Collection[str]) -> tuple[str,
 
 def _check_arguments(kind: type, options: Collection[str], where: str) -> Collection[str]:
     """The names of a class's arguments, which options have to be among."""
-    accepted = inspect.signature(kind).parameters
+    accepted = arguments_of(kind)
     for key in options:
         if key not in accepted:
             raise InputError(f"[{where}] {key} is not an argument of {kind.__name__}: {', '.join(accepted)}")

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 MODELS: dict[str, str] = {
     "ALIGNN": "asegen.models.alignn.network",
+    "ALIGNNEnsemble": "asegen.models.alignn.ensemble",
     "CGCNN": "asegen.models.cgcnn",
     "CrystalJudge": "asegen.models.transformer",
     "CrystalTransformer": "asegen.models.transformer",
     "ECN": "asegen.models.ecn.network",
+    "ECNEnsemble": "asegen.models.ecn.ensemble",
     "EMPNN": "asegen.models.empnn.network",
     "GemsNet": "asegen.models.gemsnet.network",
     "GemsNetEncoderDecoder": "asegen.models.gemsnet.network",

@@ -6,10 +6,10 @@
     python examples/studies/symmetry_tables.py named TRAIN VAL TEST --workdir tables --calculator chgnet
 
 TEST and the others are tables with a cif and a space group for each crystal. `--by` says who draws: "analogy" (known
-crystals and the model in turn), "model" (it alone), "analogy-common" and "common" (the same two, the group not given)
-or "plain" (the model without symmetry). `rediscovery` takes crystals that are like none in TRAIN and draws 1, 10 and 50
-structures of each; `named` asks for the crystals by which the symmetric score model was introduced. Without arguments,
-all tables are made of a few alloys with EMT.
+crystals and the model in turn), "model" (it alone), "score" (the published score model alone), "analogy-common" and
+"common" (the first two, the group not given) or "plain" (the model without symmetry). `rediscovery` takes crystals that
+are like none in TRAIN and draws 1, 10 and 50 structures of each; `named` asks for the crystals by which the symmetric
+score model was introduced. Without arguments, all tables are made of a few alloys with EMT.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from asegen.structures.formulas import parse_formula
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.symbols import crystal_system
 
-GROUPED = ("analogy", "model")
+GROUPED = ("analogy", "model", "score")
 BY = (*GROUPED, "analogy-common", "common", "plain")
 SAMPLES = (1, 10, 50)
 _AT_ONCE = 64
@@ -121,6 +121,8 @@ def source_of(by: str, quick: bool = False) -> Source:
     """What draws, see above."""
     if by == "plain":
         return open_source("diffusion", quick=quick)
+    if by == "score":
+        return open_source("score")
     return open_source("analogy" if by.startswith("analogy") else "symmetric", quick=quick)
 
 

@@ -4,12 +4,14 @@
     python examples/studies/verdict_tables.py calls val.csv.gz -n 100 --workdir tables
     python examples/studies/verdict_tables.py phonons --workdir tables --calculator chgnet --calculator 7net-0
     python examples/studies/verdict_tables.py systems -n 40 --workdir tables
+    python examples/studies/verdict_tables.py elements crystals.csv.gz -n 100 --max-atoms 16
 
 `hull`: crystals of a table with a column `energy_above_hull` (the Materials Project's, eV/atom) are relaxed from there
 and placed above the shipped hull. `calls`: force calls and processor seconds of FIRE and BFGS for crystals that were
 strained and rattled, or for the structures of a file as they are. `phonons`: verdicts on crystals whose dynamic
 stability is known. `systems`: chemical systems, drawn by `asegen generate` and screened with `--reference none` and
-with the hull. Run again after an interruption, they do the rest. Without arguments, a little of all with EMT.
+with the hull. `elements`: crystals of one element above its ground state, by the potential's energy of that crystal
+and by the fitted value. Run again after an interruption, they do the rest. Without arguments, a little of all with EMT.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from ase.spacegroup import crystal
 from numpy.typing import NDArray
 
 from asegen.potentials.engine import find_engine
-from asegen.potentials.minimise import OPTIMIZERS
+from asegen.potentials.minimise import OPTIMIZERS, minimise
+from asegen.potentials.references import references_of
 from asegen.screening import Result, screen
 from asegen.screening.records import Candidate
 from asegen.screening.stages.finite_displacements import Settings, phonons
@@ -49,12 +52,12 @@ HIGHER = 0.005
 """eV/atom, more than what a converged relaxation leaves undecided."""
 
 
-def drawn(path: Path, n: int, sizes: tuple[int, int], seed: int) -> list[Atoms]:
+def drawn(path: Path, n: int | None, sizes: tuple[int, int], seed: int) -> list[Atoms]:
     """Crystals of a table, chosen at random; `info` has the columns beside them.
 
     Args:
         path: any file of structures.
-        n: at most so many.
+        n: at most so many; all without it.
         sizes: fewest and most atoms.
         seed: of the choice.
     """
@@ -308,14 +311,50 @@ def said(system: str, before: Sequence[Result], now: Sequence[Result]) -> None:
             print(f"  {result['formula']:<8} {result['space_group']:<16} {result['e_hull']:.3f}, first of {others + 1}")
 
 
+# ---- elements
+
+
+def elements_table(args: argparse.Namespace) -> None:
+    """Errors of the energies of elemental crystals above the ground state, with the two values of an atom."""
+    crystals = [
+        atoms for atoms in drawn(args.file, None, (1, args.max_atoms), args.seed) if len(set(atoms.symbols)) == 1
+    ]
+    for name in args.calculator:
+        engine = find_engine(name)
+        references = references_of(engine)
+        assert references is not None, "its references were never fitted"
+        calculator, rows = engine.calculator(), []
+        for atoms in crystals[: args.n]:
+            symbol, true = atoms.symbols[0], float(atoms.info["energy_above_hull"])
+            if np.isfinite(true) and symbol in references.crystals:
+                energy = minimise(atoms, calculator, args.fmax, 200).enthalpy
+                rows.append((true, energy - references.crystals[symbol], energy - references.energies[symbol]))
+        table = np.array(rows)
+        for label, chosen in (("all", table), (f"within {NEAR}", table[table[:, 0] < NEAR])):
+            errors = np.abs(chosen[:, 1:] - chosen[:, :1]).mean(0)
+            print(
+                f"{name}, {label}, {len(chosen)}: by crystals {errors[0]:.4f}, by fitted values {errors[1]:.4f} eV/atom"
+            )
+
+
 # ---- all
+
+
+TABLES = {
+    "hull": hull_table,
+    "calls": calls_table,
+    "phonons": phonons_table,
+    "systems": systems_table,
+    "elements": elements_table,
+}
+"""What each table is made by."""
 
 
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", nargs="?", choices=("hull", "calls", "phonons", "systems"))
-    parser.add_argument("file", nargs="?", type=Path, help="of structures, for hull and calls")
+    parser.add_argument("table", nargs="?", choices=tuple(TABLES))
+    parser.add_argument("file", nargs="?", type=Path, help="of structures, for hull, calls and elements")
     parser.add_argument("-n", type=int, default=100)
     parser.add_argument("--workdir", type=Path)
     parser.add_argument("--calculator", action="append")
@@ -327,7 +366,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--height", type=float, default=12.0, help="phonons: Å, of supercells")
     parser.add_argument("--system", action="append", help="systems: only these")
     args = parser.parse_args()
-    if args.table in ("hull", "calls") and args.file is None:
+    if args.table in ("hull", "calls", "elements") and args.file is None:
         parser.error(f"{args.table} needs a file of structures")
     return args
 
@@ -342,8 +381,7 @@ def main() -> None:
             trial(args)
             return
         args.calculator = args.calculator or ["chgnet"]
-        tables = {"hull": hull_table, "calls": calls_table, "phonons": phonons_table, "systems": systems_table}
-        tables[args.table](args)
+        TABLES[args.table](args)
 
 
 def trial(args: argparse.Namespace) -> None:

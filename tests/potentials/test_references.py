@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.formula import Formula
 
 from asegen.errors import InputError
 from asegen.potentials import references
 from asegen.potentials.engine import MP2020, MP_ELEMENTS, Engine, find_engine
+from asegen.potentials.minimise import minimise
 from asegen.potentials.references import (
     ElementReferences,
     computed_references,
@@ -85,6 +87,13 @@ def test_elements_without_a_reference_are_named() -> None:
         found.formation_energy(-4.0, [11, 35])
 
 
+def test_crystals_of_one_element_are_measured_against_its_ground_state() -> None:
+    found = ElementReferences({"Na": -1.0, "Cl": -2.0}, 0.02, crystals={"Na": -1.25})
+    assert found.formation_energy(-2.4, [11, 11]) == pytest.approx(0.05)
+    assert found.formation_energy(-4.2, [17, 17]) == pytest.approx(-0.1)
+    assert found.formation_energy(-4.0, [11, 17]) == pytest.approx(-0.5)
+
+
 def test_too_few_crystals(engine: Engine) -> None:
     crystals = [crystal(formula) for formula in FORMULAS[:4]]
     with pytest.raises(InputError, match="too few"):
@@ -123,6 +132,8 @@ def test_shipped_references_give_the_known_formation_energies() -> None:
     found = references_of(engine)
     assert found is not None and found.error == 0.021 and not found.with_u
     assert _mean_error(engine, found) < 0.04
+    silicon = minimise(bulk("Si"), engine.calculator(), 0.02, 50)
+    assert found.formation_energy(2 * silicon.enthalpy, [14, 14]) == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["7net-0", "7net-mf-0", "7net-l3i5"])

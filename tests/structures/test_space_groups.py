@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.spacegroup import crystal
 
-from asegen.structures.space_groups import refined, space_group
+from asegen.structures.space_groups import refined, space_group, space_group_number
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"], [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)], spacegroup=221, cellpar=[3.9] * 3 + [90] * 3
@@ -35,3 +36,11 @@ def test_a_tolerance_that_would_merge_atoms_changes_nothing() -> None:
     close.positions[1] = close.positions[0] + [0.7, 0, 0]
     found = refined(close, 1.0)
     assert found is None or np.isclose(len(found) / found.get_volume(), len(close) / close.get_volume(), rtol=0.05)
+
+
+def test_spglib_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its library has no exact positions for this one, tries again, and used to say so on stderr."""
+    positions = [[0.729, 0.755, 0.222], [0.459, 0.978, 0.243], [0.735, 0.766, 0.272]]
+    atoms = Atoms("HHeH", scaled_positions=positions, cell=[2.151, 3.807, 5.958], pbc=True)
+    space_group_number(atoms, 0.3)
+    assert capfd.readouterr().err == ""

@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
-from ase.collections import dcdft
-from ase.data import atomic_numbers, reference_states
-from ase.spacegroup import crystal
+from ase.data import atomic_numbers
 from pymatgen.core import Composition
 
 from asegen.errors import InputError
 from asegen.parallel.files import write_text
+from asegen.potentials.elements import element_crystal, relaxed_energy
 from asegen.potentials.engine import MP2020, Engine
-from asegen.potentials.minimise import minimise
 from asegen.screening.stages.phases import COMPETING, ELEMENT, Phase
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import TABLE, file_format
@@ -30,26 +27,7 @@ from asegen.structures.tables import number, read_table, row_id
 from asegen.structures.validity import check_atoms
 
 _PROCEDURE = "elements 2: BFGS to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would
-_FMAX, _STEPS = 0.02, 1000
 _FORMULA_COLUMNS = ("formula", "composition", "formula_pretty")
-
-
-_CRYSTALS: dict[str, tuple[list[tuple[float, float, float]], int, int, list[float]]] = {
-    "S": (  # Rettig and Trotter, Acta Cryst. C 1987
-        [
-            (0.8554, 0.9526, 0.9516),
-            (0.7844, 0.0301, 0.0763),
-            (0.7069, 0.9795, 0.0040),
-            (0.7862, 0.9073, 0.1290),
-        ],
-        70,
-        2,
-        [10.4646, 12.8660, 24.4860, 90, 90, 90],
-    ),
-    "Pa": ([(0, 0, 0)], 139, 1, [3.925, 3.925, 3.238, 90, 90, 90]),  # Zachariasen, Acta Cryst. 1952
-    "U": ([(0, 0.1025, 0.25)], 63, 1, [2.854, 5.870, 4.955, 90, 90, 90]),  # Barrett et al., Phys. Rev. 1963
-}
-"""Symbol -> sites (fractional), space group, its setting in ASE, lengths (Å) and angles (degrees) of the cell."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +60,6 @@ class Table:
     problems: tuple[str, ...]
 
 
-def element_crystal(symbol: str) -> Atoms | None:
-    """The crystal that stands for an element, where one is known.
-
-    ASE's dcdft set (Lejaeghere et al., Science 2016) but for sulphur, which is a made-up cubic one there, 0.7 eV/atom
-    above orthorhombic S8; beyond it, Pa, U, and the lanthanides and actinides that ASE's table of lattice constants
-    tells how to build (double hcp ones as hcp).
-    """
-    if symbol in _CRYSTALS:
-        sites, group, setting, cell = _CRYSTALS[symbol]
-        symbols = [symbol] * len(sites)
-        return crystal(symbols, sites, spacegroup=group, setting=setting, cellpar=cell, primitive_cell=True)
-    if symbol in dcdft.names:
-        return dcdft[symbol]
-    state = reference_states[atomic_numbers[symbol]] or {}
-    return bulk(symbol) if state.get("symmetry") in ("fcc", "bcc", "hcp", "rhombohedral") else None
-
-
 def element_reference(symbol: str, engine: Engine, cache: Path) -> Reference:
     """An element's energy by the same calculator as the candidates', relaxed, and kept on disk.
 
@@ -116,7 +77,7 @@ def element_reference(symbol: str, engine: Engine, cache: Path) -> Reference:
         atoms = element_crystal(symbol)
         if atoms is None:
             return Reference(symbol, None, f"no crystal of {symbol} is known here: give an energy of it as a reference")
-        energy, reason = _minimum(atoms, engine)
+        energy, reason = relaxed_energy(atoms, engine)
         if energy is None:
             return Reference(symbol, None, f"{symbol}: {reason}")
         _write(file, {"calculator": engine.identity, "procedure": _PROCEDURE, "element": symbol, "energy": energy})
@@ -131,7 +92,7 @@ def computed(id: str, atoms: Atoms, engine: Engine) -> Reference:
         atoms: passes the validity gate.
         engine: the calculator.
     """
-    energy, reason = _minimum(atoms, engine)
+    energy, reason = relaxed_energy(atoms, engine)
     if energy is None:
         return Reference(id, None, f"{id}: {reason}")
     return Reference(id, Phase(id, atoms.get_chemical_formula("metal"), energy, engine.energy_scale, COMPETING))
@@ -167,16 +128,6 @@ def read_reference(path: Path, energy_scale: str | None = None) -> Table:
         else:
             problems.append(f"{path}, {id}: neither an energy nor a structure")
     return Table(tuple(phases), tuple(structures), tuple(problems))
-
-
-def _minimum(atoms: Atoms, engine: Engine) -> tuple[float | None, str]:
-    if (reason := engine.refusal(atoms)) is not None:
-        return None, str(reason)
-    try:
-        end = minimise(atoms, engine.calculator(), _FMAX, _STEPS, pressure=engine.atomic_pressure)
-    except Exception as error:  # every calculator fails in its own way
-        return None, f"the calculator failed: {' '.join(str(error).split())[:200] or type(error).__name__}"
-    return (end.enthalpy, "") if end.converged else (None, end.reason)
 
 
 def _cached(file: Path) -> float | None:

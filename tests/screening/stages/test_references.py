@@ -14,46 +14,14 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.collections import dcdft
-from ase.data import chemical_symbols
-from ase.neighborlist import neighbor_list
 
 from asegen.errors import AsegenError, InputError
-from asegen.potentials.chgnet import ELEMENTS
+from asegen.potentials import elements
 from asegen.potentials.engine import MP2020, Engine, find_engine
-from asegen.screening.stages import references
 from asegen.screening.stages.materials_project import materials_project
 from asegen.screening.stages.phase_diagram import place
 from asegen.screening.stages.phases import CANDIDATE, ELEMENT, Phase
-from asegen.screening.stages.references import computed, element_crystal, element_reference, read_reference
-from asegen.structures.validity import check_atoms
-
-
-def test_elements_are_fit_crystals_of_themselves() -> None:
-    known = {symbol: element_crystal(symbol) for symbol in chemical_symbols[1:95]}
-    for symbol, atoms in known.items():
-        if atoms is not None:
-            assert set(atoms.symbols) == {symbol} and check_atoms(atoms) is None, symbol
-    assert {s for s in ELEMENTS if known[s] is None} == {"Pm", "Np", "Pu"}
-    assert len(known["Fe"].get_initial_magnetic_moments().nonzero()[0]) == 2  # for calculators that have spins
-
-
-@pytest.mark.parametrize(("symbol", "volume"), [("S", 25.8), ("U", 20.7), ("Pa", 24.9), ("Sm", 33.2), ("La", 37.4)])
-def test_volumes_per_atom_are_the_measured_ones(symbol: str, volume: float) -> None:
-    """Å³, from the densities of the CRC Handbook: 2.07, 19.1, 15.4, 7.52 and 6.15 g/cm³."""
-    atoms = element_crystal(symbol)
-    assert atoms.cell.volume / len(atoms) == pytest.approx(volume, rel=0.02)
-
-
-def test_sulphur_is_made_of_rings_of_eight() -> None:
-    atoms = element_crystal("S")
-    i, j, lengths = neighbor_list("ijd", atoms, 2.5)
-    assert (np.bincount(i) == 2).all() and lengths == pytest.approx(2.04, abs=0.02)
-    ring, last = [0], -1
-    while len(ring) < 9:
-        following = [k for k in j[i == ring[-1]] if k != last][0]
-        last = ring[-1]
-        ring.append(int(following))
-    assert ring[8] == 0 and len(set(ring)) == 8
+from asegen.screening.stages.references import computed, element_reference, read_reference
 
 
 def test_an_element_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +31,7 @@ def test_an_element_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     atoms.calc = EMT()
     assert first.phase.energy == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
     assert first.phase.kind == ELEMENT and first.phase.energy_scale == "EMT" and first.reason == ""
-    monkeypatch.setattr(references, "minimise", None)  # would fail
+    monkeypatch.setattr(elements, "minimise", None)  # would fail
     assert element_reference("Cu", engine, tmp_path) == first
     other = Engine("emt", "another emt", "EMT", engine.elements)
     assert element_reference("Cu", other, tmp_path).phase is None  # computed anew, under its own identity
