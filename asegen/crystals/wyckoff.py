@@ -13,31 +13,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from asegen.crystals.bravais import allowed_coordinates
 from asegen.crystals.crystals import Crystals
 from asegen.geometry.lattice import metric_tensor, symmetric_basis, symmetric_exp, symmetric_log
 from asegen.geometry.torus import shortest, wrap
 
-BRAVAIS = ("aP", "mP", "mC", "oP", "oC", "oI", "oF", "tP", "tI", "hR", "hP", "cP", "cI", "cF")
-"""The Bravais lattices; the base-centred orthorhombic ones, on C and on A, are both oC."""
-
 _REACHED = 1e-4  # fractional; a way within a site's freedom ends as near as this
-
-# Coordinates of `symmetric_basis` (12, 13, 23, 11 - 22, 11 + 22 - 2·33, volume) that each family of crystals may have;
-# monoclinic: unique axis b.
-_ALLOWED = {
-    "a": (True, True, True, True, True, True),
-    "m": (False, True, False, True, True, True),
-    "o": (False, False, False, True, True, True),
-    "t": (False, False, False, False, True, True),
-    "h": (False, False, False, False, True, True),
-    "c": (False, False, False, False, False, True),
-}
 
 
 class Numbers(NamedTuple):
@@ -55,23 +42,6 @@ class Numbers(NamedTuple):
     def cat(parts: Sequence[Numbers]) -> Numbers:
         """The numbers of several batches in order."""
         return Numbers(torch.cat([part.u for part in parts]), torch.cat([part.lattice for part in parts]))
-
-
-def allowed_coordinates(bravais: Tensor) -> Tensor:
-    """Which of the six lattice coordinates are free.
-
-    Args:
-        bravais: (n,), int64, indices into `BRAVAIS`.
-
-    Returns:
-        (n, 6), bool.
-    """
-    return _allowed_table(bravais.device)[bravais]
-
-
-@cache
-def _allowed_table(device: torch.device) -> Tensor:
-    return torch.tensor([_ALLOWED[name[0]] for name in BRAVAIS], device=device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,37 +296,6 @@ class Orbits:
     def cat(batches: Sequence[Orbits]) -> Orbits:
         """One batch of several, in order."""
         return Orbits(*(torch.cat([getattr(b, field.name) for b in batches]) for field in fields(Orbits)))
-
-
-class SymmetricBatch(NamedTuple):
-    """Known crystals by symmetry."""
-
-    orbits: Orbits
-    numbers: Numbers
-
-    def select(self, index: Tensor) -> SymmetricBatch:
-        """Some of the crystals; int64 indices or a mask, on any device."""
-        index = index.to(self.orbits.group.device)
-        return SymmetricBatch(self.orbits[index], self.orbits.select(self.numbers, index))
-
-    def to(self, device: torch.device | str) -> SymmetricBatch:
-        """The same on a device."""
-        return SymmetricBatch(self.orbits.to(device), Numbers(*(part.to(device) for part in self.numbers)))
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All fields by name, as files hold them."""
-        found = {field.name: getattr(self.orbits, field.name) for field in fields(self.orbits)}
-        return {name: t.cpu().contiguous() for name, t in (found | self.numbers._asdict()).items()}
-
-    @staticmethod
-    def of_tensors(tensors: dict[str, Tensor]) -> SymmetricBatch:
-        """The inverse of `tensors`.
-
-        Raises:
-            KeyError: a field is missing.
-        """
-        orbits = Orbits(*(tensors[field.name] for field in fields(Orbits)))
-        return SymmetricBatch(orbits, Numbers(tensors["u"], tensors["lattice"]))
 
 
 _OF_CRYSTALS = ("group", "bravais", "points", "reference", "n_sites")

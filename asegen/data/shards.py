@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.data.index import FORMAT, INDEX, check_writable, read_index
 from asegen.errors import InputError
 from asegen.parallel.cells import csv_cell, from_cell

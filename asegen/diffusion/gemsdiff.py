@@ -24,18 +24,15 @@ Where this departs from what was printed or run:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
-from asegen.data.labels import Labels
 from asegen.diffusion.noise import SampleNoise
+from asegen.diffusion.position_diffusion import LAST_BETA, STEPS, PositionDiffusion, randn, random_times
 from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError
-from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import (
     cell_to_parameters,
     lie_basis,
@@ -45,132 +42,25 @@ from asegen.geometry.lattice import (
     symmetric_basis,
 )
 
-STEPS = 100
-FIRST_BETA, LAST_BETA = 1e-6, 6e-3
-"""Of the positions, in squared fractional coordinates; the first is the published one."""
 LATTICE = LinearSchedule(1e-5, 1e-1, STEPS)
-# Of z-scores, Å and degrees, EMPNN's: Perov-5's angles are all 90°; a deviation of rounding must not become the unit.
-_SMALLEST_STD = (0.1, 0.1, 0.1, 1.0, 1.0, 1.0)
 _SHORTEST = 0.1
 """Å. Principal lengths of predicted cells are kept above: a bad prediction must not end in the logarithm of 0."""
 
 Network = Callable[..., tuple[Tensor, Tensor]]
 
-
-@dataclass(frozen=True)
-class Rules:
-    """Where the paper and its code differ.
-
-    Attributes:
-        power: of the errors in the loss: 2 (squares) or 1 (absolute values).
-        centred: noise of positions has no mean over a crystal.
-        rotation_noise: factor of the noise of the three coordinates of rotation, in training and sampling.
-        volume_noise: factor of the sampler's noise of the volume's coordinate.
-    """
-
-    power: int
-    centred: bool
-    rotation_noise: float
-    volume_noise: float
-
-
-RULES = {
-    "paper": Rules(2, False, 1.0, 1.0),
-    "as-run": Rules(1, True, 0.0, 0.25),
-}
-
-
 LATTICE_TARGETS = ("data", "posterior")
 """What the network's lattice is compared with: the data's, or the mean of q(ρ_{t−1} | ρ_t, ρ_0) of equation 15."""
 
 
-class _Torus:
-    """Positions' diffusion, the loss, and the statistics that all three processes share.
-
-    Args:
-        parameter_mean: means of a, b, c (Å), α, β, γ (degrees) of training cells.
-        parameter_std: their standard deviations.
-        rules: "paper", or "as-run" for the published code's, see `Rules`.
-        last_beta: β_T of the positions; 2e-3 is the published one.
-        jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
-    """
-
-    default_steps = STEPS
-    labels: ClassVar[Labels] = "none"
-
-    def __init__(
-        self,
-        parameter_mean: Sequence[float],
-        parameter_std: Sequence[float],
-        rules: str = "paper",
-        last_beta: float = LAST_BETA,
-        jump: bool = False,
-    ) -> None:
-        if rules not in RULES:
-            raise InputError(f"rules = {rules!r} is not one of {', '.join(RULES)}")
-        self.rules, self.jump = RULES[rules], jump
-        self.positions = LinearSchedule(FIRST_BETA, last_beta, STEPS)
-        self._mean, self._std = Constant(parameter_mean), Constant(parameter_std)
-        self.parameter_mean, self.parameter_std = self._mean.values, self._std.values
-
-    @staticmethod
-    def statistics(crystals: Crystals) -> dict[str, list[float]]:
-        """Means and standard deviations of a, b, c (Å), α, β, γ (degrees) of training crystals, for the constructor."""
-        parameters = cell_to_parameters(crystals.cell.double())
-        std = torch.maximum(parameters.std(0), parameters.new_tensor(_SMALLEST_STD))
-        return {"parameter_mean": parameters.mean(0).tolist(), "parameter_std": std.tolist()}
-
-    def _normalise(self, parameters: Tensor) -> Tensor:
-        return (parameters - self._mean.to(parameters)) / self._std.to(parameters)
-
-    def _position_noise(self, crystals: Crystals, noise: Tensor) -> Tensor:
-        if not self.rules.centred:
-            return noise
-        total = noise.new_zeros(len(crystals), 3).index_add(0, crystals.batch, noise)
-        return noise - (total / crystals.n_atoms[:, None].to(noise.dtype))[crystals.batch]
-
-    def _diffuse_positions(self, crystals: Crystals, time: Tensor, generator: torch.Generator) -> Crystals:
-        x = crystals.scaled_positions
-        noise = self._position_noise(crystals, _randn(x, generator))
-        std = self.positions.noise_std(time).to(noise)[crystals.batch]
-        return crystals.replace(scaled_positions=x + std[:, None] * noise)
-
-    def _step_positions(
-        self, crystals: Crystals, displacement: Tensor, times: list[int], step: int, noise: SampleNoise
-    ) -> Crystals:
-        """Positions at the next of the times: `[x + w (x' − x) + σ ε]`, x' the predicted place in the data.
-
-        With v = 1 − ᾱ the posterior of q has w = 1 − v_s/v_t and σ² = v_s w, t now and s the next time; both samplers
-        end at x', without noise.
-        """
-        now, after, following = torch.tensor([*times, 0][step : step + 3], device=crystals.device)
-        if self.jump:
-            share, variance = torch.ones_like(now), self.positions.step_variance(after, following)
-        else:
-            before, left = self.positions.noise_std(now).square(), self.positions.noise_std(after).square()
-            share = 1 - left / before
-            variance = left * share
-        epsilon = self._position_noise(crystals, noise.atom_normal(step + 1))
-        x = crystals.scaled_positions
-        return crystals.replace(scaled_positions=x + share.to(x) * displacement + variance.sqrt().to(x) * epsilon)
-
-    def _losses(self, displacement: Tensor, goal: Tensor, normalised: Tensor, cell: Tensor) -> dict[str, Tensor]:
-        """Mean errors of the positions' displacements and of the normalised lattice parameters, and their sum."""
-        position = (displacement - goal).abs().pow(self.rules.power).mean()
-        target = self._normalise(cell_to_parameters(cell))
-        lattice = (normalised - target).abs().pow(self.rules.power).mean()
-        return {"loss": position + lattice, "position": position, "lattice": lattice}
-
-
-class GemsDiff(_Torus):
+class GemsDiff(PositionDiffusion):
     """Diffusion of positions and lattice; the network's lattice is an action on the unit cube.
 
     Args:
-        parameter_mean: as in `_Torus`.
-        parameter_std: as in `_Torus`.
-        rules: as in `_Torus`.
-        last_beta: as in `_Torus`.
-        jump: as in `_Torus`.
+        parameter_mean: as in `PositionDiffusion`.
+        parameter_std: as in `PositionDiffusion`.
+        rules: as in `PositionDiffusion`.
+        last_beta: as in `PositionDiffusion`.
+        jump: as in `PositionDiffusion`.
         lattice_target: one of `LATTICE_TARGETS`.
     """
 
@@ -197,9 +87,9 @@ class GemsDiff(_Torus):
             crystals: training crystals.
             generator: source of noise and times.
         """
-        time = _random_times(crystals, generator)
+        time = random_times(crystals, generator)
         x0 = self._lattice_coordinates(metric_tensor(crystals.cell))
-        xt = LATTICE.diffuse(x0, time, self._rotated(_randn(x0, generator)))
+        xt = LATTICE.diffuse(x0, time, self._rotated(randn(x0, generator)))
         noisy = self._diffuse_positions(crystals, time, generator).replace(cell=self._cell(xt))
         displacement, lattice = model(noisy, time)
         goal = noisy.displacement_to(crystals)
@@ -277,7 +167,7 @@ class GemsDiffParameters(GemsDiff):
         return cosines * lengths[:, :, None] * lengths[:, None, :]
 
 
-class GemsDiffOneShot(_Torus):
+class GemsDiffOneShot(PositionDiffusion):
     """The newest variant: positions diffuse in the unit cube; the lattice is the action that the last step gives.
 
     Args:
@@ -306,7 +196,7 @@ class GemsDiffOneShot(_Torus):
             crystals: training crystals.
             generator: source of noise and times.
         """
-        time = _random_times(crystals, generator)
+        time = random_times(crystals, generator)
         noisy = self._diffuse_positions(crystals, time, generator)
         cubes = _cubes(crystals.n_atoms, crystals.cell)
         displacement, action = model(noisy.replace(cell=cubes))
@@ -348,14 +238,6 @@ class GemsDiffOneShot(_Torus):
             crystals = self._step_positions(crystals, displacement, times, step, noise)
         cell = start.cell + start.cell @ action
         return crystals.replace(cell=log_coordinates_to_cell(_log_coordinates(metric_tensor(cell))))
-
-
-def _random_times(crystals: Crystals, generator: torch.Generator) -> Tensor:
-    return torch.randint(1, STEPS + 1, (len(crystals),), generator=generator, device=crystals.device)
-
-
-def _randn(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _cubes(n_atoms: Tensor, like: Tensor) -> Tensor:

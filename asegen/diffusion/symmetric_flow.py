@@ -18,8 +18,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from asegen.crystals.bravais import BRAVAIS
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.labels import Labels
 from asegen.diffusion.flow import Refinement, TorusFlow, Velocity
 from asegen.diffusion.noise import SampleNoise

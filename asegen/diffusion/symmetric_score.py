@@ -19,9 +19,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from asegen.crystals.bravais import BRAVAIS
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
-from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.labels import Labels
 from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
 from asegen.diffusion.merging import merge_images

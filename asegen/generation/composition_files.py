@@ -19,8 +19,9 @@ from asegen.structures.atoms import Structure, StructureError, read_structures
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.formats import CIF, TABLE, file_format, files_in, path_text
 from asegen.structures.formulas import whole_number
-from asegen.structures.reading import Entry, read_table, row_id
+from asegen.structures.reading import Entry
 from asegen.structures.several import entries_of
+from asegen.structures.tables import read_table, row_id
 from asegen.symmetry.symbols import parse_group
 
 _GROUP = "spacegroup"

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from asegen.parallel.timed_map import DIED, TOO_LONG, Failed, timed_map
 from asegen.structures.errors import StructureError
 from asegen.structures.fields import NOTE
-from asegen.structures.reading import Entry, number, read_entry, site_columns
+from asegen.structures.reading import Entry, read_entry, site_columns
+from asegen.structures.tables import number
 from asegen.structures.validity import Floats, check_atoms, niggli_reduce
 
 TIME_LIMIT = 60.0

@@ -9,7 +9,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers
 from asegen.data.shards import CrystalDataset, Rejected
 from asegen.errors import InputError
 from asegen.geometry.niggli import niggli_reduce

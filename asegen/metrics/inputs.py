@@ -22,8 +22,9 @@ from asegen.parallel.timed_map import Failed
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import file_format, files_in
 from asegen.structures.given import Structures, as_list
-from asegen.structures.reading import number, read_entry
+from asegen.structures.reading import read_entry
 from asegen.structures.several import entries_of
+from asegen.structures.tables import number
 from asegen.structures.validity import check_atoms
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.diffusion.symmetric_flow import bravais_statistics
 from asegen.errors import CheckpointError
 from asegen.models.checkpoint import read_tensors, write_tensors

@@ -18,7 +18,8 @@ from ase.formula import Formula
 
 from asegen import __version__
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers
 from asegen.data.shards import CrystalDataset, Rejected, count_kinds, load_rejected, load_split, write_shards
 from asegen.errors import InputError
 from asegen.parallel.files import cache_folder

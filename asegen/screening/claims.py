@@ -1,4 +1,4 @@
-"""Writing in the ledger: inputs are registered, pieces of work claimed, done, and tried again, each in one transaction.
+"""Writing in the ledger: stages begin, pieces of work are claimed, done, and tried again, each in one transaction.
 
 Any number of processes may work on one folder. A claim belongs to one of them until its lease runs out, which its owner
 puts off as long as it lives; what a process finds after it lost a claim is not taken.
@@ -9,20 +9,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ase import Atoms
+from typing_extensions import override
 
-from asegen.errors import AsegenError, InputError
-from asegen.parallel.machine import is_dead, on_network
-from asegen.screening.ledger import FILE, SCHEMA, VERSION, check_content, check_version, pack, unpack
-from asegen.screening.records import AT_HAND, OK, RANKED, Candidate, Input, Outcome, Unit
+from asegen.errors import InputError
+from asegen.parallel.machine import is_dead
+from asegen.screening.input_tables import InputTables
+from asegen.screening.ledger import pack, unpack
+from asegen.screening.records import OK, RANKED, Candidate, Outcome, Unit
 
 LEASE = 60.0
 """Seconds that a claim outlives the last sign of life of its owner, where the owner is on another machine."""
@@ -32,12 +31,10 @@ MAX_LOSSES = 3
 """Tries of work whose worker was killed from outside, perhaps for memory: one try may be the bad luck of a moment."""
 WAITING, CLAIMED, DONE = "waiting", "claimed", "done"
 
-_BUSY_SECONDS = 60.0  # a transaction takes milliseconds
 _LONGEST_LEASE = 10 * LEASE  # what lasts longer was written by a clock that goes wrong
-_INSERT_INPUT = "INSERT OR IGNORE INTO inputs (source, row, name, format, content, info) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Ledger:
+class Ledger(InputTables):
     """The ledger of a screening's folder, open for writing; begun if there is none.
 
     Args:
@@ -48,35 +45,10 @@ class Ledger:
     """
 
     def __init__(self, workdir: Path) -> None:
-        self.workdir = workdir
+        super().__init__(workdir)
         self.owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-        try:
-            workdir.mkdir(parents=True, exist_ok=True)
-            file = workdir / FILE
-            self._db = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
-            self._set_journal()
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            with self._transaction():
-                if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    for statement in SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._put("ledger_version", VERSION)
-            check_version(self._db, file)
-            check_content(self._db, file)
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(f"cannot write in {workdir}: {error}") from None
 
-    def _set_journal(self) -> None:
-        """Write-ahead logs need memory that all processes share: there is none on a network's file system."""
-        for tries_left in reversed(range(100)):
-            try:
-                self._db.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(self.workdir) else 'WAL'}")
-                return
-            except sqlite3.OperationalError as error:  # here SQLite doesn't wait for another that does the same
-                if "locked" not in str(error) or not tries_left:
-                    raise
-                time.sleep(0.1)
-
+    @override
     def close(self) -> None:
         """Gives back what is still claimed, and closes the file."""
         try:
@@ -86,89 +58,7 @@ class Ledger:
                     (self.owner,),
                 )
         finally:
-            self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Everything in it happens, or nothing.
-
-        Raises:
-            AsegenError: the disk is full, or the file can't be written any more.
-        """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.OperationalError as error:
-            told = "another process keeps it locked" if "locked" in str(error) else error
-            raise AsegenError(f"{self.workdir / FILE} cannot be written: {told}") from None
-
-    # ---- what a screening is of
-
-    def note(self, **values: Any) -> None:
-        """Keeps facts about the run, JSON values, by key; the last word counts."""
-        with self._transaction():
-            for key, value in values.items():
-                self._put(key, value)
-
-    def known(self, key: str) -> Any:
-        """What was noted under a key, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
-    def _put(self, key: str, value: Any) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
-
-    def files(self) -> dict[str, str]:
-        """The input files -> hashes of what they held; empty before they are registered."""
-        return dict(self._db.execute("SELECT path, digest FROM files"))
-
-    def register(self, files: Mapping[str, str], entries: Iterable[Input]) -> None:
-        """Takes in the inputs that it hasn't yet; new ones may come to those that are there.
-
-        Args:
-            files: path -> hash of its content, those that are there included.
-            entries: of the new ones, in order; looked at only if there are any.
-
-        Raises:
-            InputError: files of the screening aren't among them, or not what they were.
-        """
-        with self._transaction():
-            before = self.files()
-            self._compare(before, files)
-            if files == before:
-                return
-            self._db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?)", files.items())
-            self._db.execute("DELETE FROM meta WHERE key = 'finished'")
-            rows = ((e.source, e.row, e.name, e.format, e.content, e.info) for e in entries)
-            self._db.executemany(_INSERT_INPUT, rows)
-
-    def _compare(self, before: Mapping[str, str], files: Mapping[str, str]) -> None:
-        for path, digest in before.items():
-            if path not in files:
-                raise InputError(
-                    f"{self.workdir} is a screening of other inputs ({path}): name them too, or take another folder"
-                )
-            if files[path] != digest and path != AT_HAND:  # of which `asegen.screening.inputs` has compared the first
-                raise InputError(f"{path} is not what it was when {self.workdir} was begun: take another folder")
-
-    def count(self, source: str | None = None) -> int:
-        """Number of inputs, of one source or of all."""
-        where, values = ("", ()) if source is None else (" WHERE source = ?", (source,))
-        (number,) = self._db.execute(f"SELECT count(*) FROM inputs{where}", values).fetchone()
-        return int(number)
-
-    def inputs(self, keys: Sequence[int]) -> list[Input]:
-        """The entries behind rows, in the order asked for."""
-        columns = "id, source, row, name, format, content, info"
-        query = f"SELECT {columns} FROM inputs WHERE id IN (SELECT value FROM json_each(?))"
-        rows = {key: Input(*rest) for key, *rest in self._db.execute(query, (json.dumps(list(keys)),))}
-        return [rows[key] for key in keys]
+            super().close()
 
     # ---- stages
 
@@ -290,22 +180,6 @@ class Ledger:
         query = f"SELECT coalesce(sum(json_array_length(members)), 0) FROM units WHERE stage = ? AND state = '{DONE}'"
         (number,) = self._db.execute(query, (stage,)).fetchone()
         return int(number)
-
-    # ---- reference crystals
-
-    def keep_known(self, crystals: Iterable[tuple[str, str, Atoms]], **values: Any) -> None:
-        """Replaces the reference crystals (formula, name, crystal), and notes facts about them with it."""
-        with self._transaction():
-            self._db.execute("DELETE FROM known")
-            rows = ((formula, name, pack(atoms)) for formula, name, atoms in crystals)
-            self._db.executemany("INSERT INTO known VALUES (?, ?, ?)", rows)
-            for key, value in values.items():
-                self._put(key, value)
-
-    def known_crystals(self, formula: str) -> list[tuple[str, Atoms]]:
-        """Names and crystals of the references of a reduced formula, in the order of their file."""
-        rows = self._db.execute("SELECT name, atoms FROM known WHERE formula = ? ORDER BY rowid", (formula,))
-        return [(name, unpack(text)) for name, text in rows]
 
     # ---- claims
 

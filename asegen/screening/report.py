@@ -28,9 +28,9 @@ from asegen.screening.ledger import StageCount, funnel, provenance, read_atoms
 from asegen.screening.records import OK, STATUSES
 from asegen.screening.result import Result, columns, results
 from asegen.screening.stages.eos import Eos, birch_murnaghan, read_equation_of_state
-from asegen.screening.stages.finite_displacements import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
 from asegen.screening.stages.hull_plots import DFT_HULLS, HULLS, read_plots
 from asegen.screening.stages.opinions import AGREE
+from asegen.screening.stages.phonon_results import STABLE, STABLE_ABOVE, UNSTABLE_BELOW, read_phonons
 from asegen.screening.stages.thermal import Thermal, read_thermal_properties
 from asegen.screening.stages.verdicts import (
     BELOW,

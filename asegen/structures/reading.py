@@ -5,10 +5,8 @@ Cutting is cheap and done in one process; an entry is text wherever possible, so
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +22,6 @@ from ase.io.formats import UnknownFileTypeError
 from numpy.typing import NDArray
 
 from asegen.errors import InputError
-from asegen.parallel.cells import from_cell
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.cif_tags import marked_lines
 from asegen.structures.errors import StructureError, first_line
@@ -32,12 +29,11 @@ from asegen.structures.extxyz import cut_frames, frame_atoms
 from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
 from asegen.structures.formats import CIF, DATABASE, EXTXYZ, OTHER, POSCAR, TABLE, file_format, split_name
 from asegen.structures.poscar import poscar_atoms
-from asegen.structures.streams import MAX_BLANK_LINES, bounded_lines, check_compressed, open_text
+from asegen.structures.streams import bounded_lines, check_compressed, open_text
+from asegen.structures.tables import ID_COLUMNS, row_id, rows
 
-_ID_COLUMNS = ("material_id", "id")
 _OWN_COMMENT = re.compile(r"^# asegen (\{.*\})\s*$", re.MULTILINE)
 _OWN_FIRST_LINE = re.compile(r"(\{.*\})[ \t\r]*\n")
-_MISSING = {"", "nan", "na", "n/a", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -83,45 +79,12 @@ def read_entries(path: Path, max_unpacked: int | None = None) -> Iterator[Entry]
     return cut(file, path)
 
 
-def read_table(path: Path, max_unpacked: int | None = None) -> Iterator[dict[str, str]]:
-    """The rows of a CSV table (also as .gz), column -> text; what a short row lacks is empty.
-
-    Args:
-        path: the file.
-        max_unpacked: as in `read_entries`.
-
-    Raises:
-        InputError: the file is no table in UTF-8, or is cut off.
-    """
-    yield from _rows(open_text(path, max_unpacked), path)
-
-
-def _rows(file: TextIOWrapper, path: Path) -> Iterator[dict[str, str]]:
-    csv.field_size_limit(MAX_TEXT)
-    with file:
-        reader = csv.DictReader(bounded_lines(file, path), restval="", strict=True)
-        blank = 0
-        try:
-            for row in reader:
-                blank = 0 if any(row.values()) else blank + 1
-                if blank > MAX_BLANK_LINES:
-                    raise InputError(f"{path} has more than {MAX_BLANK_LINES:,} empty rows")
-                yield {key: from_cell(value) for key, value in row.items() if key is not None}
-        except (csv.Error, EOFError, OSError) as error:
-            raise InputError(f"cannot read {path} at line {reader.line_num + 1}: {first_line(error)}") from None
-
-
-def row_id(row: Mapping[str, str], number: int) -> str:
-    """`material_id` or `id` where the table has one, else the row's number."""
-    return next((row[name] for name in _ID_COLUMNS if row.get(name)), str(number))
-
-
 def _cut_table(file: TextIOWrapper, path: Path) -> Iterator[Entry]:
-    for index, row in enumerate(_rows(file, path)):
+    for index, row in enumerate(rows(file, path)):
         if "cif" not in row:
             raise InputError(f"{path} has no column `cif` (it has: {' '.join(', '.join(row).split())[:200]})")
-        values = {key: value for key, value in row.items() if key and key not in ("cif", *_ID_COLUMNS)}
-        named = any(row.get(key) for key in _ID_COLUMNS)
+        values = {key: value for key, value in row.items() if key and key not in ("cif", *ID_COLUMNS)}
+        named = any(row.get(key) for key in ID_COLUMNS)
         yield Entry(index, row_id(row, index), row["cif"], CIF, values, named)
 
 
@@ -169,8 +132,8 @@ def _with_info(entry: Entry, written: re.Match[str] | None) -> Entry:
         return entry
     if not isinstance(info, dict):
         return entry
-    name = next((str(info[key]) for key in _ID_COLUMNS if info.get(key) is not None), None)
-    values = {key: value for key, value in info.items() if key not in _ID_COLUMNS}
+    name = next((str(info[key]) for key in ID_COLUMNS if info.get(key) is not None), None)
+    values = {key: value for key, value in info.items() if key not in ID_COLUMNS}
     return replace(entry, id=name or entry.id, values=values, named=name is not None)
 
 
@@ -216,9 +179,9 @@ def _cut_database(path: Path) -> Iterator[Entry]:
 def _database_entry(index: int, row: AtomsRow) -> Entry:
     data = row.data if isinstance(row.data, Mapping) else {}
     values = {**data, **row.key_value_pairs}
-    named = any(key in values for key in _ID_COLUMNS)
-    name = next((str(values[key]) for key in _ID_COLUMNS if key in values), str(row.id))
-    values = {key: value for key, value in values.items() if key not in _ID_COLUMNS}
+    named = any(key in values for key in ID_COLUMNS)
+    name = next((str(values[key]) for key in ID_COLUMNS if key in values), str(row.id))
+    values = {key: value for key, value in values.items() if key not in ID_COLUMNS}
     if "energy" in row:
         values.setdefault("energy", row.get("energy"))
     if row.natoms > MAX_ATOMS:
@@ -235,9 +198,9 @@ def _cut_by_ase(path: Path, max_unpacked: int | None) -> Iterator[Entry]:
     row = 0
     try:
         for atoms in ase.io.iread(path, ":", do_not_split_by_at_sign=True):
-            name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), str(row))
+            name = next((str(atoms.info[key]) for key in ID_COLUMNS if key in atoms.info), str(row))
             content = _too_large(len(atoms)) if len(atoms) > MAX_ATOMS else atoms
-            yield Entry(row, name, content, OTHER, _values(atoms), any(key in atoms.info for key in _ID_COLUMNS))
+            yield Entry(row, name, content, OTHER, _values(atoms), any(key in atoms.info for key in ID_COLUMNS))
             row += 1
     except UnknownFileTypeError:
         raise InputError(f"cannot read {path}: neither name nor content tells a format that ASE knows") from None
@@ -268,7 +231,7 @@ def _said_by(error: Exception) -> str:
 
 
 def _values(atoms: Atoms) -> dict[str, object]:
-    values = {key: value for key, value in atoms.info.items() if key not in (*_ID_COLUMNS, NOTE)}
+    values = {key: value for key, value in atoms.info.items() if key not in (*ID_COLUMNS, NOTE)}
     if atoms.calc is not None and "energy" in atoms.calc.results:
         values["energy"] = atoms.calc.results["energy"]
     return values
@@ -292,7 +255,7 @@ def read_entry(entry: Entry) -> tuple[str, Atoms, Mapping[str, object]]:
     if entry.format == POSCAR:
         return entry.id, poscar_atoms(entry.content), entry.values
     atoms = frame_atoms(entry.content)
-    name = next((str(atoms.info[key]) for key in _ID_COLUMNS if key in atoms.info), entry.id)
+    name = next((str(atoms.info[key]) for key in ID_COLUMNS if key in atoms.info), entry.id)
     return name, atoms, _values(atoms)
 
 
@@ -305,19 +268,3 @@ def site_columns(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
         for name, array in arrays.items()
         if array.shape == (len(atoms),) and array.dtype.kind == "f"
     }
-
-
-def number(value: object) -> float | None:
-    """A value as a float: NaN for what tables write where they have nothing, None for what is no number."""
-    if isinstance(value, bool | np.bool_):
-        return None
-    if isinstance(value, int | float | np.integer | np.floating):
-        return float(value)
-    if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING):
-        return math.nan
-    if not isinstance(value, str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits, SymmetricBatch
+from asegen.crystals.bravais import BRAVAIS
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.geometry.lattice import symmetric_basis, symmetric_exp
 from asegen.geometry.torus import wrap
 from asegen.symmetry.analysis import Site, SymmetricCrystal

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import Orbits, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Orbits
 from asegen.diffusion.flow import TorusFlow
 from asegen.diffusion.inpainting import Given, Inpainting
 from asegen.diffusion.noise import SampleNoise

@@ -7,8 +7,6 @@ That doesn't hold for a run of limited time, whose learning rate follows the clo
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +23,7 @@ from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
 from asegen.errors import InputError
 from asegen.models.checkpoint import read_tensors, write_tensors
-from asegen.parallel.files import replacing
+from asegen.training.checkpoints import is_same_run, restore_training_state, training_state, write_metrics
 from asegen.training.clock import Clock
 from asegen.training.rate import LearningRate
 from asegen.training.recipe import Recipe
@@ -272,8 +270,9 @@ class _Run:
             if metrics["val_loss"] < self.best:
                 self.best = metrics["val_loss"]
                 write_tensors(out / WEIGHTS, weights, self._header(metrics))
-            self._write_metrics(out / METRICS, metrics)
-            write_tensors(out / CHECKPOINT, self._state(), self._place())
+            write_metrics(out / METRICS, self.step, metrics)
+            state = training_state(self.network, self.average, self.optimizer)
+            write_tensors(out / CHECKPOINT, state, self._place())
         self.fabric.barrier()
 
     def _header(self, metrics: dict[str, float]) -> dict[str, Any]:
@@ -293,13 +292,6 @@ class _Run:
         """Where the run is: the header of its checkpoint."""
         return {"step": self.step, "best": self.best, "rate": self.rate.state, **self._header({})}
 
-    def _state(self) -> dict[str, Tensor]:
-        state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        state |= {f"average.{k}": v for k, v in self.average.items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in entry.items()}
-        return state
-
     def restore(self, path: Path) -> None:
         """Goes back to a checkpoint of the same recipe.
 
@@ -308,40 +300,11 @@ class _Run:
             CheckpointError: it can't be read.
         """
         header, tensors = read_tensors(path)
-        mine = json.loads(json.dumps(self.recipe.as_written()))
-        theirs = header["recipe"]
-        if _without_length(mine) != _without_length(theirs):
+        if not is_same_run(self.recipe.as_written(), header["recipe"]):
             raise InputError(f"{path} was made by another recipe; name another folder")
-        self.network.load_state_dict(_part(tensors, "network."))
-        self.average = {k: v.to(self.fabric.device) for k, v in _part(tensors, "average.").items()}
-        packed = self.optimizer.state_dict()
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in _part(tensors, "optimizer.").items():
-            index, name = key.split(".", 1)
-            entries.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict({"state": entries, "param_groups": packed["param_groups"]})
+        average = restore_training_state(tensors, self.network, self.optimizer)
+        self.average = {name: value.to(self.fabric.device) for name, value in average.items()}
         self.step, self.best = header["step"], header["best"]
         self.clock.before = header.get("seconds", 0.0)  # older checkpoints don't know
         if "rate" in header:
             self.rate.restore(header["rate"])
-
-    def _write_metrics(self, path: Path, metrics: dict[str, float]) -> None:
-        """Adds a row; rows of steps that a resumed run makes again are replaced."""
-        rows: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["step"]) < self.step]
-        rows.append({"step": self.step, **metrics})
-        with replacing(path) as beside, beside.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe less the number of steps and the precision, which a resumed run may change."""
-    return {**recipe, "precision": None, "optimizer": {k: v for k, v in recipe["optimizer"].items() if k != "steps"}}

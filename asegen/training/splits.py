@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import Numbers, Orbits, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.labels import Labels
 from asegen.data.shards import CrystalDataset
 from asegen.errors import InputError

@@ -25,10 +25,11 @@ from asegen.errors import InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column
+from asegen.screening.execution import GRACE, Stopped
 from asegen.screening.exports import TABLE
 from asegen.screening.ledger import StageCount, funnel, provenance
 from asegen.screening.options import Options
-from asegen.screening.pipeline import GRACE, Stopped, run_stages
+from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns

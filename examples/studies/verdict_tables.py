@@ -38,7 +38,8 @@ from asegen.potentials.minimise import OPTIMIZERS, minimise
 from asegen.potentials.references import references_of
 from asegen.screening import Result, screen
 from asegen.screening.records import Candidate
-from asegen.screening.stages.finite_displacements import STABLE, SUMMARY, UNSTABLE, Settings, phonons, read_phonons
+from asegen.screening.stages.finite_displacements import Settings, phonons
+from asegen.screening.stages.phonon_results import STABLE, SUMMARY, UNSTABLE, read_phonons
 from asegen.screening.stages.prerelax import prerelax
 from asegen.screening.stages.relax import Relax
 from asegen.screening.stages.verdicts import BELOW, LOWEST

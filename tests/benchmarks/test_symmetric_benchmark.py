@@ -13,7 +13,7 @@ from timeit import repeat
 import pytest
 import torch
 
-from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.ingest.symmetric import general_sites
 from asegen.models.dimenet.network import SymmetricDimeNet
 from asegen.structures.atoms import read_structures

@@ -133,13 +133,33 @@ def test_gradients_have_the_crystal_s_symmetry(predictor: Any, name: str) -> Non
     np.testing.assert_allclose(stress, symmetrize_rank2(cell, np.linalg.inv(cell), stress, rotations), atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["rock salt", "CsCl", "hcp", "perovskite", "rutile"])
-def test_gradients_are_central_differences(predictor: Any, name: str) -> None:
-    atoms = PERFECT[name]()
+def test_gradients_are_central_differences(predictor: Any) -> None:
+    atoms = PERFECT["rock salt"]()
     found = _gradients(atoms, predictor)
     atoms.calc = Energies(predictor)
     np.testing.assert_allclose(found["stress"], calculate_numerical_stress(atoms, 1e-5), atol=1e-6)
     np.testing.assert_allclose(found["forces"], calculate_numerical_forces(atoms, 1e-4), atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["CsCl", "hcp", "perovskite", "rutile"])
+def test_gradients_are_slopes_in_a_random_direction(predictor: Any, name: str) -> None:
+    """Of positions and cell: for each a difference of two energies, where a gradient by differences takes 6 N + 12."""
+    atoms, rng = PERFECT[name](), np.random.default_rng(0)
+    found = _gradients(atoms, predictor)
+    moves, strain = rng.normal(size=(len(atoms), 3)), rng.normal(size=(3, 3))
+    moves, strain = moves / np.linalg.norm(moves), strain + strain.T
+    strain /= np.linalg.norm(strain)
+
+    def energy(step: float, strained: float) -> float:
+        moved = atoms.copy()
+        moved.positions += step * moves
+        moved.set_cell(moved.cell.array @ (np.eye(3) + strained * strain), scale_atoms=True)
+        return float(_gradients(moved, predictor)["energy"])
+
+    work = (energy(1e-4, 0) - energy(-1e-4, 0)) / 2e-4
+    assert -(found["forces"] * moves).sum() == pytest.approx(work, abs=2e-6)
+    work = (energy(0, 1e-5) - energy(0, -1e-5)) / 2e-5 / atoms.get_volume()
+    assert (voigt_6_to_full_3x3_stress(found["stress"]) * strain).sum() == pytest.approx(work, abs=1e-6)
 
 
 def test_a_relaxation_by_alignn_keeps_the_symmetry() -> None:

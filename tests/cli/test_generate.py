@@ -1,14 +1,13 @@
 """`asegen generate` as a user runs it: results, shards, kills, and bad input."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +24,7 @@ from asegen.structures.reading_back import read_back
 from asegen.trained.samplers import DEFAULT_MODEL
 from asegen.trained.weights import find_weights
 
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 OUTPUTS = ["a.extxyz", "a.cif", "a.traj", "a.db", "folder"]
-COMMAND = [sys.executable, "-m", "asegen.cli.main"]
 
 
 def generate(*args: str) -> None:
@@ -182,7 +179,7 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
 
 
 KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
-LONG_RUN = ["generate", "NaCl", "Cu", "-n", "6", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "25"]
+LONG_RUN = ["generate", "NaCl", "Cu", "-n", "6", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "15"]
 LONG_RUN += ["--quick", "--method", "diffusion"]
 
 
@@ -199,28 +196,16 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     return output
 
 
-def _heed_interrupts() -> None:
-    """A shell's background job, such as this test may run in, ignores SIGINT and hands that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def stop_after(out: Path, batches: int, kill: signal.Signals, resume: bool = False) -> tuple[int, str]:
+def stop_after(
+    forked: Callable[..., Any], out: Path, batches: int, kill: signal.Signals, resume: bool = False
+) -> tuple[int, str]:
     """Sends a signal to `LONG_RUN` once some batches are on disk; its exit code and what it printed as errors."""
     journal = out.with_name(f"{out.name}.part.json")
-    command = [*COMMAND, *LONG_RUN, "-o", str(out), *(["--resume"] if resume else [])]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ONE_THREAD,
-        preexec_fn=_heed_interrupts,
-    )
-    while process.poll() is None and not (journal.exists() and json.loads(journal.read_text())["batches"] >= batches):
+    process = forked([*LONG_RUN, "-o", str(out), *(["--resume"] if resume else [])])
+    while process.is_alive and not (journal.exists() and json.loads(journal.read_text())["batches"] >= batches):
         time.sleep(0.01)
-    process.send_signal(kill)
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    process.send(kill)
+    return process.end()
 
 
 @pytest.mark.parametrize(
@@ -233,9 +218,14 @@ def stop_after(out: Path, batches: int, kill: signal.Signals, resume: bool = Fal
     ],
 )
 def test_a_killed_run_resumes_to_the_same_result(
-    tmp_path: Path, undisturbed: Callable[[str], Path], kill: signal.Signals, code: int, name: str
+    tmp_path: Path,
+    forked: Callable[..., Any],
+    undisturbed: Callable[[str], Path],
+    kill: signal.Signals,
+    code: int,
+    name: str,
 ) -> None:
-    returned, errors = stop_after(tmp_path / name, 1, kill)
+    returned, errors = stop_after(forked, tmp_path / name, 1, kill)
     assert returned == code, "the signal came too late" if returned == 0 else errors
     assert "Traceback" not in errors and not (tmp_path / name).exists()
     assert kill == signal.SIGKILL or "--resume goes on" in errors
@@ -245,10 +235,12 @@ def test_a_killed_run_resumes_to_the_same_result(
 
 
 @pytest.mark.slow
-def test_a_run_killed_again_and_again_comes_to_its_end(tmp_path: Path, undisturbed: Callable[[str], Path]) -> None:
+def test_a_run_killed_again_and_again_comes_to_its_end(
+    tmp_path: Path, forked: Callable[..., Any], undisturbed: Callable[[str], Path]
+) -> None:
     out = tmp_path / "a.extxyz"
     for batches, (kill, code) in zip((1, 2, 4), KILLS, strict=True):
-        returned, errors = stop_after(out, batches, kill, resume=batches > 1)
+        returned, errors = stop_after(forked, out, batches, kill, resume=batches > 1)
         assert returned == code, errors
     main([*LONG_RUN, "-o", str(out), "--resume"])
     assert_same_result(out, undisturbed(out.name))
@@ -265,58 +257,35 @@ def assert_same_result(out: Path, expected: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits of file size here")
-def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    arguments = [
-        "generate",
-        "NaCl",
-        "-n",
-        "8",
-        "--batch",
-        "2",
-        "--device",
-        "cpu",
-        "--quick",
-        "--steps",
-        "3",
-        "--method",
-        "diffusion",
-        "-o",
-    ]
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    tmp_path: Path, forked: Callable[..., Any]
+) -> None:
+    import resource
+
+    arguments = ["generate", "NaCl", "-n", "8", "--batch", "2", "--device", "cpu", "--quick", "--steps", "3"]
+    arguments += ["--method", "diffusion", "-o"]
     main([*arguments, str(tmp_path / "whole.extxyz")])
     out, part = tmp_path / "a.extxyz", tmp_path / "a.extxyz.part.extxyz"
     room = int((tmp_path / "whole.extxyz").stat().st_size * 0.6)  # a write goes as far as there is room, then fails
-    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
-    code += "import sys; from asegen.cli.main import main; main(sys.argv[1:])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments, str(out)], stderr=subprocess.PIPE, text=True, env=ONE_THREAD
-    )
-    assert done.returncode == 2 and not out.exists()
-    assert done.stderr.startswith("asegen: error: can't write") and done.stderr.count("\n") == 1
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (room, room))
+    code, error = forked([*arguments, str(out)], before=limit).end()
+    assert code == 2 and not out.exists()
+    assert error.startswith("asegen: error: can't write") and error.count("\n") == 1
     assert 0 < len(read(part, ":", format="extxyz")) < 8  # whole frames only
     main([*arguments, str(out), "--resume"])
     assert out.read_bytes() == (tmp_path / "whole.extxyz").read_bytes() and not part.exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_takes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_output_that_takes_nothing(tmp_path: Path, forked: Callable[..., Any], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
         generate("NaCl", "-o", "/dev/full")
     assert caught.value.code == 2 and capsys.readouterr().err.count("\n") == 1
-    arguments = [
-        "generate",
-        "NaCl",
-        "--device",
-        "cpu",
-        "--quick",
-        "--method",
-        "diffusion",
-        "-o",
-        str(tmp_path / "a.extxyz"),
-    ]
+    arguments = ["generate", "NaCl", "--device", "cpu", "--quick", "--steps", "3", "--method", "diffusion", "-o"]
     with open("/dev/full", "w") as full:  # the table has no place; the structures are there
-        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=ONE_THREAD)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("asegen: error: ")
+        code, error = forked([*arguments, str(tmp_path / "a.extxyz")], full.fileno()).end()
+    assert code == 2 and "Traceback" not in error
+    assert error.splitlines()[-1].startswith("asegen: error: ")
     assert len(read(tmp_path / "a.extxyz", ":")) == 1
 
 

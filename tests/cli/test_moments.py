@@ -37,7 +37,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, rng = tmp_path_factory.mktemp("moments"), np.random.default_rng(0)
     for split, n in (("train", 64), ("val", 16), ("test", 16)):
         write(folder / f"{split}.extxyz", [magnet(rng) for _ in range(n)], format="extxyz")
-    main(["ingest", *(str(folder / f"{s}.extxyz") for s in ("train", "val", "test")), "-o", str(folder / "shards")])
+    files = [str(folder / f"{split}.extxyz") for split in ("train", "val", "test")]
+    main(["ingest", *files, "-o", str(folder / "shards"), "--jobs", "1"])
     return folder
 
 
@@ -57,7 +58,7 @@ def train(shards: Path, network: str, out: Path, steps: int) -> Path:
 def test_moments_of_extxyz_files_train_and_come_back_as_arrays(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    weights = train(shards, "cgcnn", tmp_path / "run", 200)
+    weights = train(shards, "cgcnn", tmp_path / "run", 100)
     capsys.readouterr()
     main(["models", str(weights), "--test", str(shards / "shards"), "--json"])
     (row,) = json.loads(capsys.readouterr().out)

@@ -1,6 +1,7 @@
 """`asegen screen`, end to end on few crystals, and on nonsense."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,20 @@ from ase.io import read, write
 from asegen.cli.main import main
 
 
+class Threads(ThreadPoolExecutor):
+    """Stands for worker processes, which would import all that stages need anew; for those see tests/screening."""
+
+    def __init__(self, jobs: int, memory: int | None, log: Path) -> None:
+        super().__init__(jobs)
+
+    def kill(self) -> None:
+        pass
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("asegen.screening.pipeline.Processes", Threads)
     frames = [bulk("Cu", "fcc", a=3.7), bulk("Cu", "bcc", a=2.9), bulk("Cu", "fcc", a=3.7), bulk("Fe")]
     frames[0].info["material_id"] = "mine"
     write("in.extxyz", frames)
@@ -92,7 +103,7 @@ def test_nonsense_is_one_line_and_exit_code_2(
 def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["screen", "--workdir", "run", "--calculator", "emt", "--jobs", "1", "--relaxer", "none"]
     command += ["--stages", "dedup,relax,compare,hull"]
-    drawn = "Cu3Au CuAu --rank emt -n 5 --keep 3 --steps 2 --quick --device cpu"
+    drawn = "Cu3Au CuAu --method template --rank emt -n 5 --keep 3 --quick --device cpu"
     main([*command, "--generate", drawn])
     capsys.readouterr()
     candidates, found = read("run/candidates.extxyz", ":"), Path("run/results.csv").read_bytes()

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from asegen.crystals.bravais import BRAVAIS
 from asegen.crystals.crystals import Tangent
-from asegen.crystals.wyckoff import BRAVAIS, Numbers, Orbits, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.geometry.lattice import metric_tensor
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import shortest

@@ -13,8 +13,9 @@ from scipy.linalg import expm, logm, sqrtm
 from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
-from asegen.diffusion.gemsdiff import STEPS, GemsDiff, GemsDiffOneShot, GemsDiffParameters
+from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.noise import SampleNoise
+from asegen.diffusion.position_diffusion import STEPS
 from asegen.errors import InputError
 from asegen.geometry.lattice import lie_basis
 from asegen.models.gemsnet.network import GemsNet, GemsNetEncoderDecoder, GemsNetParameters

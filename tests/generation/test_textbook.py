@@ -1,11 +1,12 @@
 """Ground states that everyone knows are among the first eight structures of their formulas."""
 
 import runpy
+from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators import Generator, open_source
@@ -18,10 +19,16 @@ TOLERANCE = dict.fromkeys(KNOWN, 0.06) | {"CsCl": 0.07, "LiCoO2": 0.09, "MgSiO3"
 the other two."""
 
 
-def found_at(formula: str, generator: Generator) -> list[float]:
-    """Errors of the volumes of the structures that are the ground state, as shares."""
-    truth, matcher = KNOWN[formula].structure, StructureMatcher()
-    structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in generator.generate(formula, n=8)]
+@cache
+def ground_state(formula: str) -> Structure:
+    """As textbooks have it; pymatgen takes most of a second for the operations of a cubic group."""
+    return KNOWN[formula].structure
+
+
+def errors_of(formula: str, generator: Generator, n: int) -> list[float]:
+    """Errors of the volumes of those of the first structures that are the ground state, as shares."""
+    truth, matcher = ground_state(formula), StructureMatcher()
+    structures = [AseAtomsAdaptor.get_structure(atoms) for atoms in generator.generate(formula, n=n)]
     volume = truth.volume / len(truth)
     return [one.volume / len(one) / volume - 1 for one in structures if matcher.fit(one, truth)]
 
@@ -34,8 +41,8 @@ def templates() -> Generator:
 
 @pytest.mark.parametrize("formula", KNOWN)
 def test_known_types_hold_the_ground_state(templates: Generator, formula: str) -> None:
-    errors = found_at(formula, templates)
-    assert errors and np.abs(errors).min() < TOLERANCE[formula]
+    # Most come first of all, which is where they are among eight, too.
+    assert any(abs(error) < TOLERANCE[formula] for n in (1, 8) for error in errors_of(formula, templates, n))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +54,9 @@ def usual() -> Generator:
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", KNOWN)
 def test_the_ground_state_is_among_the_first_eight(usual: Generator, formula: str) -> None:
-    errors = found_at(formula, usual)
-    assert errors and np.abs(errors).min() < TOLERANCE[formula]
+    assert any(abs(error) < TOLERANCE[formula] for error in errors_of(formula, usual, 8))
 
 
 @pytest.mark.parametrize("formula", KNOWN)
 def test_ground_states_are_plausible(formula: str) -> None:
-    assert implausible(AseAtomsAdaptor.get_atoms(KNOWN[formula].structure)) is None
+    assert implausible(AseAtomsAdaptor.get_atoms(ground_state(formula))) is None

@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers
 from asegen.errors import CheckpointError
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.votes import chemical_distance

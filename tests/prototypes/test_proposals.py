@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers
 from asegen.errors import InputError
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.proposals import OccupationProposer, numbers_of_sites

@@ -14,7 +14,7 @@ import pytest
 from ase.build import bulk
 
 from asegen.errors import AsegenError, InputError, Reason
-from asegen.screening import claims
+from asegen.screening import claims, database
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column, as_json
 from asegen.screening.ledger import FILE, funnel, read_atoms
@@ -212,7 +212,8 @@ def test_a_result_that_is_no_json_is_refused_whole(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_keeps_what_was_done(tmp_path: Path) -> None:
     code = (
         "import resource, signal, sys\nfrom pathlib import Path\n"
-        "from asegen.errors import AsegenError\nfrom asegen.screening.claims import Input, Ledger\n"
+        "from asegen.errors import AsegenError\nfrom asegen.screening.claims import Ledger\n"
+        "from asegen.screening.records import Input\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nledger = Ledger(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         "try: ledger.register({'/in': 'h'}, [Input('in', k, 'n', 'cif', 'x' * 10_000) for k in range(300)])\n"
@@ -266,7 +267,7 @@ def test_a_lease_that_never_ends_and_odd_owners_block_nobody(tmp_path: Path, own
 
 
 def test_a_locked_ledger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
     ledger = begun(tmp_path, 1)
     with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as file:
         file.execute("BEGIN EXCLUSIVE")

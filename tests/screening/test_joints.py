@@ -122,12 +122,12 @@ def test_the_tables_are_written_as_it_goes(tmp_path: Path, monkeypatch: pytest.M
     from concurrent.futures import ThreadPoolExecutor
 
     from asegen.parallel.workforce import Workforce
-    from asegen.screening import pipeline
+    from asegen.screening import execution
     from asegen.screening.pipeline import run_stages
     from asegen.screening.run import publish
     from asegen.screening.stages.read import Read
 
-    monkeypatch.setattr(pipeline, "_STAGE_SECONDS", 0.0)
+    monkeypatch.setattr(execution, "_STAGE_SECONDS", 0.0)
     seen = []
     run_stages(
         [copper(3.6)],

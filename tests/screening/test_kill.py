@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,11 +126,10 @@ def test_many_kills_change_nothing(tmp_path: Path) -> None:
     assert found == expected and sent >= 10
 
 
-def test_two_runs_share_one_folder(whole: tuple[Path, list[dict[str, str]]]) -> None:
+def test_two_runs_share_one_folder(whole: tuple[Path, list[dict[str, str]]], forked: Callable[..., Any]) -> None:
     folder, expected = whole
-    command = [*COMMAND, *arguments(folder, "shared", 1)]
-    both = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(120) for process in both] == [0, 0]
+    both = [forked(arguments(folder, "shared", 1)) for _ in range(2)]
+    assert [process.end()[0] for process in both] == [0, 0]
     assert table(folder / "shared") == expected
 
 
@@ -140,7 +141,9 @@ def _relaxing(workdir: Path) -> bool:
         return False
 
 
-def test_a_warning_signal_lets_work_in_progress_end(tmp_path: Path) -> None:
+def test_a_warning_signal_lets_work_in_progress_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: Callable[..., Any]
+) -> None:
     frames = [bulk("Cu", "fcc", a=3.5 + 0.03 * k, cubic=True) for k in range(5)]
     for k, atoms in enumerate(frames):
         atoms.rattle(0.2, seed=k)
@@ -149,15 +152,15 @@ def test_a_warning_signal_lets_work_in_progress_end(tmp_path: Path) -> None:
     given[given.index("emt")] = "faulty:Slow"
     given[-1] = "relax"
     given[given.index("0.3")] = "0.1"
-    surroundings = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    process = subprocess.Popen([*COMMAND, *given], stderr=subprocess.PIPE, text=True, env=surroundings)
-    while process.poll() is None and not _relaxing(tmp_path / "run"):
+    monkeypatch.syspath_prepend(Path(__file__).parent)  # which workers get, too
+    process = forked(given)
+    while process.is_alive and not _relaxing(tmp_path / "run"):
         time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 143
+    process.send(signal.SIGTERM)
+    code, error = process.end()
+    assert code == 143
     assert error.splitlines()[-1] == "asegen: terminated" and "stopping" in error and "Traceback" not in error
     relaxed = funnel(tmp_path / "run")[-1]
     assert relaxed.stage == "relax" and 0 < relaxed.waiting < 5
-    subprocess.run([*COMMAND, *given], check=True, env=surroundings, stdout=subprocess.DEVNULL)
+    main(given)
     assert {row["status"] for row in table(tmp_path / "run")} <= {"ok", "unconverged"}

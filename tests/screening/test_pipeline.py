@@ -22,10 +22,11 @@ from asegen.errors import AsegenError, InputError
 from asegen.parallel.workforce import Workforce
 from asegen.potentials.engine import find_engine
 from asegen.screening.claims import Ledger
+from asegen.screening.execution import Stopped
 from asegen.screening.exports import export
 from asegen.screening.ledger import provenance, read_atoms
 from asegen.screening.options import Options
-from asegen.screening.pipeline import Stopped, run_stages
+from asegen.screening.pipeline import run_stages
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.registry import recipe
 from asegen.screening.result import results
@@ -74,7 +75,12 @@ def coppers(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGKILL, "SIGKILL")], ids=["crash", "killed"]
+    ("number", "reason"),
+    [
+        pytest.param(signal.SIGSEGV, "SIGSEGV", id="crash"),
+        # How often each is tried is shown in test_claims.py, which deaths are whose fault in tests/parallel.
+        pytest.param(signal.SIGKILL, "SIGKILL", id="killed", marks=pytest.mark.slow),
+    ],
 )
 def test_only_the_candidate_that_kills_is_quarantined(coppers: Path, tmp_path: Path, number: int, reason: str) -> None:
     (tmp_path / "tries").mkdir()

@@ -13,7 +13,8 @@ from ase.io import write
 from asegen.errors import InputError
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import file_format, files_in, output_format, split_name
-from asegen.structures.reading import number, read_entries, read_entry
+from asegen.structures.reading import read_entries, read_entry
+from asegen.structures.tables import number
 from asegen.structures.writing import write_structures
 
 STRUCTURES = [bulk("NaCl", "rocksalt", a=5.64), bulk("Si"), bulk("TiN", "rocksalt", a=4.24, cubic=True)]

@@ -14,7 +14,8 @@ from ase.io import write
 from asegen.errors import InputError
 from asegen.structures import streams
 from asegen.structures.frames import read_frames
-from asegen.structures.reading import read_entries, read_table
+from asegen.structures.reading import read_entries
+from asegen.structures.tables import read_table
 
 FRAME = '1\nLattice="{0} 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3 pbc="T T T"\nNa 0.0 0.0 {0}\n'
 
@@ -74,7 +75,7 @@ def test_the_limit_is_a_parameter(tmp_path):
 
 def test_blank_rows_and_endless_lines_end(tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "MAX_BLANK_LINES", 1000)
-    monkeypatch.setattr("asegen.structures.reading.MAX_BLANK_LINES", 1000)
+    monkeypatch.setattr("asegen.structures.tables.MAX_BLANK_LINES", 1000)
     monkeypatch.setattr(streams, "MAX_TEXT", 10_000)
     for name, body in (("a.csv", "\n" * 2000), ("b.csv", ",\n" * 2000), ("c.csv", "y" * 20_000)):
         (tmp_path / name).write_text("cif,x\n" + body)

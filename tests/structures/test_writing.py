@@ -17,8 +17,9 @@ from pymatgen.io.vasp import Poscar
 from asegen.errors import InputError
 from asegen.parallel.cells import csv_cell
 from asegen.structures.formats import check_room, output_format
-from asegen.structures.reading import read_entries, read_entry, read_table
+from asegen.structures.reading import read_entries, read_entry
 from asegen.structures.reading_back import read_back
+from asegen.structures.tables import read_table
 from asegen.structures.writing import (
     CIF,
     DATABASE,

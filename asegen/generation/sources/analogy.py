@@ -13,7 +13,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
-from asegen.crystals.wyckoff import Numbers, SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
+from asegen.crystals.wyckoff import Numbers
 from asegen.elements import TYPICAL_VOLUME
 from asegen.generation.finishing import finished
 from asegen.generation.plan import Sample

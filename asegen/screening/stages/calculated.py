@@ -20,7 +20,7 @@ from asegen.potentials.minimise import minimise
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest, fresh_folder
-from asegen.screening.stages.finite_displacements import primitive
+from asegen.screening.stages.supercells import primitive
 
 FMAX, STEPS = 5e-3, 500
 """eV/Å and steps of the relaxation before strains are applied: stresses left at the start spoil their differences."""

@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from asegen.screening.stages.finite_displacements import (
-    Interface,
-    band_path,
-    displaced_supercells,
-    multiples,
-    primitive,
-)
+from asegen.screening.stages.band_structure import band_path
+from asegen.screening.stages.supercells import Interface, displaced_supercells, multiples, primitive
 
 SHORT = 8.0
 """Å, between opposite faces. In shorter supercells frequencies between wave vectors are read from few forces."""

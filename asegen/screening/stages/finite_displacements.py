@@ -7,40 +7,34 @@ transverse optical modes there is missing, which decides no stability.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
-from math import ceil, isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
-from ase.dft.kpoints import parse_path_string
-from ase.units import Bohr
 from numpy.typing import NDArray
 
 from asegen.parallel.files import write_text
 from asegen.potentials.minimise import minimise
-from asegen.structures.validity import standardised
+from asegen.screening.stages.band_structure import rounded, run_bands
+from asegen.screening.stages.phonon_results import (
+    BANDS,
+    DOS,
+    MARGINAL,
+    MESH,
+    PARAMETERS,
+    STABLE,
+    SUMMARY,
+    Phonons,
+    verdict,
+)
+from asegen.screening.stages.supercells import displaced_supercells, multiples, primitive
 
 Floats = NDArray[np.float64]
-Interface = Literal["vasp", "qe"]
-"""Of phonopy: VASP, Quantum ESPRESSO."""
 
-STABLE, MARGINAL, UNSTABLE = "stable", "marginal", "unstable"
-STABLE_ABOVE, UNSTABLE_BELOW = -0.1, -0.5
-"""THz, of the lowest frequency; between the two, errors of forces and supercell could decide."""
-
-SUMMARY, PARAMETERS, BANDS, MESH, DOS = (
-    "phonons.json", "phonopy_params.yaml", "band.yaml", "mesh.yaml", "total_dos.dat",
-)  # fmt: skip
-"""Files of a folder of phonons: this module's `Phonons`, and phonopy's own, which its command line reads."""
-
-_SYMPREC = 1e-4  # Å; the crystals here have their space group exactly
 _GOOD_ENOUGH = 10  # times `fmax`: harmonic enough, though not converged
-_POINTS = 51  # of one segment of a band path
 _ACOUSTIC = 3
 _NO_FREQUENCY = 1e-4  # THz
 
@@ -73,54 +67,6 @@ class Settings:
     most_atoms: int = 1000
     symprec: float = 0.01
     check_size: bool = False
-
-
-@dataclass(frozen=True)
-class BandSegment:
-    """A straight piece of a band path.
-
-    Attributes:
-        labels: of its ends; "G" is Γ.
-        distance: (n_points,) along the path, 1/Å, from the path's start.
-        frequencies: n_bands rows of (n_points,), THz.
-    """
-
-    labels: tuple[str, str]
-    distance: tuple[float, ...]
-    frequencies: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Phonons:
-    """What was found.
-
-    Attributes:
-        verdict: `STABLE`, `MARGINAL` or `UNSTABLE`; empty where there is none.
-        reason: one line `kind: detail` where there is none, or where the displacement or the supercell decides.
-        lowest: THz, the lowest frequency on mesh and band path but for the three acoustic modes at Γ.
-        lowest_at: fractional coordinates of its wave vector, of the primitive cell.
-        supercell: multiples of the three vectors of the relaxed primitive cell.
-        n_atoms: of that supercell.
-        n_displacements: force calculations.
-        lowest_of_larger: THz, `lowest` with the larger supercell, where that was asked for.
-        lowest_of_farther: THz, `lowest` with the second displacement, where that was computed.
-        bands: the band structure.
-        dos_frequencies: (n,), THz.
-        dos: (n,), states per THz and primitive cell.
-    """
-
-    verdict: str
-    reason: str = ""
-    lowest: float | None = None
-    lowest_at: tuple[float, ...] = ()
-    supercell: tuple[int, ...] = ()
-    n_atoms: int = 0
-    n_displacements: int = 0
-    lowest_of_larger: float | None = None
-    lowest_of_farther: float | None = None
-    bands: tuple[BandSegment, ...] = ()
-    dos_frequencies: tuple[float, ...] = ()
-    dos: tuple[float, ...] = ()
 
 
 def phonons(
@@ -158,29 +104,6 @@ def phonons(
     return found
 
 
-def read_phonons(folder: Path) -> Phonons:
-    """What `phonons` wrote."""
-    table = json.loads((folder / SUMMARY).read_text())
-    bands = tuple(
-        BandSegment(tuple(b["labels"]), tuple(b["distance"]), tuple(tuple(row) for row in b["frequencies"]))
-        for b in table.pop("bands")
-    )
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    return Phonons(**values, bands=bands)
-
-
-def primitive(atoms: Atoms, symprec: float) -> Atoms:
-    """The standardised primitive cell with its space group made exact; the crystal as it is where spglib finds none."""
-    found = standardised(atoms, symprec, idealise=True)
-    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True) if found is None else found
-
-
-def multiples(atoms: Atoms, height: float) -> tuple[int, ...]:
-    """How often to repeat a cell along each vector, so that opposite faces are at least `height` (Å) apart."""
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
-    return tuple(max(1, ceil(height / h - 1e-6)) for h in heights)
-
-
 def displaced(atoms: Atoms, settings: Settings, larger: int = 0) -> Any:
     """A `phonopy.Phonopy` of a primitive cell, with its supercell and displacements made.
 
@@ -193,36 +116,6 @@ def displaced(atoms: Atoms, settings: Settings, larger: int = 0) -> Any:
     return displaced_supercells(atoms, repeats, settings.displacement)
 
 
-def displaced_supercells(atoms: Atoms, repeats: tuple[int, ...], distance: float, interface: Interface = "vasp") -> Any:
-    """A `phonopy.Phonopy` with displacements made, in the units of phonopy's interface to a program.
-
-    Args:
-        atoms: a primitive cell that has its space group exactly.
-        repeats: multiples of its three vectors.
-        distance: of a displacement, Å.
-        interface: the program; lengths are Å for "vasp", Bohr radii for "qe".
-    """
-    from phonopy import Phonopy
-    from phonopy.structure.atoms import PhonopyAtoms
-
-    length = 1.0 if interface == "vasp" else 1 / Bohr
-    cell = PhonopyAtoms(
-        numbers=atoms.numbers,
-        cell=length * atoms.cell.array,
-        scaled_positions=atoms.get_scaled_positions(),
-        masses=atoms.get_masses(),  # phonopy knows none of Po, Pu and a dozen others
-    )
-    phonon = Phonopy(
-        cell,
-        supercell_matrix=np.diag(repeats),
-        primitive_matrix=np.eye(3),
-        symprec=length * _SYMPREC,
-        calculator=interface,
-    )
-    phonon.generate_displacements(distance=length * distance)
-    return phonon
-
-
 def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons:
     phonon.forces = np.array([_forces(cell, calculator) for cell in phonon.supercells_with_displacements])
     phonon.produce_force_constants(show_drift=False)
@@ -231,7 +124,7 @@ def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons
     if np.abs(phonon.mesh.frequencies).max() < _NO_FREQUENCY:
         return Phonons("", "no frequencies: no force brings displaced atoms back")
     phonon.run_total_dos()
-    bands = tuple(_run_bands(phonon))
+    bands = tuple(run_bands(phonon))
     modes = _lowest_of(phonon.mesh.qpoints, phonon.mesh.frequencies)
     for points, frequencies in zip(phonon.band_structure.qpoints, phonon.band_structure.frequencies, strict=True):
         modes = min(modes, _lowest_of(points, frequencies))
@@ -243,16 +136,9 @@ def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons
         n_atoms=len(phonon.supercell),
         n_displacements=len(phonon.forces),
         bands=bands,
-        dos_frequencies=_rounded(phonon.total_dos.frequency_points),
-        dos=_rounded(phonon.total_dos.dos),
+        dos_frequencies=rounded(phonon.total_dos.frequency_points),
+        dos=rounded(phonon.total_dos.dos),
     )
-
-
-def verdict(lowest: float) -> str:
-    """`STABLE`, `MARGINAL` or `UNSTABLE` by the lowest frequency in THz."""
-    if lowest > STABLE_ABOVE:
-        return STABLE
-    return UNSTABLE if lowest < UNSTABLE_BELOW else MARGINAL
 
 
 def _checked(found: Phonons, atoms: Atoms, calculator: Calculator, settings: Settings) -> Phonons:
@@ -300,44 +186,6 @@ def _lowest_of(qpoints: Floats, frequencies: Floats) -> tuple[float, tuple[float
     lowest = frequencies.min(1)
     where = int(lowest.argmin())
     return float(lowest[where]), tuple(round(float(x), 6) for x in qpoints[where])
-
-
-def _run_bands(phonon: Any) -> Iterator[BandSegment]:
-    ends, points, labels = band_path(phonon.primitive.cell)
-    segments = [points[i] + np.linspace(0, 1, _POINTS)[:, None] * (points[j] - points[i]) for i, j in ends]
-    joined = [before[1] == after[0] for before, after in pairwise(ends)] + [False]
-    names = [labels[ends[0][0]]]
-    for k, (_, j) in enumerate(ends):
-        names.append(labels[j])
-        if not joined[k] and k + 1 < len(ends):
-            names.append(labels[ends[k + 1][0]])
-    phonon.run_band_structure(segments, path_connections=joined, labels=[r"$\Gamma$" if n == "G" else n for n in names])
-    found = phonon.band_structure
-    for (i, j), distance, frequencies in zip(ends, found.distances, found.frequencies, strict=True):
-        rows = tuple(_rounded(row) for row in frequencies.T)
-        yield BandSegment((labels[i], labels[j]), _rounded(distance), rows)
-
-
-def band_path(cell: Floats) -> tuple[list[tuple[int, int]], list[Floats], list[str]]:
-    """Pairs of indices of special points that segments join, the points (fractional), and their names; from ASE.
-
-    Args:
-        cell: (3, 3), rows are the vectors of a primitive cell, in any unit of length.
-    """
-    path = Atoms(cell=cell, pbc=True).cell.bandpath(npoints=0)
-    ends: list[tuple[int, int]] = []
-    points: list[Floats] = []
-    labels: list[str] = []
-    for piece in parse_path_string(path.path):
-        start = len(points)
-        points += [np.asarray(path.special_points[name], float) for name in piece]
-        labels += piece
-        ends += [(k, k + 1) for k in range(start, len(points) - 1)]
-    return ends, points, labels
-
-
-def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
-    return tuple(round(float(value), 5) for value in values if isfinite(value))
 
 
 def _write(phonon: Any, folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from math import hypot
 
-from asegen.screening.stages.finite_displacements import STABLE, UNSTABLE
+from asegen.screening.stages.phonon_results import STABLE, UNSTABLE
 from asegen.screening.stages.verdicts import WIDTH
 
 AGREE, ENERGIES, PHONONS, BOTH = "agree", "energies differ", "phonons differ", "both differ"

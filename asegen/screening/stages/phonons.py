@@ -18,7 +18,8 @@ from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome, candidate_id
 from asegen.screening.stage import reason_of
 from asegen.screening.stages.best import OfTheBest
-from asegen.screening.stages.finite_displacements import MARGINAL, STABLE, UNSTABLE, Settings, phonons
+from asegen.screening.stages.finite_displacements import Settings, phonons
+from asegen.screening.stages.phonon_results import MARGINAL, STABLE, UNSTABLE
 from asegen.screening.stages.shared import engine_of
 
 SYMPREC = 0.02

@@ -23,8 +23,9 @@ from asegen.screening.stages.shared import FORMULA, N_ATOMS, SPACE_GROUP, TIGHT_
 from asegen.structures.errors import StructureError
 from asegen.structures.fields import NOTE
 from asegen.structures.formulas import reduced_formula
-from asegen.structures.reading import CIF, number, read_entry
+from asegen.structures.reading import CIF, read_entry
 from asegen.structures.space_groups import space_group
+from asegen.structures.tables import number
 
 READ_SECONDS = 60.0
 """That one entry may take to be read and checked."""

@@ -22,7 +22,8 @@ from asegen.potentials.engine import MP2020, Engine
 from asegen.screening.stages.phases import COMPETING, ELEMENT, Phase
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import TABLE, file_format
-from asegen.structures.reading import number, read_entries, read_entry, read_table, row_id
+from asegen.structures.reading import read_entries, read_entry
+from asegen.structures.tables import number, read_table, row_id
 from asegen.structures.validity import check_atoms
 
 _PROCEDURE = "elements 2: BFGS to 0.02 eV/Å, 1000 steps"  # changes whenever the energies would

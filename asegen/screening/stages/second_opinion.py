@@ -21,10 +21,10 @@ from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import OK, Candidate, Outcome, candidate_id
 from asegen.screening.stages.best import OfTheBest
-from asegen.screening.stages.finite_displacements import MARGINAL, STABLE, UNSTABLE
 from asegen.screening.stages.hull import Hull, above_known
 from asegen.screening.stages.hull_plots import HullPlot
 from asegen.screening.stages.opinions import OPINIONS, of_energies, with_phonons
+from asegen.screening.stages.phonon_results import MARGINAL, STABLE, UNSTABLE
 from asegen.screening.stages.phonons import Phonons, phonon_settings
 from asegen.screening.stages.relax import Relax
 from asegen.screening.stages.shared import engine_of

@@ -22,7 +22,8 @@ from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import Candidate, candidate_id
 from asegen.screening.stages.calculated import Calculated, NotMeasurableError
-from asegen.screening.stages.finite_displacements import PARAMETERS, UNSTABLE, Settings
+from asegen.screening.stages.finite_displacements import Settings
+from asegen.screening.stages.phonon_results import PARAMETERS, UNSTABLE
 from asegen.screening.stages.phonons import Phonons, phonon_settings
 from asegen.screening.stages.shared import engine_of
 

@@ -11,7 +11,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators import Generator, Request, open_source
-from asegen.crystals.wyckoff import SymmetricBatch
+from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.elements import TYPICAL_VOLUME
 from asegen.prototypes.catalogue import Catalogue
 from asegen.symmetry.analysis import find_symmetry

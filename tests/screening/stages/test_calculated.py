@@ -27,7 +27,8 @@ from asegen.screening.run import publish
 from asegen.screening.stages import calculated
 from asegen.screening.stages.elastic import Elastic, elastic_constants
 from asegen.screening.stages.eos import birch_murnaghan, equation_of_state
-from asegen.screening.stages.finite_displacements import MESH, PARAMETERS, Settings, phonons
+from asegen.screening.stages.finite_displacements import Settings, phonons
+from asegen.screening.stages.phonon_results import MESH, PARAMETERS
 from asegen.screening.stages.thermal import TABLE, thermal_properties
 
 pytestmark = pytest.mark.skipif(

@@ -20,7 +20,8 @@ from ase.spacegroup import crystal
 from ase.units import _amu, _e
 
 from asegen.potentials.engine import find_engine
-from asegen.screening.stages.finite_displacements import (
+from asegen.screening.stages.finite_displacements import Settings, displaced, phonons
+from asegen.screening.stages.phonon_results import (
     BANDS,
     DOS,
     MARGINAL,
@@ -29,14 +30,10 @@ from asegen.screening.stages.finite_displacements import (
     STABLE,
     SUMMARY,
     UNSTABLE,
-    Settings,
-    displaced,
-    multiples,
-    phonons,
-    primitive,
     read_phonons,
     verdict,
 )
+from asegen.screening.stages.supercells import multiples, primitive
 
 EV_IN_THZ = 241.79892620
 SMALL = Settings(height=8.0, mesh=20.0)

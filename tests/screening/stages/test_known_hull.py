@@ -204,7 +204,8 @@ def test_chgnets_default_and_none() -> None:
 def test_references_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
     """By the workers, once, and kept; candidates then stand above the Materials Project's hull."""
     kept, salt = tmp_path / "cache", bulk("NaCl", "rocksalt", 5.6)
-    asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": kept, "relaxer": None, "jobs": 1}
+    asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": kept, "relaxer": None}
+    asked["workforce"] = Workforce(ThreadPoolExecutor(1), lambda: 1)
     (found,) = screen(salt, tmp_path / "run", "atomic:Atomic", **asked)
     (file,) = kept.glob("*.json")
     references = ElementReferences(**json.loads(file.read_text())["references"])

@@ -16,8 +16,9 @@ from asegen.screening import Options, screen
 from asegen.screening.columns import HEAD
 from asegen.screening.records import Candidate
 from asegen.screening.registry import chosen
-from asegen.screening.stages.finite_displacements import Settings, read_phonons
+from asegen.screening.stages.finite_displacements import Settings
 from asegen.screening.stages.opinions import AGREE, BOTH, ENERGIES, PHONONS, of_energies, opinion_lines, with_phonons
+from asegen.screening.stages.phonon_results import read_phonons
 from asegen.screening.stages.second_opinion import SecondPhonons
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # which workers get, too
