@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,9 +120,29 @@ class TemplateLibrary:
         """
         return reduced(counts) in self._compositions
 
+    def of_composition(self, counts: Mapping[int, int], max_atoms: int) -> list[tuple[str, Atoms, float]]:
+        """The crystals of a composition, whatever their cells, those of lowest known or predicted energy first.
+
+        Args:
+            counts: atoms of each element, by atomic number.
+            max_atoms: of the cell.
+
+        Returns:
+            Identifier, crystal, and its energy above the hull, eV/atom; NaN, last, where it isn't known.
+        """
+        places = self._compositions.get(reduced(counts), [])
+        own = [k for k in places if self._crystals.n_atoms[k] <= max_atoms]
+        ordered = sorted(own, key=lambda k: (math.isnan(self._above_hull[k]), self._above_hull[k], k))
+        found = zip(ordered, self.atoms(ordered), strict=True) if ordered else ()
+        return [(self.ids[k], atoms, float(self._above_hull[k])) for k, atoms in found]
+
     @cached_property
-    def _compositions(self) -> frozenset[tuple[tuple[int, int], ...]]:
-        return frozenset(reduced(Counter(part.tolist())) for part in self._numbers)
+    def _compositions(self) -> dict[tuple[tuple[int, int], ...], list[int]]:
+        """Reduced composition -> places of its crystals."""
+        found: dict[tuple[tuple[int, int], ...], list[int]] = defaultdict(list)
+        for place, part in enumerate(self._numbers):
+            found[reduced(Counter(part.tolist()))].append(place)
+        return dict(found)
 
     @property
     def _numbers(self) -> Sequence[torch.Tensor]:

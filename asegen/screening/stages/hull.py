@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from typing_extensions import override
@@ -27,6 +28,7 @@ from asegen.screening.records import OK, Candidate, Outcome, candidate_id
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.hull_columns import COLUMNS
 from asegen.screening.stages.hull_plots import HULLS, HullPlot, write_plots
+from asegen.screening.stages.known_forms import KnownForm, corrections, known_forms
 from asegen.screening.stages.known_hull import (
     FORMATION_SCALE,
     KnownHull,
@@ -59,11 +61,13 @@ class Against(NamedTuple):
         known: elements and other known phases.
         missing: symbol -> why an element has no energy.
         references: what makes formation energies of the candidates' totals; None where totals are compared.
+        forms: known crystals of the candidates' compositions, by formula.
     """
 
     known: list[Phase]
     missing: dict[str, str]
     references: ElementReferences | None
+    forms: Mapping[str, KnownForm] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Hull(Stage):
     Attributes:
         engine: the calculator of the candidates' energies.
         sources: of the reference phases; the elements have to be among them.
-        cache: folder of references that are fitted.
+        cache: folder of references that are fitted, and of energies of known crystals.
         asked: whether the shipped hull was asked for.
         fits: whether the engine's references may be fitted first.
         energy: the column of the energies, eV/atom.
@@ -136,25 +140,31 @@ class Hull(Stage):
         formulas = {candidate.found["formula"] for candidate in placed}
         systems = {_system(formula) for formula in formulas}
         names = sorted("-".join(sorted(system)) for system in systems)
-        if ledger.known(f"{self.name}_systems") == names:
+        if ledger.known(f"{self.name}_formulas") == sorted(formulas):
             return
         found = [source.phases(systems, ledger, run) for source in self.sources]
         references = self._references(ledger, run) if self._knows_the_hull else None
         if references is not None:
             found = [on_the_hulls_scale(part, references, self.engine.energy_scale) for part in found]
+        forms = {} if references is None else known_forms(formulas, self.engine, self._cache(ledger), run)
         noted = _noted(found) | {
             "references": None if references is None else asdict(references),
+            "forms": {formula: asdict(form) for formula, form in forms.items()},
             "lacking": {} if self.engine.pressure else without_candidate(systems, formulas),
             "note": self._note(),
             "can_fit": self._can_fit(),
             "systems": names,
+            "formulas": sorted(formulas),
         }
         ledger.note(**{f"{self.name}_{key}": value for key, value in noted.items()})
 
     def _references(self, ledger: Ledger, run: Runner) -> ElementReferences:
-        cache = self.cache if not self.fits or can_hold(self.cache) else ledger.workdir / ELEMENTS
+        cache = self._cache(ledger) if self.fits else self.cache
         known = references_of(self.engine, cache)
         return computed_references(self.engine, cache, run) if known is None else known
+
+    def _cache(self, ledger: Ledger) -> Path:
+        return self.cache if can_hold(self.cache) else ledger.workdir / ELEMENTS
 
     def _note(self) -> str | None:
         """What a user who asked for the shipped hull and doesn't get it has to know."""
@@ -178,38 +188,57 @@ class Hull(Stage):
     @override
     def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Path, Against]:
         # The screening's folder, and what candidates are placed against.
-        phases, missing, fitted = (ledger.known(f"{self.name}_{key}") for key in ("phases", "missing", "references"))
+        names = ("phases", "missing", "references", "forms")
+        phases, missing, fitted, rows = (ledger.known(f"{self.name}_{key}") for key in names)
         references = None if fitted is None else ElementReferences(**fitted)
-        return ledger.workdir, Against([Phase(**row) for row in phases], missing, references)
+        forms = {formula: KnownForm(**row) for formula, row in rows.items()}
+        return ledger.workdir, Against([Phase(**row) for row in phases], missing, references, forms)
 
     @override
     def work(self, candidates: Sequence[Candidate], supplied: tuple[Path, Against]) -> list[Outcome]:
         from asegen.screening.stages.phase_diagram import place  # takes a second, which only workers need
 
         workdir, against = supplied
-        phases = [self._phase(candidate, against.references) for candidate in candidates]
+        shifts = self._corrections(candidates, against)
+        phases = [self._phase(candidate, against.references, shifts) for candidate in candidates]
         fixed = against.references is not None
         placements, plots = place(phases, against.known, against.missing, fixed_elements=fixed)
         self._plot(workdir, plots)
         error = None if against.references is None else against.references.error
         lowest = _lowest(candidates, placements)
-        return [
-            self._outcome(candidate, placement, error, k in lowest)
-            for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True))
-        ]
+        outcomes = []
+        for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True)):
+            formula = candidate.found["formula"]
+            form = against.forms[formula].id if formula in shifts else None
+            outcomes.append(self._outcome(candidate, placement, error, k in lowest, form))
+        return outcomes
 
-    def _phase(self, candidate: Candidate, references: ElementReferences | None) -> Phase:
+    def _corrections(self, candidates: Sequence[Candidate], against: Against) -> dict[str, float]:
+        """What is added to the formation energies of a formula; see `asegen.screening.stages.known_forms`."""
+        if against.references is None:
+            return {}
+        lowest: dict[str, float] = {}
+        for candidate in candidates:
+            if candidate.status == OK:
+                formula, energy = candidate.found["formula"], candidate.found[self.energy]
+                lowest[formula] = min(lowest.get(formula, energy), energy)
+        return corrections(against.forms, lowest, against.references)
+
+    def _phase(self, candidate: Candidate, references: ElementReferences | None, shifts: Mapping[str, float]) -> Phase:
         found, id = candidate.found, candidate_id(candidate.key)
         energy, scale, shapes = found[self.energy], self.engine.energy_scale, candidate.status == OK
         counts = _composition(found["formula"])
         if references is not None and counts.keys() <= references.energies.keys():
             energy, scale = energy - references.per_atom(counts), FORMATION_SCALE
+            energy += shifts.get(found["formula"], 0.0)
         return Phase(id, found["formula"], energy, scale, CANDIDATE, shapes)
 
     def _plot(self, workdir: Path, plots: Sequence[HullPlot]) -> None:
         write_plots(workdir / HULLS, plots)
 
-    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool) -> Outcome:
+    def _outcome(
+        self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool, form: str | None
+    ) -> Outcome:
         e_known = above_known(candidate, placement, error)
         known = None if self.engine.pressure else knowledge(candidate.found["formula"])
         known_as = candidate.found.get("known_as")
@@ -223,6 +252,7 @@ class Hull(Stage):
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
                 "known_composition": known,
+                "measured_against": form,
             }
         )
 

@@ -61,6 +61,12 @@ COLUMNS = (
         page=Shown(47, "Known"),
         optional=True,
     ),
+    Column(
+        "measured_against",
+        "the known crystal of this composition, formula and space group, that e_hull is measured against by the same "
+        "potential; nothing: the fitted energies of the elements",
+        section="energy",
+    ),
     Column("e_hull_reason", "why there is no energy above the hull", section="energy", explains="e_hull"),
     ENERGY_SCALE,  # of all of them
 )

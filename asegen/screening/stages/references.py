@@ -71,17 +71,34 @@ def element_reference(symbol: str, engine: Engine, cache: Path) -> Reference:
     Raises:
         InputError: the folder can't be written to.
     """
-    file = cache / hashlib.sha256(f"{engine.identity}; {_PROCEDURE}".encode()).hexdigest()[:16] / f"{symbol}.json"
-    energy = _cached(file)
+    atoms = element_crystal(symbol)
+    if atoms is None:
+        return Reference(symbol, None, f"no crystal of {symbol} is known here: give an energy of it as a reference")
+    energy, reason = kept_energy(symbol, atoms, engine, cache)
     if energy is None:
-        atoms = element_crystal(symbol)
-        if atoms is None:
-            return Reference(symbol, None, f"no crystal of {symbol} is known here: give an energy of it as a reference")
-        energy, reason = relaxed_energy(atoms, engine)
-        if energy is None:
-            return Reference(symbol, None, f"{symbol}: {reason}")
-        _write(file, {"calculator": engine.identity, "procedure": _PROCEDURE, "element": symbol, "energy": energy})
+        return Reference(symbol, None, f"{symbol}: {reason}")
     return Reference(symbol, Phase(f"{symbol} (element)", symbol, energy, engine.energy_scale, ELEMENT))
+
+
+def kept_energy(name: str, atoms: Atoms, engine: Engine, cache: Path) -> tuple[float | None, str]:
+    """A crystal's energy by a calculator, relaxed, from disk where it is; or why there is none, which isn't kept.
+
+    Args:
+        name: of the crystal, different for different ones.
+        atoms: passes the validity gate.
+        engine: the calculator.
+        cache: folder, made if it is missing; shared by any number of processes and calculators.
+
+    Raises:
+        InputError: the folder can't be written to.
+    """
+    file = cache / hashlib.sha256(f"{engine.identity}; {_PROCEDURE}".encode()).hexdigest()[:16] / f"{name}.json"
+    energy, reason = _cached(file), ""
+    if energy is None:
+        energy, reason = relaxed_energy(atoms, engine)
+        if energy is not None:
+            _write(file, {"calculator": engine.identity, "procedure": _PROCEDURE, "crystal": name, "energy": energy})
+    return energy, reason
 
 
 def computed(id: str, atoms: Atoms, engine: Engine) -> Reference:

@@ -151,7 +151,9 @@ class SecondHull(Hull):
         """The report's plot is the first potential's."""
 
     @override
-    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool) -> Outcome:
+    def _outcome(
+        self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool, form: str | None
+    ) -> Outcome:
         first, e_known = candidate.found, above_known(candidate, placement, error)
         errors = (first.get("e_hull_error"), error)
         found = {

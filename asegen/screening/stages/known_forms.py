@@ -1,0 +1,121 @@
+"""Known crystals of the candidates' compositions, by the candidates' own potential, where its errors cancel.
+
+What a potential gets wrong about a compound it mostly gets wrong about all its forms alike. So where a stable compound
+of a composition is known, and crystals of it are inside the package, candidates of this composition lie as far above
+the hull as they lie above the lowest of these crystals, relaxed by the same potential. CHGNet's formation energies of
+GaAs and Mg2Si are 0.12 and 0.10 eV/atom above the hull; those of their other forms are by as much, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.formula import Formula
+
+from asegen.errors import AsegenError
+from asegen.hull.table import shipped_hull
+from asegen.potentials.engine import Engine
+from asegen.potentials.references import ElementReferences
+from asegen.prototypes.sources import KNOWN, open_library
+from asegen.screening.stage import Runner
+from asegen.screening.stages.references import kept_energy
+
+_FORMS = 3
+"""Crystals of a composition that are relaxed, those of lowest known or predicted energy."""
+_MOST_ATOMS = 40
+_MOST = 0.15
+"""eV/atom, more than any potential here errs by for known crystals: if the lowest form is off by more, it isn't the
+stable one."""
+
+
+@dataclass(frozen=True)
+class KnownForm:
+    """The lowest known crystal of a composition.
+
+    Attributes:
+        id: its formula and the number of its space group.
+        energy: eV/atom by the potential, relaxed.
+        hull: formation energy of the known hull at the composition, eV/atom.
+        is_stable: whether this crystal is known to lie on the hull; if not, that is assumed of the lowest crystal of
+            the composition, candidates included.
+    """
+
+    id: str
+    energy: float
+    hull: float
+    is_stable: bool
+
+
+def known_forms(formulas: Iterable[str], engine: Engine, cache: Path, run: Runner) -> dict[str, KnownForm]:
+    """The lowest known crystal of each composition of which a stable compound is known and a crystal is at hand.
+
+    Args:
+        formulas: of the candidates; elements are left out.
+        engine: the candidates' potential.
+        cache: folder of relaxed energies, made if it is missing.
+        run: where crystals are relaxed.
+
+    Returns:
+        Formula -> crystal; formulas without one are left out.
+
+    Raises:
+        AsegenError: the potential can't be built.
+        InputError: the folder can't be written to.
+    """
+    crystals = [(formula, *own) for formula in sorted(set(formulas)) for own in _candidates(formula)]
+    energies = run(partial(_energy, engine=engine, cache=cache), [atoms for _, _, atoms, _ in crystals])
+    found: dict[str, KnownForm] = {}
+    for (formula, id, _, is_stable), energy in zip(crystals, energies, strict=True):
+        if isinstance(energy, AsegenError):
+            raise energy
+        if isinstance(energy, float) and (formula not in found or energy < found[formula].energy):
+            found[formula] = KnownForm(id, energy, shipped_hull().point(_counts(formula)).energy, is_stable)
+    return found
+
+
+def corrections(
+    forms: Mapping[str, KnownForm], lowest: Mapping[str, float], references: ElementReferences
+) -> dict[str, float]:
+    """What is added to the potential's formation energies of a composition, so that its lowest form lies on the hull.
+
+    Args:
+        forms: by formula.
+        lowest: energy of the lowest candidate of each formula, eV/atom; formulas without candidates may be missing.
+        references: of the potential.
+
+    Returns:
+        Formula -> eV/atom; those without a correction are left out.
+    """
+    found = {}
+    for formula, form in forms.items():
+        energy = form.energy if form.is_stable else min(form.energy, lowest.get(formula, form.energy))
+        shift = form.hull - (energy - references.per_atom(Formula(formula).count()))
+        if form.is_stable or abs(shift) <= _MOST:
+            found[formula] = shift
+    return found
+
+
+def _candidates(formula: str) -> Sequence[tuple[str, Atoms, bool]]:
+    """Identifiers, crystals, and whether they are known to be stable: the one that is, or else the likeliest ones."""
+    counts = _counts(formula)
+    if len(counts) == 1 or not shipped_hull().is_stable(counts):
+        return []
+    own = open_library(KNOWN).of_composition(counts, _MOST_ATOMS)
+    stable = [(id, atoms, True) for id, atoms, above in own if above == 0]
+    return stable[:1] or [(id, atoms, False) for id, atoms, _ in own[:_FORMS]]
+
+
+def _counts(formula: str) -> dict[int, int]:
+    return {atomic_numbers[symbol]: n for symbol, n in Formula(formula).count().items()}
+
+
+def _energy(atoms: Atoms, engine: Engine, cache: Path) -> float | None:
+    content = (atoms.numbers.tobytes(), atoms.cell.array.round(6).tobytes(), atoms.positions.round(6).tobytes())
+    name = f"{atoms.symbols.formula.reduce()[0]}-{hashlib.sha256(b''.join(content)).hexdigest()[:12]}"
+    return kept_energy(name, atoms, engine, cache)[0]

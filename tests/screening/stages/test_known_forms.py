@@ -1,0 +1,88 @@
+"""Known crystals of a composition, by the candidates' own potential: energies above the hull without its error."""
+
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.data import atomic_numbers
+from ase.formula import Formula
+
+from asegen.errors import AsegenError
+from asegen.hull.table import shipped_hull
+from asegen.potentials.engine import MP2020, Engine
+from asegen.potentials.references import ElementReferences
+from asegen.screening import screen
+from asegen.screening.records import Candidate
+from asegen.screening.stages import known_forms as module
+from asegen.screening.stages.hull import Against, Hull
+from asegen.screening.stages.known_forms import KnownForm, corrections, known_forms
+from asegen.screening.stages.known_hull import KnownHull
+from asegen.screening.stages.verdicts import ABOVE, KNOWN_COMPOSITION
+
+REFERENCES = ElementReferences({"Ga": -3.0, "As": -4.6, "Na": -1.3, "Cl": -1.8}, 0.02)
+ENGINE = Engine("chgnet", "chgnet of the test, sha256 d14ab7c0f093", MP2020)
+
+
+def hull(formula: str) -> float:
+    return shipped_hull().point({atomic_numbers[s]: n for s, n in Formula(formula).count().items()}).energy
+
+
+def form(formula: str, above: float, is_stable: bool) -> KnownForm:
+    """A known crystal so far above the hull by the potential's formation energy."""
+    energy = hull(formula) + above + REFERENCES.per_atom(Formula(formula).count())
+    return KnownForm(f"{formula}-1", energy, hull(formula), is_stable)
+
+
+def test_the_lowest_form_lies_on_the_hull() -> None:
+    known = {"GaAs": form("GaAs", 0.12, False), "NaCl": form("NaCl", 0.3, True)}
+    found = corrections(known, {}, REFERENCES)
+    assert found == pytest.approx({"GaAs": -0.12, "NaCl": -0.3})
+    lower = {name: one.energy - 0.05 for name, one in known.items()}
+    found = corrections(known, lower, REFERENCES)  # where it isn't known which form is stable, it's the candidate
+    assert found == pytest.approx({"GaAs": -0.07, "NaCl": -0.3})
+    assert corrections({"GaAs": form("GaAs", 0.2, False)}, {}, REFERENCES) == {}  # too far off to be the stable one
+
+
+def test_candidates_are_placed_above_it(tmp_path: Path) -> None:
+    known = {"GaAs": form("GaAs", 0.12, False)}
+    energies = [known["GaAs"].energy, known["GaAs"].energy + 0.06]
+    candidates = [Candidate(k, "ok", {"formula": "GaAs", "energy": e}, None) for k, e in enumerate(energies, 1)]
+    phases = KnownHull().phases({frozenset({"Ga", "As"})}, None, None).phases
+    stage = Hull(ENGINE, (KnownHull(),), tmp_path, True)
+    found = [dict(one.found) for one in stage.work(candidates, (tmp_path, Against(phases, {}, REFERENCES, known)))]
+    assert [row["e_hull"] for row in found] == pytest.approx([0.0, 0.06], abs=1e-6)
+    assert [row["hull_verdict"] for row in found] == [KNOWN_COMPOSITION, ABOVE]
+    assert {row["measured_against"] for row in found} == {"GaAs-1"}
+    (without, _) = stage.work(candidates, (tmp_path, Against(phases, {}, REFERENCES)))
+    assert without.found["e_hull"] == pytest.approx(0.12, abs=1e-6) and without.found["measured_against"] is None
+
+
+def test_the_crystals_of_the_package_are_relaxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def energy(name: str, atoms: Atoms, engine: Engine, cache: Path) -> tuple[float | None, str]:
+        seen.append(name.partition("-")[0])
+        return (-1.0 * len(atoms), "") if "Ti" not in atoms.symbols else (None, "not converged")
+
+    monkeypatch.setattr(module, "kept_energy", energy)
+    formulas = ["GaAs", "NaCl", "TiO2", "Si", "Na5Cl9", "MgO"]
+    found = known_forms(formulas, ENGINE, tmp_path, lambda work, given: [work(one) for one in given])
+    assert found.keys() == {"GaAs", "NaCl", "MgO"}  # no elements, no composition without a stable compound
+    assert (found["NaCl"].id, found["NaCl"].is_stable) == ("NaCl-225", True) and seen.count("NaCl") == 1
+    assert found["GaAs"].hull == pytest.approx(hull("GaAs")) and not found["GaAs"].is_stable
+    assert seen.count("GaAs") == 3 and seen.count("TiO2") == 1
+    failed = AsegenError("no network")
+    with pytest.raises(AsegenError, match="no network"):
+        known_forms(["NaCl"], ENGINE, tmp_path, lambda work, given: [failed for _ in given])
+
+
+def test_gallium_arsenide_is_on_the_hull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CHGNet's formation energy of it is 0.12 eV/atom above the hull."""
+    pytest.importorskip("chgnet")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    crystals = [bulk("GaAs", "zincblende", 5.75), bulk("GaAs", "rocksalt", 5.4)]
+    stages = ["relax", "hull"]
+    low, high = screen(crystals, tmp_path / "run", "chgnet", stages=stages, relaxer=None, jobs=1)
+    assert low["e_hull"] == pytest.approx(0.0, abs=2e-3) and low["hull_verdict"] == KNOWN_COMPOSITION
+    assert low["measured_against"] == "GaAs-216" and high["e_hull"] > 0.1
