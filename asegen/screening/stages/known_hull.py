@@ -25,6 +25,7 @@ from asegen.screening.claims import Ledger
 from asegen.screening.stage import Runner
 from asegen.screening.stages.phases import COMPETING, ELEMENT, KNOWN, Phase
 from asegen.screening.stages.sources import Found, Source, Systems
+from asegen.trained.weights import shipped_catalogue
 
 FORMATION_SCALE = f"{ENERGY_SCALE}, formation energies"
 """The energy scale of phases whose energies are relative to the elements."""
@@ -39,7 +40,8 @@ class KnownHull(Source):
     @override
     def settings(self) -> dict[str, Any]:
         with resources.as_file(resources.files("asegen.hull") / "mp.npz") as file:
-            return {"hull": f"mp, sha256 {sha256(file)[:12]}"}
+            hull = f"mp, sha256 {sha256(file)[:12]}"
+        return {"hull": hull, "known_crystals": f"mp, sha256 {sha256(shipped_catalogue())[:12]}"}
 
     @override
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:

@@ -213,14 +213,14 @@ def test_chgnets_default_and_none() -> None:
 
 def test_references_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
     """By the workers, once, and kept; candidates then stand above the Materials Project's hull."""
-    kept, salt = tmp_path / "cache", bulk("NaCl", "rocksalt", 5.6)
+    kept, salt = tmp_path / "cache", bulk("LiCl", "rocksalt", 5.1)  # no crystal of it is inside the package
     asked = {"stages": ["relax", "hull"], "fit_references": True, "cache": kept, "relaxer": None}
     asked["workforce"] = Workforce(ThreadPoolExecutor(1), lambda: 1)
     (found,) = screen(salt, tmp_path / "run", "atomic:Atomic", **asked)
     (file,) = kept.glob("*.json")
     references = ElementReferences(**json.loads(file.read_text())["references"])
-    energy = references.formation_energy(-0.05 * (11 + 17), salt.numbers)
-    assert found["e_known"] == pytest.approx(energy - shipped_hull().point({11: 1, 17: 1}).energy, abs=1e-6)
+    energy = references.formation_energy(-0.05 * (3 + 17), salt.numbers)
+    assert found["e_known"] == pytest.approx(energy - shipped_hull().point({3: 1, 17: 1}).energy, abs=1e-6)
     assert found["e_hull_error"] == references.error and found["hull_verdict"] in (*NEAR, ABOVE, BELOW)
     written = file.stat().st_mtime_ns
     (again,) = screen(salt, tmp_path / "other", "atomic:Atomic", **asked)
