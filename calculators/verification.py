@@ -75,7 +75,9 @@ class Verifier:
         Args:
             atoms: passes the validity gate.
         """
+        counts = Counter(atoms.numbers.tolist())
         reason = self._engine.refusal(atoms) or self._references.refusal(atoms) or gate(atoms)
+        reason = reason or shipped_hull().gap(counts)
         if reason is not None:
             return Verified(atoms, float("nan"), str(reason))
         try:
@@ -85,7 +87,7 @@ class Verifier:
         if (reason := gate(found.atoms)) is not None:
             return Verified(atoms, float("nan"), f"relaxed into nonsense, {reason}")
         energy = self._references.formation_energy(found.energy * len(atoms), atoms.numbers)
-        above = shipped_hull().above(Counter(atoms.numbers.tolist()), energy)
+        above = shipped_hull().above(counts, energy)
         relaxed = found.atoms
         relaxed.info = atoms.info | {
             "calculator": self._engine.name,

@@ -30,6 +30,7 @@ from asegen.screening.stages.hull_plots import HULLS, HullPlot, write_plots
 from asegen.screening.stages.known_hull import (
     FORMATION_SCALE,
     KnownHull,
+    has_gap,
     knowledge,
     on_the_hulls_scale,
     without_candidate,
@@ -207,13 +208,14 @@ class Hull(Stage):
 
     def _outcome(self, candidate: Candidate, placement: Placement, error: float | None) -> Outcome:
         e_known = above_known(candidate, placement, error)
-        known = None if self.engine.pressure else knowledge(candidate.found["formula"])
+        formula = candidate.found["formula"]
+        known, gap = (None, False) if self.engine.pressure else (knowledge(formula), has_gap(formula))
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error, candidate.found.get("known_as"), known),
+                "hull_verdict": verdict(placement.e_hull, e_known, error, candidate.found.get("known_as"), known, gap),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,

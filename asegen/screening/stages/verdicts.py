@@ -11,6 +11,8 @@ KNOWN_CRYSTAL, KNOWN_COMPOSITION = "known crystal, within the error", "known com
 """Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given,
 or of a composition of which a stable compound is known. What it lies above the hull by is mostly the potential's error.
 """
+UNKNOWN = "too few known phases"
+"""Of a candidate that is on the hull or near it where compounds of one of its elements are mostly lacking."""
 NEAR = (WITHIN, KNOWN_COMPOSITION, KNOWN_CRYSTAL)
 """What is said of candidates whose energy above the hull the error could explain."""
 LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
@@ -18,7 +20,7 @@ LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
 _UNDECIDED = 1e-3  # eV/atom: what relaxations leave
 WIDTH = 2.0
 """Mean errors that still count as "within the error": with CHGNet nine of ten known crystals lie within them."""
-VERDICTS = (BELOW, *NEAR, ABOVE, LOWEST, NOT_LOWEST)
+VERDICTS = (BELOW, *NEAR, ABOVE, UNKNOWN, LOWEST, NOT_LOWEST)
 
 
 def verdict(
@@ -27,6 +29,7 @@ def verdict(
     error: float | None,
     known_as: str | None = None,
     known_composition: str | None = None,
+    has_gap: bool = False,
 ) -> str | None:
     """The verdict on a candidate; None where there is no energy above the hull.
 
@@ -36,6 +39,7 @@ def verdict(
         error: mean error of both, eV/atom; None where the known phases are lacking.
         known_as: the reference structure that is the same crystal.
         known_composition: see `asegen.screening.stages.known_hull.knowledge`.
+        has_gap: the hull has a gap there, see `asegen.hull.table.HullTable.gap`.
     """
     if e_hull is None or e_known is None:
         return None
@@ -43,6 +47,8 @@ def verdict(
         return LOWEST if e_hull <= _UNDECIDED else NOT_LOWEST
     if e_hull > WIDTH * error:
         return ABOVE
+    if has_gap and known_as is None:
+        return UNKNOWN
     if e_known < -WIDTH * error:
         return BELOW
     if known_as is not None:
