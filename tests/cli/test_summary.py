@@ -75,3 +75,17 @@ def test_what_the_columns_lack_is_said(capsys: pytest.CaptureFixture) -> None:
     assert "no e_hull of 1: unknown element: Cu [sic]" in printed
     assert "1 not of the composition that was asked for" in printed
     assert " 0.00 " in printed and "-0.00" not in printed
+
+
+def test_what_makes_no_sense_is_not_simply_valid(capsys: pytest.CaptureFixture) -> None:
+    summary, odd = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
+    odd.info |= {"implausible": "bond: Na–Cl of 0.71 Å", "e_hull_predicted": 0.1}
+    summary.add(odd)
+    summary.add(marked(bulk("KCl", "rocksalt", a=6.3), 1))
+    summary.show(Path("a.extxyz"))
+    printed = capsys.readouterr().out
+    assert "2 valid, 0 not; 1 implausible" in printed and "odd bond" in printed and printed.count(" yes") == 1
+    assert "elements" not in printed
+    summary.add(marked(bulk("Cu"), 2))
+    summary.show(Path("a.extxyz"))
+    assert "errors are about 0.05, of elements up to 0.5" in capsys.readouterr().out
