@@ -77,9 +77,8 @@ class Verifier:
         """
         counts = Counter(atoms.numbers.tolist())
         reason = self._engine.refusal(atoms) or self._references.refusal(atoms) or gate(atoms)
-        reason = reason or shipped_hull().gap(counts)
-        if reason is not None:
-            return Verified(atoms, float("nan"), str(reason))
+        if (refused := reason or shipped_hull().gap(counts)) is not None:
+            return Verified(atoms, float("nan"), str(refused))
         try:
             found = minimise(atoms, self._calculator, FMAX, self._steps)
         except Exception as error:  # calculators fail in their own ways

@@ -195,7 +195,7 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
             view.label,
             justify="right" if column.kind in ("number", "integer") else "left",
             no_wrap=not column.words or column.style == "badge",
-            min_width=len(view.label),
+            min_width=max(len(word) for text in (view.label, *column.words) for word in text.split()),
         )
     table.add_column("status", no_wrap=True)
     for result in ranked:
