@@ -87,7 +87,9 @@ def relax_files(
             write_whole([marked(record, frame, k) for k, (frame, record) in enumerate(kept)], out, kind)
         journal.remove()
     if not kept:
-        raise InputError(f"none of {len(rows)} structures could be relaxed, nothing is written; {line_of(rows[0])}")
+        alone = len(rows) == 1
+        told = "" if alone else f"none of {len(rows)} structures could be relaxed, nothing is written; "
+        raise InputError(f"{told}{line_of(rows[0])}")
     return rows
 
 

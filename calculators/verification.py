@@ -75,9 +75,10 @@ class Verifier:
         Args:
             atoms: passes the validity gate.
         """
+        counts = Counter(atoms.numbers.tolist())
         reason = self._engine.refusal(atoms) or self._references.refusal(atoms) or gate(atoms)
-        if reason is not None:
-            return Verified(atoms, float("nan"), str(reason))
+        if (refused := reason or shipped_hull().gap(counts)) is not None:
+            return Verified(atoms, float("nan"), str(refused))
         try:
             found = minimise(atoms, self._calculator, FMAX, self._steps)
         except Exception as error:  # calculators fail in their own ways
@@ -85,7 +86,7 @@ class Verifier:
         if (reason := gate(found.atoms)) is not None:
             return Verified(atoms, float("nan"), f"relaxed into nonsense, {reason}")
         energy = self._references.formation_energy(found.energy * len(atoms), atoms.numbers)
-        above = shipped_hull().above(Counter(atoms.numbers.tolist()), energy)
+        above = shipped_hull().above(counts, energy)
         relaxed = found.atoms
         relaxed.info = atoms.info | {
             "calculator": self._engine.name,

@@ -61,11 +61,13 @@ class Discovery(NamedTuple):
         structures: what was kept, in the order in which it was found.
         funnel: how many proposals met each fate.
         was_complete: nothing was done, because a run that was to be resumed had nothing left to do.
+        was_exhausted: there are fewer crystals than asked for, and no composition is left to be proposed.
     """
 
     structures: list[Atoms]
     funnel: list[tuple[str, int]]
     was_complete: bool
+    was_exhausted: bool
 
 
 class Discoverer:
@@ -93,7 +95,7 @@ class Discoverer:
         targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
         e_hull: eV/atom above the hull, at most.
         new: what has to be new: "composition", "structure" or "type".
-        potential: gives the energies, see `asegen.potentials.registry`; "none" leaves them to predictions.
+        potential: gives the energies, see `asegen.potentials.registry`; "none" or None leaves them to predictions.
         relax_steps: of the potential, at most.
         proposal: how compositions are proposed: "learned", "ion-exchange" or "uniform".
         candidates: structures drawn of each composition.
@@ -119,7 +121,7 @@ class Discoverer:
         targets: Wanted = (),
         e_hull: float = 0.1,
         new: str = COMPOSITION,
-        potential: str = CHGNET,
+        potential: str | None = CHGNET,
         relax_steps: int = 60,
         proposal: str = LEARNED,
         candidates: int = 8,
@@ -137,7 +139,7 @@ class Discoverer:
         library = open_library(KNOWN_CRYSTALS)
         self._library, self._criteria = library, Criteria(criteria, device)
         self._known = KnownCrystals(library)
-        verifier = None if potential == NONE else Verifier(potential, relax_steps)
+        verifier = None if potential in (None, NONE) else Verifier(potential, relax_steps)
         self._sieve = Sieve(e_hull, new, self._criteria, self._known, verifier)
         if source is None:
             source = "analogy" if spacegroups is not None else "diffusion" if new == TYPE else "hybrid"
@@ -209,7 +211,9 @@ class Discoverer:
             state.save()
             report(Progress(len(state.kept), wanted, len(state.records)))
         state.finish()
-        return Discovery(state.kept, state.funnel(), state.was_complete)
+        funnel = state.funnel()
+        is_exhausted = len(state.kept) < wanted and sum(count for _, count in funnel) < most
+        return Discovery(state.kept, funnel, state.was_complete, is_exhausted)
 
     @cached_property
     def _settings(self) -> dict[str, object]:

@@ -16,6 +16,7 @@ from ase.data import atomic_numbers
 from asegen.errors import InputError
 from asegen.generation.compositions import Composition, composition, from_numbers
 from asegen.structures.formulas import formula_counts
+from asegen.structures.given import Structure, as_atoms
 
 FIXED, SCALED, FREE = "fixed", "scaled", "free"
 HOST_CELLS = (FIXED, SCALED, FREE)
@@ -53,7 +54,7 @@ class Host:
 
 
 def read_host(
-    host: Atoms | Path | str, add: object = None, keep: str | Sequence[str] | None = None, cell: str | None = None
+    host: Structure | Path | str, add: object = None, keep: str | Sequence[str] | None = None, cell: str | None = None
 ) -> Host:
     """The host that is asked for.
 
@@ -61,7 +62,7 @@ def read_host(
     is drawn: `add`; without it, atoms of the elements that were taken out, as many as there were.
 
     Args:
-        host: a crystal, or a file that holds one.
+        host: a crystal, Atoms or pymatgen's Structure, or a file that holds one.
         add: a formula of what is added to the cell, such as "Li2".
         keep: elements that stay, such as "Ti O" or ["Ti", "O"].
         cell: one of `HOST_CELLS`; "fixed" without it.
@@ -73,7 +74,7 @@ def read_host(
     cell = FIXED if cell is None else cell
     if cell not in HOST_CELLS:
         raise InputError(f"host_cell = {cell!r} is not one of {', '.join(HOST_CELLS)}", "host_cell")
-    atoms = host if isinstance(host, Atoms) else _only_structure(Path(host))
+    atoms = _only_structure(Path(host)) if isinstance(host, Path | str) else as_atoms(host)
     _check(atoms)
     stays = _kept(atoms, keep)
     if not stays.any():

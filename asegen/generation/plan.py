@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 from asegen.errors import InputError
 from asegen.generation.target import Target
@@ -70,8 +71,12 @@ def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: 
         batch_size: structures drawn at once.
 
     Raises:
-        InputError: one is out of its range.
+        InputError: one is out of its range, or no whole number.
     """
+    given: dict[str, object] = {"n": n, "seed": seed, "steps": 1 if steps is None else steps, "batch_size": batch_size}
+    for name, number in given.items():
+        if not isinstance(number, Integral):
+            raise InputError(f"{name} = {number!r}: a whole number is needed", name)
     if not 1 <= n <= MAX_SAMPLES:
         raise InputError(f"n = {n}: 1 to {MAX_SAMPLES} structures can be asked for", "n")
     if not 0 <= seed < 2**63:

@@ -121,7 +121,8 @@ def above_hull(ranker: Ranker, atoms: Atoms, energy: float) -> float | None:
         formation = ranker.references.formation_energy(energy * len(atoms), atoms.numbers)
     else:
         return None
-    return shipped_hull().above(Counter(atoms.numbers.tolist()), formation)
+    hull, counts = shipped_hull(), Counter(atoms.numbers.tolist())
+    return None if hull.gap(counts) is not None else hull.above(counts, formation)
 
 
 class _Alignn:

@@ -17,6 +17,7 @@ from asegen.generation.host import read_host
 from asegen.generation.target import Target, with_open_cell
 from asegen.prototypes.exchanges import parse_element_map
 from asegen.structures.formulas import Amounts, is_formula, parse_system
+from asegen.structures.given import Structure
 from asegen.symmetry.symbols import parse_group
 from asegen.symmetry.written_sites import parse_sites
 
@@ -56,7 +57,8 @@ class Request:
             promising one comes several times.
         element_map: which element takes the place of which in the rows of `file`, such as "Li:Na Co:Ni".
         order: the crystals of `file` have partial occupancies that are to be ordered, see the source "orderings".
-        host: a crystal, or a file that holds one, whose atoms stay, see `asegen.generation.host.read_host`.
+        host: a crystal, Atoms or pymatgen's Structure, or a file that holds one, whose atoms stay, see
+            `asegen.generation.host.read_host`.
         add: what is added to the host's cell, such as "Li2".
         keep: elements of the host that stay, such as "Ti O"; the others are drawn anew, unless `add` names what.
         host_cell: "fixed" (default); "scaled", its volume may change; or "free".
@@ -77,7 +79,7 @@ class Request:
     compositions: int = 1
     element_map: str | None = None
     order: bool = False
-    host: Atoms | str | Path | None = None
+    host: Structure | str | Path | None = None
     add: Formula | None = None
     keep: str | Sequence[str] | None = None
     host_cell: str | None = None

@@ -50,7 +50,8 @@ class Stability:
         """Adds to `info` of each structure `formation_energy_predicted` and `e_hull_predicted`, or `e_hull_missing`.
 
         Args:
-            structures: any; what fails the validity gate, or has an element that the network never saw, gets a reason.
+            structures: any; what fails the validity gate, has an element that the network never saw, or lies where the
+                hull has a gap, gets a reason.
 
         Returns:
             The predictions of the formation energy, in order.
@@ -62,9 +63,12 @@ class Stability:
                 atoms.info[MISSING] = found.status
                 continue
             formula = reduced(Counter(atoms.numbers.tolist()))
-            if formula not in hull:
-                hull[formula] = shipped_hull().point(dict(formula)).energy
             energy = found.values[self.target]
             atoms.info[FORMATION_ENERGY] = round(energy, _DIGITS)
+            if (gap := shipped_hull().gap(dict(formula))) is not None:
+                atoms.info[MISSING] = gap
+                continue
+            if formula not in hull:
+                hull[formula] = shipped_hull().point(dict(formula)).energy
             atoms.info[ABOVE_HULL] = round(energy - hull[formula], _DIGITS)
         return predictions

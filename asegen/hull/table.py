@@ -30,6 +30,8 @@ STEP = 2e-4
 """eV/atom. Energies are kept as whole numbers of it."""
 _NOTHING = 1e-6
 """Shares of phases below this are rounding."""
+_RARE = 1e-3
+"""An element of a smaller share of the compositions is one whose compounds are mostly lacking: a noble gas."""
 
 Counts = Mapping[int, int]
 """Atoms of each element in a formula, by atomic number."""
@@ -137,6 +139,24 @@ class HullTable:
         """Whether a stable compound of this composition is known."""
         place = self._places.get(reduced(counts))
         return place is not None and bool(self._stable[place])
+
+    def gap(self, counts: Counts) -> str | None:
+        """Why an energy above the hull means nothing at a composition; None where it does.
+
+        Without the compounds of an element the hull is too high there, and what isn't stable lies below it.
+
+        Args:
+            counts: of at least one element.
+        """
+        if len(counts) == 1 or self.knows(counts):
+            return None
+        rare = [chemical_symbols[z] for z in sorted(counts) if self._shares[z] < _RARE]
+        return f"the known phases have hardly any compound of {', '.join(rare)}" if rare else None
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float64]:
+        """Share of the compositions that hold an element, by atomic number."""
+        return np.bincount(self._numbers, minlength=len(chemical_symbols)) / len(self)
 
     def known_in(self, elements: set[int]) -> list[dict[int, int]]:
         """The known compositions of a chemical system, elements and subsystems included, by atomic numbers."""

@@ -37,6 +37,7 @@ from asegen.screening.stages.verdicts import (
     KNOWN_COMPOSITION,
     KNOWN_CRYSTAL,
     LOWEST,
+    UNKNOWN,
     WITHIN,
     counted,
     lacking_lines,
@@ -52,6 +53,7 @@ _HINTS = {
     WITHIN: "Energy above the hull of the known phases and all candidates, at most twice its mean error",
     KNOWN_COMPOSITION: "The same, of compositions of which a stable compound is known",
     KNOWN_CRYSTAL: "The same, of crystals that are among the reference structures",
+    UNKNOWN: "On the hull or near it, but most compounds of one of its elements are not among the known phases",
     LOWEST: "Lowest in energy among the elements, given phases and all candidates: known compounds are not among them",
 }
 _MOST_SHOWN = 400  # atoms of a conventional cell; a larger crystal is shown as it is

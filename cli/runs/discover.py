@@ -20,6 +20,12 @@ from asegen.discovery.discoverer import Discoverer, Discovery, Progress
 from asegen.discovery.places import state_of, table_of
 
 ROWS, PICTURES = 20, 24
+_EXHAUSTED = (
+    "known crystals lead to no other composition of this kind (--elements, --system, --new and others allow more)"
+)
+_PREDICTED = (
+    "e_hull: predicted, eV/atom; errors are about 0.05, so what is below 0 counts as 0 (--potential computes it)"
+)
 
 
 def run_discovery(args: argparse.Namespace) -> None:
@@ -89,6 +95,8 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
     if found.structures:
         best = sorted(found.structures, key=lambda atoms: -atoms.info.get(PROBABILITY, 0.0))  # stable without targets
         console.print(_table(best[:ROWS], criteria))
+        if not any("calculator" in atoms.info for atoms in best):
+            console.print(_PREDICTED, soft_wrap=True)
     if len(found.structures) > ROWS:
         console.print(f"… and {len(found.structures) - ROWS} more")
     funnel = results_table("what became of the compositions", "number", numbers=("number",))
@@ -97,11 +105,13 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
             funnel.add_row(fate, str(count))
     funnel.add_row("in all", str(sum(count for _, count in found.funnel)))
     console.print(funnel)
-    line = f"{len(found.structures)} crystals in {out}; {table_of(out)} has every proposal"
+    noun = "crystal" if len(found.structures) == 1 else "crystals"
+    line = f"{len(found.structures)} {noun} in {out}; {table_of(out)} has every proposal"
     console.print(line, markup=False, soft_wrap=True)
     if wanted is not None and len(found.structures) < wanted:
         fewer = wanted - len(found.structures)
-        message_console().print(f"note: {fewer} fewer than asked for: the proposals ran out (--proposals allows more)")
+        why = _EXHAUSTED if found.was_exhausted else "the proposals ran out (--proposals allows more)"
+        message_console().print(f"note: {fewer} fewer than asked for: {why}")
 
 
 def _table(structures: Sequence[Atoms], criteria: Sequence[Criterion]) -> Table:

@@ -44,17 +44,22 @@ def run_relaxation(args: argparse.Namespace) -> None:
     with ProgressBar("relaxing") as bar:
         for frames in _chunks(read_frames(args.inputs)):
             check_room(kind, len(frames), args.output)
+            is_alone = not rows and len(frames) == 1  # what is wrong with it is then the error
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 rows.append(row_of(frame, record, {"fmax": record.fmax, "strain": record.strain}))
                 if not rows[-1].is_left_out:
                     done.append(marked(record, frame, len(done)))
-                if record.status != CONVERGED:
+                if record.status != CONVERGED and not (is_alone and rows[-1].is_left_out):
                     bar.print(line_of(rows[-1]))
             bar.advance(len(frames))
     if args.status is not None:
         write_table(rows, args.status)
     if not done:
-        raise InputError(f"none of {len(rows)} structures could be relaxed; nothing is written")
+        raise InputError(
+            line_of(rows[0])
+            if len(rows) == 1
+            else f"none of {len(rows)} structures could be relaxed; nothing is written"
+        )
     write_whole(done, out, kind)
     show(rows, time.monotonic() - began, out)
 

@@ -39,6 +39,7 @@ from asegen.screening.stages.verdicts import counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
+_NAME = 16  # characters of a line
 _PROBLEMS = 5
 _SYSTEMS = 3  # of how many the compounds without a candidate are named
 
@@ -189,19 +190,19 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
     table.add_column("candidate", no_wrap=True)
     named = any(result.name != result.id for result in ranked)
     if named:
-        table.add_column("name", overflow="fold")
+        table.add_column("name", overflow="fold", max_width=_NAME)
     for column, view in shown:
         table.add_column(
             view.label,
             justify="right" if column.kind in ("number", "integer") else "left",
             no_wrap=not column.words or column.style == "badge",
-            min_width=len(view.label),
+            min_width=max(len(word) for text in (view.label, *column.words) for word in text.split()),
         )
     table.add_column("status", no_wrap=True)
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]
         note = result.status if result["novel"] is not False else f"{result.status}, {result['known_as']}"
-        names = (result.id, result.name) if named else (result.id,)
+        names = (result.id, *(["" if result.name == result.id else result.name] if named else []))
         table.add_row(str(result.rank), *map(Text, names), *cells, Text(note))
     return table
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spglib
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console, results_table
+from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
 from asegen.structures.validity import density, found_by_spglib
 
@@ -51,6 +53,7 @@ class Summary:
         self.left_out: list[int] = []
         self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
         self._others = 0  # of another composition than asked for
+        self._implausible, self._has_elements = 0, False
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
         self._every = 1
@@ -63,6 +66,8 @@ class Summary:
             if key in atoms.info:
                 self._lacking[name, str(atoms.info[key])] += 1
         self._others += _is_other(atoms)
+        self._implausible += IMPLAUSIBLE in atoms.info
+        self._has_elements = self._has_elements or len(set(atoms.numbers)) == 1
         if not atoms.info["valid"]:
             self.invalid += 1
             return
@@ -91,12 +96,16 @@ class Summary:
             console.print(f"… and {written - len(self._rows)} more")
         line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
         if any(ABOVE_HULL in atoms.info for atoms in self._rows):
-            console.print("e_hull: predicted energy above the known phases' hull, eV/atom; errors are about 0.05")
+            errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
+            meaning = "e_hull: predicted energy above the known phases' hull, eV/atom"
+            console.print(f"{meaning}; errors are {errors}", soft_wrap=True)
         for (name, reason), count in self._lacking.items():
             console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:
             asked = f"{self._others} not of the composition that was asked for"
             console.print(f"{asked}: this model chooses how many atoms a site becomes", markup=False, soft_wrap=True)
+        if self._implausible:
+            line += f"; {self._implausible} implausible, see info"
         if self.left_out:
             line += f"; {len(self.left_out)} left out (samples {_listed(self.left_out)})"
         console.print(line, markup=False, soft_wrap=True)
@@ -105,6 +114,13 @@ class Summary:
 def _listed(indices: Sequence[int]) -> str:
     shown = ", ".join(str(index) for index in sorted(indices)[:ROWS])
     return shown + (" …" if len(indices) > ROWS else "")
+
+
+def _verdict(info: Mapping[str, Any]) -> str:
+    """Whether it is valid, and what is wrong with it, by a word or two."""
+    if not info["valid"]:
+        return str(info["reason"]).split(":")[0]
+    return f"odd {str(info[IMPLAUSIBLE]).split(':')[0]}" if IMPLAUSIBLE in info else "yes"
 
 
 def _table(structures: Sequence[Atoms]) -> Table:
@@ -123,6 +139,6 @@ def _table(structures: Sequence[Atoms]) -> Table:
         cells += [above_hull(atoms)]
         cells += [f"{density(atoms):.2f}", f"{atoms.get_volume() / len(atoms):.1f}"] if info["valid"] else ["", ""]
         cells += [f"{info['shortest_distance']:.2f}" if "shortest_distance" in info else ""]
-        cells += ["yes" if info["valid"] else str(info["reason"]).split(":")[0]]
+        cells += [_verdict(info)]
         table.add_row(*(escape(cell) for cell in cells))
     return table

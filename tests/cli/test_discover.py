@@ -16,10 +16,21 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     atoms = read(out)
     assert str(atoms.info["formula"]) in printed and "density" in printed and "in all" in printed
+    assert "e_hull: predicted" in printed and "1 crystal in" in printed
     assert (tmp_path / "a.png").exists() and (tmp_path / "found.extxyz.proposals.csv").exists()
     with pytest.raises(SystemExit):
         main(["discover", "-n", "1", *SMALL, "-o", str(out)])
     assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_what_is_left_to_propose_is_told_from_what_was_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        ["discover", "-n", "1", "--potential", "none", "--system", "Na-Cl", "--exclude", "Na", "-o", f"{tmp_path}/a.db"]
+    )
+    told = capsys.readouterr().err
+    assert "known crystals lead to no other composition of this kind" in told and "--proposals" not in told
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.db import connect
 from ase.io import read, write
@@ -155,3 +156,11 @@ def test_nonsense_is_one_line_and_exit_code_2(
 def test_weights_of_another_kind_are_refused() -> None:
     with pytest.raises(Exception, match="not for Denoising or Reconstruction"):
         load_relaxer("torusflow-mp")
+
+
+def test_one_structure_that_cannot_be_relaxed_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "in.extxyz", Atoms("Na", pbc=False))
+    with pytest.raises(SystemExit) as stop:
+        main(["relax", str(tmp_path / "in.extxyz"), "-o", str(tmp_path / "out.cif")])
+    told = capsys.readouterr().err
+    assert stop.value.code == 2 and told.count("\n") == 1 and "refused: not periodic" in told

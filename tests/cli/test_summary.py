@@ -67,11 +67,26 @@ def test_what_the_columns_lack_is_said(capsys: pytest.CaptureFixture) -> None:
     other, same, bare = marked(bulk("Na"), 0), marked(bulk("Na"), 1), marked(bulk("Cu"), 2)
     other.info |= {"formula_requested": "NaCl", "e_hull_predicted": -0.001}
     same.info |= {"formula_requested": "Na2", "e_hull_predicted": 0.1}
-    bare.info["e_hull_missing"] = "unknown element: Cu [sic]"
+    bare.info |= {"e_hull_missing": "unknown element: Cu [sic]", "energy_missing": "emt does not know Cu"}
     for atoms in (other, same, bare):
         summary.add(atoms)
     summary.show(Path("a.extxyz"))
     printed = capsys.readouterr().out
     assert "no e_hull of 1: unknown element: Cu [sic]" in printed
+    assert "no energy of 1: emt does not know Cu" in printed
     assert "1 not of the composition that was asked for" in printed
     assert " 0.00 " in printed and "-0.00" not in printed
+
+
+def test_what_makes_no_sense_is_not_simply_valid(capsys: pytest.CaptureFixture) -> None:
+    summary, odd = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
+    odd.info |= {"implausible": "bond: Na–Cl of 0.71 Å", "e_hull_predicted": 0.1}
+    summary.add(odd)
+    summary.add(marked(bulk("KCl", "rocksalt", a=6.3), 1))
+    summary.show(Path("a.extxyz"))
+    printed = capsys.readouterr().out
+    assert "2 valid, 0 not; 1 implausible" in printed and "odd bond" in printed and printed.count(" yes") == 1
+    assert "elements" not in printed
+    summary.add(marked(bulk("Cu"), 2))
+    summary.show(Path("a.extxyz"))
+    assert "errors are about 0.05, of elements up to 0.5" in capsys.readouterr().out

@@ -123,3 +123,8 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: dict[str, object], wor
     with pytest.raises(InputError, match=word) as refused:
         Discoverer(**{"potential": "none", "source": "template"} | arguments).discover(1)
     assert "\n" not in str(refused.value)
+
+
+def test_without_a_potential_energies_are_left_to_predictions() -> None:
+    none, named = (Discoverer(source="template", potential=potential) for potential in (None, "none"))
+    assert none._settings == named._settings

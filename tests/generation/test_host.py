@@ -39,6 +39,11 @@ def test_elements_that_stay_and_those_drawn_anew() -> None:
     assert read_host(titanate(), "Ba", ["Ti", "O"]).added == (56,)
 
 
+def test_a_structure_of_pymatgen_is_a_host() -> None:
+    host = read_host(AseAtomsAdaptor.get_structure(titanate()), "Li")
+    assert host.atoms.get_chemical_formula() == titanate().get_chemical_formula() and host.added == (3,)
+
+
 def test_fixed_atoms_stay_and_are_fixed() -> None:
     atoms = titanate()
     atoms.set_constraint(FixAtoms([1, 3]))

@@ -1,11 +1,21 @@
 """Plans: shards are a partition, seeds belong to samples."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.errors import InputError
-from asegen.generation.plan import MAX_SAMPLES, Sample, cut_batches, fingerprint, make_plan, sample_seed, take_shard
+from asegen.generation.plan import (
+    MAX_SAMPLES,
+    Sample,
+    check_settings,
+    cut_batches,
+    fingerprint,
+    make_plan,
+    sample_seed,
+    take_shard,
+)
 from asegen.generation.request import Request
 
 
@@ -68,3 +78,13 @@ def test_nothing_to_do_is_refused() -> None:
         make_plan(Request("Cu").targets(), MAX_SAMPLES + 1)
     with pytest.raises(InputError):
         cut_batches(plan_of(), 0)
+
+
+@pytest.mark.parametrize("wrong", [{"n": 2.0}, {"n": "2"}, {"seed": None}, {"steps": 1.5}, {"batch_size": "64"}])
+def test_what_is_no_whole_number_is_refused_by_name(wrong: dict) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*: a whole number is needed"):
+        check_settings(**{"n": 1, **wrong})
+
+
+def test_numbers_of_numpy_are_whole_numbers() -> None:
+    check_settings(np.int64(3), np.uint32(1))

@@ -161,6 +161,12 @@ def test_an_element_that_the_network_never_saw_has_a_reason() -> None:
     assert stability.FORMATION_ENERGY not in odd.info
 
 
+def test_where_the_hull_has_a_gap_there_is_a_reason() -> None:
+    fluoride = Atoms("XeF2", positions=[[0, 0, 0], [0, 0, 2], [0, 0, -2]], cell=[4.3, 4.3, 7], pbc=True)
+    Stability("cpu").judge([fluoride])
+    assert ABOVE_HULL not in fluoride.info and "Xe" in fluoride.info[MISSING] and FORMATION_ENERGY in fluoride.info
+
+
 class Types(Shelf):
     """Rock salt twice, then two other types, then rock salt for ever."""
 

@@ -86,3 +86,12 @@ def test_a_table_comes_back(tmp_path: Path) -> None:
 def test_formulas_are_written_as_pymatgen_does() -> None:
     for formula in ("LiFePO4", "SrTiO3", "Li3YCl6", "CaCO3", "Al2Si2O7", "Cu"):
         assert formula_of(counts_of(formula)) == Composition(formula).reduced_formula
+
+
+def test_of_noble_gases_hardly_any_compound_is_known() -> None:
+    """XeF2, stable since 1962, would lie 1 eV/atom below a hull of xenon and fluorine alone."""
+    hull = shipped_hull()
+    for formula, elements in (("XeF2", "Xe"), ("ArXeF2", "Ar, Xe"), ("NaHe2", "He")):
+        assert str(hull.gap(counts_of(formula))).endswith(f"hardly any compound of {elements}")
+    for formula in ("KrF2", "Xe", "Li5S2", "PuGa", "TcPa", "AcPm"):
+        assert hull.gap(counts_of(formula)) is None

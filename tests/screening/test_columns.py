@@ -20,6 +20,7 @@ from asegen.screening.columns import Column, Shown, as_json, from_json, merged
 from asegen.screening.pipeline import run_stages
 from asegen.screening.records import Outcome
 from asegen.screening.registry import columns
+from asegen.screening.result import Result
 from asegen.screening.result import columns as declared_in
 from asegen.screening.run import publish
 from asegen.screening.stage import Stage
@@ -85,6 +86,14 @@ def test_the_terminal_shows_the_names_that_the_inputs_have(tmp_path: Path) -> No
     console.print(ranking_table(found, []))
     first = next(line for line in console.export_text().splitlines() if "c000001" in line)
     assert "[red]slag" in first
+
+
+def test_words_of_a_verdict_are_never_cut(tmp_path: Path) -> None:
+    found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    values = {**found[0], "rank": 1, "hull_verdict": "known composition, within the error", "formula": 45 * "C"}
+    console = Console(width=100, record=True, file=(tmp_path / "told").open("w"))
+    console.print(ranking_table([Result(values, None)], columns([])))
+    assert "composition," in console.export_text()
 
 
 def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from asegen.screening.stages.known_forms import KnownForm, corrections, known_fo
 from asegen.screening.stages.known_hull import (
     FORMATION_SCALE,
     KnownHull,
+    has_gap,
     knowledge,
     on_the_hulls_scale,
     without_candidate,
@@ -240,14 +241,15 @@ class Hull(Stage):
         self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool, form: str | None
     ) -> Outcome:
         e_known = above_known(candidate, placement, error)
-        known = None if self.engine.pressure else knowledge(candidate.found["formula"])
-        known_as = candidate.found.get("known_as")
+        formula, known_as = candidate.found["formula"], candidate.found.get("known_as")
+        known, gap = (None, False) if self.engine.pressure else (knowledge(formula), has_gap(formula))
+        unmet = is_lowest and form is None and known == "stable"
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error, known_as, known, is_lowest and form is None),
+                "hull_verdict": verdict(placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=gap),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,

@@ -115,10 +115,19 @@ def stable_compounds(system: Collection[str]) -> list[tuple[str, float]]:
 
 def knowledge(formula: str) -> Knowledge | None:
     """Whether a compound of a composition is known, and whether a stable one is; None where none is known."""
-    table, counts = shipped_hull(), {atomic_numbers[symbol]: n for symbol, n in Formula(formula).count().items()}
+    table, counts = shipped_hull(), _counts(formula)
     if table.is_stable(counts) or len(counts) == 1:
         return "stable"
     return "unstable" if table.knows(counts) else None
+
+
+def has_gap(formula: str) -> bool:
+    """Whether the known phases of a composition are mostly lacking, see `asegen.hull.table.HullTable.gap`."""
+    return shipped_hull().gap(_counts(formula)) is not None
+
+
+def _counts(formula: str) -> dict[int, int]:
+    return {atomic_numbers[symbol]: n for symbol, n in Formula(formula).count().items()}
 
 
 def without_candidate(systems: Systems, formulas: Collection[str]) -> dict[str, list[str]]:
@@ -132,7 +141,7 @@ def without_candidate(systems: Systems, formulas: Collection[str]) -> dict[str, 
         Chemical system, such as "Li-P-S", of two and more elements -> reduced formulas, sorted; systems without any,
         and those within a larger one of them, are left out.
     """
-    seen = {formula_of({atomic_numbers[s]: n for s, n in Formula(text).count().items()}) for text in formulas}
+    seen = {formula_of(_counts(text)) for text in formulas}
     found = {}
     for system in largest(systems):
         if lacking := sorted(formula for formula, _ in stable_compounds(system) if formula not in seen):

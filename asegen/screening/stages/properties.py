@@ -107,10 +107,14 @@ class Properties(Stage):
                     values[column.name] = round(one.values[predictor.columns[0]], 4)
                 else:
                     said.append(f"no {column.name}: {one.status}")
-        for values, crystal in zip(found, crystals, strict=True):
-            if (energy := values.get("formation_energy_predicted")) is not None:
-                above = shipped_hull().above(Counter(crystal.numbers.tolist()), energy)
-                values[_ABOVE_HULL.name] = round(above, 4)
+        for values, said, crystal in zip(found, notes, crystals, strict=True):
+            counts = Counter(crystal.numbers.tolist())
+            if (energy := values.get("formation_energy_predicted")) is None:
+                continue
+            if (gap := shipped_hull().gap(counts)) is not None:
+                said.append(f"no {_ABOVE_HULL.name}: {gap}")
+            else:
+                values[_ABOVE_HULL.name] = round(shipped_hull().above(counts, energy), 4)
         return [Outcome(found=values, notes=tuple(said)) for values, said in zip(found, notes, strict=True)]
 
     @override

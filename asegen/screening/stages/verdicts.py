@@ -15,6 +15,8 @@ KNOWN_ABOVE = "known composition, above the hull"
 """Of the lowest candidate of a composition of which a stable compound is known, where the error doesn't explain that it
 lies above the hull: the compound isn't among the candidates, or it is one that the potential gets wrong.
 """
+UNKNOWN = "too few known phases"
+"""Of a candidate that is on the hull or near it where compounds of one of its elements are mostly lacking."""
 NEAR = (WITHIN, KNOWN_COMPOSITION, KNOWN_CRYSTAL)
 """What is said of candidates whose energy above the hull the error could explain."""
 LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
@@ -22,7 +24,7 @@ LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
 _UNDECIDED = 1e-3  # eV/atom: what relaxations leave
 WIDTH = 2.0
 """Mean errors that still count as "within the error": with CHGNet nine of ten known crystals lie within them."""
-VERDICTS = (BELOW, *NEAR, KNOWN_ABOVE, ABOVE, LOWEST, NOT_LOWEST)
+VERDICTS = (BELOW, *NEAR, KNOWN_ABOVE, ABOVE, UNKNOWN, LOWEST, NOT_LOWEST)
 
 
 def verdict(
@@ -31,7 +33,9 @@ def verdict(
     error: float | None,
     known_as: str | None = None,
     known_composition: str | None = None,
-    is_lowest: bool = False,
+    *,
+    unmet: bool = False,
+    has_gap: bool = False,
 ) -> str | None:
     """The verdict on a candidate; None where there is no energy above the hull.
 
@@ -41,14 +45,18 @@ def verdict(
         error: mean error of both, eV/atom; None where the known phases are lacking.
         known_as: the reference structure that is the same crystal.
         known_composition: see `asegen.screening.stages.known_hull.knowledge`.
-        is_lowest: whether no candidate of this composition is lower.
+        unmet: whether it is the lowest candidate of a composition of which a stable compound is known, but no crystal
+            is at hand to measure it against.
+        has_gap: the hull has a gap there, see `asegen.hull.table.HullTable.gap`.
     """
     if e_hull is None or e_known is None:
         return None
     if error is None:
         return LOWEST if e_hull <= _UNDECIDED else NOT_LOWEST
     if e_hull > WIDTH * error:
-        return KNOWN_ABOVE if is_lowest and known_composition == "stable" else ABOVE
+        return KNOWN_ABOVE if unmet else ABOVE
+    if has_gap and known_as is None:
+        return UNKNOWN
     if e_known < -WIDTH * error:
         return BELOW
     if known_as is not None:

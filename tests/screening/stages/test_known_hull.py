@@ -39,6 +39,7 @@ from asegen.screening.stages.verdicts import (
     LOWEST,
     NEAR,
     NOT_LOWEST,
+    UNKNOWN,
     WITHIN,
     lacking_lines,
     verdict,
@@ -121,10 +122,12 @@ def test_verdicts() -> None:
     assert verdict(0.03, 0.03, 0.02, known_composition="unstable") == WITHIN
     assert verdict(0.03, 0.03, 0.02, "mp-22862", "stable") == KNOWN_CRYSTAL
     assert verdict(0.05, 0.05, 0.02, "mp-22862", "stable") == ABOVE
-    assert verdict(0.05, 0.05, 0.02, None, "stable", is_lowest=True) == KNOWN_ABOVE
-    assert verdict(0.05, 0.05, 0.02, None, "unstable", is_lowest=True) == ABOVE
-    assert verdict(0.03, 0.03, 0.02, None, "stable", is_lowest=True) == KNOWN_COMPOSITION
+    assert verdict(0.05, 0.05, 0.02, None, "stable", unmet=True) == KNOWN_ABOVE
+    assert verdict(0.03, 0.03, 0.02, None, "stable", unmet=True) == KNOWN_COMPOSITION
     assert verdict(0.0, -0.05, 0.02, known_composition="stable") == BELOW
+    assert verdict(0.0, -2.0, 0.02, has_gap=True) == verdict(0.03, 0.03, 0.02, has_gap=True) == UNKNOWN
+    assert verdict(0.05, 0.05, 0.02, has_gap=True) == ABOVE  # a hull that is too high: it lies even higher above
+    assert verdict(0.0, 0.0, 0.02, "mine", has_gap=True) == KNOWN_CRYSTAL
 
 
 def test_what_the_table_knows() -> None:
