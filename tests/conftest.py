@@ -137,12 +137,16 @@ class Forked:
         return self._process.is_alive()
 
     def send(self, kill: signal.Signals) -> None:
-        os.kill(self._process.pid, kill)
+        """Sends it a signal, unless it has ended."""
+        if self._process.is_alive():
+            os.kill(self._process.pid, kill)
 
     def end(self) -> tuple[int, str]:
         """Waits for it; its exit code, negative after a signal that it didn't catch, and what it said on stderr."""
-        self._process.join(60)
-        assert not self._process.is_alive()
+        self._process.join(120)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
         with self._errors:
             self._errors.seek(0)
             return self._process.exitcode, self._errors.read()
