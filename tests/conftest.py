@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,16 @@ def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
     """Whatever is mapped over worker processes here shares one pool of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asegen.parallel.timed_map.Processes", lasting_workers)
+        yield
+
+
+@pytest.fixture(scope="session")
+def references_read_once() -> Iterator[None]:
+    """Every screening above a hull reads 752 crystals, which takes it a second; nothing here changes them."""
+    from asegen.potentials import references
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "reference_crystals", cache(references.reference_crystals))
         yield
 
 
