@@ -18,6 +18,7 @@ from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_unordered
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.minimise import OptimizerName
+from asegen.structures.given import Structures, as_list
 from asegen.trained.weights import DEFAULT_RELAXER
 
 SECONDS = 3600.0
@@ -79,7 +80,7 @@ def _notes(ended: Ended, minimisation: Minimisation) -> dict[str, object]:
 
 
 def relax_with_calculator(
-    structures: Atoms | Sequence[Atoms],
+    structures: Structures,
     calculator: str | BaseCalculator = "chgnet",
     *,
     fmax: float = 0.05,
@@ -101,7 +102,8 @@ def relax_with_calculator(
     where the cell moves.
 
     Args:
-        structures: any Atoms, or one; they aren't changed. What can't be relaxed gets a status and a reason.
+        structures: Atoms or pymatgen's Structures, or one; they aren't changed. What can't be relaxed gets a status
+            and a reason.
         calculator: a name of `asegen.potentials.registry.POTENTIALS`, `module:object`, or a calculator of ASE.
         fmax: eV/Å, for atoms and cell.
         steps: at most so many, of the calculator's relaxation.
@@ -119,7 +121,8 @@ def relax_with_calculator(
         One record each, in order.
 
     Raises:
-        InputError: no such calculator or model, a number without meaning, or worker processes for an object.
+        InputError: no such calculator or model, a number without meaning, worker processes for an object, or
+            something that is no structure.
         CheckpointError: weights that can't be read.
         AsegenError: the calculator's package is missing, or worker processes can't be started.
     """
@@ -129,7 +132,7 @@ def relax_with_calculator(
     how = (fmax, steps, fix_cell, keep_symmetry, symprec, optimizer, prerelax, device)
     minimisation = Minimisation(engine.at_pressure(pressure), *how)
     minimisation.settings()  # refuses a relaxer that isn't there
-    given = [structures] if isinstance(structures, Atoms) else list(structures)
+    given = as_list(structures)
     ended: dict[int, Ended] = {}
     for k, one in _relaxed(minimisation, given, jobs):
         ended[k] = one

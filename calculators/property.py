@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError, Reason
 from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.structures.given import Structures, as_list
 from asegen.structures.validity import primitive
 from asegen.trained.predictor import PropertyPredictor, load_predictor
 
@@ -43,14 +44,15 @@ class Predicted(NamedTuple):
 
 
 def predict(
-    structures: Atoms | Sequence[Atoms],
+    structures: Structures,
     model: str | PropertyPredictor = "alignn-formation-energy",
     device: str = "auto",
 ) -> list[Predicted]:
     """Predicts a property of many structures.
 
     Args:
-        structures: any Atoms, or one; what is no crystal, or holds an element that the model never saw, gets a status.
+        structures: Atoms or pymatgen's Structures, or one; what is no crystal, or holds an element that the model
+            never saw, gets a status.
         model: a shipped model's name, the path of weights, or a loaded predictor.
         device: see `asegen.trained.loading.pick_device`.
 
@@ -58,14 +60,14 @@ def predict(
         One result for each structure, in order.
 
     Raises:
-        InputError: no such model or device.
+        InputError: no such model or device, or something that is no structure.
         CheckpointError: weights that can't be read.
     """
     predictor = load_predictor(model, device) if isinstance(model, str) else model
-    structures = [structures] if isinstance(structures, Atoms) else structures
-    results: list[Predicted | None] = [None] * len(structures)
+    given = as_list(structures)
+    results: list[Predicted | None] = [None] * len(given)
     fit: list[tuple[int, Atoms]] = []
-    for k, atoms in enumerate(structures):
+    for k, atoms in enumerate(given):
         reason = refusal(atoms, predictor)
         if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))

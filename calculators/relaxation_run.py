@@ -16,7 +16,7 @@ from ase import Atoms
 from asegen import __version__
 from asegen.calculators.calculator_relaxation import SECONDS, CalculatorRelaxation, relaxation_of, relaxed_by
 from asegen.calculators.minimisation import Ended, Minimisation
-from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
+from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
 from asegen.errors import InputError
 from asegen.parallel.journal import Journal
 from asegen.parallel.processes import Processes
@@ -87,7 +87,7 @@ def relax_files(
             write_whole([marked(record, frame, k) for k, (frame, record) in enumerate(kept)], out, kind)
         journal.remove()
     if not kept:
-        raise InputError(f"none of {len(rows)} structures could be relaxed; nothing is written")
+        raise InputError(f"none of {len(rows)} structures could be relaxed, nothing is written; {line_of(rows[0])}")
     return rows
 
 

@@ -94,6 +94,11 @@ def row_of(frame: Frame, record: Record, measures: Mapping[str, float]) -> Row:
     return Row(*about, texts, formula, _constants(record, record.atoms), _constants(record, frame.atoms))
 
 
+def line_of(row: Row) -> str:
+    """How a frame ended, in one line."""
+    return f"{row.source}, frame {row.row} ({row.id}): {row.status}: {row.reason}"
+
+
 def _constants(record: Record, atoms: object) -> tuple[str, ...]:
     if record.status in LEFT_OUT or not isinstance(atoms, Atoms):
         return ("",) * len(CONSTANTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,7 @@ from asegen.parallel.files import write_text
 from asegen.relaxation.motion import size_of
 from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS, VOLUME, Limits, Relaxed
 from asegen.structures.atoms import check_atoms, crystals_from_atoms
+from asegen.structures.given import Structures, as_list
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 REFUSED, INVALID = "refused", "invalid"
@@ -352,7 +353,7 @@ class Relaxation:
 
 
 def relax_structures(
-    structures: Atoms | Sequence[Atoms],
+    structures: Structures,
     model: str | Relaxer | None = None,
     device: str = "auto",
     *,
@@ -366,7 +367,8 @@ def relax_structures(
     """The batch form of `LearnedRelaxer`: any number of crystals at once, each stopping on its own.
 
     Args:
-        structures: any Atoms, or one; they aren't changed. What can't be relaxed gets a status and a reason.
+        structures: Atoms or pymatgen's Structures, or one; they aren't changed. What can't be relaxed gets a status
+            and a reason.
         model: a shipped model's name, a path of weights, or a loaded `Relaxer`.
         device: "auto", "cpu", "cuda" …
         fix_cell: cells stay.
@@ -380,15 +382,15 @@ def relax_structures(
         One record each, in order.
 
     Raises:
-        InputError: no such model or device, or nothing may move.
+        InputError: no such model or device, nothing may move, or something is no structure.
         CheckpointError: weights that can't be read.
     """
     constraints = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
     relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
-    structures = [structures] if isinstance(structures, Atoms) else structures
+    given = as_list(structures)
     refused: dict[int, Relaxation] = {}
     fit: dict[int, CrystalConstraints] = {}
-    for k, atoms in enumerate(structures):
+    for k, atoms in enumerate(given):
         found = _constraints_or_refusal(atoms, relaxer, constraints)
         if isinstance(found, str):
             refused[k] = Relaxation(atoms.copy(), REFUSED, found)
@@ -396,11 +398,11 @@ def relax_structures(
             fit[k] = found
     report(len(refused))
     freedom = freedom_of(list(fit.values()), constraints)
-    moved = relaxer.relax(crystals_from_atoms([structures[k] for k in fit]), limits or Limits(), freedom, report)
-    records = refused | {k: _relaxation(structures[k], moved, row) for row, k in enumerate(fit)}
+    moved = relaxer.relax(crystals_from_atoms([given[k] for k in fit]), limits or Limits(), freedom, report)
+    records = refused | {k: _relaxation(given[k], moved, row) for row, k in enumerate(fit)}
     for record in records.values():
         _note(record, relaxer)
-    return [records[k] for k in range(len(structures))]
+    return [records[k] for k in range(len(given))]
 
 
 def _constraints_or_refusal(

@@ -16,7 +16,7 @@ from asegen.generation.plan import Sample, cut_batches, make_plan
 from asegen.generation.rankers import NONE, find_ranker
 from asegen.generation.ranking import Ranking
 from asegen.generation.source import Source
-from asegen.generation.stability import Stability
+from asegen.generation.stability import NO_ENERGY, Stability
 from asegen.generation.target import Target
 from asegen.structures.matching import STRICT, Distinct, Tolerances
 
@@ -102,7 +102,7 @@ class Filled:
         if self._ranker is None:
             return list(good)
         for atoms, one in zip(good, self._ranker.judge(good), strict=True):
-            energy = {"energy_missing": one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
+            energy = {NO_ENERGY: one.reason} if one.reason else {"energy_per_atom": round(one.energy, 6)}
             atoms.info |= energy | {"ranked_by": self._by}
         return sorted(good, key=lambda atoms: atoms.info.get("energy_per_atom", math.inf))
 

@@ -23,7 +23,7 @@ from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.rankers import NONE, above_hull, find_ranker
 from asegen.generation.ranking import ENERGY, Ranking
 from asegen.generation.source import Source
-from asegen.generation.stability import MISSING, Stability
+from asegen.generation.stability import MISSING, NO_ENERGY, Stability
 from asegen.generation.target import Target
 from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import Units, reduced_counts
@@ -187,9 +187,7 @@ class Ranked:
         if self._ranker is not None:
             for k, one in zip(good, self._ranker.judge([found[k] for k in good]), strict=True):
                 atoms = found[k] = one.atoms
-                name, value = (
-                    ("energy_missing", one.reason) if one.reason else ("energy_per_atom", round(one.energy, 6))
-                )
+                name, value = (NO_ENERGY, one.reason) if one.reason else ("energy_per_atom", round(one.energy, 6))
                 atoms.info[name] = value
         for k in good:
             self._score(found[k])

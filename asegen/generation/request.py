@@ -173,6 +173,8 @@ class Request:
         else:
             targets = [Target()] * self.compositions
         most = self.max_atoms
+        for one in targets:
+            _check_room(one, most)
         return [
             replace(
                 one,
@@ -210,6 +212,12 @@ def _items(formulas: object) -> tuple[object, ...]:
 def _check_max_atoms(most: int | None) -> None:
     if most is not None and not 1 <= most <= MAX_ATOMS:
         raise InputError(f"max_atoms = {most}: between 1 and {MAX_ATOMS} are possible", "max_atoms")
+
+
+def _check_room(target: Target, most: int | None) -> None:
+    """Refuses an open cell that can't hold one formula unit."""
+    if most is not None and target.cells is not None and len(target.numbers) > most:
+        raise InputError(f"max_atoms = {most}: {target.formula} has {len(target.numbers)} atoms", "max_atoms")
 
 
 def _at_most_one(given: dict[str, object]) -> None:

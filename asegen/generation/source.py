@@ -15,6 +15,7 @@ from asegen.elements import LAST
 from asegen.errors import InputError
 from asegen.generation.plan import Sample
 from asegen.generation.target import Target
+from asegen.prototypes.formula_units import MAX_ATOMS as USUAL_ATOMS
 from asegen.prototypes.formula_units import Units, shares
 
 if TYPE_CHECKING:
@@ -139,7 +140,10 @@ def with_cells(source: Source, targets: Sequence[Target]) -> list[Target]:
 def _cells_of(source: Source, target: Target) -> tuple[Units, ...]:
     if max(target.numbers) > LAST:
         return (Units(1, 1.0),)  # whether it can be drawn is the source's to say
-    cells = shares(source.unit_votes(target), len(target.numbers), target.max_atoms)
+    most, trained = target.max_atoms, source.identity.max_atoms
+    if most is None and not source.chooses_cells and trained < USUAL_ATOMS:
+        most = trained  # a network draws badly what is larger than all that it has seen
+    cells = shares(source.unit_votes(target), len(target.numbers), most)
     return cells if source.chooses_cells else replace(target, cells=cells).small_cells
 
 

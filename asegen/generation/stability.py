@@ -13,6 +13,8 @@ from asegen.trained.predictor import shared_predictor
 
 FORMATION_ENERGY, ABOVE_HULL, MISSING = "formation_energy_predicted", "e_hull_predicted", "e_hull_missing"
 """In `info`: eV/atom both, or one line that says why there are none."""
+NO_ENERGY = "energy_missing"
+"""In `info` of a ranked structure: one line that says why the ranking has no energy of it."""
 _WEIGHTS = "alignn-formation-energy"
 _DIGITS = 4
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache as once
@@ -11,8 +11,6 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from ase import Atoms
 
 from asegen import __version__
 from asegen.metrics.errors import ERROR
@@ -22,6 +20,7 @@ from asegen.metrics.protocols import CLASSIC, find_protocol
 from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
 from asegen.parallel.machine import check_jobs
 from asegen.parallel.processes import Processes
+from asegen.structures.given import Structures as InMemory
 
 _SOFTWARE = ("ase", "chgnet", "matminer", "pymatgen", "scipy", "sevenn", "smact", "spglib")
 
@@ -88,7 +87,7 @@ class Evaluation:
         return plain
 
 
-Structures = str | Path | Atoms | Iterable[Atoms]
+Structures = str | Path | InMemory
 """A file or folder of structures, or structures in memory."""
 
 

@@ -21,6 +21,7 @@ from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed
 from asegen.structures.errors import StructureError
 from asegen.structures.formats import file_format, files_in
+from asegen.structures.given import Structures, as_list
 from asegen.structures.reading import read_entry
 from asegen.structures.several import entries_of
 from asegen.structures.tables import number
@@ -200,13 +201,14 @@ def valid(samples: Iterable[Sample]) -> list[Atoms]:
     return [sample.atoms for sample in samples if sample.atoms is not None and not sample.reason]
 
 
-def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample, ...]:
+def as_samples(structures: str | Path | Structures) -> tuple[Sample, ...]:
     """Structures of a file, or in memory, each held against the validity gate.
 
     A file of a folder that can't be read counts as one bad structure where its name says that it is to hold some.
 
     Args:
-        structures: a file or folder of structures, or Atoms, whose id is `info["material_id"]` or their place.
+        structures: a file or folder of structures, or Atoms or pymatgen's Structures; the id of Atoms is
+            `info["material_id"]` or their place.
 
     Raises:
         InputError: the file can't be read, or there are no structures.
@@ -214,8 +216,8 @@ def as_samples(structures: str | Path | Atoms | Iterable[Atoms]) -> tuple[Sample
     if isinstance(structures, str | Path):
         samples = tuple(_read(files_in(Path(structures))))
     else:
-        several = [structures] if isinstance(structures, Atoms) else structures
-        samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in enumerate(several))
+        several = enumerate(as_list(structures))
+        samples = tuple(_sample(str(a.info.get("material_id", row)), a, a.info) for row, a in several)
     if not samples:
         raise InputError(f"{structures if isinstance(structures, str | Path) else 'the list'} holds no structures")
     return samples

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ase import Atoms
-
 from asegen.criteria.criterion import Wanted
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
@@ -17,10 +15,11 @@ from asegen.screening.registry import recipe
 from asegen.screening.report import write_report
 from asegen.screening.result import Result
 from asegen.screening.workers import memory_of_worker, number_of_jobs
+from asegen.structures.given import Structure, as_atoms, one_or_several
 
 
 def screen(
-    structures: Atoms | Path | str | Sequence[Atoms | Path | str],
+    structures: Structure | Path | str | Sequence[Structure | Path | str],
     workdir: Path | str,
     calculator: str = "chgnet",
     *,
@@ -58,7 +57,8 @@ def screen(
     given to a later call.
 
     Args:
-        structures: crystals; files of structures, or folders of them; one or several, mixed as you like.
+        structures: crystals, as Atoms or pymatgen's Structures; files of structures, or folders of them; one or
+            several, mixed as you like.
         workdir: folder of the screening, begun or gone on with.
         calculator: "chgnet", "sevennet", another key of `asegen.potentials.registry.POTENTIALS`, or `module:object` for
             any other calculator of ASE.
@@ -128,8 +128,8 @@ def screen(
         pressure=pressure,
         targets=targets,
     )
-    inputs = [structures] if isinstance(structures, Atoms | Path | str) else list(structures)
-    check_inputs([given for given in inputs if not isinstance(given, Atoms)], workdir)
+    inputs = [given if isinstance(given, Path | str) else as_atoms(given) for given in one_or_several(structures)]
+    check_inputs([given for given in inputs if isinstance(given, Path | str)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(
         inputs,

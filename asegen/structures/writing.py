@@ -231,7 +231,9 @@ def _poscar_text(atoms: Atoms) -> str:
         atoms.numbers, cell=cell, scaled_positions=np.where(np.abs(positions) < _ZERO, 0.0, positions), pbc=atoms.pbc
     )
     clean.set_constraint(atoms.constraints)
-    write(text, clean, format="vasp", direct=True, sort=True)
+    species = list(dict.fromkeys(clean.symbols))  # in the order in which they come, as a POTCAR has them
+    order = sorted(range(len(clean)), key=lambda k: species.index(clean.symbols[k]))
+    write(text, clean[order], format="vasp", direct=True)
     _, rest = text.getvalue().split("\n", 1)  # the first line is free
     return f"{_json(atoms.info)}\n{rest.replace('-0.0000000000000000', ' 0.0000000000000000')}"
 

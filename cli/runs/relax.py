@@ -14,7 +14,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.calculators.relaxation_table import UNREADABLE, Row, marked, row_of, why_unreadable, write_table
+from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
 from asegen.calculators.relaxer import Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console
@@ -91,11 +91,6 @@ def _relax(frames: Sequence[Frame], args: argparse.Namespace, limits: Limits, re
         )
 
 
-def line_of(row: Row) -> str:
-    """How a frame ended, in one line."""
-    return f"{row.source}, frame {row.row} ({row.id}): {row.status}: {row.reason}"
-
-
 def show(rows: Sequence[Row], seconds: float, out: Path) -> None:
     """Prints lattice constants before and after, of the first few, and how many ended how.
 
@@ -107,7 +102,8 @@ def show(rows: Sequence[Row], seconds: float, out: Path) -> None:
     kept = [row for row in rows if not row.is_left_out]
     _show_constants(kept)
     counts = ", ".join(f"{count} {status}" for status, count in Counter(row.status for row in rows).most_common())
-    message_console().print(f"{len(rows)} structures in {seconds:.1f} s: {counts}; {len(kept)} in {out}")
+    noun = "structure" if len(rows) == 1 else "structures"
+    message_console().print(f"{len(rows)} {noun} in {seconds:.1f} s: {counts}; {len(kept)} in {out}")
 
 
 def _show_constants(rows: Sequence[Row]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from asegen.calculators.minimisation import CONVERGED, Minimisation
 from asegen.calculators.relaxation_run import Workers, relax_files
+from asegen.calculators.relaxation_table import line_of
 from asegen.cli.progress import ProgressBar
-from asegen.cli.runs.relax import line_of, show
+from asegen.cli.runs.relax import show
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.potentials.engine import find_engine

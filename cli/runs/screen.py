@@ -135,6 +135,7 @@ def _problems(workdir: Path) -> list[str]:
 def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     """What the energies above the hull say together, and what they don't know."""
     known = provenance(workdir)
+    without = Counter(result["e_hull_reason"] for result in found if result.is_ranked and result["e_hull_reason"])
     counts = counted(result["hull_verdict"] for result in found if result.is_ranked)
     lines = [", ".join(f"{count} {word}" for count, word in counts)] if counts else []
     errors = {result["e_hull_error"] for result in found} - {None}
@@ -143,6 +144,7 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     if known.get("hull_note"):
         hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
         lines.append(known["hull_note"] + hint)
+    lines += [f"no energy above the hull of {count}: {reason}" for reason, count in without.items()]
     lines += opinion_lines([result["opinions"] for result in found])
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
@@ -185,6 +187,9 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("candidate", no_wrap=True)
+    named = any(result.name != result.id for result in ranked)
+    if named:
+        table.add_column("name", overflow="fold")
     for column, view in shown:
         table.add_column(
             view.label,
@@ -196,7 +201,8 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]
         note = result.status if result["novel"] is not False else f"{result.status}, {result['known_as']}"
-        table.add_row(str(result.rank), result.id, *cells, Text(note))
+        names = (result.id, result.name) if named else (result.id,)
+        table.add_row(str(result.rank), *map(Text, names), *cells, Text(note))
     return table
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import spglib
 from ase import Atoms
+from ase.formula import Formula
 from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console, results_table
-from asegen.generation.stability import ABOVE_HULL
+from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
@@ -32,7 +34,13 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
 def above_hull(atoms: Atoms) -> str:
     """The predicted energy above the hull, eV/atom, as text; empty where there is none."""
     energy = atoms.info.get(ABOVE_HULL)
-    return "" if energy is None else f"{energy:.2f}"
+    return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}"  # no -0.00
+
+
+def _is_other(atoms: Atoms) -> bool:
+    """Whether it has another composition than asked for, as what the published score model draws may have."""
+    asked = atoms.info.get("formula_requested")
+    return asked is not None and Formula(asked).reduce()[0] != atoms.symbols.formula.reduce()[0]
 
 
 class Summary:
@@ -41,6 +49,8 @@ class Summary:
     def __init__(self) -> None:
         self.valid = self.invalid = 0
         self.left_out: list[int] = []
+        self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
+        self._others = 0  # of another composition than asked for
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
         self._every = 1
@@ -49,6 +59,10 @@ class Summary:
         """Takes note of a structure in the output."""
         if len(self._rows) < ROWS:
             self._rows.append(atoms)
+        for name, key in (("energy", NO_ENERGY), ("e_hull", MISSING)):
+            if key in atoms.info:
+                self._lacking[name, str(atoms.info[key])] += 1
+        self._others += _is_other(atoms)
         if not atoms.info["valid"]:
             self.invalid += 1
             return
@@ -78,6 +92,11 @@ class Summary:
         line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
         if any(ABOVE_HULL in atoms.info for atoms in self._rows):
             console.print("e_hull: predicted energy above the known phases' hull, eV/atom; errors are about 0.05")
+        for (name, reason), count in self._lacking.items():
+            console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
+        if self._others:
+            asked = f"{self._others} not of the composition that was asked for"
+            console.print(f"{asked}: this model chooses how many atoms a site becomes", markup=False, soft_wrap=True)
         if self.left_out:
             line += f"; {len(self.left_out)} left out (samples {_listed(self.left_out)})"
         console.print(line, markup=False, soft_wrap=True)

@@ -362,7 +362,7 @@ def show(results: dict[str, dict[str, float]], cells: list[Cell]) -> None:
 
 
 def show_energies(results: dict[str, dict[str, float]], cells: list[Cell], data: Path, out: Path) -> None:
-    """Prints what the best row of each block of Table 2 does to CHGNet's energy, eV per atom."""
+    """Prints what the best row of each block of Tables 1 and 2 does to CHGNet's energy, eV per atom."""
     place = out / "energies.json"
     known = json.loads(place.read_text()) if place.exists() else {}
     for cell in best_of_blocks(results, cells):
@@ -373,11 +373,14 @@ def show_energies(results: dict[str, dict[str, float]], cells: list[Cell], data:
 
 
 def best_of_blocks(results: dict[str, dict[str, float]], cells: list[Cell]) -> list[Cell]:
-    """Of each block of Table 2 and each data set the row with the best improvement of lengths, first seed."""
+    """Of each block and each data set the row with the best improvement of lengths, first seed.
+
+    Table 1 is one block.
+    """
     best = []
-    for starts in (("ketbra-",), ("gradient-",), ("moments",)):
+    for table, start in ((1, ""), (2, "ketbra-"), (2, "gradient-"), (2, "moments")):
         for data in SETS:
-            block = [c for c in cells if c.table == 2 and c.data == data and c.row.startswith(starts)]
+            block = [c for c in cells if c.table == table and c.data == data and c.row.startswith(start)]
             done = [cell for cell in block if cell.name in results]
             best += sorted(done, key=lambda cell: -results[cell.name]["length improvement"])[:1]
     return best

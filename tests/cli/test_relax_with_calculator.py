@@ -141,3 +141,11 @@ def test_nonsense_is_one_line_and_exit_code_2(
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("asegen: error:") and message in last
     assert not Path("out.cif").exists()
+
+
+def test_where_nothing_could_be_relaxed_the_line_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "in.extxyz", bulk("Fe"))
+    with pytest.raises(SystemExit) as stop:
+        main(["relax", str(tmp_path / "in.extxyz"), "-o", str(tmp_path / "out.cif"), *QUICK])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and "frame 0 (0): refused: unknown element: emt does not know Fe" in last

@@ -60,3 +60,18 @@ def test_pictures_are_spread_over_the_whole_run(n: int) -> None:
     if n > 1:
         assert indices[0] == 0 and indices[-1] > 0.9 * (n - 1)
         assert np.diff(indices).max() <= 2.5 * n / len(indices)
+
+
+def test_what_the_columns_lack_is_said(capsys: pytest.CaptureFixture) -> None:
+    summary = Summary()
+    other, same, bare = marked(bulk("Na"), 0), marked(bulk("Na"), 1), marked(bulk("Cu"), 2)
+    other.info |= {"formula_requested": "NaCl", "e_hull_predicted": -0.001}
+    same.info |= {"formula_requested": "Na2", "e_hull_predicted": 0.1}
+    bare.info["e_hull_missing"] = "unknown element: Cu [sic]"
+    for atoms in (other, same, bare):
+        summary.add(atoms)
+    summary.show(Path("a.extxyz"))
+    printed = capsys.readouterr().out
+    assert "no e_hull of 1: unknown element: Cu [sic]" in printed
+    assert "1 not of the composition that was asked for" in printed
+    assert " 0.00 " in printed and "-0.00" not in printed

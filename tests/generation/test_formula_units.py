@@ -11,7 +11,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.calculators import Generator, Ranking, Request, open_source
 from asegen.errors import InputError
 from asegen.generation.compositions import from_formula
-from asegen.generation.source import Identity, Source
+from asegen.generation.source import Identity, Source, with_cells
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.formula_units import Units, shares, summed, turn
 from asegen.structures.formulas import parse_formula
@@ -130,3 +130,18 @@ def test_the_same_seed_gives_the_same_and_a_run_goes_on(template: Generator, tmp
     assert out.read_text() == text
     parts: list[Atoms] = template.generate("TiO2", n=3)
     assert [a.info["template"] for a in parts] == [a.info["template"] for a in template.generate("TiO2", n=5)][:3]
+
+
+class Small(Source):
+    """A network that has seen cells of at most five atoms."""
+
+    identity = Identity("small", "1", frozenset(range(1, 90)), max_atoms=5, default_steps=1)
+
+    def propose(self, samples, seeds, steps):  # noqa: ANN001, ANN202
+        return []
+
+
+def test_open_cells_are_no_larger_than_what_a_network_has_seen() -> None:
+    assert with_cells(Small(), Request("SrTiO3").targets())[0].most_atoms == 5
+    assert with_cells(Small(), Request("SrTiO3", max_atoms=20).targets())[0].most_atoms == 20
+    assert with_cells(Small(), Request("LiFePO4").targets())[0].most_atoms == 7  # one formula unit always may be

@@ -65,6 +65,7 @@ def test_sites_without_a_formula_are_no_composition() -> None:
         ({"system": "Na-Cl", "n_atoms": 2}, "n_atoms goes with formulas only", ("n_atoms", "formulas")),
         ({"formulas": "NaCl", "max_atoms": 2, "n_atoms": 2}, "exclude each other", ("max_atoms", "n_atoms")),
         ({"formulas": "NaCl", "element_map": "Na:K"}, "goes with file only", ("element_map", "file")),
+        ({"formulas": ["NaCl", "TiO2"], "max_atoms": 2}, "TiO2 has 3 atoms", ("max_atoms",)),
         ({"system": "Na-Cl", "max_atoms": 0}, "max_atoms = 0", ("max_atoms",)),
         ({"formulas": "NaCl", "sites": "Na:a"}, "sites goes with spacegroup only", ("sites", "spacegroup")),
         ({"formulas": "NaCl", "file_spacegroups": True}, "goes with file", ("file_spacegroups", "file")),

@@ -76,6 +76,17 @@ def test_a_column_is_in_every_view(tmp_path: Path) -> None:
     assert column["page"]["label"] == column["tile"]["label"] == "Å³/atom" and column["unit"] == "Å³/atom"
 
 
+def test_the_terminal_shows_the_names_that_the_inputs_have(tmp_path: Path) -> None:
+    found = run_stages(named := [bulk("Cu"), bulk("Al")], tmp_path / "bare", [Read()], workforce=THREADS)
+    assert [column.header for column in ranking_table(found, []).columns][:2] == ["", "candidate"]
+    named[0].info["material_id"] = "[red]slag"
+    found = run_stages(named, tmp_path / "named", [Read()], workforce=THREADS)
+    console = Console(width=120, record=True, file=(tmp_path / "told").open("w"))
+    console.print(ranking_table(found, []))
+    first = next(line for line in console.export_text().splitlines() if "c000001" in line)
+    assert "[red]slag" in first
+
+
 def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
     with pytest.raises(AsegenError, match="the stage volume finds 'volume', which is none of its columns"):
         run_stages([bulk("Cu")], tmp_path / "run", [Read(), Careless()], workforce=THREADS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixAtoms
 from ase.db import connect
 from ase.io import iread, read
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -56,7 +57,7 @@ def test_structures_come_back_in_order_with_their_info(tmp_path: Path, kind: str
     assert [a.info for a in back] == [a.info for a in written]
     for a, b in zip(written, back, strict=True):
         np.testing.assert_allclose(b.cell.cellpar(), a.cell.cellpar(), atol=1e-6)
-        # A folder's POSCARs are sorted by element, and a CIF's cell lies in the standard orientation.
+        # A POSCAR has the atoms of an element together, and a CIF's cell lies in the standard orientation.
         np.testing.assert_allclose(
             np.sort(b.get_all_distances(mic=True), axis=None),
             np.sort(a.get_all_distances(mic=True), axis=None),
@@ -258,3 +259,14 @@ def test_cells_are_no_formulas_and_one_line(tmp_path: Path, value: object, cell:
     (tmp_path / "a.csv").write_text(f'x\n"{cell}"\n')
     if isinstance(value, str) and value and "\\" not in str(cell):
         assert [row["x"] for row in read_table(tmp_path / "a.csv")] == [value]
+
+
+def test_species_of_a_poscar_stand_as_they_came(tmp_path: Path) -> None:
+    """VASP takes its potentials in the POSCAR's order, so that a POTCAR beside the input must still fit."""
+    atoms = Atoms("TiOSrO2", positions=np.arange(15).reshape(5, 3) / 5, cell=[4, 4, 4], pbc=True)
+    atoms.set_constraint(FixAtoms([2]))
+    write_structures(iter([atoms]), tmp_path / "POSCAR", POSCAR)
+    back = read(tmp_path / "POSCAR", format="vasp")
+    assert str(back.symbols) == "TiO3Sr"
+    np.testing.assert_allclose(back.positions, atoms.positions[[0, 1, 3, 4, 2]], atol=1e-9)
+    assert back.constraints[0].index.tolist() == [4]

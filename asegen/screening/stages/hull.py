@@ -192,7 +192,11 @@ class Hull(Stage):
         placements, plots = place(phases, against.known, against.missing, fixed_elements=fixed)
         self._plot(workdir, plots)
         error = None if against.references is None else against.references.error
-        return [self._outcome(*pair, error) for pair in zip(candidates, placements, strict=True)]
+        lowest = _lowest(candidates, placements)
+        return [
+            self._outcome(candidate, placement, error, k in lowest)
+            for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True))
+        ]
 
     def _phase(self, candidate: Candidate, references: ElementReferences | None) -> Phase:
         found, id = candidate.found, candidate_id(candidate.key)
@@ -205,15 +209,16 @@ class Hull(Stage):
     def _plot(self, workdir: Path, plots: Sequence[HullPlot]) -> None:
         write_plots(workdir / HULLS, plots)
 
-    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None) -> Outcome:
+    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool) -> Outcome:
         e_known = above_known(candidate, placement, error)
         known = None if self.engine.pressure else knowledge(candidate.found["formula"])
+        known_as = candidate.found.get("known_as")
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error, candidate.found.get("known_as"), known),
+                "hull_verdict": verdict(placement.e_hull, e_known, error, known_as, known, is_lowest),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
@@ -235,6 +240,16 @@ def above_known(candidate: Candidate, placement: Placement, error: float | None)
     if placement.e_known is not None and error is not None and len(_composition(candidate.found["formula"])) == 1:
         return max(placement.e_known, 0.0)
     return placement.e_known
+
+
+def _lowest(candidates: Sequence[Candidate], placements: Sequence[Placement]) -> set[int]:
+    """Places of the lowest candidate of each composition, among those with an energy above the hull."""
+    found: dict[str, tuple[float, int]] = {}
+    for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True)):
+        if placement.e_hull is not None and candidate.status == OK:
+            formula = candidate.found["formula"]
+            found[formula] = min(found.get(formula, (placement.e_hull, k)), (placement.e_hull, k))
+    return {k for _, k in found.values()}
 
 
 def _system(formula: str) -> frozenset[str]:

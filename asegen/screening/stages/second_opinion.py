@@ -151,7 +151,7 @@ class SecondHull(Hull):
         """The report's plot is the first potential's."""
 
     @override
-    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None) -> Outcome:
+    def _outcome(self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool) -> Outcome:
         first, e_known = candidate.found, above_known(candidate, placement, error)
         errors = (first.get("e_hull_error"), error)
         found = {

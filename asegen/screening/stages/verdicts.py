@@ -11,6 +11,10 @@ KNOWN_CRYSTAL, KNOWN_COMPOSITION = "known crystal, within the error", "known com
 """Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given,
 or of a composition of which a stable compound is known. What it lies above the hull by is mostly the potential's error.
 """
+KNOWN_ABOVE = "known composition, above the hull"
+"""Of the lowest candidate of a composition of which a stable compound is known, where the error doesn't explain that it
+lies above the hull: the compound isn't among the candidates, or it is one that the potential gets wrong.
+"""
 NEAR = (WITHIN, KNOWN_COMPOSITION, KNOWN_CRYSTAL)
 """What is said of candidates whose energy above the hull the error could explain."""
 LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
@@ -18,7 +22,7 @@ LOWEST, NOT_LOWEST = "lowest of these candidates", "not the lowest"
 _UNDECIDED = 1e-3  # eV/atom: what relaxations leave
 WIDTH = 2.0
 """Mean errors that still count as "within the error": with CHGNet nine of ten known crystals lie within them."""
-VERDICTS = (BELOW, *NEAR, ABOVE, LOWEST, NOT_LOWEST)
+VERDICTS = (BELOW, *NEAR, KNOWN_ABOVE, ABOVE, LOWEST, NOT_LOWEST)
 
 
 def verdict(
@@ -27,6 +31,7 @@ def verdict(
     error: float | None,
     known_as: str | None = None,
     known_composition: str | None = None,
+    is_lowest: bool = False,
 ) -> str | None:
     """The verdict on a candidate; None where there is no energy above the hull.
 
@@ -36,13 +41,14 @@ def verdict(
         error: mean error of both, eV/atom; None where the known phases are lacking.
         known_as: the reference structure that is the same crystal.
         known_composition: see `asegen.screening.stages.known_hull.knowledge`.
+        is_lowest: whether no candidate of this composition is lower.
     """
     if e_hull is None or e_known is None:
         return None
     if error is None:
         return LOWEST if e_hull <= _UNDECIDED else NOT_LOWEST
     if e_hull > WIDTH * error:
-        return ABOVE
+        return KNOWN_ABOVE if is_lowest and known_composition == "stable" else ABOVE
     if e_known < -WIDTH * error:
         return BELOW
     if known_as is not None:

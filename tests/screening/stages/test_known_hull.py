@@ -33,6 +33,7 @@ from asegen.screening.stages.sources import Elements, Found
 from asegen.screening.stages.verdicts import (
     ABOVE,
     BELOW,
+    KNOWN_ABOVE,
     KNOWN_COMPOSITION,
     KNOWN_CRYSTAL,
     LOWEST,
@@ -105,6 +106,12 @@ def test_what_is_lowest_of_its_candidates_alone_is_not_on_the_hull(tmp_path: Pat
     assert found["formation_energy"] < 0
 
 
+def test_the_lowest_of_a_known_composition_is_told_from_others_above_the_hull(tmp_path: Path) -> None:
+    li2s, wrong = {"Li": 2, "S": 1}, {"Li": 5, "S": 2}
+    found = placed(tmp_path, [("Li2S", li2s, 0.3), ("Li2S", li2s, 0.1), ("Li2S", li2s, 0.2), ("Li5S2", wrong, 0.2)])
+    assert [row["hull_verdict"] for row in found] == [ABOVE, KNOWN_ABOVE, ABOVE, ABOVE]
+
+
 def test_verdicts() -> None:
     assert [verdict(*three) for three in [
         (0.0, 0.0, 0.02), (0.04, 0.04, 0.02), (0.041, 0.041, 0.02), (0.0, -0.05, 0.02), (0.1, -0.05, 0.02),
@@ -114,6 +121,9 @@ def test_verdicts() -> None:
     assert verdict(0.03, 0.03, 0.02, known_composition="unstable") == WITHIN
     assert verdict(0.03, 0.03, 0.02, "mp-22862", "stable") == KNOWN_CRYSTAL
     assert verdict(0.05, 0.05, 0.02, "mp-22862", "stable") == ABOVE
+    assert verdict(0.05, 0.05, 0.02, None, "stable", is_lowest=True) == KNOWN_ABOVE
+    assert verdict(0.05, 0.05, 0.02, None, "unstable", is_lowest=True) == ABOVE
+    assert verdict(0.03, 0.03, 0.02, None, "stable", is_lowest=True) == KNOWN_COMPOSITION
     assert verdict(0.0, -0.05, 0.02, known_composition="stable") == BELOW
 
 

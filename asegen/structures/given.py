@@ -1,0 +1,61 @@
+"""Structures that a script or a notebook hands over: ASE's Atoms, or objects that become them, such as pymatgen's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from ase import Atoms
+
+from asegen.errors import InputError
+
+
+class Convertible(Protocol):
+    """What becomes ASE's Atoms by a method of its own, as a `Structure` of pymatgen does."""
+
+    def to_ase_atoms(self, **options: Any) -> Atoms:
+        """The same as Atoms."""
+        ...
+
+
+Structure = Atoms | Convertible
+"""One structure."""
+Structures = Structure | Iterable[Structure]
+
+
+def one_or_several(given: object) -> list[object]:
+    """What was handed over, one by one; one structure is no list, although pymatgen's iterates over its sites."""
+    alone = isinstance(given, Atoms | str | Path) or _converts(given)
+    return list(given) if isinstance(given, Iterable) and not alone else [given]
+
+
+def as_atoms(given: object) -> Atoms:
+    """One structure as ASE's Atoms: these as they are, others converted.
+
+    Raises:
+        InputError: it is no structure, or one with partial occupancies.
+    """
+    if isinstance(given, Atoms):
+        return given
+    if not _converts(given):
+        advice = "; ase.io.read reads a file" if isinstance(given, str | Path) else ""
+        raise InputError(f"{given!r:.60} is no structure: ASE's Atoms or pymatgen's Structure is needed{advice}")
+    try:
+        atoms: Atoms = given.to_ase_atoms(msonable=False)  # type: ignore[attr-defined]  # it has, see above
+    except ValueError as error:
+        raise InputError(f"a {type(given).__name__} can't become Atoms: {error}") from error
+    return atoms
+
+
+def as_list(given: Structures) -> list[Atoms]:
+    """One structure or several as a list of ASE's Atoms.
+
+    Raises:
+        InputError: as of `as_atoms`.
+    """
+    return [as_atoms(one) for one in one_or_several(given)]
+
+
+def _converts(given: object) -> bool:
+    return callable(getattr(given, "to_ase_atoms", None))
