@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,16 @@ def one_pool(lasting_workers: Callable[[int], Processes]) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def references_read_once() -> Iterator[None]:
+    """Every screening above a hull reads 752 crystals, which takes it a second; nothing here changes them."""
+    from asegen.potentials import references
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "reference_crystals", cache(references.reference_crystals))
+        yield
+
+
 class Lasting(Processes):
     """Worker processes that outlive whoever is done with them."""
 
@@ -137,12 +148,16 @@ class Forked:
         return self._process.is_alive()
 
     def send(self, kill: signal.Signals) -> None:
-        os.kill(self._process.pid, kill)
+        """Sends it a signal, unless it has ended."""
+        if self._process.is_alive():
+            os.kill(self._process.pid, kill)
 
     def end(self) -> tuple[int, str]:
         """Waits for it; its exit code, negative after a signal that it didn't catch, and what it said on stderr."""
-        self._process.join(60)
-        assert not self._process.is_alive()
+        self._process.join(120)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
         with self._errors:
             self._errors.seek(0)
             return self._process.exitcode, self._errors.read()

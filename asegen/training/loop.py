@@ -17,8 +17,6 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from asegen.crystals.crystals import Crystals
-from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
 from asegen.errors import InputError
@@ -30,7 +28,7 @@ from asegen.training.recipe import Recipe
 from asegen.training.registry import model_class, task_class
 from asegen.training.splits import Split, fitting_split
 from asegen.training.start import initialise, known_elements, task_options_of
-from asegen.training.task import Task
+from asegen.training.task_loss import TaskLoss
 
 CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = "weights.safetensors"
@@ -95,33 +93,6 @@ def train(
     return run.go(out, report, stop)
 
 
-class _Loss(nn.Module):
-    """A task's loss as one module, so that a parallel strategy sees one forward pass per step.
-
-    Mixed precision is entered around the network alone: geometry (metric tensors, logarithms) stays in float32.
-    """
-
-    def __init__(self, network: nn.Module, task: Task, mixed: bool, compiled: bool) -> None:
-        super().__init__()
-        self.network, self.task, self.mixed = network, task, mixed
-        self._call: Any = torch.compile(network, dynamic=True) if compiled else network
-
-    def forward(
-        self,
-        cell: Tensor,
-        scaled_positions: Tensor,
-        numbers: Tensor,
-        n_atoms: Tensor,
-        generator: torch.Generator,
-        *labels: Tensor | Orbits | Numbers,
-    ) -> dict[str, Tensor]:
-        def model(*args: Any) -> Any:
-            with torch.autocast(cell.device.type, torch.bfloat16, enabled=self.mixed):
-                return self._call(*args)
-
-        return self.task.loss(model, Crystals(cell, scaled_positions, numbers, n_atoms), generator, *labels)
-
-
 class _Run:
     """State of one training run."""
 
@@ -142,7 +113,7 @@ class _Run:
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=o.learning_rate, betas=(0.9, o.beta2), weight_decay=o.weight_decay, fused=True
         )
-        loss = _Loss(self.network, self.task, recipe.precision == "bf16-mixed", recipe.compile)
+        loss = TaskLoss(self.network, self.task, recipe.precision == "bf16-mixed", recipe.compile)
         self.loss, self.optimizer = fabric.setup(loss, optimizer)
         self.average = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
         self.skipped = torch.zeros((), device=fabric.device)

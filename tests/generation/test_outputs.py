@@ -107,7 +107,7 @@ def killed_at(call: int, work: Callable[[], object]) -> bool:
     [
         ("a.extxyz", False),
         ("a.extxyz", True),
-        ("a.cif", False),
+        pytest.param("a.cif", False, marks=pytest.mark.slow),  # appended to as extxyz is
         ("folder", True),
         *(pytest.param(name, True, marks=pytest.mark.slow) for name in NAMES),
     ],

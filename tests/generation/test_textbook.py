@@ -41,7 +41,7 @@ def templates() -> Generator:
 
 @pytest.mark.parametrize("formula", KNOWN)
 def test_known_types_hold_the_ground_state(templates: Generator, formula: str) -> None:
-    # Most come first of all, which is where they are among eight, too.
+    # The first of one is the first of eight, too: where it is the ground state, as of most, the others aren't drawn.
     assert any(abs(error) < TOLERANCE[formula] for n in (1, 8) for error in errors_of(formula, templates, n))
 
 

@@ -1,4 +1,6 @@
-"""What VASP writes into vasprun.xml, as far as pymatgen and phonopy read it, for energies that a test chooses."""
+"""What VASP writes into vasprun.xml, as far as pymatgen and phonopy read it, for energies that a test chooses; and what
+screenings read, read once.
+"""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -18,6 +20,11 @@ TITLES = {
     "Au": "PAW_PBE Au 06Sep2000",
 }
 """Of the Materials Project's potentials."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def references(references_read_once: None) -> None:
+    """See `references_read_once`."""
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """The order of candidates: energies, and what generators expect where energies differ by less than their error."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from asegen.parallel.workforce import Workforce
 from asegen.screening import screen
 from asegen.screening.ranking import in_order
 
@@ -44,7 +47,8 @@ def test_one_list_of_a_composition_over_all_sizes_of_cells_without_copies(tmp_pa
     body.positions[1, 2] += 0.05
     alloy = Atoms("CuAu", [[0, 0, 0], [0.5, 0.5, 0.5]], cell=[2.8, 2.8, 3.6], pbc=True)
     alloy.positions = alloy.cell.cartesian_positions(alloy.positions)
-    asked = {"stages": ["dedup", "symmetrise", "relax", "compare", "hull"], "relaxer": None, "jobs": 1}
+    asked = {"stages": ["dedup", "symmetrise", "relax", "compare", "hull"], "relaxer": None}
+    asked["workforce"] = Workforce(ThreadPoolExecutor(1), lambda: 1)
     found = {r.id: r for r in screen([cell, double, body, alloy], tmp_path / "run", "emt", **asked)}
     copper = [found[f"c00000{k}"] for k in (1, 2, 3)]
     assert sorted(one.status for one in copper[:2]) == ["duplicate", "ok"]

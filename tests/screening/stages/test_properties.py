@@ -1,5 +1,6 @@
 """Predicted properties are columns of a screening: what `asegen predict` says of the relaxed crystals."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from ase.build import bulk
 
 from asegen.calculators.property import predict
 from asegen.hull.table import shipped_hull
+from asegen.parallel.workforce import Workforce
 from asegen.screening import read_atoms, screen
 from asegen.screening.stages.properties import PREDICTED
 from asegen.trained.weights import shipped_weights
@@ -15,7 +17,7 @@ from asegen.trained.weights import shipped_weights
 
 def test_columns_are_what_the_weights_say(tmp_path: Path) -> None:
     oganesson = Atoms("Og", cell=[3, 3, 3], pbc=True)  # no network has seen it
-    asked = {"stages": ["properties"], "relaxer": None, "jobs": 1}
+    asked = {"stages": ["properties"], "relaxer": None, "workforce": Workforce(ThreadPoolExecutor(1), lambda: 1)}
     salt, strange = screen([bulk("NaCl", "rocksalt", 5.6), oganesson], tmp_path / "run", **asked)
     crystal = read_atoms(tmp_path / "run", salt.id)
     assert set(PREDICTED) <= set(shipped_weights()) and "alignn-band-gap" in PREDICTED
