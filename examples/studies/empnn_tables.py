@@ -129,24 +129,24 @@ class Cell:
         # Partners estimate the mean over triplets without bias, at an eighth of the cost; tests take all triplets.
         model: dict[str, Any] = {"class": "EMPNN", "fields": "ketbra-both", "partners": 2}
         model["steps"] = 8 if reconstructs else 4
-        process: dict[str, Any] = {"class": "Reconstruction" if reconstructs else "Denoising", "discount": 0.5}
+        task: dict[str, Any] = {"class": "Reconstruction" if reconstructs else "Denoising", "discount": 0.5}
         if not reconstructs:
-            process["lattice_noise"] = SIGMA[self.table]
+            task["lattice_noise"] = SIGMA[self.table]
         if self.row == "moments":
             model = {"class": "MomentEMPNN", "moves": "lattice", "steps": 6 if reconstructs else 4}
             model["new_neighbors"] = reconstructs
-            process |= {"volume_per_atom": 18.0} if reconstructs else {}
+            task |= {"volume_per_atom": 18.0} if reconstructs else {}
         elif self.row == "baseline":
             model = {"class": "LatticeRegressor"}
-            process = {"class": "ParameterRegression", "lattice_noise": SIGMA[self.table]}
+            task = {"class": "ParameterRegression", "lattice_noise": SIGMA[self.table]}
         elif self.row in FIELD_SETS:
             model["fields"] = self.row
         if self.row in (*LOSSES, *PARAMETER_LOSSES):
-            process["loss"] = self.row
+            task["loss"] = self.row
         optimizer = {"steps": steps, "learning_rate": 2e-3, "ema": 0.99}
         return {
             "model": model | {"width": self.budget.width},
-            "process": process,
+            "task": task,
             "precision": "bf16-mixed",
             "data": {"max_atoms": 24, "atom_budget": self.budget.atoms},
             "optimizer": optimizer | {"warmup_steps": min(50, steps // 10), "decay_fraction": 0.6},
