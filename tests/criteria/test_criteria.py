@@ -87,11 +87,12 @@ def test_what_follows_from_the_atoms() -> None:
 
 def test_predictions_and_their_spread_decide() -> None:
     predicted = predict(SALT, "alignn-band-gap")[0].values
-    value, deviation = predicted["band_gap"], predicted["band_gap_std"]
+    value, deviation, metal = (predicted[name] for name in ("band_gap", "band_gap_std", "metal_probability"))
     (criterion,) = read_criteria([f"band_gap={value - 0.1}..{value + 0.5}"])
     met, missed = Criteria([criterion]).judge([SALT, bulk("Cu")])
     assert met.is_met and not missed.is_met and missed.reason.startswith("band_gap")
-    assert met.probability == pytest.approx(norm.cdf(0.5, 0, deviation) - norm.cdf(-0.1, 0, deviation), abs=1e-3)
+    share = norm.cdf(0.5, 0, deviation) - norm.cdf(-0.1, 0, deviation)
+    assert met.probability == pytest.approx(share * (1 - metal), abs=1e-3)
     assert met.values["band_gap_predicted"] == pytest.approx(value, abs=1e-4)
 
 

@@ -106,7 +106,7 @@ def test_the_table_of_the_stages_here_has_its_order() -> None:
     expected = (
         "formula space_group hull_verdict e_hull e_hull_error decomposes_into novel phonons"
         " rank_before log_prior n_atoms energy first_energy pressure internal_energy"
-        " formation_energy e_known known_composition e_hull_reason energy_scale"
+        " formation_energy e_known known_composition measured_against e_hull_reason energy_scale"
         " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
         " space_group_before second_space_group prerelax_status prerelax_steps steps force_calls fmax"
         " second_force_calls duplicates duplicate_of known_as phonons_reason lowest_frequency"

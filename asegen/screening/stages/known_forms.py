@@ -22,7 +22,6 @@ from asegen.errors import AsegenError
 from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import Engine
 from asegen.potentials.references import ElementReferences
-from asegen.prototypes.sources import KNOWN, open_library
 from asegen.screening.stage import Runner
 from asegen.screening.stages.references import kept_energy
 
@@ -103,6 +102,8 @@ def corrections(
 
 def _candidates(formula: str) -> Sequence[tuple[str, Atoms, bool]]:
     """Identifiers, crystals, and whether they are known to be stable: the one that is, or else the likeliest ones."""
+    from asegen.prototypes.sources import KNOWN, open_library  # loads torch
+
     counts = _counts(formula)
     if len(counts) == 1 or not shipped_hull().is_stable(counts):
         return []
