@@ -79,14 +79,18 @@ class Catalogue:
         self.bravais_mean, self.bravais_std = bravais_mean, bravais_std
 
     @staticmethod
-    def of(crystals: SymmetricBatch, above_hull: Sequence[float] | None = None) -> Catalogue:
+    def of(
+        crystals: SymmetricBatch, above_hull: Sequence[float] | None = None, predicted: Sequence[bool] | None = None
+    ) -> Catalogue:
         """The catalogue of known crystals; see `asegen.prototypes.sensible` for which of a split belong there.
 
         Args:
             crystals: exactly symmetric.
             above_hull: of each, eV/atom, NaN where it isn't known.
+            predicted: whether that is a prediction; none is without it.
         """
         above = [math.nan] * len(crystals.orbits.group) if above_hull is None else above_hull
+        guesses = [False] * len(above) if predicted is None else predicted
         orbits, (u, lattice) = crystals
         known: dict[Occupation, list[Example]] = defaultdict(list)
         sites = zip(map(chr, orbits.letter.tolist()), orbits.numbers.tolist(), quantised(orbits, u), strict=True)
@@ -95,7 +99,7 @@ class Catalogue:
             places = np.array([place for _, _, place in own])
             letters, numbers = "".join(letter for letter, _, _ in own), tuple(z for _, z, _ in own)
             known[canonical(occupation)].append(
-                Example(letters, numbers, places, lattice[k].double().numpy(), above[k])
+                Example(letters, numbers, places, lattice[k].double().numpy(), above[k], guesses[k])
             )
         return Catalogue(known, *bravais_statistics(orbits, lattice))
 

@@ -29,6 +29,7 @@ class Example(NamedTuple):
         u: (n_sites, 3), Wyckoff parameters.
         lattice: (6,), see `orbits.Numbers`.
         above_hull: eV/atom; NaN where it isn't known.
+        is_predicted: whether that energy is a prediction, and not that of the crystal's source.
     """
 
     letters: str
@@ -36,6 +37,7 @@ class Example(NamedTuple):
     u: NDArray[np.float64]
     lattice: NDArray[np.float64]
     above_hull: float = math.nan
+    is_predicted: bool = False
 
 
 class StoredExamples(Mapping[Occupation, Sequence[Example]]):
@@ -68,10 +70,12 @@ class StoredExamples(Mapping[Occupation, Sequence[Example]]):
         self._lattice = tensors["example_lattice"].double().numpy()
         above = tensors.get("example_above_hull")  # catalogues of older versions have none
         self._above_hull = [math.nan] * len(self._lattice) if above is None else above.double().tolist()
+        predicted = tensors.get("example_predicted")
+        self._predicted = [False] * len(self._lattice) if predicted is None else predicted.bool().tolist()
         lengths = {len(self._letters), len(self._numbers), len(self._u)}
-        if lengths != {int((crystals * n_sites).sum())} or {len(self._lattice), len(self._above_hull)} != {
-            int(crystals.sum())
-        }:
+        if lengths != {int((crystals * n_sites).sum())} or {
+            *(len(self._lattice), len(self._above_hull), len(self._predicted))
+        } != {int(crystals.sum())}:
             raise ValueError("its arrays differ in length")
 
     def __getitem__(self, occupation: Occupation) -> list[Example]:
@@ -82,7 +86,8 @@ class StoredExamples(Mapping[Occupation, Sequence[Example]]):
     def _example(self, crystal: int, site: int, n: int) -> Example:
         own = slice(site, site + n)
         letters, numbers = self._letters[own], tuple(self._numbers[own])
-        return Example(letters, numbers, self._u[own], self._lattice[crystal], self._above_hull[crystal])
+        energy = self._above_hull[crystal], self._predicted[crystal]
+        return Example(letters, numbers, self._u[own], self._lattice[crystal], *energy)
 
     def __iter__(self) -> Iterator[Occupation]:
         return iter(self._row)
@@ -116,6 +121,7 @@ def stored(examples: Mapping[Occupation, Sequence[Example]]) -> dict[str, Tensor
         "example_u": torch.from_numpy(np.concatenate([e.u for e in flat]) * _FINE).round().to(torch.uint16),
         "example_lattice": torch.from_numpy(np.stack([e.lattice for e in flat])).float(),
         "example_above_hull": torch.tensor([e.above_hull for e in flat], dtype=torch.float16),
+        "example_predicted": torch.tensor([e.is_predicted for e in flat], dtype=torch.uint8),
     }
 
 

@@ -23,7 +23,7 @@ from asegen.elements import LAST, MENDELEEV
 from asegen.errors import InputError
 from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import summed
-from asegen.prototypes.sensible import COLUMN
+from asegen.prototypes.sensible import COLUMN, PREDICTED
 from asegen.prototypes.types import occupation_of, type_numbers
 from asegen.prototypes.volumes import VolumeRule
 from asegen.prototypes.votes import SOFTNESS, distances, stability_weights
@@ -92,6 +92,7 @@ class TemplateLibrary:
         self._crystals, self._symmetry = dataset.crystals, dataset.symmetry
         unknown = torch.full((len(dataset),), math.nan, dtype=torch.float64)
         self._above_hull = dataset.targets.get(COLUMN, unknown).numpy()
+        self._predicted = dataset.targets.get(PREDICTED, torch.zeros(len(dataset))).numpy() > 0
         self._counts = _sorted_counts(dataset.crystals)
         self._kinds: dict[Counts, Kind | None] = {}
 
@@ -128,13 +129,14 @@ class TemplateLibrary:
             max_atoms: of the cell.
 
         Returns:
-            Identifier, crystal, and its energy above the hull, eV/atom; NaN, last, where it isn't known.
+            Identifier, crystal, and its energy above the hull, eV/atom; NaN where none is known, or a predicted one.
         """
         places = self._compositions.get(reduced(counts), [])
         own = [k for k in places if self._crystals.n_atoms[k] <= max_atoms]
         ordered = sorted(own, key=lambda k: (math.isnan(self._above_hull[k]), self._above_hull[k], k))
         found = zip(ordered, self.atoms(ordered), strict=True) if ordered else ()
-        return [(self.ids[k], atoms, float(self._above_hull[k])) for k, atoms in found]
+        energies = np.where(self._predicted, math.nan, self._above_hull)
+        return [(self.ids[k], atoms, float(energies[k])) for k, atoms in found]
 
     @cached_property
     def _compositions(self) -> dict[tuple[tuple[int, int], ...], list[int]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from asegen.data.shards import CrystalDataset
 
 COLUMN = "energy_above_hull"
+PREDICTED = "energy_above_hull_predicted"
+"""Column of a catalogue's crystals: 1 where the energy above the hull is a prediction."""
 """Of a split's targets, eV/atom; the Materials Project's name."""
 MAX_ABOVE_HULL = 0.3
 """eV/atom. Beyond it are elements as chains and sheets, compounds in types that others have, and the like. Of 250

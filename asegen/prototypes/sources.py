@@ -25,7 +25,7 @@ from asegen.errors import InputError
 from asegen.parallel.files import cache_folder
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
-from asegen.prototypes.sensible import COLUMN, sensible
+from asegen.prototypes.sensible import COLUMN, PREDICTED, sensible
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.symmetry.batches import make_orbits
 from asegen.trained.weights import shipped_catalogue
@@ -121,8 +121,11 @@ def _catalogued(catalogue: Catalogue) -> CrystalDataset:
     counts = [Counter(chemical_symbols[z] for z in part.tolist()) for part in _parts(crystals)]
     formulas = [Formula.from_dict(dict(own)) for own in counts]
     ids = [f"{formula.reduce()[0]:metal}-{group}" for formula, (group, _) in zip(formulas, known, strict=True)]
-    above_hull = {COLUMN: torch.tensor([e.above_hull for _, e in known], dtype=torch.float64)}
-    return CrystalDataset(crystals, above_hull, ids, symmetry=SymmetricBatch(orbits, numbers))
+    energies = {
+        COLUMN: torch.tensor([e.above_hull for _, e in known], dtype=torch.float64),
+        PREDICTED: torch.tensor([e.is_predicted for _, e in known], dtype=torch.float64),
+    }
+    return CrystalDataset(crystals, energies, ids, symmetry=SymmetricBatch(orbits, numbers))
 
 
 def _parts(crystals: Crystals) -> Sequence[torch.Tensor]:

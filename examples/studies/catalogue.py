@@ -28,7 +28,7 @@ from asegen.generation.stability import ABOVE_HULL, Stability
 from asegen.ingest.symmetric import symmetrise
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.examples import Example
-from asegen.prototypes.sensible import COLUMN, sensible
+from asegen.prototypes.sensible import COLUMN, PREDICTED, sensible
 from asegen.prototypes.sources import aflow_prototypes
 from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 from asegen.symmetry.assignments import Occupation
@@ -62,7 +62,10 @@ def with_energies(split: CrystalDataset, stability: Stability) -> CrystalDataset
     for k, atoms in zip(missing, structures, strict=True):
         if len(set(atoms.numbers)) > 1:
             above[k] = atoms.info.get(ABOVE_HULL, torch.nan)
-    return CrystalDataset(split.crystals, {COLUMN: above}, split.ids, split.header, symmetry=split.symmetry)
+    predicted = torch.zeros(len(split), dtype=torch.float64)
+    predicted[missing] = 1.0
+    columns = {COLUMN: above, PREDICTED: predicted}
+    return CrystalDataset(split.crystals, columns, split.ids, split.header, symmetry=split.symmetry)
 
 
 def catalogue(split: CrystalDataset) -> Catalogue:
@@ -70,7 +73,7 @@ def catalogue(split: CrystalDataset) -> Catalogue:
     kept = sensible(split)
     small = kept[kept.crystals.n_atoms <= _MOST_ATOMS]
     assert small.symmetry is not None
-    return Catalogue.of(small.symmetry, small.targets[COLUMN].tolist())
+    return Catalogue.of(small.symmetry, small.targets[COLUMN].tolist(), (small.targets[PREDICTED] > 0).tolist())
 
 
 def main() -> None:

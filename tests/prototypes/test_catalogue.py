@@ -53,7 +53,7 @@ def test_files_keep_the_numbers(u: NDArray[np.float64], lattice: NDArray[np.floa
     general, fixed = Occupation(2, (("i", 8), ("i", 22))), Occupation(2, (("a", 8), ("b", 22)))
     orbits = make_orbits([(o.group, o.sites) for o in (general, fixed)])
     numbers = Numbers(torch.from_numpy(np.concatenate([u, u])), torch.from_numpy(np.stack([lattice, lattice])))
-    catalogue = Catalogue.of(SymmetricBatch(orbits, numbers))
+    catalogue = Catalogue.of(SymmetricBatch(orbits, numbers), [0.25, 0.5], [True, False])
     with TemporaryDirectory() as folder:
         catalogue.write(Path(folder) / "a.safetensors", {"name": "test"})
         again = Catalogue.read(Path(folder) / "a.safetensors")
@@ -61,6 +61,8 @@ def test_files_keep_the_numbers(u: NDArray[np.float64], lattice: NDArray[np.floa
     assert np.abs((kept.u - u + 0.5) % 1 - 0.5).max() < 1e-5 and (kept.u >= 0).all() and (kept.u < 1).all()
     np.testing.assert_allclose(kept.lattice, lattice, atol=1e-6)
     assert kept.letters == "ii" and kept.numbers == (8, 22)
+    (other,) = again.examples[canonical(fixed)]
+    assert [(one.above_hull, one.is_predicted) for one in (kept, other)] == [(0.25, True), (0.5, False)]
     assert (again.examples[canonical(fixed)][0].u == 0).all()  # nothing is free
 
 

@@ -132,7 +132,7 @@ def substituted(pairs: Sequence[tuple[Precedent, tuple[int, ...]]]) -> Symmetric
     """
     sites, places, lattices = [], [], []
     for known, numbers in pairs:
-        group, (letters, old, u, lattice, _), exchange = known.group, known.example, known.exchange
+        group, (letters, old, u, lattice, *_), exchange = known.group, known.example, known.exchange
         order = sorted(range(len(old)), key=lambda k: numbers.index(exchange[old[k]]))
         sites.append((group, [(letters[k], exchange[old[k]]) for k in order]))
         places.append(u[order])

@@ -1,8 +1,9 @@
 """Known crystals of the candidates' compositions, by the candidates' own potential, where its errors cancel.
 
-What a potential gets wrong about a compound it mostly gets wrong about all its forms alike. So where a stable compound
-of a composition is known, and crystals of it are inside the package, candidates of this composition lie as far above
-the hull as they lie above the lowest of these crystals, relaxed by the same potential. CHGNet's formation energies of
+What a potential gets wrong about a compound it mostly gets wrong about all its forms alike. So where crystals of a
+composition are inside the package, candidates of this composition are placed by how far they lie above one of these
+crystals, relaxed by the same potential: the lowest of those whose energies above the hull are known, or else, where a
+stable compound of the composition is known, the lowest of all, which is taken for it. CHGNet's formation energies of
 GaAs and Mg2Si are 0.12 and 0.10 eV/atom above the hull; those of their other forms are by as much, too.
 """
 
@@ -12,6 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 from ase import Atoms
@@ -41,18 +43,18 @@ class KnownForm:
         id: its formula and the number of its space group.
         energy: eV/atom by the potential, relaxed.
         hull: formation energy of the known hull at the composition, eV/atom.
-        is_stable: whether this crystal is known to lie on the hull; if not, that is assumed of the lowest crystal of
-            the composition, candidates included.
+        above: its energy above the hull, eV/atom; None where that isn't known, but a stable compound of the composition
+            is: then the lowest crystal of the composition, candidates included, is taken for it.
     """
 
     id: str
     energy: float
     hull: float
-    is_stable: bool
+    above: float | None
 
 
 def known_forms(formulas: Iterable[str], engine: Engine, cache: Path, run: Runner) -> dict[str, KnownForm]:
-    """The lowest known crystal of each composition of which a stable compound is known and a crystal is at hand.
+    """The known crystal that candidates of each composition are measured against.
 
     Args:
         formulas: of the candidates; elements are left out.
@@ -70,18 +72,18 @@ def known_forms(formulas: Iterable[str], engine: Engine, cache: Path, run: Runne
     crystals = [(formula, *own) for formula in sorted(set(formulas)) for own in _candidates(formula)]
     energies = run(partial(_energy, engine=engine, cache=cache), [atoms for _, _, atoms, _ in crystals])
     found: dict[str, KnownForm] = {}
-    for (formula, id, _, is_stable), energy in zip(crystals, energies, strict=True):
+    for (formula, id, _, above), energy in zip(crystals, energies, strict=True):
         if isinstance(energy, AsegenError):
             raise energy
         if isinstance(energy, float) and (formula not in found or energy < found[formula].energy):
-            found[formula] = KnownForm(id, energy, shipped_hull().point(_counts(formula)).energy, is_stable)
+            found[formula] = KnownForm(id, energy, shipped_hull().point(_counts(formula)).energy, above)
     return found
 
 
 def corrections(
     forms: Mapping[str, KnownForm], lowest: Mapping[str, float], references: ElementReferences
 ) -> dict[str, float]:
-    """What is added to the potential's formation energies of a composition, so that its lowest form lies on the hull.
+    """What is added to a potential's formation energies of a composition, so that its known form lies where it should.
 
     Args:
         forms: by formula.
@@ -93,23 +95,25 @@ def corrections(
     """
     found = {}
     for formula, form in forms.items():
-        energy = form.energy if form.is_stable else min(form.energy, lowest.get(formula, form.energy))
-        shift = form.hull - (energy - references.per_atom(Formula(formula).count()))
-        if form.is_stable or abs(shift) <= _MOST:
+        energy = min(form.energy, lowest.get(formula, form.energy)) if form.above is None else form.energy
+        shift = form.hull + (form.above or 0.0) - (energy - references.per_atom(Formula(formula).count()))
+        if form.above is not None or abs(shift) <= _MOST:
             found[formula] = shift
     return found
 
 
-def _candidates(formula: str) -> Sequence[tuple[str, Atoms, bool]]:
-    """Identifiers, crystals, and whether they are known to be stable: the one that is, or else the likeliest ones."""
+def _candidates(formula: str) -> Sequence[tuple[str, Atoms, float | None]]:
+    """Identifiers, crystals and energies above the hull: the lowest known one, or else the likeliest to be stable."""
     from asegen.prototypes.sources import KNOWN, open_library  # loads torch
 
     counts = _counts(formula)
-    if len(counts) == 1 or not shipped_hull().is_stable(counts):
+    if len(counts) == 1:
         return []
     own = open_library(KNOWN).of_composition(counts, _MOST_ATOMS)
-    stable = [(id, atoms, True) for id, atoms, above in own if above == 0]
-    return stable[:1] or [(id, atoms, False) for id, atoms, _ in own[:_FORMS]]
+    known = [(id, atoms, above) for id, atoms, above in own if isfinite(above)]
+    if known or not shipped_hull().is_stable(counts):
+        return sorted(known, key=lambda one: one[2])[:1]
+    return [(id, atoms, None) for id, atoms, _ in own[:_FORMS]]
 
 
 def _counts(formula: str) -> dict[int, int]:
