@@ -92,7 +92,8 @@ class TemplateLibrary:
         self._crystals, self._symmetry = dataset.crystals, dataset.symmetry
         unknown = torch.full((len(dataset),), math.nan, dtype=torch.float64)
         self._above_hull = dataset.targets.get(COLUMN, unknown).numpy()
-        self._predicted = dataset.targets.get(PREDICTED, torch.zeros(len(dataset))).numpy() > 0
+        predicted = dataset.targets.get(PREDICTED, torch.zeros(len(dataset))).numpy() > 0
+        self._known_above_hull = np.where(predicted, math.nan, self._above_hull)
         self._counts = _sorted_counts(dataset.crystals)
         self._kinds: dict[Counts, Kind | None] = {}
 
@@ -135,8 +136,7 @@ class TemplateLibrary:
         own = [k for k in places if self._crystals.n_atoms[k] <= max_atoms]
         ordered = sorted(own, key=lambda k: (math.isnan(self._above_hull[k]), self._above_hull[k], k))
         found = zip(ordered, self.atoms(ordered), strict=True) if ordered else ()
-        energies = np.where(self._predicted, math.nan, self._above_hull)
-        return [(self.ids[k], atoms, float(energies[k])) for k, atoms in found]
+        return [(self.ids[k], atoms, float(self._known_above_hull[k])) for k, atoms in found]
 
     @cached_property
     def _compositions(self) -> dict[tuple[tuple[int, int], ...], list[int]]:

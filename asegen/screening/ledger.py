@@ -148,7 +148,7 @@ def funnel(workdir: Path | str) -> list[StageCount]:
     return counts
 
 
-_BULKY = ("collected", "columns", "competing", "known_crystals", "_phases", "_systems", "_references")
+_BULKY = ("collected", "columns", "competing", "known_crystals", "_phases", "_formulas", "_forms", "_references")
 """Ends of the keys of what only programs need."""
 
 

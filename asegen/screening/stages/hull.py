@@ -139,10 +139,9 @@ class Hull(Stage):
     def prepare(self, ledger: Ledger, run: Runner) -> None:
         placed = [one for one in ledger.candidates(self.name) if one.found.get(self.energy) is not None]
         formulas = {candidate.found["formula"] for candidate in placed}
-        systems = {_system(formula) for formula in formulas}
-        names = sorted("-".join(sorted(system)) for system in systems)
         if ledger.known(f"{self.name}_formulas") == sorted(formulas):
             return
+        systems = {_system(formula) for formula in formulas}
         found = [source.phases(systems, ledger, run) for source in self.sources]
         references = self._references(ledger, run) if self._knows_the_hull else None
         if references is not None:
@@ -154,7 +153,6 @@ class Hull(Stage):
             "lacking": {} if self.engine.pressure else without_candidate(systems, formulas),
             "note": self._note(),
             "can_fit": self._can_fit(),
-            "systems": names,
             "formulas": sorted(formulas),
         }
         ledger.note(**{f"{self.name}_{key}": value for key, value in noted.items()})
@@ -200,30 +198,31 @@ class Hull(Stage):
         from asegen.screening.stages.phase_diagram import place  # takes a second, which only workers need
 
         workdir, against = supplied
-        shifts = self._corrections(candidates, against)
+        lowest = self._lowest(candidates)
+        shifts = {}
+        if against.references is not None:
+            energies = {formula: candidate.found[self.energy] for formula, candidate in lowest.items()}
+            shifts = corrections(against.forms, energies, against.references)
         phases = [self._phase(candidate, against.references, shifts) for candidate in candidates]
         fixed = against.references is not None
         placements, plots = place(phases, against.known, against.missing, fixed_elements=fixed)
         self._plot(workdir, plots)
         error = None if against.references is None else against.references.error
-        lowest = _lowest(candidates, placements)
         outcomes = []
-        for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True)):
+        for candidate, placement in zip(candidates, placements, strict=True):
             formula = candidate.found["formula"]
             form = against.forms[formula].id if formula in shifts else None
-            outcomes.append(self._outcome(candidate, placement, error, k in lowest, form))
+            outcomes.append(self._outcome(candidate, placement, error, lowest.get(formula) is candidate, form))
         return outcomes
 
-    def _corrections(self, candidates: Sequence[Candidate], against: Against) -> dict[str, float]:
-        """What is added to the formation energies of a formula; see `asegen.screening.stages.known_forms`."""
-        if against.references is None:
-            return {}
-        lowest: dict[str, float] = {}
+    def _lowest(self, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+        """The candidate of lowest energy of each formula, of those that came through all stages."""
+        found: dict[str, Candidate] = {}
         for candidate in candidates:
-            if candidate.status == OK:
-                formula, energy = candidate.found["formula"], candidate.found[self.energy]
-                lowest[formula] = min(lowest.get(formula, energy), energy)
-        return corrections(against.forms, lowest, against.references)
+            formula, energy = candidate.found["formula"], candidate.found[self.energy]
+            if candidate.status == OK and (formula not in found or energy < found[formula].found[self.energy]):
+                found[formula] = candidate
+        return found
 
     def _phase(self, candidate: Candidate, references: ElementReferences | None, shifts: Mapping[str, float]) -> Phase:
         found, id = candidate.found, candidate_id(candidate.key)
@@ -272,16 +271,6 @@ def above_known(candidate: Candidate, placement: Placement, error: float | None)
     if placement.e_known is not None and error is not None and len(_composition(candidate.found["formula"])) == 1:
         return max(placement.e_known, 0.0)
     return placement.e_known
-
-
-def _lowest(candidates: Sequence[Candidate], placements: Sequence[Placement]) -> set[int]:
-    """Places of the lowest candidate of each composition, among those with an energy above the hull."""
-    found: dict[str, tuple[float, int]] = {}
-    for k, (candidate, placement) in enumerate(zip(candidates, placements, strict=True)):
-        if placement.e_hull is not None and candidate.status == OK:
-            formula = candidate.found["formula"]
-            found[formula] = min(found.get(formula, (placement.e_hull, k)), (placement.e_hull, k))
-    return {k for _, k in found.values()}
 
 
 def _system(formula: str) -> frozenset[str]:

@@ -17,7 +17,6 @@ from math import isfinite
 from pathlib import Path
 
 from ase import Atoms
-from ase.data import atomic_numbers
 from ase.formula import Formula
 
 from asegen.errors import AsegenError
@@ -25,6 +24,7 @@ from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import Engine
 from asegen.potentials.references import ElementReferences
 from asegen.screening.stage import Runner
+from asegen.screening.stages.known_hull import counts_of
 from asegen.screening.stages.references import kept_energy
 
 _FORMS = 3
@@ -76,7 +76,7 @@ def known_forms(formulas: Iterable[str], engine: Engine, cache: Path, run: Runne
         if isinstance(energy, AsegenError):
             raise energy
         if isinstance(energy, float) and (formula not in found or energy < found[formula].energy):
-            found[formula] = KnownForm(id, energy, shipped_hull().point(_counts(formula)).energy, above)
+            found[formula] = KnownForm(id, energy, shipped_hull().point(counts_of(formula)).energy, above)
     return found
 
 
@@ -106,7 +106,7 @@ def _candidates(formula: str) -> Sequence[tuple[str, Atoms, float | None]]:
     """Identifiers, crystals and energies above the hull: the lowest known one, or else the likeliest to be stable."""
     from asegen.prototypes.sources import KNOWN, open_library  # loads torch
 
-    counts = _counts(formula)
+    counts = counts_of(formula)
     if len(counts) == 1:
         return []
     own = open_library(KNOWN).of_composition(counts, _MOST_ATOMS)
@@ -114,10 +114,6 @@ def _candidates(formula: str) -> Sequence[tuple[str, Atoms, float | None]]:
     if known or not shipped_hull().is_stable(counts):
         return sorted(known, key=lambda one: one[2])[:1]
     return [(id, atoms, None) for id, atoms, _ in own[:_FORMS]]
-
-
-def _counts(formula: str) -> dict[int, int]:
-    return {atomic_numbers[symbol]: n for symbol, n in Formula(formula).count().items()}
 
 
 def _energy(atoms: Atoms, engine: Engine, cache: Path) -> float | None:

@@ -115,7 +115,7 @@ def stable_compounds(system: Collection[str]) -> list[tuple[str, float]]:
 
 def knowledge(formula: str) -> Knowledge | None:
     """Whether a compound of a composition is known, and whether a stable one is; None where none is known."""
-    table, counts = shipped_hull(), _counts(formula)
+    table, counts = shipped_hull(), counts_of(formula)
     if table.is_stable(counts) or len(counts) == 1:
         return "stable"
     return "unstable" if table.knows(counts) else None
@@ -123,10 +123,11 @@ def knowledge(formula: str) -> Knowledge | None:
 
 def has_gap(formula: str) -> bool:
     """Whether the known phases of a composition are mostly lacking, see `asegen.hull.table.HullTable.gap`."""
-    return shipped_hull().gap(_counts(formula)) is not None
+    return shipped_hull().gap(counts_of(formula)) is not None
 
 
-def _counts(formula: str) -> dict[int, int]:
+def counts_of(formula: str) -> dict[int, int]:
+    """Atoms of each element in a formula, by atomic number."""
     return {atomic_numbers[symbol]: n for symbol, n in Formula(formula).count().items()}
 
 
@@ -141,7 +142,7 @@ def without_candidate(systems: Systems, formulas: Collection[str]) -> dict[str, 
         Chemical system, such as "Li-P-S", of two and more elements -> reduced formulas, sorted; systems without any,
         and those within a larger one of them, are left out.
     """
-    seen = {formula_of(_counts(text)) for text in formulas}
+    seen = {formula_of(counts_of(text)) for text in formulas}
     found = {}
     for system in largest(systems):
         if lacking := sorted(formula for formula, _ in stable_compounds(system) if formula not in seen):

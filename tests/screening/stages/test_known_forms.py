@@ -13,6 +13,7 @@ from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.references import ElementReferences
 from asegen.screening import screen
+from asegen.screening.ledger import provenance
 from asegen.screening.records import Candidate
 from asegen.screening.stages import known_forms as module
 from asegen.screening.stages.hull import Against, Hull
@@ -86,4 +87,5 @@ def test_gallium_arsenide_is_on_the_hull(tmp_path: Path, monkeypatch: pytest.Mon
     stages = ["relax", "hull"]
     low, high = screen(crystals, tmp_path / "run", "chgnet", stages=stages, relaxer=None, jobs=1)
     assert low["e_hull"] == pytest.approx(0.0, abs=0.02) and low["hull_verdict"] == KNOWN_COMPOSITION
+    assert not {"hull_forms", "hull_formulas"} & provenance(tmp_path / "run").keys()  # what only programs need
     assert low["measured_against"] == "GaAs-186" and high["e_hull"] > 0.1  # the energy of wurtzite is known, 0.015
