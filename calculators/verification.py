@@ -8,11 +8,14 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.hull.table import ENERGY_SCALE, shipped_hull
+from asegen.hull.table import ENERGY_SCALE, Counts, reduced, shipped_hull
+from asegen.parallel.files import sha256
 from asegen.potentials.engine import find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
 from asegen.potentials.references import computed_references, references_of
+from asegen.prototypes.known_forms import KnownForm, known_crystals, lowest_form
+from asegen.trained.weights import shipped_catalogue
 
 FMAX = 0.05
 """eV/Å, where a relaxation ends."""
@@ -35,6 +38,9 @@ class Verified(NamedTuple):
 class Verifier:
     """Relaxes crystals by a potential and places them above the hull.
 
+    Those whose composition is that of crystals inside the package are measured against these, see
+    `asegen.prototypes.known_forms`; each is relaxed when its composition first comes.
+
     Args:
         potential: a name of `asegen.potentials.registry`, or "module:object".
         steps: of the relaxation, at most. What is still moving then counts with the energy it has, an upper bound.
@@ -50,6 +56,7 @@ class Verifier:
         if references.scale != ENERGY_SCALE:
             raise InputError(f"energies of {potential} are on the scale of {references.scale}, not the hull's")
         self._references, self._steps, self._calculator = references, steps, self._engine.calculator()
+        self._forms: dict[tuple[tuple[int, int], ...], KnownForm | None] = {}
 
     @property
     def name(self) -> str:
@@ -59,7 +66,8 @@ class Verifier:
     @property
     def identity(self) -> dict[str, object]:
         """What decides the energies."""
-        return {"potential": self._engine.identity, "relax_steps": self._steps, "fmax": FMAX}
+        own = {"potential": self._engine.identity, "relax_steps": self._steps, "fmax": FMAX}
+        return own | {"known_crystals": sha256(shipped_catalogue())[:12]}
 
     @property
     def error(self) -> float:
@@ -69,8 +77,8 @@ class Verifier:
     def verify(self, atoms: Atoms) -> Verified:
         """Relaxes a crystal.
 
-        `info` of the result has calculator, formation_energy and e_hull (eV/atom), potential_converged, and
-        potential_steps.
+        `info` of the result has calculator, formation_energy and e_hull (eV/atom), measured_against (where there is a
+        known crystal of its composition), potential_converged, and potential_steps.
 
         Args:
             atoms: passes the validity gate.
@@ -86,9 +94,10 @@ class Verifier:
         if (reason := gate(found.atoms)) is not None:
             return Verified(atoms, float("nan"), f"relaxed into nonsense, {reason}")
         energy = self._references.formation_energy(found.energy * len(atoms), atoms.numbers)
-        above = shipped_hull().above(counts, energy)
+        above, measured = self._above(counts, found.energy, energy)
         relaxed = found.atoms
-        relaxed.info = atoms.info | {
+        relaxed.info = atoms.info | measured
+        relaxed.info |= {
             "calculator": self._engine.name,
             "formation_energy": round(energy, 4),
             "e_hull": round(above, 4),
@@ -96,3 +105,27 @@ class Verifier:
             "potential_steps": found.steps,
         }
         return Verified(relaxed, above)
+
+    def _above(self, counts: Counts, energy: float, formation: float) -> tuple[float, dict[str, str]]:
+        """The energy above the hull, and what it was measured against, if against a known crystal."""
+        above, form = shipped_hull().above(counts, formation), self._form(counts)
+        shift = None if form is None else form.shift(energy - formation, energy)
+        return (above, {}) if form is None or shift is None else (above + shift, {"measured_against": form.id})
+
+    def _form(self, counts: Counts) -> KnownForm | None:
+        """The known crystal of a composition that others are measured against."""
+        formula = reduced(counts)
+        if formula not in self._forms:
+            crystals = known_crystals(counts)
+            energies = [self._energy(one.atoms) for one in crystals]
+            self._forms[formula] = lowest_form(counts, crystals, energies)
+        return self._forms[formula]
+
+    def _energy(self, atoms: Atoms) -> float | None:
+        """Relaxed, eV/atom; None where there is none."""
+        if self._engine.refusal(atoms) is not None:
+            return None
+        try:
+            return minimise(atoms, self._calculator, FMAX, self._steps).energy
+        except Exception:  # calculators fail in their own ways
+            return None

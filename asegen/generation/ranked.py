@@ -16,11 +16,12 @@ from ase import Atoms
 
 from asegen.calculators.relaxer import relax_structures
 from asegen.errors import InputError
+from asegen.generation.above_hull import AboveHull
 from asegen.generation.compositions import formula_unit
 from asegen.generation.drawing import check_all, draw, judged
 from asegen.generation.plan import Sample, check_plan, cut_batches
 from asegen.generation.plausibility import IMPLAUSIBLE, implausible
-from asegen.generation.rankers import NONE, above_hull, find_ranker
+from asegen.generation.rankers import NONE, find_ranker
 from asegen.generation.ranking import ENERGY, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import MISSING, NO_ENERGY, Stability
@@ -55,9 +56,9 @@ class Ranked:
     that is asked for twice goes on where it was; a row of a file gets the best.
 
     `info` has what the source gives, and rank (1 is the best of its formula), prior, score, ranked_by, energy_per_atom
-    (eV, by that), e_hull (eV/atom above the shipped hull, by that, where there are references for it), point_operations
-    (by spglib, within 0.1 Å), candidate (its number in the pool), pool (their number), and relax_status and so on, see
-    `relax_structures`.
+    (eV, by that), e_hull (eV/atom above the shipped hull, by that, where there are references for it) and
+    measured_against (see `AboveHull`), point_operations (by spglib, within 0.1 Å), candidate (its number in the pool),
+    pool (their number), and relax_status and so on, see `relax_structures`.
 
     Args:
         source: where candidates come from.
@@ -75,6 +76,7 @@ class Ranked:
         self.source, self.ranking, self.batch_size = source, ranking, batch_size
         how = (ranking.relax_steps, source.keeps_spacegroup, ranking.pressure)
         self._ranker = find_ranker(ranking.by, ranking.device, *how)
+        self._above_hull = None if self._ranker is None else AboveHull(self._ranker)
         self._relaxer = load_relaxer(None, ranking.device)
         self._stability = Stability(ranking.device)
 
@@ -168,6 +170,9 @@ class Ranked:
             place, number = divmod(atoms.info["sample_index"], size)
             atoms.info |= {"candidate": number, "pool": size, "ranked_by": self.ranking.by}
             pools[place].append(atoms)
+        if self._above_hull is not None:
+            for pool in pools:
+                self._above_hull.place(pool)
         return pools
 
     def _judged(self, drawn: Sequence[Atoms]) -> list[Atoms]:
@@ -194,7 +199,7 @@ class Ranked:
         return found
 
     def _score(self, atoms: Atoms) -> None:
-        """Adds point_operations, prior, score and e_hull to `info`."""
+        """Adds point_operations, prior and score to `info`."""
         info = atoms.info
         cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
         group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
@@ -203,8 +208,6 @@ class Ranked:
         info["score"] = info["prior"]
         if self._ranker is not None and (energy := info.get("energy_per_atom")) is not None:
             info["score"] -= energy / self._ranker.scale
-            if (above := above_hull(self._ranker, atoms, energy)) is not None:
-                info["e_hull"] = round(above, 4)
 
     def best(self, pool: Sequence[Atoms], keep: int) -> list[Atoms]:
         """The first different ones, with their rank; what fails the gate fills up what is left.

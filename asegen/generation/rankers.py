@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,7 +10,6 @@ from ase import Atoms
 
 from asegen.calculators.property import predict
 from asegen.errors import InputError, Reason
-from asegen.hull.table import shipped_hull
 from asegen.potentials import chgnet
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
@@ -105,24 +103,6 @@ def find_ranker(
     if name == CHGNET and not relax_steps:
         return _Chgnet(engine, str(pick_device(device)))
     return _ByCalculator(engine, relax_steps, keep_symmetry)
-
-
-def above_hull(ranker: Ranker, atoms: Atoms, energy: float) -> float | None:
-    """The energy above the shipped hull, eV/atom, of a structure that was ranked; None where there is no way to tell.
-
-    Args:
-        ranker: by which it was.
-        atoms: the structure.
-        energy: per atom, as the ranker gave it.
-    """
-    if ranker.gives_formation_energies:
-        formation = energy
-    elif ranker.references is not None and ranker.references.refusal(atoms) is None:
-        formation = ranker.references.formation_energy(energy * len(atoms), atoms.numbers)
-    else:
-        return None
-    hull, counts = shipped_hull(), Counter(atoms.numbers.tolist())
-    return None if hull.gap(counts) is not None else hull.above(counts, formation)
 
 
 class _Alignn:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ase import Atoms
 
 from asegen.calculators.property import Predicted, predict
-from asegen.hull.table import reduced, shipped_hull
+from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.prototypes.known_forms import known_crystals, lowest_form
 from asegen.trained.predictor import shared_predictor
 
 FORMATION_ENERGY, ABOVE_HULL, MISSING = "formation_energy_predicted", "e_hull_predicted", "e_hull_missing"
@@ -23,7 +24,8 @@ class Stability:
     """The formation energy that ALIGNN predicts, and its height above the Materials Project's convex hull.
 
     A prediction takes milliseconds and is wrong by about 0.04 eV/atom, more for elements: it tells what is absurd from
-    what is sensible, not which of two sensible crystals is stable.
+    what is sensible, not which of two sensible crystals is stable. A crystal whose composition is that of crystals
+    inside the package is measured against one of these, by the same network, see `asegen.prototypes.known_forms`.
 
     Args:
         device: where the network computes, see `asegen.trained.loading.pick_device`.
@@ -34,6 +36,7 @@ class Stability:
 
     def __init__(self, device: str = "auto") -> None:
         self._predictor = shared_predictor(_WEIGHTS, device)
+        self._levels: dict[tuple[tuple[int, int], ...], float] = {}
 
     @property
     def identity(self) -> str:
@@ -57,18 +60,33 @@ class Stability:
             The predictions of the formation energy, in order.
         """
         predictions = predict(structures, self._predictor)
-        hull: dict[tuple[tuple[int, int], ...], float] = {}
-        for atoms, found in zip(structures, predictions, strict=True):
-            if not found.values:
+        counts = [reduced(Counter(atoms.numbers.tolist())) for atoms in structures]
+        gaps = {formula: shipped_hull().gap(dict(formula)) for formula in set(counts)}
+        placed = [k for k, found in enumerate(predictions) if found.values and gaps[counts[k]] is None]
+        levels = self.levels(dict(counts[k]) for k in placed)
+        for k, (atoms, found) in enumerate(zip(structures, predictions, strict=True)):
+            if found.values:
+                atoms.info[FORMATION_ENERGY] = round(found.values[self.target], _DIGITS)
+            else:
                 atoms.info[MISSING] = found.status
-                continue
-            formula = reduced(Counter(atoms.numbers.tolist()))
-            energy = found.values[self.target]
-            atoms.info[FORMATION_ENERGY] = round(energy, _DIGITS)
-            if (gap := shipped_hull().gap(dict(formula))) is not None:
+            if found.values and (gap := gaps[counts[k]]) is not None:
                 atoms.info[MISSING] = gap
-                continue
-            if formula not in hull:
-                hull[formula] = shipped_hull().point(dict(formula)).energy
-            atoms.info[ABOVE_HULL] = round(energy - hull[formula], _DIGITS)
+        for k, level in zip(placed, levels, strict=True):
+            structures[k].info[ABOVE_HULL] = round(predictions[k].values[self.target] - level, _DIGITS)
         return predictions
+
+    def levels(self, compositions: Iterable[Counts]) -> list[float]:
+        """The predicted formation energies of what would lie on the hull, eV/atom.
+
+        Args:
+            compositions: without gaps of the hull, see `HullTable.gap`.
+        """
+        formulas = [reduced(counts) for counts in compositions]
+        new = {formula: known_crystals(dict(formula)) for formula in formulas if formula not in self._levels}
+        found = iter(predict([one.atoms for own in new.values() for one in own], self._predictor))
+        for formula, own in new.items():
+            energies = [next(found).values.get(self.target) for _ in own]
+            form = lowest_form(dict(formula), own, energies)
+            shift = None if form is None else form.shift(0.0)
+            self._levels[formula] = shipped_hull().point(dict(formula)).energy - (shift or 0.0)
+        return [self._levels[formula] for formula in formulas]

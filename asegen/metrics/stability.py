@@ -61,7 +61,10 @@ def stability(inputs: Inputs) -> Figures:
     values |= mean_with_error("rmsd", [one.rmsd for one in known if one.converged])
     counts = {"structures": n, "valid": len(found), "without_energy": len(found) - len(known), "sought": len(sought)}
     verifier = _verifier(inputs.potential)
-    using = {"relaxed_by": verifier.name, "hull": "Materials Project, MP2020, inside the package"}
+    using = {
+        "relaxed_by": verifier.name,
+        "hull": "Materials Project, MP2020, inside the package; known compositions against known crystals",
+    }
     using |= {"energy_error": f"{verifier.error:.3f} eV/atom", "alike_by": str(inputs.protocol)}
     using["novel_against"] = "train" if inputs.train else "known crystals and compositions inside the package"
     return Figures(values, counts, (), using)

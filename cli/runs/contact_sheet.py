@@ -31,7 +31,7 @@ _COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5 
 
 
 def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
-    """Draws valid structures with formula, space group, sample index and predicted energy above the hull.
+    """Draws valid structures with formula, space group, sample index and energy above the hull.
 
     Args:
         structures: at least one, with the `info` that `Generator` gives.
@@ -53,7 +53,7 @@ def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:
         axes.set_title(str(atoms.info["sample_index"]), loc="left", fontsize=8, color="0.5")
         axes.set_title(above_hull(atoms), loc="right", fontsize=8, color="0.5")
     if any(above_hull(atoms) for atoms in structures):
-        figure.supxlabel("right: predicted energy above the hull, eV/atom", fontsize=8, color="0.5")
+        figure.supxlabel("right: energy above the hull, eV/atom", fontsize=8, color="0.5")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=130)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.terminal import output_console, results_table
+from asegen.generation.above_hull import ABOVE_HULL as RANKED
 from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
 from asegen.structures.validity import density, found_by_spglib
@@ -34,8 +35,8 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
 
 
 def above_hull(atoms: Atoms) -> str:
-    """The predicted energy above the hull, eV/atom, as text; empty where there is none."""
-    energy = atoms.info.get(ABOVE_HULL)
+    """The energy above the hull by the ranking, or else as predicted, eV/atom, as text; empty where there is none."""
+    energy = atoms.info.get(RANKED, atoms.info.get(ABOVE_HULL))
     return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}"  # no -0.00
 
 
@@ -95,10 +96,8 @@ class Summary:
         if written > len(self._rows):
             console.print(f"… and {written - len(self._rows)} more")
         line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
-        if any(ABOVE_HULL in atoms.info for atoms in self._rows):
-            errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
-            meaning = "e_hull: predicted energy above the known phases' hull, eV/atom"
-            console.print(f"{meaning}; errors are {errors}", soft_wrap=True)
+        if (meaning := self._meaning_of_e_hull()) is not None:
+            console.print(meaning, soft_wrap=True)
         for (name, reason), count in self._lacking.items():
             console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:
@@ -109,6 +108,15 @@ class Summary:
         if self.left_out:
             line += f"; {len(self.left_out)} left out (samples {_listed(self.left_out)})"
         console.print(line, markup=False, soft_wrap=True)
+
+    def _meaning_of_e_hull(self) -> str | None:
+        by = next((atoms.info["ranked_by"] for atoms in self._rows if RANKED in atoms.info), None)
+        if by is not None:
+            return f"e_hull: energy above the known phases' hull by {by}, eV/atom"
+        if not any(ABOVE_HULL in atoms.info for atoms in self._rows):
+            return None
+        errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
+        return f"e_hull: predicted energy above the known phases' hull, eV/atom; errors are {errors}"
 
 
 def _listed(indices: Sequence[int]) -> str:

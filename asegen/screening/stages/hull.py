@@ -21,6 +21,7 @@ from asegen.potentials.references import (
     references_of,
     shipped_references,
 )
+from asegen.prototypes.known_forms import KnownForm, corrections
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import Column
 from asegen.screening.options import Options
@@ -28,7 +29,7 @@ from asegen.screening.records import OK, Candidate, Outcome, candidate_id
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.hull_columns import COLUMNS
 from asegen.screening.stages.hull_plots import HULLS, HullPlot, write_plots
-from asegen.screening.stages.known_forms import KnownForm, corrections, known_forms
+from asegen.screening.stages.known_forms import known_forms
 from asegen.screening.stages.known_hull import (
     FORMATION_SCALE,
     KnownHull,

@@ -17,7 +17,7 @@ from asegen.screening.options import Options
 from asegen.screening.records import Candidate, Outcome
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import chunks
-from asegen.trained.weights import find_weights, shipped_weights
+from asegen.trained.weights import find_weights, shipped_catalogue, shipped_weights
 
 _KNOWN = {
     "alignn-formation-energy": Column(
@@ -53,7 +53,8 @@ _KNOWN = {
 }
 _ABOVE_HULL = Column(
     "e_hull_predicted",
-    "formation_energy_predicted above the shipped hull; wrong by about 0.04 eV/atom",
+    "formation_energy_predicted above the shipped hull, of known compositions against known crystals; wrong by about "
+    "0.04 eV/atom",
     "number",
     "eV/atom",
     "properties",
@@ -86,7 +87,8 @@ class Properties(Stage):
 
     @override
     def settings(self) -> dict[str, Any]:
-        return {weights: f"sha256 {sha256(find_weights(weights))[:12]}" for weights in PREDICTED}
+        files = {weights: find_weights(weights) for weights in PREDICTED} | {"known_crystals": shipped_catalogue()}
+        return {name: f"sha256 {sha256(file)[:12]}" for name, file in files.items()}
 
     @override
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
@@ -95,6 +97,7 @@ class Properties(Stage):
     @override
     def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
         from asegen.calculators.property import predict  # loads torch, which the parent process doesn't need
+        from asegen.generation.stability import Stability
         from asegen.trained.predictor import shared_predictor
 
         crystals = [candidate.crystal for candidate in candidates]
@@ -107,6 +110,7 @@ class Properties(Stage):
                     values[column.name] = round(one.values[predictor.columns[0]], 4)
                 else:
                     said.append(f"no {column.name}: {one.status}")
+        stability = Stability(self.device)
         for values, said, crystal in zip(found, notes, crystals, strict=True):
             counts = Counter(crystal.numbers.tolist())
             if (energy := values.get("formation_energy_predicted")) is None:
@@ -114,7 +118,8 @@ class Properties(Stage):
             if (gap := shipped_hull().gap(counts)) is not None:
                 said.append(f"no {_ABOVE_HULL.name}: {gap}")
             else:
-                values[_ABOVE_HULL.name] = round(shipped_hull().above(counts, energy), 4)
+                (level,) = stability.levels([counts])
+                values[_ABOVE_HULL.name] = round(energy - level, 4)
         return [Outcome(found=values, notes=tuple(said)) for values, said in zip(found, notes, strict=True)]
 
     @override

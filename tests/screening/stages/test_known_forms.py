@@ -12,12 +12,13 @@ from asegen.errors import AsegenError
 from asegen.hull.table import shipped_hull
 from asegen.potentials.engine import MP2020, Engine
 from asegen.potentials.references import ElementReferences
+from asegen.prototypes.known_forms import KnownForm, corrections
 from asegen.screening import screen
 from asegen.screening.ledger import provenance
 from asegen.screening.records import Candidate
 from asegen.screening.stages import known_forms as module
 from asegen.screening.stages.hull import Against, Hull
-from asegen.screening.stages.known_forms import KnownForm, corrections, known_forms
+from asegen.screening.stages.known_forms import known_forms
 from asegen.screening.stages.known_hull import KnownHull
 from asegen.screening.stages.verdicts import ABOVE, KNOWN_COMPOSITION
 
