@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from asegen.parallel.files import replacing
+
+_MOST = 64
+"""Validations of a history, evenly spread."""
 
 
 def training_state(network: nn.Module, average: Mapping[str, Tensor], optimizer: Optimizer) -> dict[str, Tensor]:
@@ -77,3 +81,16 @@ def write_metrics(path: Path, step: int, metrics: Mapping[str, float]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[-1]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def history(path: Path) -> dict[str, list[float]]:
+    """The validations of a table that `write_metrics` made, of which at most 64 are kept.
+
+    Returns:
+        "step", and the name of each figure of the validation split -> its values, to four digits.
+    """
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = [rows[k] for k in sorted({*np.linspace(0, len(rows) - 1, _MOST).round().astype(int).tolist()})]
+    names = [name for name in rows[-1] if name == "step" or name.startswith("val_")]
+    return {name: [float(f"{float(row[name] or 'nan'):.4g}") for row in kept] for name in names}

@@ -21,7 +21,7 @@ from asegen.data.batches import batches_by_atoms
 from asegen.data.shards import load_split
 from asegen.errors import InputError
 from asegen.models.checkpoint import read_tensors, write_tensors
-from asegen.training.checkpoints import is_same_run, restore_training_state, training_state, write_metrics
+from asegen.training.checkpoints import history, is_same_run, restore_training_state, training_state, write_metrics
 from asegen.training.clock import Clock
 from asegen.training.rate import LearningRate
 from asegen.training.recipe import Recipe
@@ -236,12 +236,13 @@ class _Run:
 
     def _keep(self, out: Path, metrics: dict[str, float]) -> None:
         if self.fabric.is_global_zero:
+            write_metrics(out / METRICS, self.step, metrics)
             weights = {k: v.half() if v.dtype.is_floating_point else v for k, v in self.average.items()}
-            write_tensors(out / LAST, weights, self._header(metrics))
+            header = self._header(metrics) | {"history": history(out / METRICS)}
+            write_tensors(out / LAST, weights, header)
             if metrics["val_loss"] < self.best:
                 self.best = metrics["val_loss"]
-                write_tensors(out / WEIGHTS, weights, self._header(metrics))
-            write_metrics(out / METRICS, self.step, metrics)
+                write_tensors(out / WEIGHTS, weights, header)
             state = training_state(self.network, self.average, self.optimizer)
             write_tensors(out / CHECKPOINT, state, self._place())
         self.fabric.barrier()

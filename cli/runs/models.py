@@ -76,5 +76,6 @@ def _described(name: str, path: Path, figures: dict[str, float] | None) -> dict[
         "steps": header["steps"],
         "MiB": round(path.stat().st_size / 2**20, 1),
         "test": header.get("test", {}) if figures is None else figures,
+        "history": header.get("history", {}),
         "card": f"see {card.name}" if card.exists() else "",
     }

@@ -15,7 +15,7 @@ from asegen.data.shards import CrystalDataset, load_split, write_shards
 from asegen.errors import InputError
 from asegen.models.checkpoint import read_tensors
 from asegen.trained.samplers import load_generator
-from asegen.training.loop import CHECKPOINT, METRICS, WEIGHTS, train
+from asegen.training.loop import CHECKPOINT, LAST, METRICS, WEIGHTS, train
 from asegen.training.recipe import Recipe, recipe_from_table
 from asegen.training.registry import TASKS, task_class
 
@@ -63,6 +63,9 @@ def test_loss_falls_and_weights_generate(shards: Path, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [int(r["step"]) for r in rows] == list(range(10, 151, 10))
     assert float(rows[-1]["val_loss"]) == pytest.approx(final["val_loss"])
+    curve = read_tensors(tmp_path / LAST)[0]["history"]
+    assert curve["step"] == list(range(10, 151, 10)) and not any(name.startswith("train_") for name in curve)
+    assert curve["val_loss"] == pytest.approx([float(row["val_loss"]) for row in rows], rel=1e-3)
     sampler = load_generator(str(tmp_path / WEIGHTS), "cpu")
     assert sampler.elements == {11, 17, 29} and sampler.max_atoms == 2
     drawn = sampler.sample(torch.tensor([11, 17]), torch.tensor([2]), torch.tensor([1]))
