@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, permutations, product
+from itertools import groupby, pairwise, permutations, product
 
 import numpy as np
 import torch
@@ -141,14 +141,15 @@ class TemplateLibrary:
     @cached_property
     def _compositions(self) -> dict[tuple[tuple[int, int], ...], list[int]]:
         """Reduced composition -> places of its crystals."""
+        owners, z = np.repeat(np.arange(len(self)), self._crystals.n_atoms.numpy()), len(chemical_symbols)
+        elements, counts = np.unique(owners * z + self._crystals.numbers.numpy(), return_counts=True)
+        first = np.flatnonzero(np.diff(elements // z, prepend=-1))
+        counts //= np.repeat(np.gcd.reduceat(counts, first), np.diff(first, append=len(counts)))
+        pairs = list(zip((elements % z).tolist(), counts.tolist(), strict=True))
         found: dict[tuple[tuple[int, int], ...], list[int]] = defaultdict(list)
-        for place, part in enumerate(self._numbers):
-            found[reduced(Counter(part.tolist()))].append(place)
+        for place, (start, stop) in enumerate(pairwise([*first.tolist(), len(pairs)])):
+            found[tuple(pairs[start:stop])].append(place)
         return dict(found)
-
-    @property
-    def _numbers(self) -> Sequence[torch.Tensor]:
-        return self._crystals.numbers.split(self._crystals.n_atoms.tolist())
 
     def kind(self, counts: Counts) -> Kind | None:
         """The crystals with these counts in the cell as it is or, where it isn't primitive, in the primitive one.
