@@ -169,10 +169,8 @@ class _Record:
 
     def keep(self, crystals: Crystals, chosen: Tensor) -> None:
         """Notes where some crystals are."""
-        whole = self.crystals
         self.cell[chosen] = crystals.cell
-        start = torch.repeat_interleave(whole.first_atom[chosen] - crystals.first_atom, crystals.n_atoms)
-        self.positions[torch.arange(len(start), device=start.device) + start] = crystals.scaled_positions
+        self.positions[self.crystals.atoms_of(chosen)] = crystals.scaled_positions
 
     def result(self) -> Relaxed:
         """The outcome."""
