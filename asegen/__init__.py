@@ -36,10 +36,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asegen.calculators.calculator_relaxation import relax_with_calculator as relax_with_calculator
+    from asegen.calculators.learned_relaxation import relax_structures as relax_structures
     from asegen.calculators.property import PropertyCalculator as PropertyCalculator
     from asegen.calculators.property import predict as predict
     from asegen.calculators.relaxer import LearnedRelaxer as LearnedRelaxer
-    from asegen.calculators.relaxer import relax_structures as relax_structures
     from asegen.discovery.discoverer import Discoverer as Discoverer
     from asegen.generation.generator import Generator as Generator
     from asegen.generation.ranking import Ranking as Ranking
@@ -63,7 +63,7 @@ _DOORS = {
     "evaluate": "asegen.metrics.evaluation",
     "open_source": "asegen.generation.sources.registry",
     "predict": "asegen.calculators.property",
-    "relax_structures": "asegen.calculators.relaxer",
+    "relax_structures": "asegen.calculators.learned_relaxation",
     "relax_with_calculator": "asegen.calculators.calculator_relaxation",
     "screen": "asegen.screening",
 }

@@ -10,7 +10,7 @@ _DOORS = {
     "Ranking": "asegen.generation.ranking",
     "Request": "asegen.generation.request",
     "open_source": "asegen.generation.sources.registry",
-    "relax_structures": "asegen.calculators.relaxer",
+    "relax_structures": "asegen.calculators.learned_relaxation",
     "relax_with_calculator": "asegen.calculators.calculator_relaxation",
 }
 __all__ = sorted(_DOORS)

@@ -1,4 +1,4 @@
-"""Constraints, cell filters and space groups of `ase.Atoms`, as the learned relaxer understands them."""
+"""What the learned relaxer takes of `ase.Atoms`: elements, constraints, cell filters and space groups."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCom, FixSymmetry
+from ase.data import chemical_symbols
 from ase.filters import Filter, OptimizableFilter, StrainFilter, UnitCellFilter
 from ase.optimize.optimize import OptimizableAtoms
 from ase.spacegroup.symmetrize import prep_symmetry
 from ase.utils.abc import Optimizable
 
-from asegen.errors import InputError
+from asegen.errors import InputError, Reason
 from asegen.relaxation.motion import Freedom, Symmetry
+from asegen.structures.validity import check_atoms
+from asegen.trained.relaxer import Relaxer
 
 _HONOURED = "FixAtoms, FixCom and FixSymmetry"
+_HOPELESS = {"no atoms", "not periodic", "non-finite", "unknown element", "bad cell"}  # kinds of the validity gate
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,23 @@ class RelaxationConstraints:
             raise InputError("with the cell and the positions fixed, nothing is left to relax")
         if not self.symprec > 0:
             raise InputError(f"symprec = {self.symprec}: a positive length in Å is needed")
+
+
+def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
+    """Why Atoms can't be relaxed at all, or None.
+
+    Args:
+        atoms: any Atoms.
+        relaxer: the one that would do it.
+    """
+    reason = check_atoms(atoms)
+    if reason is not None and reason.kind in _HOPELESS:
+        return reason
+    foreign = sorted(set(atoms.numbers.tolist()) - relaxer.elements)
+    if foreign:
+        named = chemical_symbols[foreign[0]]
+        return Reason("untrained element", f"{relaxer.name} has no training data with {named}")
+    return None
 
 
 @dataclass(frozen=True)

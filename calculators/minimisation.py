@@ -18,14 +18,13 @@ from asegen.potentials.engine import Engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.potentials.start import Start, better_start
+from asegen.relaxation.statuses import CONVERGED, FAILED, INVALID, OUT_OF_STEPS, REFUSED
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
 
 if TYPE_CHECKING:
     from asegen.trained.relaxer import Relaxer
 
-CONVERGED, OUT_OF_STEPS, INVALID, REFUSED, FAILED = "converged", "out of steps", "invalid", "refused", "failed"
-"""Statuses, the words of `asegen.calculators.relaxer`."""
 LEARNED, AS_GIVEN = "learned", "as given"
 """Where a relaxation with a calculator began."""
 _REFUSALS = ("isolated atom", "unknown element")  # kinds of reasons that calculators give in their errors
@@ -35,7 +34,7 @@ class Ended(NamedTuple):
     """How the relaxation of a structure ended, in plain numbers: JSON, and small between processes.
 
     Attributes:
-        status: one of the statuses above.
+        status: `CONVERGED`, `OUT_OF_STEPS`, `INVALID`, `REFUSED` or `FAILED` of `asegen.relaxation.statuses`.
         reason: one line; empty if it converged.
         start: `LEARNED` or `AS_GIVEN`; empty where it never began.
         steps: of the calculator's relaxation.
@@ -147,7 +146,9 @@ class Minimisation:
     def _start(self, atoms: Atoms, calculator: Calculator) -> Start:
         if self.prerelax is None:
             return Start(atoms, math.nan, compared=False)
-        from asegen.calculators.relaxer import relax_structures  # loads torch, which a calculator may not need
+        from asegen.calculators.learned_relaxation import (
+            relax_structures,  # loads torch, which a calculator may not need
+        )
 
         relaxer = _relaxer(self.prerelax, self.device)
         how: dict[str, Any] = {"fix_cell": self.fix_cell, "keep_symmetry": self.keep_symmetry, "symprec": self.symprec}

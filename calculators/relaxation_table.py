@@ -24,7 +24,7 @@ _HEAD = ("source", "row", "id", "status", "reason", "steps")
 
 
 class Record(Protocol):
-    """What became of one structure; see `asegen.calculators.relaxer.Relaxation`."""
+    """What became of one structure; see `asegen.calculators.learned_relaxation.Relaxation`."""
 
     @property
     def atoms(self) -> Atoms:

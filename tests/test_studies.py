@@ -8,7 +8,7 @@ import pytest
 from asegen.training.recipe import recipe_from_table
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "studies"))
-from empnn_tables import CALCULATED, ROWS, Budget, Cell
+from empnn.cells import CALCULATED, ROWS, Budget, Cell
 
 
 @pytest.mark.parametrize("table", ROWS)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from asegen.geometry.lattice import symmetric_exp
+from asegen.geometry.ragged import first_rows, owners, rows_of
 from asegen.geometry.torus import shortest, wrap
 
 
@@ -65,8 +66,7 @@ class Crystals:
     @cached_property
     def batch(self) -> Tensor:
         """(n_atoms_total,), int64: the crystal that each atom belongs to."""
-        index = torch.arange(len(self), device=self.device)
-        return torch.repeat_interleave(index, self.n_atoms, output_size=self.numbers.shape[0])
+        return owners(self.n_atoms, self.numbers.shape[0])
 
     @cached_property
     def largest(self) -> int:
@@ -76,7 +76,7 @@ class Crystals:
     @cached_property
     def first_atom(self) -> Tensor:
         """(n_crystals,), int64: index of each crystal's first atom."""
-        return torch.cumsum(self.n_atoms, 0) - self.n_atoms
+        return first_rows(self.n_atoms)
 
     @property
     def positions(self) -> Tensor:
@@ -141,12 +141,7 @@ class Crystals:
         Raises:
             IndexError: an index is out of range.
         """
-        chosen = torch.arange(len(self), device=self.device)[index]
-        counts = self.n_atoms[chosen]
-        ends = torch.cumsum(counts, 0)
-        total = int(ends[-1]) if len(ends) else 0
-        offset = torch.repeat_interleave(self.first_atom[chosen] - (ends - counts), counts, output_size=total)
-        return torch.arange(total, device=self.device) + offset
+        return rows_of(self.n_atoms, torch.arange(len(self), device=self.device)[index])
 
     @staticmethod
     def cat(batches: Sequence[Crystals]) -> Crystals:

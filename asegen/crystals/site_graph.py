@@ -17,6 +17,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.geometry.images import Images, atoms_on_lattice, images_within
+from asegen.geometry.ragged import first_rows, owners, rows_of
 
 _SHORTEST = 0.15
 """Å. Two images nearer than this are taken for the same atom, as noise may have it (the published rule)."""
@@ -85,7 +86,7 @@ def symmetric_edges(orbits: Orbits, numbers: Numbers, cutoff: float, nearest: in
         InputError: a cell is singular, anything isn't finite, or memory doesn't suffice.
     """
     crystals = orbits.crystals(numbers)
-    first = torch.cumsum(orbits.n_images, 0) - orbits.n_images
+    first = first_rows(orbits.n_images)
     with torch.no_grad():
         receiver, atom, shift = _images_around(orbits, crystals, first, cutoff, nearest)
         receiver, atom, shift, reverse = _with_reverse(orbits, crystals, first, receiver, atom, shift)
@@ -140,7 +141,7 @@ def _distance_of_last(images: Images, n_centres: int, nearest: int) -> Tensor:
     by_distance = torch.argsort(images.distance.view(torch.int64), stable=True)
     order = by_distance[torch.argsort(images.centre[by_distance], stable=True)]
     count = torch.bincount(images.centre, minlength=n_centres)
-    start = torch.cumsum(count, 0) - count
+    start = first_rows(count)
     full = count >= nearest
     last[full] = images.distance[order[start[full] + nearest - 1]]
     return last
@@ -156,7 +157,7 @@ def _with_reverse(
     back = torch.linalg.inv(orbits.rotation.double()).round()[atom]
     sender = orbits.site[atom]
     place = x[first[sender]] - (back @ way[:, :, None])[:, :, 0]
-    image, translation = _image_at(orbits, x, first, receiver, place)
+    image, translation = _image_at(orbits, x, receiver, place)
     reach = int(torch.cat([shift, translation]).abs().max()) if len(shift) else 0
     key, order = torch.sort(_keys(receiver, atom, shift, len(x), reach))
     backward = _keys(sender, image, translation, len(x), reach)[order]
@@ -168,11 +169,10 @@ def _with_reverse(
     return receiver[order], atom[order], shift[order], reverse
 
 
-def _image_at(orbits: Orbits, x: Tensor, first: Tensor, site: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+def _image_at(orbits: Orbits, x: Tensor, site: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
     """The atom of a site, and its translation (n, 3), int64, that is nearest to a place in fractional coordinates."""
-    count = orbits.n_images[site]
-    row = torch.repeat_interleave(count)
-    candidate = torch.arange(len(row), device=row.device) + (first[site] - torch.cumsum(count, 0) + count)[row]
+    row = owners(orbits.n_images[site])
+    candidate = rows_of(orbits.n_images, site)
     off = place[row] - x[candidate]
     miss = (off - off.round()).abs().amax(-1)
     least = torch.full_like(place[:, 0], math.inf).scatter_reduce(0, row, miss, "amin")
@@ -203,11 +203,8 @@ def symmetric_triplets(edges: SymmetricEdges) -> SymmetricTriplets:
     """
     n_sites = int(edges.receiver.max()) + 1 if len(edges) else 0
     degree = torch.bincount(edges.receiver, minlength=n_sites)
-    start = torch.cumsum(degree, 0) - degree
-    count = degree[edges.sender]
-    first = torch.repeat_interleave(count)
-    offset = start[edges.sender] - (torch.cumsum(count, 0) - count)
-    second = torch.arange(len(first), device=first.device) + offset[first]
+    first = owners(degree[edges.sender])
+    second = rows_of(degree, edges.sender)
     kept = second != edges.reverse[first]
     first, second = first[kept], second[kept]
     back = -edges.vector[first]

@@ -22,6 +22,7 @@ from torch import Tensor
 from asegen.crystals.bravais import allowed_coordinates
 from asegen.crystals.crystals import Crystals
 from asegen.geometry.lattice import metric_tensor, symmetric_basis, symmetric_exp, symmetric_log
+from asegen.geometry.ragged import first_rows, owners, rows_of
 from asegen.geometry.torus import shortest, wrap
 
 _REACHED = 1e-4  # fractional; a way within a site's freedom ends as near as this
@@ -84,12 +85,12 @@ class Orbits:
     @cached_property
     def site_crystal(self) -> Tensor:
         """(n_sites_total,), int64: the crystal of each site."""
-        return _owners(self.n_sites)
+        return owners(self.n_sites)
 
     @cached_property
     def site(self) -> Tensor:
         """(n_atoms_total,), int64: the site of each atom."""
-        return _owners(self.n_images)
+        return owners(self.n_images)
 
     @cached_property
     def n_atoms(self) -> Tensor:
@@ -213,7 +214,7 @@ class Orbits:
             (n_sites_total, 3), not wrapped.
         """
         places, there = self.positions(goal.u), self.positions(start.u)
-        first = torch.cumsum(self.n_images, 0) - self.n_images
+        first = first_rows(self.n_images)
         metric = metric_tensor(self.cell(goal.lattice))[self.site_crystal]
         own = self.matrix.to(places)
         normal = own.mT @ metric @ own + torch.diag_embed((~self.free).to(places))
@@ -278,7 +279,7 @@ class Orbits:
         Args:
             index: (n_chosen,), int64.
         """
-        return _members(self.n_sites, index)
+        return rows_of(self.n_sites, index)
 
     def __getitem__(self, index: Tensor) -> Orbits:
         """Selects crystals.
@@ -288,7 +289,7 @@ class Orbits:
         """
         chosen = torch.arange(len(self), device=self.group.device)[index]
         sites = self.sites_of(chosen)
-        atoms = _members(self.n_images, sites)
+        atoms = rows_of(self.n_images, sites)
         columns = [(_OF_CRYSTALS, chosen), (_OF_SITES, sites), (_OF_ATOMS, atoms)]
         return Orbits(**{name: getattr(self, name)[rows] for names, rows in columns for name in names})
 
@@ -301,17 +302,3 @@ class Orbits:
 _OF_CRYSTALS = ("group", "bravais", "points", "reference", "n_sites")
 _OF_SITES = ("numbers", "letter", "matrix", "shift", "n_images")
 _OF_ATOMS = ("rotation", "translation")
-
-
-def _owners(counts: Tensor) -> Tensor:
-    index = torch.arange(len(counts), device=counts.device)
-    return torch.repeat_interleave(index, counts, output_size=int(counts.sum()))
-
-
-def _members(counts: Tensor, chosen: Tensor) -> Tensor:
-    """Indices of the members of some owners, each owner's contiguous."""
-    first = torch.cumsum(counts, 0) - counts
-    own = counts[chosen]
-    offset = first[chosen] - (torch.cumsum(own, 0) - own)
-    total = int(own.sum())
-    return torch.arange(total, device=counts.device) + torch.repeat_interleave(offset, own, output_size=total)

@@ -22,6 +22,7 @@ from asegen.diffusion.lattice_scale import LatticeScale
 from asegen.diffusion.noise import SampleNoise
 from asegen.diffusion.selection import best_candidates
 from asegen.geometry.torus import wrap
+from asegen.nn.readouts import crystal_mean
 
 Velocity = Callable[[Crystals, Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -248,9 +249,8 @@ class TorusFlow:
             noisy, here, displacement, lattice_displacement = self._noised(drawn, noise, [stream] * copies, time)
             velocity, lattice_velocity = model(noisy, here, torch.full_like(misfit, time))
             per_atom = (velocity - displacement).square().mean(-1)
-            per_crystal = torch.zeros_like(misfit).index_add_(0, drawn.batch, per_atom) / drawn.n_atoms
             lattice = (lattice_velocity - lattice_displacement).square().mean(-1)
-            misfit += _JUDGING_POSITION_WEIGHT * per_crystal + lattice
+            misfit += _JUDGING_POSITION_WEIGHT * crystal_mean(per_atom, drawn) + lattice
         return misfit / len(_JUDGING_TIMES)
 
     def integrate(

@@ -68,7 +68,7 @@ class GemsDiff(PositionDiffusion):
         self,
         parameter_mean: Sequence[float],
         parameter_std: Sequence[float],
-        rules: str = "paper",
+        rules: str | None = None,
         last_beta: float = LAST_BETA,
         jump: bool = False,
         lattice_target: str = "data",
@@ -170,23 +170,10 @@ class GemsDiffParameters(GemsDiff):
 class GemsDiffOneShot(PositionDiffusion):
     """The newest variant: positions diffuse in the unit cube; the lattice is the action that the last step gives.
 
-    Args:
-        parameter_mean: means of a, b, c (Å), α, β, γ (degrees) of training cells.
-        parameter_std: their standard deviations.
-        rules: "as-run", its published code's, or "paper", see `Rules`.
-        last_beta: β_T of the positions; 2e-3 is the published one.
-        jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
+    Arguments as in `PositionDiffusion`. No paper describes it, so the default of `rules` is "as-run".
     """
 
-    def __init__(
-        self,
-        parameter_mean: Sequence[float],
-        parameter_std: Sequence[float],
-        rules: str = "as-run",
-        last_beta: float = LAST_BETA,
-        jump: bool = False,
-    ) -> None:
-        super().__init__(parameter_mean, parameter_std, rules, last_beta, jump)
+    default_rules = "as-run"
 
     def loss(self, model: Network, crystals: Crystals, generator: torch.Generator) -> dict[str, Tensor]:
         """L^x + L^ρ at a random time per crystal.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.wyckoff import Numbers, Orbits
+from asegen.geometry.ragged import first_rows, owners, ranges
 
 _ROUNDS = 6
 _FIXED = 1e-6
@@ -43,7 +44,7 @@ def merge_images(orbits: Orbits, numbers: Numbers, distance: float) -> Merged:
     """
     x, cell = orbits.positions(numbers.u).double(), orbits.cell(numbers.lattice).double()
     rotation = orbits.rotation.double()
-    first = torch.cumsum(orbits.n_images, 0) - orbits.n_images
+    first = first_rows(orbits.n_images)
     columns = cell[orbits.site_crystal][orbits.site]
     base, displacement = x - x[first][orbits.site], torch.zeros_like(numbers.u, dtype=torch.float64)
     for _ in range(_ROUNDS):
@@ -79,10 +80,9 @@ def _offsets(rotation: Tensor, base: Tensor, displacement: Tensor, columns: Tens
 def _repeated(orbits: Orbits, x: Tensor) -> Tensor:
     """(n_atoms_total,), bool: an earlier image of the same site is at the same place."""
     count = orbits.n_images[orbits.site]
-    start = (torch.cumsum(orbits.n_images, 0) - orbits.n_images)[orbits.site]
+    start = first_rows(orbits.n_images)[orbits.site]
     rank = torch.arange(len(x), device=x.device) - start
-    later = torch.repeat_interleave(rank)  # as many rows as there are earlier images
-    earlier = torch.arange(len(later), device=x.device) + (start - torch.cumsum(rank, 0) + rank)[later]
+    later, earlier = owners(rank), ranges(start, rank)  # as many rows as there are earlier images
     off = x[later] - x[earlier]
     same = ((off - off.round()).abs().amax(-1) < _SAME).long()
     return torch.zeros_like(count).index_add_(0, later, same) > 0

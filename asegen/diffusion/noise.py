@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from asegen.geometry.ragged import first_rows, owners
+
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
@@ -46,10 +48,10 @@ class SampleNoise:
         self.dtype = dtype
         self._crystal = _absorb(torch.zeros_like(seeds), seeds)
         total = int(n_atoms.sum())
-        first = torch.repeat_interleave(torch.cumsum(n_atoms, 0) - n_atoms, n_atoms, output_size=total)
-        within = torch.arange(total, device=seeds.device) - first
+        crystal = owners(n_atoms, total)
+        within = torch.arange(total, device=seeds.device) - first_rows(n_atoms)[crystal]
         # Atom keys start at 1: key 0 is the cell's.
-        self._atom = _absorb(torch.repeat_interleave(self._crystal, n_atoms, output_size=total), within + 1)
+        self._atom = _absorb(self._crystal[crystal], within + 1)
         self._cell = _absorb(self._crystal, torch.zeros_like(seeds))
 
     def __len__(self) -> int:

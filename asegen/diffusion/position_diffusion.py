@@ -19,6 +19,7 @@ from asegen.diffusion.schedules import LinearSchedule
 from asegen.errors import InputError
 from asegen.geometry.constants import Constant
 from asegen.geometry.lattice import cell_to_parameters
+from asegen.nn.readouts import without_mean
 
 STEPS = 100
 FIRST_BETA, LAST_BETA = 1e-6, 6e-3
@@ -56,22 +57,24 @@ class PositionDiffusion:
     Args:
         parameter_mean: means of a, b, c (Å), α, β, γ (degrees) of training cells.
         parameter_std: their standard deviations.
-        rules: "paper", or "as-run" for the published code's, see `Rules`.
+        rules: "paper", or "as-run" for the published code's, see `Rules`; `default_rules` without it.
         last_beta: β_T of the positions; 2e-3 is the published one.
         jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
     """
 
     default_steps = STEPS
+    default_rules: ClassVar[str] = "paper"
     labels: ClassVar[Labels] = "none"
 
     def __init__(
         self,
         parameter_mean: Sequence[float],
         parameter_std: Sequence[float],
-        rules: str = "paper",
+        rules: str | None = None,
         last_beta: float = LAST_BETA,
         jump: bool = False,
     ) -> None:
+        rules = self.default_rules if rules is None else rules
         if rules not in RULES:
             raise InputError(f"rules = {rules!r} is not one of {', '.join(RULES)}")
         self.rules, self.jump = RULES[rules], jump
@@ -90,10 +93,7 @@ class PositionDiffusion:
         return (parameters - self._mean.to(parameters)) / self._std.to(parameters)
 
     def _position_noise(self, crystals: Crystals, noise: Tensor) -> Tensor:
-        if not self.rules.centred:
-            return noise
-        total = noise.new_zeros(len(crystals), 3).index_add(0, crystals.batch, noise)
-        return noise - (total / crystals.n_atoms[:, None].to(noise.dtype))[crystals.batch]
+        return without_mean(noise, crystals) if self.rules.centred else noise
 
     def _diffuse_positions(self, crystals: Crystals, time: Tensor, generator: torch.Generator) -> Crystals:
         x = crystals.scaled_positions

@@ -28,7 +28,7 @@ from asegen.diffusion.selection import best_of
 from asegen.geometry.constants import Constant
 from asegen.geometry.niggli import niggli_reduce
 from asegen.geometry.torus import wrap
-from asegen.nn.readouts import crystal_mean
+from asegen.nn.readouts import without_mean
 
 _LAST_TIME = 0.99  # velocities of the lattice are differences over the time left, which rounding spoils beyond
 
@@ -141,7 +141,7 @@ class SymmetricFlow:
         velocity, lattice_velocity = model(noisy.to(dtype=like.dtype), here.to(like), time)
         projected = orbits.project(noisy, velocity.double())
         miss = (orbits.image_matrix @ (projected - motion)[orbits.site][:, :, None])[:, :, 0]
-        miss = miss - crystal_mean(miss, crystals)[crystals.batch]  # a common translation changes nothing
+        miss = without_mean(miss, crystals)  # a common translation changes nothing
         freedom = orbits.free.any(1)[orbits.site].sum().clamp_min(1)
         position_loss = (miss.square().sum() / (3 * freedom)).to(like.dtype)
         wanted = (goal - here) / left.clamp_min(1 - _LAST_TIME)[:, None]

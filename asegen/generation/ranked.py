@@ -14,7 +14,7 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from asegen.calculators.relaxer import relax_structures
+from asegen.calculators.learned_relaxation import relax_structures
 from asegen.errors import InputError
 from asegen.generation.above_hull import AboveHull
 from asegen.generation.compositions import formula_unit
@@ -28,7 +28,7 @@ from asegen.generation.stability import MISSING, NO_ENERGY, Stability
 from asegen.generation.target import Target
 from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import Units, reduced_counts
-from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+from asegen.relaxation.statuses import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
 from asegen.structures.validity import found_by_spglib
 from asegen.trained.relaxer import load_relaxer

@@ -78,8 +78,8 @@ class Templates:
         new = [atoms for atoms in found if atoms.info["template_distance"] > 0]
         if self._relaxer is None or not new:
             return found
-        from asegen.calculators.relaxer import relax_structures
-        from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+        from asegen.calculators.learned_relaxation import relax_structures
+        from asegen.relaxation.statuses import CONVERGED, OUT_OF_STEPS
 
         for atoms, record in zip(new, relax_structures(new, self._relaxer), strict=True):
             if record.status in (CONVERGED, OUT_OF_STEPS):

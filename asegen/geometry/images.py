@@ -15,6 +15,7 @@ from torch import Tensor
 
 from asegen.errors import InputError
 from asegen.geometry.niggli import minkowski_reduce
+from asegen.geometry.ragged import first_rows, owners
 
 # Rounding of coordinates, relative to the radius and the cell; images this little outside the sphere are looked at too.
 _SLACK = 1e-12
@@ -93,7 +94,7 @@ def atoms_on_lattice(cell: Tensor, scaled_positions: Tensor, n_atoms: Tensor) ->
     _, integers = minkowski_reduce(given)
     transform = integers.to(torch.float64)
     reduced = transform @ given
-    crystal = torch.repeat_interleave(n_atoms, output_size=scaled_positions.shape[0])
+    crystal = owners(n_atoms, scaled_positions.shape[0])
     # x = y @ transform. The inverse of an integer matrix of determinant 1 is the integer matrix of its cofactors.
     rows = integers.unbind(1)
     inverse = torch.stack([torch.linalg.cross(rows[k - 2], rows[k - 1]) for k in range(3)], dim=-1)
@@ -111,7 +112,7 @@ def atoms_on_lattice(cell: Tensor, scaled_positions: Tensor, n_atoms: Tensor) ->
         # Written out: a matrix product may round differently in a batch of another size.
         scaled_positions=(x[:, 0:1] * m[:, 0] + x[:, 1:2] * m[:, 1] + x[:, 2:3] * m[:, 2]).T.contiguous(),
         crystal=crystal,
-        first_atom=torch.cumsum(n_atoms, 0) - n_atoms,
+        first_atom=first_rows(n_atoms),
         n_atoms=n_atoms,
     )
 
@@ -173,8 +174,8 @@ def _children(count: Tensor, limit: int) -> tuple[Tensor, Tensor]:
     if not total <= limit:
         raise InputError(f"{total:.3g} periodic images at a time don't fit in the memory bound")
     count = count.to(torch.int64)
-    parent = torch.repeat_interleave(count, output_size=int(total))
-    return parent, torch.arange(len(parent), device=parent.device) - _take(torch.cumsum(count, 0) - count, parent)
+    parent = owners(count, int(total))
+    return parent, torch.arange(len(parent), device=parent.device) - _take(first_rows(count), parent)
 
 
 def _take(values: Tensor, index: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from asegen.errors import InputError
 from asegen.geometry.images import AtomsOnLattice, Images, atoms_on_lattice, images_within
+from asegen.geometry.ragged import first_rows
 
 # Bytes of working memory per image while it is being found and sorted.
 _IMAGE_BYTES = 320
@@ -112,7 +113,7 @@ def nearest_neighbors(
         for centre, images in _search(atoms, pending, radius[pending], max_memory):
             order, count = _by_distance(images, len(centre))
             complete = count >= k
-            start = (torch.cumsum(count, 0) - count)[complete]
+            start = first_rows(count)[complete]
             nearest = order.index_select(0, (start[:, None] + torch.arange(k, device=cell.device)).flatten())
             parts.append(_neighbors(atoms, centre, images.select(nearest), cell.dtype))
             lacking.append(centre[~complete])

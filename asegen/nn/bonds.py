@@ -10,6 +10,7 @@ from asegen.crystals.graph import Edges
 from asegen.elements import COVALENT_RADIUS
 from asegen.errors import InputError
 from asegen.geometry.neighbors import Neighbors, neighbors_within
+from asegen.geometry.ragged import first_rows
 
 GRAPHS = ("bonds", "radius")
 
@@ -76,7 +77,7 @@ def _shares_face(near: Neighbors, pair: Tensor, n_atoms: int) -> Tensor:
         n_atoms: of the whole batch.
     """
     degree = torch.bincount(near.i, minlength=n_atoms)
-    first = torch.cumsum(degree, 0) - degree
+    first = first_rows(degree)
     place = torch.arange(len(near.i), device=pair.device) - first[near.i]
     others = near.vector.new_zeros(n_atoms, int(degree.max()) if len(near.i) else 0, 3)
     others[near.i, place] = near.vector

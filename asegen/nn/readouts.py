@@ -16,14 +16,24 @@ def crystal_mean(values: Tensor, crystals: Crystals) -> Tensor:
     """The mean of each crystal's atoms.
 
     Args:
-        values: (n_atoms_total, width).
+        values: (n_atoms_total, …).
         crystals: the atoms' crystals.
 
     Returns:
-        (n_crystals, width).
+        (n_crystals, …).
     """
-    total = values.new_zeros(len(crystals), values.shape[1]).index_add(0, crystals.batch, values)
-    return total / crystals.n_atoms[:, None].to(values.dtype)
+    total = values.new_zeros(len(crystals), *values.shape[1:]).index_add(0, crystals.batch, values)
+    return total / crystals.n_atoms.to(values.dtype).view(-1, *[1] * (values.dim() - 1))
+
+
+def without_mean(values: Tensor, crystals: Crystals) -> Tensor:
+    """(n_atoms_total, …): what atoms have beyond the mean of their crystal, such as motions but for a translation.
+
+    Args:
+        values: (n_atoms_total, …).
+        crystals: the atoms' crystals.
+    """
+    return values - crystal_mean(values, crystals)[crystals.batch]
 
 
 def group_mean(values: Tensor, group: Tensor, n_groups: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.geometry.lattice import metric_tensor, symmetric_exp, symmetric_log
+from asegen.geometry.ragged import first_rows
 from asegen.geometry.torus import shortest
 from asegen.nn.readouts import group_mean
 
@@ -72,9 +73,8 @@ class Symmetry:
         """
         new_crystal = torch.full((len(crystals),), -1, device=chosen.device)
         new_crystal[chosen] = torch.arange(len(chosen), device=chosen.device)
-        counts = crystals.n_atoms[chosen]
         new_first = torch.zeros_like(crystals.n_atoms)
-        new_first[chosen] = torch.cumsum(counts, 0) - counts
+        new_first[chosen] = first_rows(crystals.n_atoms[chosen])
         new_atom = torch.arange(len(crystals.numbers), device=chosen.device)
         new_atom = new_atom + (new_first - crystals.first_atom)[crystals.batch]
         kept = new_crystal[self.crystal] >= 0
@@ -146,7 +146,7 @@ class Freedom:
             crystals: the batch that this belongs to.
             chosen: (n_chosen,), int64, distinct.
         """
-        fixed = None if self.fixed is None else self.fixed[_atoms_of(crystals, chosen)]
+        fixed = None if self.fixed is None else self.fixed[crystals.atoms_of(chosen)]
         symmetry = None if self.symmetry is None else self.symmetry.select(crystals, chosen)
         return Freedom(self.cell, self.positions, fixed, symmetry)
 
@@ -168,13 +168,6 @@ class Freedom:
         if not self.positions:
             displacement = torch.zeros_like(displacement)
         return Tangent(displacement, strain)
-
-
-def _atoms_of(crystals: Crystals, chosen: Tensor) -> Tensor:
-    """(n,), int64: indices of the atoms of some crystals, in their order."""
-    counts = crystals.n_atoms[chosen]
-    start = torch.repeat_interleave(crystals.first_atom[chosen] - (torch.cumsum(counts, 0) - counts), counts)
-    return torch.arange(int(counts.sum()), device=chosen.device) + start
 
 
 def _holding(crystals: Crystals, displacement: Tensor, fixed: Tensor) -> Tensor:

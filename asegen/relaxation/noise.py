@@ -7,6 +7,7 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.geometry.lattice import matrix_exp
+from asegen.nn.readouts import crystal_mean
 
 
 def strained(crystals: Crystals, sigma: Tensor, generator: torch.Generator) -> Crystals:
@@ -34,8 +35,8 @@ def rattled(crystals: Crystals, sigma: Tensor, fractional: bool, generator: torc
     noise = noise * sigma[crystals.batch, None]
     if not fractional:
         noise = torch.einsum("na,nab->nb", noise, torch.linalg.inv(crystals.cell)[crystals.batch])
-    mean = torch.zeros_like(crystals.cell[:, 0]).index_add(0, crystals.batch, noise) / crystals.n_atoms[:, None]
-    return crystals.replace(scaled_positions=crystals.scaled_positions + noise - mean[crystals.batch])
+    mean = crystal_mean(noise, crystals)[crystals.batch]
+    return crystals.replace(scaled_positions=crystals.scaled_positions + noise - mean)
 
 
 def cubes(crystals: Crystals, volume_per_atom: float) -> Crystals:

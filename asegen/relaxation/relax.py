@@ -16,13 +16,9 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom, size_of, total_motion
+from asegen.relaxation.statuses import CONVERGED, FAILED, NO_CELL, NOT_FINITE, OUT_OF_STEPS, VOLUME
 
 Mover = Callable[[Crystals], Sequence[Tangent]]
-
-CONVERGED, OUT_OF_STEPS, VOLUME, NOT_FINITE, NO_CELL, FAILED = (
-    "converged", "out of steps", "volume", "not finite", "no cell", "failed",
-)  # fmt: skip
-STATUSES = (CONVERGED, OUT_OF_STEPS, VOLUME, NOT_FINITE, NO_CELL, FAILED)
 
 _NOT_FINITE = "the network's motion is not finite"
 _FLAT = 1e-6  # volume over the product of the lengths, under which a cell has no volume
@@ -62,7 +58,7 @@ class Relaxed:
 
     Attributes:
         crystals: where they arrived; as they were given if they could not be moved at all.
-        status: one of `STATUSES` each.
+        status: one of `asegen.relaxation.statuses.STATUSES` each.
         reason: one line each; empty if converged.
         steps: (n_crystals,), int64, moves made.
         farthest: (n_crystals,), Å, how far the network would still move an atom; NaN if that isn't known.
@@ -173,10 +169,8 @@ class _Record:
 
     def keep(self, crystals: Crystals, chosen: Tensor) -> None:
         """Notes where some crystals are."""
-        whole = self.crystals
         self.cell[chosen] = crystals.cell
-        start = torch.repeat_interleave(whole.first_atom[chosen] - crystals.first_atom, crystals.n_atoms)
-        self.positions[torch.arange(len(start), device=start.device) + start] = crystals.scaled_positions
+        self.positions[self.crystals.atoms_of(chosen)] = crystals.scaled_positions
 
     def result(self) -> Relaxed:
         """The outcome."""

@@ -17,6 +17,7 @@ from asegen.crystals.crystals import Crystals, Tangent
 from asegen.data.labels import Labels
 from asegen.errors import InputError
 from asegen.geometry.lattice import cell_to_parameters
+from asegen.nn.readouts import crystal_mean, without_mean
 from asegen.relaxation.losses import LatticeLoss, lattice_errors, lattice_statistics
 from asegen.relaxation.noise import cubes, rattled, strained
 
@@ -73,11 +74,9 @@ def position_errors(found: Crystals, goal: Crystals) -> Tensor:
         goal: the same atoms elsewhere.
     """
     away = found.displacement_to(goal)
-    count = goal.n_atoms[:, None].to(away.dtype)
-    mean = torch.zeros_like(goal.cell[:, 0]).index_add(0, goal.batch, away) / count
-    vector = torch.einsum("na,nab->nb", away - mean[goal.batch], goal.cell[goal.batch])
+    vector = torch.einsum("na,nab->nb", without_mean(away, goal), goal.cell[goal.batch])
     distance = torch.sqrt(vector.square().sum(-1) + _SMOOTH**2) - _SMOOTH
-    return torch.zeros_like(goal.cell[:, 0, 0]).index_add(0, goal.batch, distance) / count[:, 0]
+    return crystal_mean(distance, goal)
 
 
 class Denoising:

@@ -11,7 +11,7 @@ import torch
 from ase import Atoms
 
 from asegen.crystals.crystals import Crystals
-from asegen.geometry.torus import wrap
+from asegen.geometry.torus import shortest, wrap
 from asegen.structures.errors import StructureError
 from asegen.structures.reading import Entry, read_entries, read_entry
 from asegen.structures.several import entries_of
@@ -27,6 +27,7 @@ __all__ = [
     "read_files",
     "read_structures",
     "shortest_distance",
+    "write_into",
 ]
 
 
@@ -127,3 +128,18 @@ def atoms_from_crystals(crystals: Crystals, infos: Sequence[Mapping[str, Any]] |
         Atoms(numbers=z, scaled_positions=x, cell=cell, pbc=True, info=dict(info))
         for z, x, cell, info in zip(numbers, positions, cells, infos, strict=True)
     ]
+
+
+def write_into(atoms: Atoms, moved: Crystals) -> None:
+    """Moves Atoms in place, without wrapping those that lie outside of the cell.
+
+    Args:
+        atoms: one crystal.
+        moved: the same crystal, moved.
+    """
+    before = torch.from_numpy(atoms.cell.scaled_positions(atoms.positions))
+    after = before + shortest(moved.scaled_positions - before)
+    cell = moved.cell[0].numpy()
+    # Constraints have been honoured already; ASE's adjustment of a cell refuses large steps.
+    atoms.set_cell(cell, scale_atoms=False, apply_constraint=False)
+    atoms.set_positions(after.numpy() @ cell, apply_constraint=False)

@@ -7,12 +7,12 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from asegen.crystals.bravais import BRAVAIS
 from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.geometry.lattice import symmetric_basis, symmetric_exp
+from asegen.geometry.ragged import rows_of
 from asegen.geometry.torus import wrap
 from asegen.symmetry.analysis import Site, SymmetricCrystal
 from asegen.symmetry.assignments import Occupation
@@ -62,7 +62,7 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
     rows = np.array([row_of[site] for site in sites], dtype=np.int64)
     matrix, shift, rotation, translation = zip(*(_site_arrays(*site) for site in row_of), strict=True)
     sizes = np.array([len(images) for images in rotation])
-    images = _ranges(np.cumsum(sizes)[rows] - sizes[rows], sizes[rows])
+    images = rows_of(torch.from_numpy(sizes), torch.from_numpy(rows)).numpy()
     return Orbits(
         group=torch.from_numpy(numbers[group_rows]),
         bravais=torch.tensor([bravais_index(group) for group in groups])[group_rows],
@@ -77,12 +77,6 @@ def make_orbits(assignments: Sequence[tuple[int, Sequence[tuple[str, int]]]]) ->
         rotation=torch.from_numpy(np.concatenate(rotation)[images]),
         translation=torch.from_numpy(np.concatenate(translation)[images]),
     )
-
-
-def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whole numbers from each start on, as many as its length, one range after the other."""
-    first = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - first, lengths)
 
 
 def occupations_of(orbits: Orbits) -> list[Occupation]:

@@ -14,12 +14,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from asegen.calculators.learned_relaxation import Relaxation, relax_structures
 from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
-from asegen.calculators.relaxer import Relaxation, relax_structures
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console, output_console
 from asegen.errors import InputError
-from asegen.relaxation.relax import CONVERGED, Limits
+from asegen.relaxation.relax import Limits
+from asegen.relaxation.statuses import CONVERGED
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
 from asegen.trained.relaxer import Relaxer, load_relaxer

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from asegen.calculators.minimisation import CONVERGED, Minimisation
+from asegen.calculators.minimisation import Minimisation
 from asegen.calculators.relaxation_run import Workers, relax_files
 from asegen.calculators.relaxation_table import line_of
 from asegen.cli.progress import ProgressBar
@@ -14,6 +14,7 @@ from asegen.cli.runs.relax import show
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.potentials.engine import find_engine
+from asegen.relaxation.statuses import CONVERGED
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 from asegen.trained.weights import DEFAULT_RELAXER
 

@@ -20,24 +20,13 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from ase.io import write
+from verdicts.crystals import HIGHER, disturbed
 
 from asegen.screening import Result, screen
 from asegen.screening.ledger import funnel
 from asegen.structures.atoms import read_structures
 
-HIGHER = 0.005
-"""eV/atom, more than what a converged relaxation leaves undecided."""
 _STAGES = ("dedup", "symmetrise", "prerelax", "relax", "compare", "hull")
-
-
-def disturbed(atoms: Atoms, seed: int, strain: float = 0.04, noise: float = 0.1) -> Atoms:
-    """A crystal under a random symmetric strain, its atoms moved by `noise` Å in each direction."""
-    rng = np.random.default_rng(seed)
-    epsilon = rng.normal(scale=strain, size=(3, 3))
-    changed = atoms.copy()
-    changed.set_cell(atoms.cell.array @ (np.eye(3) + (epsilon + epsilon.T) / 2), scale_atoms=True)
-    changed.rattle(noise, rng=rng)
-    return changed
 
 
 def crystals(path: Path | None, n: int) -> list[Atoms]:

@@ -12,8 +12,8 @@ from ase.constraints import FixAtoms, FixCom
 from ase.units import GPa
 
 from asegen.calculators.calculator_relaxation import relax_with_calculator
+from asegen.calculators.learned_relaxation import relax_structures
 from asegen.calculators.minimisation import Minimisation
-from asegen.calculators.relaxer import relax_structures
 from asegen.errors import InputError
 from asegen.potentials.engine import find_engine
 from asegen.potentials.start import better_start

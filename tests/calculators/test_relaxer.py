@@ -16,7 +16,8 @@ from ase.spacegroup import crystal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
+from asegen.calculators.learned_relaxation import relax_structures
+from asegen.calculators.relaxer import LearnedRelaxer
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.models.empnn.moment_network import MomentEMPNN

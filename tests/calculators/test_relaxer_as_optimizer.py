@@ -18,7 +18,8 @@ from ase.optimize.minimahopping import MinimaHopping
 from ase.optimize.optimize import OptimizableAtoms, Optimizer
 from pymatgen.core import Lattice, Structure
 
-from asegen.calculators.relaxer import LearnedRelaxer, relax_structures
+from asegen.calculators.learned_relaxation import relax_structures
+from asegen.calculators.relaxer import LearnedRelaxer
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.geometry.torus import shortest

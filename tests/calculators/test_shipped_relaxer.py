@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from asegen.calculators.relaxer import relax_structures
+from asegen.calculators.learned_relaxation import relax_structures
 from asegen.structures.atoms import read_structures
 from asegen.trained.relaxer import Relaxer, load_relaxer
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from asegen.crystals.crystals import Crystals
 from asegen.diffusion.gemsdiff import GemsDiff, GemsDiffOneShot, GemsDiffParameters
 from asegen.diffusion.noise import SampleNoise
-from asegen.diffusion.position_diffusion import STEPS
+from asegen.diffusion.position_diffusion import RULES, STEPS
 from asegen.errors import InputError
 from asegen.geometry.lattice import lie_basis
 from asegen.models.gemsnet.network import GemsNet, GemsNetEncoderDecoder, GemsNetParameters
@@ -299,6 +299,8 @@ def test_hopeless_lattices_end_in_cells_all_the_same() -> None:
 
 
 def test_rules_have_names() -> None:
+    defaults = {kind: process_of(kind, crystals_of(0)).rules for kind in KINDS}
+    assert defaults == dict(zip(KINDS, (RULES["paper"], RULES["paper"], RULES["as-run"]), strict=True))
     with pytest.raises(InputError, match="as-run"):
         process_of(GemsDiff, crystals_of(0), rules="other")
     with pytest.raises(InputError, match="data, posterior"):

@@ -5,13 +5,18 @@ from torch import nn
 
 from asegen.crystals.crystals import Crystals
 from asegen.nn.element_features import ElementFeatures
-from asegen.nn.readouts import Heads, crystal_mean
+from asegen.nn.readouts import Heads, crystal_mean, without_mean
 
 
 def test_mean_over_atoms() -> None:
     crystals = Crystals(torch.eye(3).repeat(2, 1, 1), torch.zeros(5, 3), torch.ones(5).long(), torch.tensor([2, 3]))
     values = torch.arange(10.0).view(5, 2)
-    torch.testing.assert_close(crystal_mean(values, crystals), torch.stack([values[:2].mean(0), values[2:].mean(0)]))
+    means = torch.stack([values[:2].mean(0), values[2:].mean(0)])
+    torch.testing.assert_close(crystal_mean(values, crystals), means)
+    torch.testing.assert_close(crystal_mean(values[:, 1], crystals), means[:, 1])
+    torch.testing.assert_close(
+        without_mean(values, crystals), torch.cat([values[:2] - means[0], values[2:] - means[1]])
+    )
 
 
 def test_heads_are_perceptrons_side_by_side() -> None:

@@ -6,17 +6,8 @@ import torch
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom
-from asegen.relaxation.relax import (
-    CONVERGED,
-    FAILED,
-    NO_CELL,
-    NOT_FINITE,
-    OUT_OF_STEPS,
-    STATUSES,
-    VOLUME,
-    Limits,
-    relax,
-)
+from asegen.relaxation.relax import Limits, relax
+from asegen.relaxation.statuses import CONVERGED, FAILED, NO_CELL, NOT_FINITE, OUT_OF_STEPS, STATUSES, VOLUME
 
 # The behaviour of a crystal follows from the element of its first atom.
 HALVES, EXPLODES, SHRINKS, WANDERS, RAISES, GIVES_NAN, STAYS = range(1, 8)

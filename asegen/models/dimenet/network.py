@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.models.dimenet import InteractionPPBlock
 
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_triplets
+from asegen.geometry.ragged import first_rows
 from asegen.models.dimenet.bases import RadialBessel, SphericalBessel
 from asegen.models.dimenet.spherical_harmonics import spherical_harmonics
 from asegen.nn.bases import zonal_harmonics
@@ -135,7 +136,7 @@ class _Moments:
         direction = nn.functional.normalize(edges.vector.detach(), dim=-1).to(spherical.dtype)
         harmonics = spherical_harmonics(direction, degrees)
         degree = torch.bincount(edges.receiver)
-        start = torch.cumsum(degree, 0) - degree
+        start = first_rows(degree)
         self.blocks = []
         place, filled = torch.zeros_like(edges.receiver), 0
         order = torch.argsort(degree)

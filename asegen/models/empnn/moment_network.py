@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.models.empnn.lattice_fields import limit_action
 from asegen.models.empnn.moments import LogGaussians, MomentLayer, Moments, surroundings_of
-from asegen.models.empnn.network import check_moves, without_mean
+from asegen.models.empnn.network import check_moves
 from asegen.models.empnn.shells import Neighborhoods, neighborhoods_of
+from asegen.nn.readouts import without_mean
 
 _ELEMENTS = 119
 _LARGEST_STRAIN = 0.5  # of a step
@@ -57,7 +58,7 @@ def _displacement(crystals: Crystals, moments: Moments, gates: Tensor) -> Tensor
     d = moments.displacement(gates)
     d = d * torch.rsqrt(1 + (d / _LARGEST_DISPLACEMENT).square().sum(-1, keepdim=True))
     inverse = torch.linalg.inv(crystals.cell)[crystals.batch]
-    return without_mean(crystals, torch.einsum("na,nab->nb", d, inverse))
+    return without_mean(torch.einsum("na,nab->nb", d, inverse), crystals)
 
 
 class MomentEMPNN(nn.Module):

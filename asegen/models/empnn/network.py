@@ -28,7 +28,7 @@ from asegen.models.empnn.layers import (
 )
 from asegen.models.empnn.pairs import Pairs, edge_pairs
 from asegen.models.empnn.shells import shell_graph
-from asegen.nn.readouts import group_mean
+from asegen.nn.readouts import group_mean, without_mean
 
 _ELEMENTS = 119
 _LARGEST_ACTION = 0.5  # of a step, dimensionless; as in the published code, but of singular values
@@ -78,7 +78,8 @@ class _PositionAction(nn.Module):
         self.weights = EdgeWeights(width, 1)
 
     def forward(self, h: Tensor, crystals: Crystals, geometry: EdgeGeometry) -> Tensor:
-        return without_mean(crystals, geometry.mean(self.weights(h, geometry) * geometry.scaled_vector))
+        displacement = geometry.mean(self.weights(h, geometry) * geometry.scaled_vector)
+        return without_mean(displacement, crystals)  # a common translation changes no crystal
 
 
 class _Step(nn.Module):
@@ -216,8 +217,3 @@ class LatticeRegressor(nn.Module):
             for layer in self.messages:
                 h = layer(h, geometry)
             return self.head(group_mean(h, crystals.batch, len(crystals)))
-
-
-def without_mean(crystals: Crystals, displacement: Tensor) -> Tensor:
-    """(n_atoms_total, 3): displacements less their mean over each crystal; a common translation changes no crystal."""
-    return displacement - group_mean(displacement, crystals.batch, len(crystals))[crystals.batch]

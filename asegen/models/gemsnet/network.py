@@ -22,6 +22,7 @@ from asegen.models.gemsnet.blocks import AtomUpdate, EdgeEmbedding, EdgeScalar, 
 from asegen.models.gemsnet.dense import Dense
 from asegen.models.gemsnet.geometry import Geometry, geometry_of, lattice_action
 from asegen.nn.bases import GaussianBasis
+from asegen.nn.readouts import crystal_mean
 
 _ELEMENTS = 119
 _HARMONICS = 7
@@ -207,9 +208,7 @@ class GemsNetParameters(nn.Module):
         h = self.atoms(crystals.numbers)
         h = h + time_features(time, h.shape[1], crystals.cell)[crystals.batch]
         features = self.trunk(crystals, h)
-        pooled = self.pool(features)
-        mean = pooled.new_zeros(len(crystals), pooled.shape[1]).index_add(0, crystals.batch, pooled)
-        lattice = self.parameters_head(mean / crystals.n_atoms[:, None].to(mean.dtype))
+        lattice = self.parameters_head(crystal_mean(self.pool(features), crystals))
         return self.position(crystals, features), lattice.to(crystals.dtype)
 
 

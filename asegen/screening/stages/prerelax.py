@@ -24,7 +24,7 @@ from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
 
 if TYPE_CHECKING:
-    from asegen.calculators.relaxer import Relaxation
+    from asegen.calculators.learned_relaxation import Relaxation
     from asegen.trained.relaxer import Relaxer
 
 _SECONDS_TO_LOAD = 120.0
@@ -115,13 +115,15 @@ def prerelax(structures: Sequence[Atoms], model: str | None, device: str) -> lis
         model: name or path; the default relaxer without it.
         device: "auto", "cpu", "cuda" …
     """
-    from asegen.calculators.relaxer import relax_structures  # loads torch, which the parent process doesn't need
+    from asegen.calculators.learned_relaxation import (
+        relax_structures,  # loads torch, which the parent process doesn't need
+    )
 
     return [_moved(relaxation) for relaxation in relax_structures(structures, _relaxer(model, device))]
 
 
 def _moved(relaxation: Relaxation) -> Moved:
-    from asegen.relaxation.relax import CONVERGED, OUT_OF_STEPS
+    from asegen.relaxation.statuses import CONVERGED, OUT_OF_STEPS
 
     status, reason, steps = relaxation.status, relaxation.reason, relaxation.steps
     if status in (CONVERGED, OUT_OF_STEPS):

@@ -1,0 +1,1 @@
+"""Parts of `verdict_tables.py`: its crystals, and a file for each kind of table."""
