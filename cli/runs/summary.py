@@ -77,6 +77,11 @@ class Summary:
         if len(self._pictures) > 4 * PICTURES:  # what is kept stays evenly spread, however many come
             self._pictures, self._every = self._pictures[::2], 2 * self._every
 
+    @property
+    def written(self) -> int:
+        """Structures in the output."""
+        return self.valid + self.invalid
+
     def leave_out(self, index: int) -> None:
         """Takes note of a sample that isn't in the output."""
         self.left_out.append(index)
@@ -89,12 +94,11 @@ class Summary:
     def show(self, out: Path) -> None:
         """Prints the first structures and the totals on stdout."""
         console = output_console()
-        written = self.valid + self.invalid
         if self._rows:
             console.print(_table(self._rows))
-        if written > len(self._rows):
-            console.print(f"… and {written - len(self._rows)} more")
-        line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
+        if self.written > len(self._rows):
+            console.print(f"… and {self.written - len(self._rows)} more")
+        line = f"{self.written} structure{'' if self.written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
         if any(ABOVE_HULL in atoms.info for atoms in self._rows):
             errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
             meaning = "e_hull: predicted energy above the known phases' hull, eV/atom"
