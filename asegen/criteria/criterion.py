@@ -41,6 +41,17 @@ class Criterion:
         """Whether a value lies in the range; NaN doesn't."""
         return self.low <= value <= self.high
 
+    def distance(self, value: float) -> float:
+        """How far a value lies outside of the range, in units of the nearer end, of 1 where that is 0.
+
+        Args:
+            value: known or predicted; NaN is infinitely far.
+        """
+        if math.isnan(value):
+            return math.inf
+        end = min(max(value, self.low), self.high)
+        return abs(value - end) / (abs(end) or 1.0)
+
     def probability(self, value: float, deviation: float = math.nan) -> float:
         """How likely the property lies in the range.
 

@@ -21,6 +21,8 @@ from asegen.trained.predictor import PropertyPredictor, shared_predictor
 
 PROBABILITY = "target_probability"
 """In `info`: how likely all criteria are met, the predictions' errors taken as independent."""
+DISTANCE = "target_distance"
+"""In `info` and in tables: see `Judgement.distance`."""
 TARGETS = "targets"
 """In `info`: the criteria that a structure was chosen by."""
 _SYMPREC = 0.1  # Å, as where structures are listed
@@ -35,17 +37,20 @@ class Judgement(NamedTuple):
             `<name>_std` of what is predicted, in the units of `asegen.criteria.quantities`.
         is_met: whether all values lie in their ranges.
         probability: that all do, from 0 to 1.
-        reason: which criterion isn't met, in one line; empty if all are.
+        reason: which criteria aren't met by what, in one line; empty if all are.
+        distance: how far the values lie outside of their ranges, summed over the criteria, in units of the nearer ends
+            of the ranges (of 1 where that end is 0); 0 if all are met, infinite where a value is missing.
     """
 
     values: dict[str, float]
     is_met: bool
     probability: float
     reason: str
+    distance: float = 0.0
 
     def as_info(self) -> dict[str, float]:
-        """The values and target_probability, for `Atoms.info`."""
-        return self.values | {PROBABILITY: self.probability}
+        """The values, target_probability and target_distance, for `Atoms.info`."""
+        return self.values | {PROBABILITY: self.probability, DISTANCE: self.distance}
 
 
 class Criteria:
@@ -91,7 +96,7 @@ class Criteria:
         return [_known(found.values, predictor) for found in predict(structures, predictor)]
 
     def _judgement(self, known: Sequence[_Known]) -> Judgement:
-        values, reason, probability = {}, "", 1.0
+        values, missed, probability, distance = {}, list[str](), 1.0, 0.0
         for criterion, (value, deviation, zero) in zip(self.criteria, known, strict=True):
             quantity = criterion.quantity
             if math.isfinite(value):
@@ -99,12 +104,11 @@ class Criteria:
             if math.isfinite(deviation):
                 values[f"{quantity.name}_std"] = round(deviation, _DIGITS)
             if not criterion.is_met(value):
-                reason = reason or (
-                    f"{quantity.name}: {value:.3g}" if math.isfinite(value) else f"{quantity.name}: none"
-                )
+                missed.append(f"{quantity.name}: {_with_unit(value, quantity.unit)}")
+                distance += criterion.distance(value)
             above_zero = criterion.probability(value, deviation) * (1 - zero)
             probability *= above_zero + zero if criterion.is_met(0.0) else above_zero
-        return Judgement(values, not reason, round(probability, _DIGITS), reason)
+        return Judgement(values, not missed, round(probability, _DIGITS), ", ".join(missed), round(distance, _DIGITS))
 
 
 class _Known(NamedTuple):
@@ -125,6 +129,10 @@ def _known(values: Mapping[str, float], predictor: PropertyPredictor) -> _Known:
     (column, *_) = predictor.columns
     zero = 0.0 if predictor.zero_probability is None else values.get(predictor.zero_probability, 0.0)
     return _Known(values.get(column, math.nan), values.get(f"{column}_std", math.nan), zero)
+
+
+def _with_unit(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit}".rstrip() if math.isfinite(value) else "none"
 
 
 def _measured(name: str, atoms: Atoms) -> float:

@@ -23,6 +23,7 @@ from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
 from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import LEARNED, Proposer
+from asegen.discovery.records import nearest_miss
 from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve
 from asegen.discovery.state import RunState
 from asegen.discovery.target_model import TargetModel, known_targets
@@ -62,12 +63,15 @@ class Discovery(NamedTuple):
         funnel: how many proposals met each fate.
         was_complete: nothing was done, because a run that was to be resumed had nothing left to do.
         was_exhausted: there are fewer crystals than asked for, and no composition is left to be proposed.
+        nearest: formula and properties of what came nearest to the targets of all that was off target; empty where
+            nothing was.
     """
 
     structures: list[Atoms]
     funnel: list[tuple[str, int]]
     was_complete: bool
     was_exhausted: bool
+    nearest: str = ""
 
 
 class Discoverer:
@@ -213,7 +217,7 @@ class Discoverer:
         state.finish()
         funnel = state.funnel()
         is_exhausted = len(state.kept) < wanted and sum(count for _, count in funnel) < most
-        return Discovery(state.kept, funnel, state.was_complete, is_exhausted)
+        return Discovery(state.kept, funnel, state.was_complete, is_exhausted, nearest_miss(state.records))
 
     @cached_property
     def _settings(self) -> dict[str, object]:

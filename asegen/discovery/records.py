@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,7 @@ VALUES = (
     "prototype_distance",
     "prototype_rms",
     "target_probability",
+    "target_distance",
 )
 """What is recorded of the best structure of a composition, as far as it is known."""
 
@@ -83,6 +85,15 @@ def funnel(records: Iterable[Record]) -> list[tuple[str, int]]:
     """How many proposals met each fate, in the order of `FATES`; the sum is the number of proposals."""
     count = Counter(record.fate for record in records)
     return [(fate, count[fate]) for fate in FATES]
+
+
+def nearest_miss(records: Iterable[Record]) -> str:
+    """Formula and properties of what came nearest to the targets of all that was off target; empty where nothing was."""
+    missed = [record for record in records if record.fate == OFF_TARGET]
+    if not missed:
+        return ""
+    nearest = min(missed, key=lambda record: float(record.values.get("target_distance", math.inf)))
+    return f"{nearest.formula} has {nearest.reason}"
 
 
 def as_csv(records: Sequence[Record]) -> str:

@@ -110,20 +110,26 @@ class RunState:
     def finish(self) -> None:
         """Writes the structures and the table of proposals, and removes what only a running job needs.
 
+        Without any structure the table alone is written: few programs read an empty file.
+
         Raises:
             OSError: the place can't be written.
         """
         if self._out is None or self.was_complete:
             return
+        write_text(table_of(self._out), as_csv(self.records))
+        if self.kept:
+            self._write_structures(self._out)
+        state_of(self._out).unlink(missing_ok=True)
+
+    def _write_structures(self, out: Path) -> None:
         from asegen.structures.writing import write_structures
 
-        write_text(table_of(self._out), as_csv(self.records))
-        if self._format == FOLDER and self._out.exists():
-            for old in self._out.glob("POSCAR-*"):
+        if self._format == FOLDER and out.exists():
+            for old in out.glob("POSCAR-*"):
                 old.unlink()
-        with replacing(self._out) as beside:
+        with replacing(out) as beside:
             write_structures(self.kept, beside, self._format)
-        state_of(self._out).unlink(missing_ok=True)
 
     def funnel(self) -> list[tuple[str, int]]:
         """How many proposals met each fate; of a run that was complete, as its table has it."""

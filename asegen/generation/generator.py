@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from ase import Atoms
 
@@ -19,6 +19,9 @@ from asegen.generation.screened import Screened
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import DEFAULT, find_entry, open_source
 from asegen.generation.stability import Stability
+
+if TYPE_CHECKING:
+    from asegen.generation.on_target import OnTarget
 
 Wanted = Request | Formulas
 """A request, or formulas for one."""
@@ -77,12 +80,18 @@ class Generator:
             quick = rank is not None and find_entry(source).quick_if_ranked
             source = open_source(source, device=device, quick=quick)
         self._drawer = _drawer(source, rank, batch_size, order_by, device)
-        if targets:
-            self._drawer = _on_target(self._drawer, targets, device)
+        self._on_target = _on_target(self._drawer, targets, device) if targets else None
+        if self._on_target is not None:
+            self._drawer = self._on_target
 
     def __repr__(self) -> str:
         """Name and version of what draws."""
         return f"<Generator: {self.source.identity.name} {self.source.identity.version}>"
+
+    @property
+    def off_target(self) -> str:
+        """What the nearest structure lacks of those left out for their properties; empty where none was."""
+        return "" if self._on_target is None else self._on_target.miss
 
     @property
     def source(self) -> Source:
@@ -208,7 +217,7 @@ class Generator:
         return plan_job(self._drawer, wanted, n, seed, steps, valid_only, force, shard)
 
 
-def _on_target(drawer: Drawer, targets: Targets, device: str) -> Drawer:
+def _on_target(drawer: Drawer, targets: Targets, device: str) -> OnTarget:
     from asegen.criteria.criterion import read_criteria
     from asegen.criteria.judging import Criteria  # loads networks
     from asegen.generation.on_target import OnTarget

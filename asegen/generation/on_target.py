@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ase import Atoms
 
-from asegen.criteria.judging import TARGETS, Criteria
+from asegen.criteria.judging import TARGETS, Criteria, Judgement
 from asegen.generation.drawing import Drawer
 from asegen.generation.plan import Sample
 from asegen.generation.source import Source
@@ -25,6 +25,7 @@ class OnTarget:
 
     Attributes:
         source: where structures come from.
+        nearest: which of those left out came nearest to meeting the criteria, and how; None where none was.
     """
 
     may_lack = True
@@ -33,6 +34,7 @@ class OnTarget:
         self.source: Source = drawer.source
         self._drawer, self._criteria = drawer, criteria
         self._label = "; ".join(criteria.identity)
+        self.nearest: tuple[Atoms, Judgement] | None = None
 
     def settings(self) -> dict[str, object]:
         """The drawer's, and the criteria."""
@@ -54,7 +56,22 @@ class OnTarget:
             if found.is_met:
                 atoms.info |= {**found.as_info(), TARGETS: self._label}
                 kept.append(atoms)
+            else:
+                self._note_miss(atoms, found)
         return kept
+
+    def _note_miss(self, atoms: Atoms, found: Judgement) -> None:
+        if self.nearest is None or found.distance < self.nearest[1].distance:
+            self.nearest = atoms, found
+
+    @property
+    def miss(self) -> str:
+        """What was asked for and how far the nearest structure was from it, in one line; empty if none was left out."""
+        if self.nearest is None:
+            return ""
+        atoms, found = self.nearest
+        wanted = " and ".join(map(str, self._criteria.criteria))
+        return f"{wanted}; the nearest, {atoms.info['formula']}, has {found.reason}"
 
     def drawn_as(self, sample: Sample, info: Mapping[str, object]) -> Sample:
         """The drawer's."""

@@ -72,6 +72,7 @@ class PartialOutput:
         part: the growing file.
         batches_done: how many batches are in it.
         complete: whether a run to be resumed has nothing left to do; whose OUT it is has not been checked then.
+        has_output: False once the run is done and has no structure to write.
 
     Raises:
         InputError: OUT exists and neither is set; what is there belongs to another run, is being written by another
@@ -84,9 +85,10 @@ class PartialOutput:
         self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
         self._fingerprint = fingerprint
         self.batches_done = self._bytes = 0
+        self.has_output = True
         self._held: BinaryIO | None = None
         try:
-            # An empty output doesn't say whose it is: drawing again is the same for the same run, and right for others.
+            # An empty file isn't a run's: drawing again is the same for the same run, and right for others.
             self.complete = check_place(name, resume, overwrite) and self.out.stat().st_size > 0
             if self.complete:
                 for left in (self.part, self._new_journal):  # by a run that was killed in its first or last step
@@ -158,6 +160,8 @@ class PartialOutput:
     def finish(self, valid_only: bool = False) -> list[Atoms]:
         """Makes OUT from the growing file, at once and in the plan's order, and removes what only a running job needs.
 
+        Where no structure is to be written, OUT isn't: few programs read an empty file.
+
         Args:
             valid_only: leave out what failed the validity gate.
 
@@ -175,6 +179,15 @@ class PartialOutput:
                 left_out.append(self._read(frame))
             else:
                 kept.append(frame)
+        self.has_output = bool(kept)
+        if kept:
+            self._write(kept)
+        self._journal.unlink()  # last but one: with it, a resumed run would do all this again
+        self.part.unlink()
+        return left_out
+
+    def _write(self, kept: Sequence[_Frame]) -> None:
+        """Writes OUT beside its place, then puts it there."""
         workshop = self.out.with_name(f".{self.out.name}.new")
         try:
             shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed here
@@ -186,9 +199,6 @@ class PartialOutput:
             raise InputError(f"can't write {self.out}: {reason}; {self.part} holds the structures") from None
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
-        self._journal.unlink()  # last but one: with it, a resumed run would do all this again
-        self.part.unlink()
-        return left_out
 
     def read(self) -> Iterator[Atoms]:
         """The structures of OUT, in order.

@@ -49,7 +49,7 @@ class Finished(NamedTuple):
     """What became of a run.
 
     Attributes:
-        path: the output.
+        path: the output; not written if no structure is left for it.
         was_complete: nothing was drawn, because a run that was to be resumed had nothing left to do.
         left_out: structures that aren't in the output, so and because its format can't hold them; `info` says why.
         missing: indices of samples that aren't in the output.
@@ -182,6 +182,8 @@ def run(
     check_room(output_format(output), sum(map(len, batches)), output)
     with closing(PartialOutput(output, fingerprint(batches, job.settings), resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
+    if not partial.has_output:
+        return Finished(partial.out, partial.complete, left_out, [sample.index for batch in batches for sample in batch])
     missing = _read_again(partial, job, found)
     if missing and not (job.drawer.may_lack or job.valid_only or partial.format in (CIF, FOLDER)):
         raise InputError(

@@ -18,6 +18,7 @@ from asegen.criteria.criterion import Criterion, read_criteria
 from asegen.criteria.judging import PROBABILITY
 from asegen.discovery.discoverer import Discoverer, Discovery, Progress
 from asegen.discovery.places import state_of, table_of
+from asegen.errors import InputError
 
 ROWS, PICTURES = 20, 24
 _EXHAUSTED = (
@@ -60,6 +61,8 @@ def run_discovery(args: argparse.Namespace) -> None:
     if found.was_complete:
         message_console().print(f"{out} is complete: nothing was done")
     _show(found, out, args.n if args.shard is None else None, read_criteria(args.target))
+    if not found.structures:
+        _refuse_nothing(found, args, out)
     if args.plot is not None and found.structures:
         from asegen.cli.runs.contact_sheet import draw_contact_sheet  # loads matplotlib, for a second
 
@@ -90,6 +93,22 @@ def _run(discoverer: Discoverer, args: argparse.Namespace) -> Discovery:
             raise
 
 
+def _refuse_nothing(found: Discovery, args: argparse.Namespace, out: Path) -> None:
+    """Ends a run without crystals as an error; one part of a run may have none.
+
+    Raises:
+        InputError: no composition gave a crystal.
+    """
+    tried = sum(count for _, count in found.funnel)
+    why = f"; {_EXHAUSTED}" if not tried else ""
+    if found.nearest:
+        why = f"; nearest to {' and '.join(map(str, read_criteria(args.target)))}: {found.nearest}"
+    wrong = InputError(f"none of {tried} compositions gave a crystal: {table_of(out)} says why{why}")
+    if args.shard is None:
+        raise wrong
+    message_console().print(f"note: {wrong}")
+
+
 def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Criterion]) -> None:
     console = output_console()
     if found.structures:
@@ -105,6 +124,8 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
             funnel.add_row(fate, str(count))
     funnel.add_row("in all", str(sum(count for _, count in found.funnel)))
     console.print(funnel)
+    if not found.structures:
+        return
     noun = "crystal" if len(found.structures) == 1 else "crystals"
     line = f"{len(found.structures)} {noun} in {out}; {table_of(out)} has every proposal"
     console.print(line, markup=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.generate_arguments import DIFFUSION, TEMPLATE, Order
 from asegen.cli.runs.summary import Summary
 from asegen.cli.terminal import message_console
+from asegen.errors import InputError
 from asegen.generation.generator import Generator
 from asegen.generation.request import Request
 from asegen.generation.run import Finished, Progress
@@ -70,7 +71,9 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
             report=report,
             found=tally.add,
         )
-    _conclude(args, order, finished, tally, console)
+    _conclude(args, order, finished, tally, console, generator.off_target)
+    if not tally.summary.written:
+        _refuse_nothing(args, finished, generator.off_target)
 
 
 def _open(args: argparse.Namespace, order: Order, console: Console) -> Source:
@@ -126,7 +129,24 @@ def _warn_of_left_out(request: Request, console: Console) -> None:
         console.print(f"warning: {more} more are left out of {request.file}")
 
 
-def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally: _Tally, console: Console) -> None:
+def _refuse_nothing(args: argparse.Namespace, finished: Finished, off_target: str) -> None:
+    """Ends a run without structures as an error; one part of a run may have none.
+
+    Raises:
+        InputError: none was drawn that is as asked for.
+    """
+    why = "passes the validity gate" if finished.left_out else "was drawn"
+    if off_target:
+        why = f"meets {off_target}"
+    wrong = InputError(f"none of {len(finished.missing)} structures {why}; nothing is written")
+    if args.shard is None:
+        raise wrong
+    message_console().print(f"note: {wrong}")
+
+
+def _conclude(
+    args: argparse.Namespace, order: Order, finished: Finished, tally: _Tally, console: Console, off_target: str
+) -> None:
     """Says what became of the run: on stdout what is there, on stderr what isn't."""
     for atoms in finished.left_out:
         index, formula, reason = (atoms.info[key] for key in ("sample_index", "formula", "reason"))
@@ -137,9 +157,12 @@ def _conclude(args: argparse.Namespace, order: Order, finished: Finished, tally:
     chosen = order.ranking is not None or args.host is not None
     for index in finished.missing if not chosen and not alone else ():
         tally.summary.leave_out(index)
-    tally.summary.show(finished.path)
-    if fewer := len(finished.missing):
-        if args.order:
+    if tally.summary.written:
+        tally.summary.show(finished.path)
+    if fewer := len(finished.missing) if tally.summary.written else 0:
+        if off_target:
+            console.print(f"note: {fewer} fewer than asked for: off target, {off_target}", soft_wrap=True)
+        elif args.order:
             console.print(f"note: {fewer} fewer than asked for: there are no more different orderings")
         elif alone:
             console.print(f"note: {fewer} fewer than asked for: there are no more templates; --model NAME draws others")

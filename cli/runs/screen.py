@@ -30,6 +30,7 @@ from asegen.screening.exports import TABLE
 from asegen.screening.ledger import StageCount, funnel, provenance
 from asegen.screening.options import Options
 from asegen.screening.pipeline import run_stages
+from asegen.screening.records import OFF_TARGET
 from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
@@ -80,7 +81,18 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
         console.print(f"no report: {without_report}")
     _show(args.workdir, found, "" if without_report else f"; {args.workdir / PAGE} shows the best")
     if not any(result.is_ranked for result in found):
-        raise InputError(f"none of {len(found)} candidates is left; {args.workdir / TABLE} says why")
+        why = f"{args.workdir / TABLE} says why{_nearest_miss(found, options)}"
+        raise InputError(f"none of {len(found)} candidates is left; {why}")
+
+
+def _nearest_miss(found: Sequence[Result], options: Options) -> str:
+    """What came nearest to the properties asked for, where nothing else was wrong with it."""
+    missed = [result for result in found if result.status == OFF_TARGET and result["target_distance"] is not None]
+    if not missed:
+        return ""
+    nearest, wanted = min(missed, key=lambda result: result["target_distance"]), " and ".join(options.targets)
+    assert nearest.reason is not None  # its status says that there is one
+    return f"; nearest to {wanted}: {nearest.id} ({nearest['formula']}) has {nearest.reason.detail}"
 
 
 def _drawn(args: argparse.Namespace) -> Path:

@@ -78,6 +78,11 @@ class Summary:
         if len(self._pictures) > 4 * PICTURES:  # what is kept stays evenly spread, however many come
             self._pictures, self._every = self._pictures[::2], 2 * self._every
 
+    @property
+    def written(self) -> int:
+        """Structures in the output."""
+        return self.valid + self.invalid
+
     def leave_out(self, index: int) -> None:
         """Takes note of a sample that isn't in the output."""
         self.left_out.append(index)
@@ -90,12 +95,12 @@ class Summary:
     def show(self, out: Path) -> None:
         """Prints the first structures and the totals on stdout."""
         console = output_console()
-        written = self.valid + self.invalid
         if self._rows:
             console.print(_table(self._rows))
-        if written > len(self._rows):
-            console.print(f"… and {written - len(self._rows)} more")
-        line = f"{written} structure{'' if written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
+        if self.written > len(self._rows):
+            console.print(f"… and {self.written - len(self._rows)} more")
+        noun = "structure" if self.written == 1 else "structures"
+        line = f"{self.written} {noun} in {out}: {self.valid} valid, {self.invalid} not"
         if (meaning := self._meaning_of_e_hull()) is not None:
             console.print(meaning, soft_wrap=True)
         for (name, reason), count in self._lacking.items():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas
 import pytest
 from ase.io import read
 
@@ -26,11 +27,24 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_what_is_left_to_propose_is_told_from_what_was_tried(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(
-        ["discover", "-n", "1", "--potential", "none", "--system", "Na-Cl", "--exclude", "Na", "-o", f"{tmp_path}/a.db"]
-    )
+    out = tmp_path / "a.db"
+    with pytest.raises(SystemExit) as stop:
+        main(["discover", "-n", "1", "--potential", "none", "--system", "Na-Cl", "--exclude", "Na", "-o", str(out)])
     told = capsys.readouterr().err
+    assert stop.value.code == 2 and "none of 0 compositions gave a crystal" in told and not out.exists()
     assert "known crystals lead to no other composition of this kind" in told and "--proposals" not in told
+
+
+def test_where_nothing_is_on_target_the_nearest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "found.extxyz"
+    targets = ["--target", "density=..0.1", "--proposals", "6"]
+    with pytest.raises(SystemExit) as stop:
+        main(["discover", "-n", "1", *SMALL, *targets, "--e-hull", "1", "-o", str(out)])
+    told = capsys.readouterr()
+    table = pandas.read_csv(tmp_path / "found.extxyz.proposals.csv")
+    nearest = table.loc[table["target_distance"][table["fate"] == "off target"].idxmin()]
+    assert f"nearest to density=..0.1: {nearest.formula} has {nearest.reason}" in told.err.splitlines()[-1]
+    assert stop.value.code == 2 and "off target" in told.out and not out.exists()
 
 
 @pytest.mark.parametrize(

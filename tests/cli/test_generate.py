@@ -47,6 +47,20 @@ def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: py
     assert "complete" in capsys.readouterr().err
 
 
+def test_where_nothing_is_on_target_the_nearest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "a.extxyz"
+    arguments = ["generate", "NaCl", "KCl", "--method", "template", "--device", "cpu", "-o", str(out)]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--target", "density=..0.01"])
+    told = capsys.readouterr()
+    assert stop.value.code == 2 and not list(tmp_path.iterdir()) and not told.out
+    assert "none of 2 structures meets density=..0.01; the nearest, KCl, has density: " in told.err.splitlines()[-1]
+    main([*arguments, "--target", "density=..0.01", "--shard", "1/2"])  # other parts may have what is asked for
+    assert "note: none of" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    main([*arguments, "--target", "density=..2.0"])
+    assert "note: 1 fewer than asked for: off target, density=..2; the nearest, NaCl, has" in capsys.readouterr().err
+
+
 def test_who_names_a_model_gets_that_model(tmp_path: Path) -> None:
     own = str(find_weights(DEFAULT_MODEL))
     arguments = ["generate", "SrTiO3", "-n", "2", "--quick", "--device", "cpu", "--steps", "3", "--model", own]

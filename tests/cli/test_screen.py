@@ -116,6 +116,15 @@ def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest
     assert "other arguments" in capsys.readouterr().err
 
 
+def test_where_nothing_is_on_target_the_nearest_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write("in.extxyz", [bulk("Al"), bulk("Cu"), bulk("Au")])
+    with pytest.raises(SystemExit) as stop:
+        screen("--relaxer", "none", "--stages", "relax,targets", "--target", "density=100..")
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and "none of 3 candidates is left" in told
+    assert "nearest to density=100..: c000003 (Au) has density: 19" in told and told.endswith("g/cm³")
+
+
 def test_no_candidate_left_is_an_error_with_the_tables_written(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("in.extxyz", [molecule("H2O"), molecule("CO2")])
     with pytest.raises(SystemExit) as stop:

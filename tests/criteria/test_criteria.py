@@ -74,6 +74,20 @@ def test_probability_is_the_normal_distributions() -> None:
     assert criterion.probability(math.nan, 0.4) == 0
 
 
+def test_distances_are_in_units_of_the_nearer_end() -> None:
+    (criterion,) = read_criteria(["band_gap=1..2"])
+    assert [criterion.distance(value) for value in (0.5, 1, 1.5, 2, 3)] == [0.5, 0, 0, 0, 0.5]
+    assert criterion.distance(math.nan) == math.inf
+    (none,) = read_criteria(["band_gap=0"])
+    assert none.distance(0.3) == 0.3  # no unit but the property's own
+
+
+def test_all_that_is_not_met_is_named_with_its_unit() -> None:
+    (found,) = Criteria(read_criteria(["density=5..6", "n_atoms=3..", "n_elements=2"])).judge([SALT])
+    assert found.reason == "density: 2.16 g/cm³, n_atoms: 2"
+    assert found.distance == pytest.approx((5 - 2.164) / 5 + 1 / 3, abs=1e-3)
+
+
 def test_what_follows_from_the_atoms() -> None:
     texts = ["density=2..3", "n_atoms=2", "n_elements=2", "spacegroup=225", "price=0..1000", "hhi=0..10000"]
     (found,) = Criteria(read_criteria(texts)).judge([SALT])

@@ -34,10 +34,14 @@ def test_a_run_can_be_resumed_and_has_its_targets_in_its_fingerprint(tmp_path: P
             Generator("template", targets=others).run(FORMULAS, out, seed=1, resume=True)
 
 
-def test_an_empty_output_is_no_other_runs_result(tmp_path: Path) -> None:
+def test_nothing_is_written_of_nothing_and_an_empty_output_is_no_other_runs_result(tmp_path: Path) -> None:
     out = tmp_path / "out.extxyz"
-    none = Generator("template", targets={"density": (None, 0.01)}).run(FORMULAS, out, seed=1)
-    assert len(none.missing) == len(FORMULAS) and out.stat().st_size == 0
+    generator = Generator("template", targets={"density": (None, 0.01)})
+    none = generator.run(FORMULAS, out, seed=1)
+    assert len(none.missing) == len(FORMULAS) and not list(tmp_path.iterdir())
+    lightest = min(density(atoms) for atoms in Generator("template").generate(FORMULAS, seed=1))
+    assert generator.off_target == f"density=..0.01; the nearest, KCl, has density: {lightest:.3g} g/cm³"
+    out.touch()
     some = Generator("template", targets={"density": (None, 3)}).run(FORMULAS, out, seed=1, resume=True)
     assert not some.was_complete and len(read(out, ":")) == len(FORMULAS) - len(some.missing) > 0
 

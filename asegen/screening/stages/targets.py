@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from typing_extensions import override
@@ -20,7 +21,7 @@ from asegen.screening.stages.shared import chunks
 from asegen.trained.weights import find_weights
 
 if TYPE_CHECKING:
-    from asegen.criteria.judging import Criteria
+    from asegen.criteria.judging import Criteria, Judgement
 
 _SECONDS_TO_LOAD = 120.0
 
@@ -45,6 +46,13 @@ class Targets(Stage):
             "properties",
             page=Shown(56, "On target", digits=2),
             optional=True,
+        ),
+        Column(
+            "target_distance",
+            "how far properties lie outside of the ranges asked for, in units of the ranges' nearer ends; 0: on target",
+            "number",
+            "",
+            "properties",
         ),
     )
     alone: ClassVar[bool] = True
@@ -71,15 +79,20 @@ class Targets(Stage):
     def work(self, candidates: Sequence[Candidate], supplied: None) -> list[Outcome]:
         judgements = _criteria(self.wanted, self.device).judge([candidate.crystal for candidate in candidates])
         return [
-            Outcome(candidate.status, None, {"target_probability": one.probability})
+            Outcome(candidate.status, None, _found(one))
             if one.is_met
-            else Outcome(OFF_TARGET, Reason(OFF_TARGET, one.reason), {"target_probability": one.probability})
+            else Outcome(OFF_TARGET, Reason(OFF_TARGET, one.reason), _found(one))
             for candidate, one in zip(candidates, judgements, strict=True)
         ]
 
     @override
     def seconds(self, members: int) -> float | None:
         return _SECONDS_TO_LOAD + 10.0 * members
+
+
+def _found(judgement: Judgement) -> dict[str, float | None]:
+    distance = judgement.distance if isfinite(judgement.distance) else None  # a property has no value
+    return {"target_probability": judgement.probability, "target_distance": distance}
 
 
 @lru_cache(4)
