@@ -38,8 +38,8 @@ class Generator:
     Where known structure types and models take turns, what is predicted to lie far above the hull of the known phases
     comes after what doesn't, and further structures are drawn in its place (see `Screened`).
 
-    Each structure's `info` names formula, model, model_version, asegen_version, seed, sample_index, sample_seed,
-    attempt, steps, shortest_distance (Å), valid, formation_energy_predicted and e_hull_predicted (eV/atom, see
+    Each structure's `info` has its name, which is unique in a run, formula, model, model_version, asegen_version, seed,
+    sample_index, sample_seed, attempt, steps, shortest_distance (Å), valid, formation_energy_predicted and e_hull_predicted (eV/atom, see
     `Stability`; e_hull_missing says why there are none), and, where they apply, reason (why not valid) and material_id;
     besides what the source and the ranking say, see there.
 

@@ -81,8 +81,13 @@ class Job:
 
     def iterate(self, start: int = 0) -> Iterator[list[Atoms]]:
         """Batches of structures, as they are drawn; `start` is the first batch."""
+        from asegen.structures.writing import structure_name  # loads ASE's formats, which a refusal doesn't need
+
         for batch in self.batches[start:]:
-            yield self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
+            drawn = self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
+            for atoms in drawn:
+                atoms.info["name"] = structure_name(atoms)
+            yield drawn
 
     @cached_property
     def settings(self) -> dict[str, object]:
