@@ -33,7 +33,7 @@ from asegen.trained.samplers import is_score_model
 
 _NAMED = 5
 _COMPARED = 200  # structures among which copies are looked for: time grows with the square
-_SLOW_CELL = 150  # atoms from which on a model draws for minutes where it chooses among trajectories
+_SLOW_CELL = 150  # atoms; 320 take some 15 s of processor time a trajectory, and several are drawn
 _LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -270,7 +270,7 @@ class _Shown:
 
 def _how_long(progress: Progress) -> str:
     """What else is said of large cells: time grows with the square of their atoms."""
-    return ", and one takes minutes; --quick takes less" if progress.largest_cell >= _SLOW_CELL else ""
+    return ", and one may take minutes" if progress.largest_cell >= _SLOW_CELL else ""
 
 
 def _duration(seconds: float) -> str:
