@@ -188,7 +188,9 @@ def run(
     with closing(PartialOutput(output, fingerprint(batches, job.settings), resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
     if not partial.has_output:
-        return Finished(partial.out, partial.complete, left_out, [sample.index for batch in batches for sample in batch])
+        return Finished(
+            partial.out, partial.complete, left_out, [sample.index for batch in batches for sample in batch]
+        )
     missing = _read_again(partial, job, found)
     if missing and not (job.drawer.may_lack or job.valid_only or partial.format in (CIF, FOLDER)):
         raise InputError(

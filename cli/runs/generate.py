@@ -262,7 +262,9 @@ class _Shown:
         known = self._source.identity
         if progress.largest_cell > known.max_atoms:
             cells = f"cells of up to {progress.largest_cell} atoms"
-            self._console.print(f"note: {cells}; {known.name} was trained on at most {known.max_atoms}{_how_long(progress)}")
+            self._console.print(
+                f"note: {cells}; {known.name} was trained on at most {known.max_atoms}{_how_long(progress)}"
+            )
         status = f"{progress.structures}/{progress.all_structures}"
         self._bar.update(self._task, total=progress.all_atoms, completed=progress.atoms, visible=True, status=status)
         self._start = self._logged = time.monotonic()

@@ -98,7 +98,8 @@ class Summary:
             console.print(_table(self._rows))
         if self.written > len(self._rows):
             console.print(f"… and {self.written - len(self._rows)} more")
-        line = f"{self.written} structure{'' if self.written == 1 else 's'} in {out}: {self.valid} valid, {self.invalid} not"
+        noun = "structure" if self.written == 1 else "structures"
+        line = f"{self.written} {noun} in {out}: {self.valid} valid, {self.invalid} not"
         if any(ABOVE_HULL in atoms.info for atoms in self._rows):
             errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
             meaning = "e_hull: predicted energy above the known phases' hull, eV/atom"

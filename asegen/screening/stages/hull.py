@@ -255,7 +255,9 @@ class Hull(Stage):
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=has_gap),
+                "hull_verdict": verdict(
+                    placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=has_gap
+                ),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
