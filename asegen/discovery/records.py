@@ -88,7 +88,7 @@ def funnel(records: Iterable[Record]) -> list[tuple[str, int]]:
 
 
 def nearest_miss(records: Iterable[Record]) -> str:
-    """Formula and properties of what came nearest to the targets of all that was off target; empty where nothing was."""
+    """Formula and properties of what came nearest to the targets, of all off target; empty where nothing was."""
     missed = [record for record in records if record.fate == OFF_TARGET]
     if not missed:
         return ""

@@ -38,10 +38,10 @@ class Generator:
     Where known structure types and models take turns, what is predicted to lie far above the hull of the known phases
     comes after what doesn't, and further structures are drawn in its place (see `Screened`).
 
-    Each structure's `info` names formula, model, model_version, asegen_version, seed, sample_index, sample_seed,
-    attempt, steps, shortest_distance (Å), valid, formation_energy_predicted and e_hull_predicted (eV/atom, see
-    `Stability`; e_hull_missing says why there are none), and, where they apply, reason (why not valid) and material_id;
-    besides what the source and the ranking say, see there.
+    Each structure's `info` has its name, which is unique in a run, formula, model, model_version, asegen_version, seed,
+    sample_index, sample_seed, attempt, steps, shortest_distance (Å), valid, formation_energy_predicted and
+    e_hull_predicted (eV/atom, see `Stability`; e_hull_missing says why there are none), and, where they apply, reason
+    (why not valid) and material_id; besides what the source and the ranking say, see there.
 
     Args:
         source: a name of `asegen.generation.sources.registry.SOURCES`, or a source that is open, such as
@@ -111,8 +111,8 @@ class Generator:
         """Draws `n` structures of every composition, in the request's order.
 
         Args:
-            request: formulas, such as "SrTiO3", ["NaCl", "KCl"] or a Composition of pymatgen, or a `Request` for all
-                else: multiples, chemical systems, space groups, files.
+            request: formulas, such as "SrTiO3", ["NaCl", "KCl"] or a Composition or Structure of pymatgen, or a
+                `Request` for all else: multiples, chemical systems, space groups, files.
             n: structures of each composition; with a ranking, the best of its candidates, of which there may be fewer.
             seed: the same seed gives the same structures on the same kind of device.
             steps: of the sampler; the source's default without it.

@@ -81,8 +81,13 @@ class Job:
 
     def iterate(self, start: int = 0) -> Iterator[list[Atoms]]:
         """Batches of structures, as they are drawn; `start` is the first batch."""
+        from asegen.structures.writing import structure_name  # loads ASE's formats, which a refusal doesn't need
+
         for batch in self.batches[start:]:
-            yield self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
+            drawn = self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
+            for atoms in drawn:
+                atoms.info["name"] = structure_name(atoms)
+            yield drawn
 
     @cached_property
     def settings(self) -> dict[str, object]:
@@ -183,7 +188,9 @@ def run(
     with closing(PartialOutput(output, fingerprint(batches, job.settings), resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
     if not partial.has_output:
-        return Finished(partial.out, partial.complete, left_out, [sample.index for batch in batches for sample in batch])
+        return Finished(
+            partial.out, partial.complete, left_out, [sample.index for batch in batches for sample in batch]
+        )
     missing = _read_again(partial, job, found)
     if missing and not (job.drawer.may_lack or job.valid_only or partial.format in (CIF, FOLDER)):
         raise InputError(

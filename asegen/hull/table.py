@@ -148,10 +148,18 @@ class HullTable:
         Args:
             counts: of at least one element.
         """
-        if len(counts) == 1 or self.knows(counts):
-            return None
-        rare = [chemical_symbols[z] for z in sorted(counts) if self._shares[z] < _RARE]
+        rare = self.lacking(counts)
         return f"the known phases have hardly any compound of {', '.join(rare)}" if rare else None
+
+    def lacking(self, counts: Counts) -> list[str]:
+        """The elements, by symbol, whose compounds are mostly lacking where a composition isn't known.
+
+        Args:
+            counts: of at least one element.
+        """
+        if len(counts) == 1 or self.knows(counts):
+            return []
+        return [chemical_symbols[z] for z in sorted(counts) if self._shares[z] < _RARE]
 
     @cached_property
     def _shares(self) -> NDArray[np.float64]:

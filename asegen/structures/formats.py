@@ -68,8 +68,10 @@ def output_format(name: str) -> str:
         name: of the file or folder to write.
 
     Raises:
-        InputError: another suffix, or no name at all.
+        InputError: another suffix, no name at all, or "-", which elsewhere means standard output.
     """
+    if name == "-":
+        raise InputError("structures aren't written to standard output: name a file or a folder instead of -")
     suffix = "" if name.endswith("/") else Path(name).suffix
     if not name.endswith("/") and _POSCAR_NAME.fullmatch(Path(name).name):
         return POSCAR

@@ -34,6 +34,15 @@ class Amounts(Protocol):
         """Symbol -> amount."""
 
 
+@runtime_checkable
+class Composed(Protocol):
+    """A Structure or an entry of pymatgen."""
+
+    @property
+    def composition(self) -> Amounts:
+        """What it consists of."""
+
+
 def reduced_formula(atoms: Atoms) -> str:
     """Such as NaCl, elements in pymatgen's order; of elements that form molecules as O2.
 
@@ -77,7 +86,7 @@ def formula_counts(wanted: object) -> dict[str, int]:
     """Counts of whatever people pass where a formula is meant.
 
     Args:
-        wanted: text, a mapping of symbols to amounts, pymatgen's Composition, ASE's Formula, or Atoms.
+        wanted: text, a mapping of symbols to amounts, pymatgen's Composition or Structure, ASE's Formula, or Atoms.
 
     Raises:
         InputError: something else, an unknown element, or amounts that aren't whole numbers of at least 1.
@@ -90,14 +99,18 @@ def formula_counts(wanted: object) -> dict[str, int]:
         return _checked(wanted.count(), wanted)
     if isinstance(wanted, Amounts):
         return _checked(wanted.get_el_amt_dict(), wanted)
+    if isinstance(wanted, Composed):
+        return _checked(wanted.composition.get_el_amt_dict(), wanted.composition)
     if isinstance(wanted, Mapping):
         return _checked(wanted, wanted)
-    raise InputError(f"{_shown(repr(wanted))} is no formula: pass text, a dict, a Composition, a Formula or Atoms")
+    raise InputError(
+        f"{_shown(repr(wanted))} is no formula: pass text, a dict, a Composition, a Structure, a Formula or Atoms"
+    )
 
 
 def is_formula(wanted: object) -> bool:
     """Whether something is one formula, and not a list of several."""
-    return isinstance(wanted, str | Atoms | Formula | Mapping | Amounts)
+    return isinstance(wanted, str | Atoms | Formula | Mapping | Amounts | Composed)
 
 
 def parse_system(text: str) -> list[str]:

@@ -45,7 +45,12 @@ def holds(kind: str, atoms: Atoms) -> bool:
 
 def poscar_name(atoms: Atoms, index: int = 0) -> str:
     """The file's name in a folder of POSCARs; they sort in the plan's order."""
-    return f"POSCAR-{_name(atoms, index, '-')}"
+    return f"POSCAR-{structure_name(atoms, index)}"
+
+
+def structure_name(atoms: Atoms, index: int = 0) -> str:
+    """The name of one structure of a run, such as "000003-SrTiO3"; its POSCAR in a folder is called after it."""
+    return _name(atoms, index, "-")
 
 
 def _name(atoms: Atoms, index: int, joint: str) -> str:

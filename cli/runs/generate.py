@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ase import Atoms
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from asegen.cli.progress import ProgressBar
@@ -20,8 +20,10 @@ from asegen.cli.runs.summary import Summary
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.generation.generator import Generator
+from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.request import Request
 from asegen.generation.run import Finished, Progress
+from asegen.generation.screened import Different
 from asegen.generation.source import Source
 from asegen.generation.sources.registry import SOURCES, open_source
 from asegen.parallel.machine import free_cores
@@ -30,6 +32,8 @@ from asegen.prototypes.sources import KNOWN, open_library
 from asegen.trained.samplers import is_score_model
 
 _NAMED = 5
+_COMPARED = 200  # structures among which copies are looked for: time grows with the square
+_SLOW_CELL = 150  # atoms; 320 take some 15 s of processor time a trajectory, and several are drawn
 _LOG_SECONDS = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -112,6 +116,9 @@ class _Tally:
         self.summary = Summary()
         self.by_model = 0
         self.untemplated: set[str] = set()
+        self.copies: list[int] = []
+        self.compared = 0
+        self._different = Different()
 
     def add(self, atoms: Atoms) -> None:
         """Takes note of a structure."""
@@ -119,6 +126,10 @@ class _Tally:
         self.by_model += atoms.info.get("source") == DIFFUSION
         if not atoms.info.get("has_template", True):
             self.untemplated.add(atoms.info["formula"])
+        if atoms.info["valid"] and IMPLAUSIBLE not in atoms.info and self.compared < _COMPARED:
+            self.compared += 1
+            if self._different.add(atoms) is not None:
+                self.copies.append(atoms.info["sample_index"])
 
 
 def _warn_of_left_out(request: Request, console: Console) -> None:
@@ -170,10 +181,23 @@ def _conclude(
             console.print(f"note: {fewer} fewer than asked for: the other candidates are the same crystals, or invalid")
     if tally.by_model and args.method == TEMPLATE:
         console.print(f"note: {tally.by_model} had no template (any more): drawn by the model")
+    if tally.copies:
+        console.print(_copies_line(args, tally), soft_wrap=True)
     if tally.untemplated:
         console.print(f"note: no template for {_some(tally.untemplated)}: models draw all of it")
     if args.plot is not None:
         _draw(args.plot, tally.summary, console)
+
+
+def _copies_line(args: argparse.Namespace, tally: _Tally) -> str:
+    """Which structures are copies of others, and where a space group leaves no more, what does."""
+    count, among = len(tally.copies), tally.compared
+    of = f"the first {among}" if among == _COMPARED else f"{among}"
+    are = "is the same crystal as another one" if count == 1 else "are the same crystals as others"
+    samples = ", ".join(map(str, tally.copies[:_NAMED])) + (" …" if count > _NAMED else "")
+    fixed = args.spacegroup is not None or args.spacegroups is not None
+    more = "; other cells (--multiples) or sites (--sites) of the group may give more" if fixed else ""
+    return f"note: {count} of {of} {are} (samples {samples}){more}"
 
 
 def _draw(place: Path, summary: Summary, console: Console) -> None:
@@ -193,7 +217,7 @@ def _some(formulas: set[str]) -> str:
 @contextmanager
 def _shown(console: Console, source: Source, resumed: bool) -> Iterator[_Shown]:
     """Shows progress, and says how a run that is stopped goes on."""
-    columns = TextColumn("structures"), BarColumn(), TextColumn("{task.fields[status]}")
+    columns = TextColumn("structures"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn()
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = _Shown(console, bar, source)
         try:
@@ -238,9 +262,17 @@ class _Shown:
         known = self._source.identity
         if progress.largest_cell > known.max_atoms:
             cells = f"cells of up to {progress.largest_cell} atoms"
-            self._console.print(f"note: {cells}; {known.name} was trained on at most {known.max_atoms}")
-        self._bar.update(self._task, total=progress.all_atoms, completed=progress.atoms, visible=True)
+            self._console.print(
+                f"note: {cells}; {known.name} was trained on at most {known.max_atoms}{_how_long(progress)}"
+            )
+        status = f"{progress.structures}/{progress.all_structures}"
+        self._bar.update(self._task, total=progress.all_atoms, completed=progress.atoms, visible=True, status=status)
         self._start = self._logged = time.monotonic()
+
+
+def _how_long(progress: Progress) -> str:
+    """What else is said of large cells: time grows with the square of their atoms."""
+    return ", and one may take minutes" if progress.largest_cell >= _SLOW_CELL else ""
 
 
 def _duration(seconds: float) -> str:

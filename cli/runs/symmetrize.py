@@ -25,6 +25,7 @@ def run_symmetrize(args: argparse.Namespace) -> None:
         InputError: nothing could be refined, or the output can't be written.
     """
     kind, out = output_format(args.output), Path(args.output)
+    lost: Counter[str] = Counter()
     done: list[Atoms] = []
     groups: Counter[str] = Counter()
     with ProgressBar("refining") as bar:
@@ -34,12 +35,16 @@ def run_symmetrize(args: argparse.Namespace) -> None:
                 bar.print(f"{frame}: {refined}")
             else:
                 groups[f"{refined.symbol} ({refined.group})"] += 1
+                lost.update(_lost(frame, refined))
                 done.append(_marked(refined, frame, len(done), args.symprec))
                 check_room(kind, len(done), args.output)
             bar.advance()
     if not done:
         raise InputError(f"none of {bar.done} structures could be refined; nothing is written")
     write_whole(done, out, kind)
+    for name, count in lost.items():
+        line = f"note: {name} of {count} left out: the standard cell has other atoms (--cell as-is keeps all)"
+        message_console().print(line, soft_wrap=True)
     shown = ", ".join(f"{count} {group}" for group, count in groups.most_common(_SHOWN))
     more = " …" if len(groups) > _SHOWN else ""
     message_console().print(f"{len(done)} of {bar.done} structures in {out}: {shown}{more}")
@@ -53,6 +58,14 @@ def _refined(frame: Frame, args: argparse.Namespace) -> Refined | str:
         return refine(frame.atoms, args.symprec, args.cell)
     except InputError as error:
         return str(error)
+
+
+def _lost(frame: Frame, refined: Refined) -> list[str]:
+    """Names of what the atoms had beside elements and positions, and the refined ones haven't."""
+    if isinstance(frame.atoms, str):
+        return []
+    lost = sorted(frame.atoms.arrays.keys() - refined.atoms.arrays.keys())
+    return [*lost, "constraints"] if frame.atoms.constraints and not refined.atoms.constraints else lost
 
 
 def _marked(refined: Refined, frame: Frame, index: int, symprec: float) -> Atoms:

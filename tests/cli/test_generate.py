@@ -61,6 +61,15 @@ def test_where_nothing_is_on_target_the_nearest_is_named(tmp_path: Path, capsys:
     assert "note: 1 fewer than asked for: off target, density=..2; the nearest, NaCl, has" in capsys.readouterr().err
 
 
+def test_copies_are_said_where_a_group_leaves_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ["generate", "NaCl", "--spacegroup", "230", "--device", "cpu"]
+    main([*arguments, "-n", "2", "-o", str(tmp_path / "a.extxyz")])
+    told = capsys.readouterr().err
+    assert "note: 1 of 2 is the same crystal as another one (samples 1); other cells (--multiples)" in told
+    main([*arguments, "--quick", "--steps", "3", "-o", str(tmp_path / "b.extxyz")])
+    assert "same crystal" not in capsys.readouterr().err
+
+
 def test_who_names_a_model_gets_that_model(tmp_path: Path) -> None:
     own = str(find_weights(DEFAULT_MODEL))
     arguments = ["generate", "SrTiO3", "-n", "2", "--quick", "--device", "cpu", "--steps", "3", "--model", own]

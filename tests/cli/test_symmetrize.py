@@ -28,6 +28,17 @@ def test_frames_are_refined_and_bad_ones_named(tmp_path: Path, capsys: pytest.Ca
         assert second.info["wyckoff"] in ("Si:a", "Si:b")
 
 
+def test_what_atoms_had_and_another_cell_has_not_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    iron = bulk("Fe", cubic=True)
+    iron.set_initial_magnetic_moments([2.2, 2.2])
+    write(tmp_path / "in.traj", iron)
+    main(["symmetrize", str(tmp_path / "in.traj"), "-o", str(tmp_path / "a.extxyz")])
+    assert "note: initial_magmoms of 1 left out" in capsys.readouterr().err
+    main(["symmetrize", str(tmp_path / "in.traj"), "-o", str(tmp_path / "b.traj"), "--cell", "as-is"])
+    assert "left out" not in capsys.readouterr().err
+    assert read(tmp_path / "b.traj").get_initial_magnetic_moments().tolist() == [2.2, 2.2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

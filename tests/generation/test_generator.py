@@ -1,5 +1,7 @@
 """The generator with the shipped weights: exact composition, seeds, marks, and files that hold the same."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.io import read
@@ -29,6 +31,13 @@ def test_composition_is_exact_and_info_complete(generator: Generator) -> None:
         assert atoms.pbc.all() and atoms.cell.volume > 0
         assert atoms.info["valid"] == (check_atoms(atoms) is None)
         assert atoms.info["model"] == DEFAULT_MODEL and atoms.info["seed"] == 4 and atoms.info["steps"] == 5
+
+
+def test_names_are_unique_and_those_of_files(generator: Generator, tmp_path: Path) -> None:
+    generator.run(["NaCl", "Cu"], f"{tmp_path}/folder", n=2, steps=3)
+    files = sorted(path.name.removeprefix("POSCAR-") for path in (tmp_path / "folder").iterdir())
+    named = [str(atoms.info["name"]) for atoms in generator.generate(["NaCl", "Cu"], n=2, steps=3)]
+    assert named == files and len(set(named)) == 4 and named[0].startswith("000000-Na")
 
 
 def test_same_seed_same_structures_whatever_else_is_drawn() -> None:

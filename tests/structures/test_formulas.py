@@ -1,12 +1,13 @@
 """Formulas and systems as people, CIFs and programs write them."""
 
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.formula import Formula
 from hypothesis import given
 from hypothesis import strategies as st
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Structure
 
 from asegen.errors import InputError
 from asegen.structures.formulas import formula_counts, is_formula, parse_formula, parse_system, whole_number
@@ -59,7 +60,8 @@ def test_what_is_wrong_is_named(text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "wanted",
     ["SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, {"Sr": 1.0, "Ti": 1, "O": 3.0}, Formula("SrTiO3"), Composition("SrTiO3"),
-     Atoms("SrTiO3"), Composition({"Sr2+": 1, "Ti4+": 1, "O2-": 3})],
+     Atoms("SrTiO3"), Structure(np.eye(3), ["Sr", "Ti", "O", "O", "O"], np.zeros((5, 3))),
+     Composition({"Sr2+": 1, "Ti4+": 1, "O2-": 3})],
 )  # fmt: skip
 def test_whatever_is_meant_as_a_formula(wanted: object) -> None:
     assert is_formula(wanted) and formula_counts(wanted) == {"Sr": 1, "Ti": 1, "O": 3}

@@ -213,7 +213,8 @@ class Hull(Stage):
         for candidate, placement in zip(candidates, placements, strict=True):
             formula = candidate.found["formula"]
             form = against.forms[formula].id if formula in shifts else None
-            outcomes.append(self._outcome(candidate, placement, error, lowest.get(formula) is candidate, form))
+            gap = not self.engine.pressure and has_gap(formula, against.known)
+            outcomes.append(self._outcome(candidate, placement, error, lowest.get(formula) is candidate, form, gap))
         return outcomes
 
     def _lowest(self, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
@@ -238,18 +239,26 @@ class Hull(Stage):
         write_plots(workdir / HULLS, plots)
 
     def _outcome(
-        self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool, form: str | None
+        self,
+        candidate: Candidate,
+        placement: Placement,
+        error: float | None,
+        is_lowest: bool,
+        form: str | None,
+        has_gap: bool,
     ) -> Outcome:
         e_known = above_known(candidate, placement, error)
         formula, known_as = candidate.found["formula"], candidate.found.get("known_as")
-        known, gap = (None, False) if self.engine.pressure else (knowledge(formula), has_gap(formula))
+        known = None if self.engine.pressure else knowledge(formula)
         unmet = is_lowest and form is None and known == "stable"
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=gap),
+                "hull_verdict": verdict(
+                    placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=has_gap
+                ),
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,

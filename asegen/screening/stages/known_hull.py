@@ -121,9 +121,21 @@ def knowledge(formula: str) -> Knowledge | None:
     return "unstable" if table.knows(counts) else None
 
 
-def has_gap(formula: str) -> bool:
-    """Whether the known phases of a composition are mostly lacking, see `asegen.hull.table.HullTable.gap`."""
-    return shipped_hull().gap(counts_of(formula)) is not None
+def has_gap(formula: str, phases: Iterable[Phase] = ()) -> bool:
+    """Whether the known phases of a composition are mostly lacking, see `asegen.hull.table.HullTable.gap`.
+
+    Args:
+        formula: of a candidate.
+        phases: those that a user adds fill the gap, if there is a compound of each element that lacks them, in the
+            candidate's chemical system.
+    """
+    counts = counts_of(formula)
+    lacking, system = set(shipped_hull().lacking(counts)), Composition(formula).chemical_system_set
+    for phase in phases if lacking else ():
+        elements = Composition(phase.formula).chemical_system_set
+        if phase.kind == COMPETING and 1 < len(elements) and elements <= system:
+            lacking -= elements
+    return bool(lacking)
 
 
 def counts_of(formula: str) -> dict[int, int]:

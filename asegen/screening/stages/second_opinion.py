@@ -152,7 +152,13 @@ class SecondHull(Hull):
 
     @override
     def _outcome(
-        self, candidate: Candidate, placement: Placement, error: float | None, is_lowest: bool, form: str | None
+        self,
+        candidate: Candidate,
+        placement: Placement,
+        error: float | None,
+        is_lowest: bool,
+        form: str | None,
+        has_gap: bool,
     ) -> Outcome:
         first, e_known = candidate.found, above_known(candidate, placement, error)
         errors = (first.get("e_hull_error"), error)

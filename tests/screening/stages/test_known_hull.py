@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def placed(
     energies: list[tuple[str, dict[str, int], float]],
     engine: Engine = CHGNET,
     references: ElementReferences = FITTED,
+    given: Sequence[Phase] = (),
 ) -> list[dict]:
     stage = Hull(engine, (KnownHull(),), tmp_path, True)
     candidates = [
@@ -74,7 +76,7 @@ def placed(
     ]
     systems = {frozenset(counts) for _, counts, _ in energies}
     found = on_the_hulls_scale(KnownHull().phases(systems, None, None), references, engine.energy_scale)
-    against = Against(found.phases, found.missing, references)
+    against = Against([*found.phases, *given], found.missing, references)
     return [dict(outcome.found) for outcome in stage.work(candidates, (tmp_path, against))]
 
 
@@ -111,6 +113,18 @@ def test_the_lowest_of_a_known_composition_is_told_from_others_above_the_hull(tm
     li2s, wrong = {"Li": 2, "S": 1}, {"Li": 5, "S": 2}
     found = placed(tmp_path, [("Li2S", li2s, 0.3), ("Li2S", li2s, 0.1), ("Li2S", li2s, 0.2), ("Li5S2", wrong, 0.2)])
     assert [row["hull_verdict"] for row in found] == [ABOVE, KNOWN_ABOVE, ABOVE, ABOVE]
+
+
+def test_phases_that_a_user_adds_fill_the_gaps_of_the_hull(tmp_path: Path) -> None:
+    xef2, far = [("XeF2", {"Xe": 1, "F": 2}, -0.5)], {"XeF4": -0.9, "XeF6": -0.9}
+    assert [row["hull_verdict"] for row in placed(tmp_path, xef2)] == [UNKNOWN]
+    given = [Phase(formula, formula, energy, FORMATION_SCALE) for formula, energy in far.items()]
+    (found,) = placed(tmp_path, xef2, given=given)
+    assert found["hull_verdict"] == ABOVE and "XeF4" in found["decomposes_into"]
+    (found,) = placed(tmp_path, [("XeF2", {"Xe": 1, "F": 2}, -0.9)], given=given)
+    assert found["hull_verdict"] == BELOW
+    elsewhere = [Phase("XeO3", "XeO3", -0.9, FORMATION_SCALE), Phase("Xe", "Xe", -0.1, FORMATION_SCALE)]
+    assert placed(tmp_path, xef2, given=elsewhere)[0]["hull_verdict"] == UNKNOWN
 
 
 def test_verdicts() -> None:
