@@ -30,6 +30,13 @@ class CLICommand:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
+        CLICommand._add_compositions(parser)
+        CLICommand._add_wanted(parser)
+        CLICommand._add_search(parser)
+        CLICommand._add_run(parser)
+
+    @staticmethod
+    def _add_compositions(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
         add("-n", type=int, default=10, metavar="N", help="crystals to find (default: 10)")
         add("-o", "--output", required=True, metavar="OUT", help="where the crystals go; the name decides the format")
@@ -48,6 +55,10 @@ class CLICommand:
             help="space groups before the potential relaxes: numbers, symbols, ranges such as 195-230, or systems such "
             "as cubic",
         )
+
+    @staticmethod
+    def _add_wanted(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--target",
             action="append",
@@ -71,6 +82,10 @@ class CLICommand:
             "(default: chgnet)",
         )
         add("--relax-steps", type=int, default=60, metavar="K", help="of the potential, at most (default: 60)")
+
+    @staticmethod
+    def _add_search(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--proposal",
             choices=PROPOSALS,
@@ -86,6 +101,10 @@ class CLICommand:
             help="crystals of one type and of elements of the same families, at most (default: 2)",
         )
         add("--proposals", type=int, metavar="N", help="compositions to try at most (default: 30 for each crystal)")
+
+    @staticmethod
+    def _add_run(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add("--seed", type=int, default=0, help="the same seed gives the same crystals (default: 0)")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")
         add("--shard", metavar="K/N", help="do the K-th of N parts, which share no composition, for job arrays")

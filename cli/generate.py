@@ -44,6 +44,14 @@ class CLICommand:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
+        CLICommand._add_compositions(parser)
+        CLICommand._add_symmetry(parser)
+        CLICommand._add_sources(parser)
+        CLICommand._add_ranking(parser)
+        CLICommand._add_run(parser)
+
+    @staticmethod
+    def _add_compositions(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
         add(
             "formula",
@@ -70,6 +78,10 @@ class CLICommand:
             metavar="N",
             help="most atoms in a cell (default: 20, and more where known crystals of such formulas have them)",
         )
+
+    @staticmethod
+    def _add_symmetry(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add("--spacegroup", metavar="G", help="space group, a number or a symbol such as Fm-3m or P6_3/mmc")
         add(
             "--spacegroups",
@@ -88,6 +100,10 @@ class CLICommand:
             "--known", type=Path, metavar="FILE", help="catalogue of known crystals, as asegen ingest --symmetry writes"
         )
         _add_host(parser.add_argument_group("a host to be filled"))
+
+    @staticmethod
+    def _add_sources(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add("--seed", type=int, default=0, help="the same seed gives the same structures (default: 0)")
         add("--model", metavar="NAME|PATH", help="a shipped model's name, or a file of weights")
         add(
@@ -118,6 +134,10 @@ class CLICommand:
             help="order the partial occupancies of the CIFs of --from: N different orderings of each, the lowest Ewald "
             "energy first, or by --rank",
         )
+
+    @staticmethod
+    def _add_ranking(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--rank",
             metavar="BY",
@@ -148,6 +168,10 @@ class CLICommand:
             help="leave out what isn't in this range of a property, such as band_gap=1..2; an unknown name lists all",
         )
         add("--relax-steps", type=int, metavar="N", help="relax by the calculator of --rank too, N steps (default: 0)")
+
+    @staticmethod
+    def _add_run(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add("--steps", type=int, metavar="K", help="steps of the sampler (default: the model's)")
         add("--quick", action="store_true", help="one rough trajectory per structure, no choice among several")
         add("--device", default="auto", help="auto, cpu, cuda, cuda:1 …")

@@ -17,6 +17,16 @@ class CLICommand:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
+        CLICommand._add_inputs(parser)
+        CLICommand._add_potentials(parser)
+        CLICommand._add_references(parser)
+        CLICommand._add_best(parser)
+        CLICommand._add_dft(parser)
+        CLICommand._add_relaxation(parser)
+        CLICommand._add_workers(parser)
+
+    @staticmethod
+    def _add_inputs(parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
         add("inputs", nargs="*", type=Path, metavar="IN", help="structures: CIF, CSV with a cif column, extxyz …")
         add(
@@ -35,6 +45,10 @@ class CLICommand:
             "references, such as the elements",
         )
         add("--workdir", type=Path, required=True, metavar="RUN", help="folder of the screening, begun or gone on with")
+
+    @staticmethod
+    def _add_potentials(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--calculator",
             default="chgnet",
@@ -52,6 +66,10 @@ class CLICommand:
             metavar="NAME,…",
             help="only these; 'default,elastic,eos,thermal' adds the optional ones; an unknown name lists all",
         )
+
+    @staticmethod
+    def _add_references(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--reference",
             action="append",
@@ -68,6 +86,10 @@ class CLICommand:
             help="fit energies of the elements to a calculator that comes without them, so that it can use the shipped "
             "hull: 752 single points of up to 12 atoms, once",
         )
+
+    @staticmethod
+    def _add_best(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--best",
             type=int,
@@ -95,6 +117,10 @@ class CLICommand:
             help="range of a property, such as band_gap=1..2; candidates outside of it get no phonons and DFT inputs; "
             "an unknown name lists all",
         )
+
+    @staticmethod
+    def _add_dft(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add(
             "--job-script",
             type=Path,
@@ -108,6 +134,10 @@ class CLICommand:
             metavar="PATH",
             help="of Quantum ESPRESSO's inputs: a folder, or JSON of names by element (default: X.upf)",
         )
+
+    @staticmethod
+    def _add_relaxation(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         add("--fmax", type=float, default=0.05, metavar="eV/Å", help="done below this force (default: 0.05)")
         add("--steps", type=int, default=500, metavar="K", help="most steps of a relaxation (default: 500)")
         add(
@@ -128,6 +158,10 @@ class CLICommand:
         add("--symprec", type=float, default=0.1, metavar="Å", help="tolerance of the space groups (default: 0.1)")
         add("--order", action="store_true", help="order CIFs with partial occupancies, by Ewald energy")
         add("--device", default="auto", help="of the pre-relaxation: auto, cpu, cuda, cuda:1 …")
+
+    @staticmethod
+    def _add_workers(parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
         workers = parser.add_mutually_exclusive_group()
         workers.add_argument("--jobs", type=int, metavar="N", help="worker processes here (default: the free cores)")
         workers.add_argument("--scheduler", metavar="ADDRESS", help="workers of a Dask scheduler that runs")

@@ -1,4 +1,4 @@
-"""`OnTarget`: of what another way of drawing gives, the structures that have the properties asked for."""
+"""`OnTarget`: of the structures that another drawer gives, those that have the properties asked for."""
 
 from __future__ import annotations
 

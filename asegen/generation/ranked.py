@@ -30,7 +30,7 @@ from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import Units, reduced_counts
 from asegen.relaxation.statuses import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
-from asegen.structures.validity import found_by_spglib
+from asegen.structures.space_groups import symmetry_dataset
 from asegen.trained.relaxer import load_relaxer
 
 _POOLED = 8
@@ -201,8 +201,7 @@ class Ranked:
     def _score(self, atoms: Atoms) -> None:
         """Adds point_operations, prior and score to `info`."""
         info = atoms.info
-        cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-        group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=_SYMPREC)
+        group = symmetry_dataset(atoms, _SYMPREC)
         info["point_operations"] = 1 if group is None else _point_operations(group.hall_number)
         info["prior"] = info.get("log_prior", 0.0) + _SYMMETRY_WEIGHT * math.log(info["point_operations"])
         info["score"] = info["prior"]

@@ -160,5 +160,4 @@ def _with_numbers(found: Proposals, wanted: dict[int, int], target: Target) -> P
         raise InputError(
             f"sites: no likely assignment of {target.formula} has these numbers of sites; likely are: {likely}", "sites"
         )
-    probabilities = found.probabilities[kept]
-    return Proposals([found.occupations[k] for k in kept], probabilities / probabilities.sum())
+    return found.select(kept)

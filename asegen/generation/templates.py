@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-import spglib
 from ase import Atoms
 
 from asegen.generation.plausibility import implausible
 from asegen.generation.target import Target
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.substitution import substituted, substitutions
-from asegen.structures.validity import check_atoms, found_by_spglib
+from asegen.structures.space_groups import symmetry_dataset
+from asegen.structures.validity import check_atoms
 from asegen.trained.relaxer import Relaxer
 
 SYMPREC = 0.01
@@ -133,9 +133,7 @@ class Templates:
 
 
 def _with_group(atoms: Atoms) -> Atoms:
-    found = atoms.copy()
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    group = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
+    found, group = atoms.copy(), symmetry_dataset(atoms, SYMPREC)
     if group is not None:
         found.info |= {"spacegroup": group.number, "spacegroup_symbol": group.international}
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -39,6 +39,15 @@ class Proposals(NamedTuple):
 
     occupations: list[Occupation]
     probabilities: NDArray[np.float64]
+
+    def select(self, chosen: Sequence[int]) -> Proposals:
+        """Some of them, their probabilities scaled to the sum 1.
+
+        Args:
+            chosen: at least one index, ascending.
+        """
+        probabilities = self.probabilities[list(chosen)]
+        return Proposals([self.occupations[k] for k in chosen], probabilities / probabilities.sum())
 
 
 class OccupationProposer:

@@ -22,6 +22,16 @@ def space_group(atoms: Atoms, symprec: float) -> str:
     return "" if found is None else found
 
 
+def symmetry_dataset(atoms: Atoms, symprec: float) -> spglib.SpglibDataset | None:
+    """What spglib finds of the symmetry; None where it finds none.
+
+    Args:
+        atoms: passes the validity gate.
+        symprec: Å.
+    """
+    return found_by_spglib(spglib.get_symmetry_dataset, _cell(atoms), symprec=symprec)
+
+
 def space_group_number(atoms: Atoms, symprec: float) -> int | None:
     """The number of the space group; None where spglib finds none.
 
@@ -29,7 +39,7 @@ def space_group_number(atoms: Atoms, symprec: float) -> int | None:
         atoms: passes the validity gate.
         symprec: Å.
     """
-    found = found_by_spglib(spglib.get_symmetry_dataset, _cell(atoms), symprec=symprec)
+    found = symmetry_dataset(atoms, symprec)
     return None if found is None else int(found.number)
 
 

@@ -27,7 +27,7 @@ _BOND = 1.2  # of the distance to the nearest neighbour of either end
 _BOUNDARY = 0.25  # Å: an atom this near to a face of the cell is drawn on all equivalent faces
 _LONG_FORMULA = 14  # characters
 _FOG = 0.45  # how much of their colour the farthest atoms lose
-_COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5  # the usual hues, none of them glaring
+_COLORS = 0.72 * jmol_colors + 0.28 * jmol_colors.mean(1, keepdims=True) ** 0.5  # Jmol's hues, paler
 
 
 def draw_contact_sheet(structures: Sequence[Atoms], out: Path) -> None:

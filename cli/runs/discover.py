@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +37,6 @@ def run_discovery(args: argparse.Namespace) -> None:
     Raises:
         InputError: anything that can't be done.
     """
-    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt at a group that isn't there
     discoverer = Discoverer(
         elements=args.elements,
         exclude=args.exclude,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +47,6 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
         InputError: anything that can't be done, before or while structures are written.
         CheckpointError: weights that can't be read.
     """
-    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt at a group that isn't there
     console = message_console()
     generator = Generator(
         _open(args, order, console),

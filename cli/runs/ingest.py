@@ -100,7 +100,7 @@ def _with_symmetry(dataset: CrystalDataset, symprec: float, jobs: int) -> tuple[
 
 
 def _write_catalogue(place: Path, dataset: CrystalDataset) -> None:
-    """What `asegen generate --known` reads: which ways to fill which groups the crystals have."""
+    """What `asegen generate --known` reads: space groups, and the Wyckoff positions that elements occupy in them."""
     kept = sensible(dataset)
     assert kept.symmetry is not None
     above_hull = kept.targets.get(COLUMN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -54,9 +53,8 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
 
     Raises:
         InputError: bad files, a folder of another screening, or no candidate is left.
-        AsegenError: the calculator, the workers or the disk let it down.
+        AsegenError: the calculator's package is missing, the disk is full, or the workers ended.
     """
-    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # a line for each attempt; what fails is a record anyway
     stages, jobs = recipe(options), number_of_jobs(args.jobs)
     drawn = [] if args.generate is None else [_drawn(args)]
     with ProgressBar("screening") as bar, _stoppable(bar.print) as stop, _workforce(args) as workforce:
@@ -105,7 +103,8 @@ def _drawn(args: argparse.Namespace) -> Path:
 
 
 def _workforce(args: argparse.Namespace) -> AbstractContextManager[Workforce | None]:
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is no news: its work is done again
+    # It reports every lost worker as an error, though the work is done again.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if args.scheduler is not None:
         return scheduler(args.scheduler)
     if args.cluster is not None:
@@ -121,7 +120,7 @@ def _stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
     def ask(signum: int, frame: object) -> None:
         received.append(signum)
         stop.set()
-        for name, handler in before.items():  # the next one means it
+        for name, handler in before.items():  # the next one ends at once
             signal.signal(name, handler)
         tell(f"stopping: work in progress has {GRACE:.0f} s; the same command does the rest")
 

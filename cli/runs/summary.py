@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.formula import Formula
 from rich.markup import escape
@@ -18,7 +17,8 @@ from asegen.cli.terminal import output_console, results_table
 from asegen.generation.above_hull import ABOVE_HULL as RANKED
 from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
-from asegen.structures.validity import density, found_by_spglib
+from asegen.structures.space_groups import symmetry_dataset
+from asegen.structures.validity import density
 
 ROWS = 20
 PICTURES = 24
@@ -29,8 +29,7 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
     """International symbol and number at `SYMPREC`; None for what failed the validity gate or has none."""
     if not atoms.info.get("valid", False):  # spglib must never see what isn't finite
         return None
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    data = found_by_spglib(spglib.get_symmetry_dataset, cell, symprec=SYMPREC)
+    data = symmetry_dataset(atoms, SYMPREC)
     return None if data is None else (data.international, data.number)
 
 

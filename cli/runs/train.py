@@ -33,16 +33,7 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
     """
     keep_freed_memory()
     recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
-    try:
-        fabric = Fabric(
-            accelerator=args.accelerator,
-            devices=args.devices,
-            num_nodes=args.num_nodes,
-            strategy=args.strategy,
-        )
-        fabric.launch()
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise InputError(f"the device can't be used: {error}") from None
+    fabric = _launched(args)
     warnings.filterwarnings("ignore", module="lightning")
     console = message_console()
     if args.precision is None and recipe.precision == "bf16-mixed" and not has_bfloat16(fabric.device):
@@ -73,6 +64,17 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
     if stopped:
         console.print("asegen: terminated; go on with --resume")
         raise SystemExit(143)
+
+
+def _launched(args: argparse.Namespace) -> Fabric:
+    try:
+        fabric = Fabric(
+            accelerator=args.accelerator, devices=args.devices, num_nodes=args.num_nodes, strategy=args.strategy
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(f"the device can't be used: {error}") from None
+    return fabric
 
 
 @contextmanager

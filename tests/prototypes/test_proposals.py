@@ -8,7 +8,7 @@ from asegen.crystals.symmetric_batch import SymmetricBatch
 from asegen.crystals.wyckoff import Numbers
 from asegen.errors import InputError
 from asegen.prototypes.catalogue import Catalogue
-from asegen.prototypes.proposals import OccupationProposer, numbers_of_sites
+from asegen.prototypes.proposals import OccupationProposer, Proposals, numbers_of_sites
 from asegen.symmetry.assignments import Occupation, canonical, fits
 from asegen.symmetry.batches import make_orbits
 from asegen.symmetry.groups import space_group
@@ -34,6 +34,13 @@ def test_known_crystals_lend_their_ways_to_like_elements() -> None:
     # Barium is more like strontium than titanium: the exchange the other way round comes later.
     other = canonical(Occupation(221, (("a", 56), ("b", 40), ("d", 16))))
     assert 0 < found.occupations.index(other)
+
+
+def test_some_of_the_proposals() -> None:
+    proposals = Proposals([ROCK_SALT, FLUORITE, PEROVSKITE], np.array([0.5, 0.3, 0.2]))
+    found = proposals.select([0, 2])
+    assert found.occupations == [ROCK_SALT, PEROVSKITE]
+    np.testing.assert_allclose(found.probabilities, [5 / 7, 2 / 7])
 
 
 def test_all_proposals_have_the_composition_and_the_group() -> None:

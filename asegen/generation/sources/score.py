@@ -138,8 +138,7 @@ def _with_lengths(found: Proposals, target: Target) -> Proposals:
     kept = [k for k, occupation in enumerate(found.occupations) if occupation.group >= FIRST_GROUP]
     if not kept:
         raise InputError(f"{target.formula} is likely in monoclinic and triclinic groups only, which the model lacks")
-    probabilities = found.probabilities[kept]
-    return Proposals([found.occupations[k] for k in kept], probabilities / probabilities.sum())
+    return found.select(kept)
 
 
 def settled(crystal: SymmetricCrystal) -> SymmetricCrystal:
