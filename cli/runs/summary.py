@@ -20,6 +20,7 @@ from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
 from asegen.structures.validity import density, found_by_spglib
 
 ROWS = 20
+_FAR_BELOW = -0.1  # eV/atom, twice the prediction's error: nothing that is known lies there
 PICTURES = 24
 SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
 
@@ -53,7 +54,7 @@ class Summary:
         self.left_out: list[int] = []
         self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
         self._others = 0  # of another composition than asked for
-        self._implausible, self._has_elements = 0, False
+        self._implausible, self._far_below, self._has_elements = 0, 0, False
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
         self._every = 1
@@ -67,6 +68,7 @@ class Summary:
                 self._lacking[name, str(atoms.info[key])] += 1
         self._others += _is_other(atoms)
         self._implausible += IMPLAUSIBLE in atoms.info
+        self._far_below += atoms.info.get(ABOVE_HULL, 0.0) < _FAR_BELOW
         self._has_elements = self._has_elements or len(set(atoms.numbers)) == 1
         if not atoms.info["valid"]:
             self.invalid += 1
@@ -104,6 +106,10 @@ class Summary:
             errors = "about 0.05" + (", of elements up to 0.5" if self._has_elements else "")
             meaning = "e_hull: predicted energy above the known phases' hull, eV/atom"
             console.print(f"{meaning}; errors are {errors}", soft_wrap=True)
+        if self._far_below:
+            console.print(
+                f"{self._far_below} predicted to lie far below the hull: most of that is error", soft_wrap=True
+            )
         for (name, reason), count in self._lacking.items():
             console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:
