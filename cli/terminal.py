@@ -8,11 +8,16 @@ from typing import NoReturn
 
 from rich import box
 from rich.console import Console as AnyConsole
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 from typing_extensions import override
 
 _PLAIN_WIDTH = 100
 """Characters, where there is no terminal to fill."""
+_WIDEST = 10_000
+"""Characters that no cell reaches."""
+_BETWEEN = 3
+"""Characters between two columns, at most."""
 
 
 class Console(AnyConsole):
@@ -48,6 +53,28 @@ def results_table(*columns: str, numbers: Collection[str] = ()) -> Table:
         is_number = name in numbers
         table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
+
+
+def print_whole(console: AnyConsole, table: Table) -> None:
+    """Prints a table whose numbers have to stay whole, wider than the console where that is too narrow for them.
+
+    Args:
+        console: where it is printed.
+        table: its columns that are not to be folded have `no_wrap`.
+    """
+    needed = sum(_needed(console, column) + _BETWEEN for column in table.columns)
+    width = console.width
+    console.width = max(width, needed)  # `print` itself takes no width beyond the console's
+    console.print(table)
+    console.width = width
+
+
+def _needed(console: AnyConsole, column: Column) -> int:
+    """Characters of a column: of its longest cell, or of its longest word where it may be folded."""
+    options = console.options.update(max_width=_WIDEST)
+    cells = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+    widest = max(cell.maximum if column.no_wrap else cell.minimum for cell in cells)
+    return max(widest, column.min_width or 0)
 
 
 def message_console() -> Console:

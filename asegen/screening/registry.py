@@ -6,6 +6,7 @@ To add one, write a module with a `Stage` and name it in `STAGES`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,7 +119,9 @@ def recipe(options: Options | None = None) -> list[Stage]:
         AsegenError: the calculator's package is missing.
     """
     options = options or Options()
-    return [_stage(name).of(options) for name in chosen(options)]
+    names = chosen(options)
+    options = replace(options, stages=names)  # "default" written out: stages look for others of the recipe
+    return [_stage(name).of(options) for name in names]
 
 
 def columns(stages: Sequence[Stage]) -> tuple[Column, ...]:

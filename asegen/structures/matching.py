@@ -18,6 +18,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from asegen.parallel.limits import OutOfTime, time_limit
 from asegen.structures.prefilter import Shape, Shapes
 
+ENERGIES = 0.005
+"""eV/atom. What two relaxations of one crystal leave is less; crystals that differ by more are different ones, however
+alike they are: ordered alloys of the kinds L1_0 and B2 lie within the matcher's own tolerances."""
 SECONDS = 20.0
 """Of processor time for one pair; a pair that takes longer counts as two crystals."""
 
@@ -72,18 +75,22 @@ class Distinct:
         self._is_narrow = tolerances.stol <= STRICT.stol  # beyond, atoms have several partners: the matcher has to look
         self._different: dict[int, Structure] = {}
         self._seen: dict[int, Shape] = {}
+        self._energies: dict[int, float | None] = {}
         self._count = 0
 
-    def add(self, atoms: Atoms, compare: bool = True) -> Same:
+    def add(self, atoms: Atoms, compare: bool = True, energy: float | None = None) -> Same:
         """Takes a crystal in.
 
         Args:
             atoms: a crystal.
             compare: or take it for new without looking.
+            energy: eV/atom, relaxed, by one potential; what differs by more than `ENERGIES` isn't the same.
         """
         crystal, index, timed_out = _reduced(atoms), None, 0
         shape = Shape(crystal)
         for j in self._shapes.perhaps(shape) if compare else ():
+            if _differ(energy, self._energies[j]):
+                continue
             same = self._shapes.verdict(self._seen[j], shape) if self._is_narrow else None
             if same is None:
                 same = _same(self._matcher, self._different[j], crystal)
@@ -94,18 +101,24 @@ class Distinct:
         if index is None:
             self._shapes.add(self._count, shape)
             self._seen[self._count] = shape
-            self._different[self._count] = crystal
+            self._different[self._count], self._energies[self._count] = crystal, energy
         self._count += 1
         return Same(index, timed_out)
 
 
-def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tolerances) -> list[Same]:
+def same_as(
+    structures: Sequence[Atoms],
+    kept: Sequence[Atoms],
+    tolerances: Tolerances,
+    energies: Sequence[float | None] | None = None,
+) -> list[Same]:
     """For each crystal, the first one before it that is the same: of `kept`, then of the ones among itself.
 
     Args:
         structures: of one reduced formula, the ones to keep first.
         kept: of the same formula.
         tolerances: how different the same may be.
+        energies: of `structures`, see `Distinct.add`; None for one that isn't known.
 
     Returns:
         For each of `structures` an index into `[*kept, *structures]`, or None where it is new.
@@ -113,7 +126,12 @@ def same_as(structures: Sequence[Atoms], kept: Sequence[Atoms], tolerances: Tole
     seen = Distinct(tolerances)
     for atoms in kept:
         seen.add(atoms, compare=False)
-    return [seen.add(atoms) for atoms in structures]
+    known = [None] * len(structures) if energies is None else energies
+    return [seen.add(atoms, energy=energy) for atoms, energy in zip(structures, known, strict=True)]
+
+
+def _differ(energy: float | None, other: float | None) -> bool:
+    return energy is not None and other is not None and abs(energy - other) > ENERGIES
 
 
 def _reduced(atoms: Atoms) -> Structure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from asegen.cli.runs.screen import ranking_table
-from asegen.cli.terminal import output_console
+from asegen.cli.terminal import output_console, print_whole
 from asegen.errors import InputError
 from asegen.screening.collect import FRAMES, Collected, collect
 from asegen.screening.dft_columns import FINISHED
@@ -32,7 +32,7 @@ def run_collection(args: argparse.Namespace) -> None:
     ranked = [result for result in found.results if result["rank_dft"] is not None]
     if ranked:
         shown = [column for column in columns(args.workdir) if column.name in _COLUMNS]
-        console.print(ranking_table(ranked[:_SHOWN], shown))
+        print_whole(console, ranking_table(ranked[:_SHOWN], shown))
     for line in _lines(found):
         console.print(line, markup=False, soft_wrap=True)
     crystals = f", crystals in {args.workdir / FRAMES}" if ranked else ""

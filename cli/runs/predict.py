@@ -184,7 +184,9 @@ def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None
     console.print(_table(watch.shown, predictor))
     if any(_is_doubtful(result.row, predictor) for result in watch.shown):
         low, high = DOUBTFUL
-        console.print(f"{_MARK} doubtful: {predictor.zero_probability} is from {low} to {high}", markup=False)
+        name, probability = predictor.columns[0], predictor.zero_probability
+        why = f"{probability} is {low} or more where {name} is not 0, or {high} or less where it is"
+        console.print(f"{_MARK} doubtful: {why}", markup=False, soft_wrap=True)
     total = sum(watch.statuses.values())
     if total > len(watch.shown):
         console.print(f"… and {total - len(watch.shown)} more")
@@ -210,7 +212,9 @@ def _is_doubtful(row: Mapping[str, Any], predictor: PropertyPredictor) -> bool:
     """Whether a hurdle model can't tell well if the number is zero."""
     low, high = DOUBTFUL
     name = predictor.zero_probability
-    return name is not None and name in row and low <= row[name] <= high
+    if name is None or name not in row:
+        return False
+    return bool(row[name] >= low if row[predictor.columns[0]] else row[name] <= high)
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
-from asegen.cli.terminal import message_console, output_console
+from asegen.cli.terminal import message_console, output_console, print_whole
 from asegen.errors import InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
@@ -167,7 +167,7 @@ def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
-        console.print(ranking_table(ranked[:_SHOWN], columns(workdir)))
+        print_whole(console, ranking_table(ranked[:_SHOWN], columns(workdir)))
     for line in _hull_lines(workdir, found):
         console.print(line, markup=False, soft_wrap=True)
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())

@@ -23,6 +23,7 @@ from asegen.structures.validity import density
 ROWS = 20
 PICTURES = 24
 SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
+_FAR_BELOW = -0.1  # eV/atom, twice the prediction's error: nothing that is known lies there
 
 
 def space_group(atoms: Atoms) -> tuple[str, int] | None:
@@ -53,7 +54,7 @@ class Summary:
         self.left_out: list[int] = []
         self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
         self._others = 0  # of another composition than asked for
-        self._implausible, self._has_elements = 0, False
+        self._implausible, self._far_below, self._has_elements = 0, 0, False
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
         self._every = 1
@@ -67,6 +68,7 @@ class Summary:
                 self._lacking[name, str(atoms.info[key])] += 1
         self._others += _is_other(atoms)
         self._implausible += IMPLAUSIBLE in atoms.info
+        self._far_below += atoms.info.get(ABOVE_HULL, 0.0) < _FAR_BELOW
         self._has_elements = self._has_elements or len(set(atoms.numbers)) == 1
         if not atoms.info["valid"]:
             self.invalid += 1
@@ -102,6 +104,9 @@ class Summary:
         line = f"{self.written} {noun} in {out}: {self.valid} valid, {self.invalid} not"
         if (meaning := self._meaning_of_e_hull()) is not None:
             console.print(meaning, soft_wrap=True)
+        if self._far_below:
+            below = f"{self._far_below} predicted to lie far below the hull: most of that is error"
+            console.print(below, soft_wrap=True)
         for (name, reason), count in self._lacking.items():
             console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:

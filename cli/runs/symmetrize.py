@@ -16,6 +16,7 @@ from asegen.structures.frames import Frame, read_frames, write_whole
 from asegen.symmetry.refine import Refined, refine
 
 _SHOWN = 8  # groups in the last line
+_OF_THE_OLD_CELL = "spacegroup_kinds"  # what `ase.spacegroup.crystal` notes
 
 
 def run_symmetrize(args: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def _lost(frame: Frame, refined: Refined) -> list[str]:
     """Names of what the atoms had beside elements and positions, and the refined ones haven't."""
     if isinstance(frame.atoms, str):
         return []
-    lost = sorted(frame.atoms.arrays.keys() - refined.atoms.arrays.keys())
+    lost = sorted(frame.atoms.arrays.keys() - refined.atoms.arrays.keys() - {_OF_THE_OLD_CELL})
     return [*lost, "constraints"] if frame.atoms.constraints and not refined.atoms.constraints else lost
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ase.io import read, write
 from asegen.calculators.property import predict
 from asegen.cli.main import main
 from asegen.cli.predict import find_model
+from asegen.cli.runs.predict import _is_doubtful
 from asegen.errors import InputError
 
 Weights = dict[str, Path]
@@ -44,13 +46,25 @@ def test_a_doubtful_gap_is_marked(
 ) -> None:
     write(tmp_path / "in.extxyz", [bulk("Cu"), bulk("NaCl", "rocksalt", a=5.6)], format="extxyz")
     argv = ["predict", str(tmp_path / "in.extxyz"), "--model", str(property_weights["gap"]), "--device", "cpu"]
-    for low, high, marks in ((0.0, 1.0, 2), (2.0, 3.0, 0)):
+    for low, high, marks in ((0.0, 1.0, 2), (2.0, -1.0, 0)):
         monkeypatch.setattr("asegen.cli.runs.predict.DOUBTFUL", (low, high))
         main(argv)
         printed = capsys.readouterr().out
         rows = [line for line in printed.splitlines() if " ok " in line]
         assert len(rows) == 2 and sum(" ? " in row for row in rows) == marks
-        assert ("? doubtful: zero_probability is from 0.0 to 1.0" in printed) == bool(marks)
+        assert ("? doubtful: zero_probability is 0.0 or more where band_gap is not 0, or 1.0 or l" in printed) == bool(
+            marks
+        )
+
+
+@pytest.mark.parametrize(
+    ("gap", "zero", "doubtful"),
+    [(2.0, 0.1, False), (2.0, 0.3, True), (0.9, 0.87, True), (0.0, 0.95, False), (0.0, 0.7, True)],
+)
+def test_a_gap_of_what_is_likely_a_metal_is_doubtful(gap: float, zero: float, doubtful: bool) -> None:
+    """Rutile: 0.92 eV, and a metal with a probability of 0.87."""
+    predictor = SimpleNamespace(zero_probability="metal", columns=("gap", "metal"))
+    assert _is_doubtful({"gap": gap, "metal": zero}, predictor) == doubtful
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".extxyz"])

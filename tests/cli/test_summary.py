@@ -78,6 +78,15 @@ def test_what_the_columns_lack_is_said(capsys: pytest.CaptureFixture) -> None:
     assert " 0.00 " in printed and "-0.00" not in printed
 
 
+def test_what_is_predicted_far_below_the_hull_is_called_an_error(capsys: pytest.CaptureFixture) -> None:
+    for above, told in ((-0.44, True), (-0.05, False)):
+        summary, atoms = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
+        atoms.info["e_hull_predicted"] = above
+        summary.add(atoms)
+        summary.show(Path("a.extxyz"))
+        assert ("1 predicted to lie far below the hull: most of that is error" in capsys.readouterr().out) == told
+
+
 def test_what_makes_no_sense_is_not_simply_valid(capsys: pytest.CaptureFixture) -> None:
     summary, odd = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
     odd.info |= {"implausible": "bond: Na–Cl of 0.71 Å", "e_hull_predicted": 0.1}

@@ -14,6 +14,7 @@ from ase.build import bulk
 from rich.console import Console
 
 from asegen.cli.runs.screen import ranking_table
+from asegen.cli.terminal import print_whole
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column, Shown, as_json, from_json, merged
@@ -28,6 +29,7 @@ from asegen.screening.stages.hull import Hull
 from asegen.screening.stages.phonons import Phonons
 from asegen.screening.stages.properties import Properties
 from asegen.screening.stages.read import Read
+from asegen.screening.stages.verdicts import LOWEST
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
 SHOWN = Shown(45, "Å³/atom", digits=2)
@@ -96,6 +98,16 @@ def test_words_of_a_verdict_are_never_cut(tmp_path: Path) -> None:
     assert "composition," in console.export_text()
 
 
+def test_a_table_wider_than_the_console_is_printed_whole(tmp_path: Path) -> None:
+    found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    values = {**found[0], "rank": 1, "hull_verdict": LOWEST, "e_hull": 0.123456, "formula": 90 * "C"}
+    for width in (60, 100):
+        console = Console(width=width, record=True, file=(tmp_path / "told").open("w"))
+        print_whole(console, ranking_table([Result(values, None)], columns([])))
+        told = console.export_text()
+        assert 90 * "C" in told and "0.123" in told and "status" in told and "candidates" in told
+
+
 def test_what_a_stage_finds_has_to_be_declared(tmp_path: Path) -> None:
     with pytest.raises(AsegenError, match="the stage volume finds 'volume', which is none of its columns"):
         run_stages([bulk("Cu")], tmp_path / "run", [Read(), Careless()], workforce=THREADS)
@@ -105,12 +117,12 @@ def test_the_table_of_the_stages_here_has_its_order() -> None:
     names = [column.name for column in columns([])]
     expected = (
         "formula space_group hull_verdict e_hull e_hull_error decomposes_into novel phonons"
-        " rank_before log_prior n_atoms energy first_energy pressure internal_energy"
+        " rank_before log_prior vacuum n_atoms energy first_energy pressure internal_energy"
         " formation_energy e_known known_composition measured_against e_hull_reason energy_scale"
         " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
         " space_group_before second_space_group prerelax_status prerelax_steps steps force_calls fmax"
         " second_force_calls duplicates duplicate_of known_as phonons_reason lowest_frequency"
-        " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability "
+        " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability target_distance "
         + " ".join(column.name for column in Properties.columns)
         + " bulk_modulus shear_modulus mechanical_stability elastic_reason"
         " eos_volume eos_bulk_modulus eos_derivative eos_reason"

@@ -10,11 +10,14 @@ from ase import Atoms
 from ase.build import bulk
 from ase.db import connect
 from ase.io import read, write
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.errors import InputError
 from asegen.parallel.workforce import Workforce
 from asegen.screening import read_atoms, results, screen
 from asegen.screening.exports import DATABASE, FRAMES, TABLE
+from asegen.structures.matching import ENERGIES
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
 """Quick to start; nothing here harms a worker."""
@@ -137,6 +140,18 @@ def test_the_tables_are_written_as_it_goes(tmp_path: Path, monkeypatch: pytest.M
         publish=lambda workdir: seen.append((publish(workdir), (workdir / TABLE).read_text().splitlines()[1])),
     )
     assert len(seen) == 1 and seen[0][1].startswith("c000001,")
+
+
+def test_relaxed_crystals_of_different_energies_are_no_copies(tmp_path: Path) -> None:
+    """Au-Cu of the kinds L1_0 and B2: the matcher's own tolerances take the one for the other."""
+    b2 = Atoms("CuAu", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5]], cell=3 * [3.1], pbc=True)
+    l1_0 = Atoms("CuAu", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5]], cell=[2.84, 2.84, 3.65], pbc=True)
+    same = StructureMatcher(scale=False).fit(*map(AseAtomsAdaptor.get_structure, (b2, l1_0)))
+    stages = ["symmetrise", "relax", "compare"]
+    found = screen([b2, l1_0, l1_0 * (1, 1, 2)], tmp_path, **(CHAIN | {"stages": stages}), fmax=0.01)
+    assert same and [result.status for result in found] == ["ok", "ok", "duplicate"]
+    energies = [result["energy"] for result in found[:2]]
+    assert abs(energies[0] - energies[1]) > ENERGIES
 
 
 def test_exact_copies_cost_nothing(tmp_path: Path) -> None:

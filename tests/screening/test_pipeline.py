@@ -322,6 +322,14 @@ def test_without_a_relaxer_there_is_no_stage_of_it() -> None:
     assert names == usual
 
 
+def test_stages_that_are_added_change_none_of_the_others() -> None:
+    """So that a folder takes them later: with `default,elastic` crystals were not made symmetric before."""
+    usual = recipe(Options("emt"))
+    more = recipe(Options("emt", stages=["default", "elastic"]))
+    assert [stage.settings() for stage in more[:-1]] == [stage.settings() for stage in usual]
+    assert more[-1].name == "elastic"
+
+
 def test_the_best_are_the_converged_nearest_to_the_hull() -> None:
     candidates = [
         Candidate(1, "ok", {"e_hull": 0.1, "energy": -9.0}, None),

@@ -19,7 +19,7 @@ from asegen.screening.records import DUPLICATE, OK, Candidate, Outcome
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.known import gather
 from asegen.screening.stages.shared import DUPLICATE_OF, DUPLICATES, by_formula, duplicates
-from asegen.structures.matching import USUAL, same_as
+from asegen.structures.matching import ENERGIES, USUAL, same_as
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Compare(Stage):
 
     @override
     def settings(self) -> dict[str, Any]:
-        return asdict(USUAL) | {"reference": None if self.reference is None else sha256(self.reference)}
+        reference = None if self.reference is None else sha256(self.reference)
+        return asdict(USUAL) | {"energies": ENERGIES, "reference": reference}
 
     @override
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
@@ -77,7 +78,7 @@ class Compare(Stage):
 
     @override
     def work(self, candidates: Sequence[Candidate], supplied: list[tuple[str, Atoms]] | None) -> list[Outcome]:
-        outcomes = duplicates(candidates, USUAL)
+        outcomes = duplicates(candidates, USUAL, by_energy=True)
         if supplied is None:
             return outcomes
         return [

@@ -26,6 +26,7 @@ from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import CIF, read_entry
 from asegen.structures.space_groups import space_group
 from asegen.structures.tables import number
+from asegen.structures.vacuum import vacuum
 
 READ_SECONDS = 60.0
 """That one entry may take to be read and checked."""
@@ -58,6 +59,16 @@ class Read(Stage):
         ),
         FORMULA,
         N_ATOMS,
+        Column(
+            "vacuum",
+            "the widest gap between planes of atoms where it is wider than in crystals (7 Å): this is a layer, a wire "
+            "or a molecule, and its energies and properties are compared with those of crystals",
+            "number",
+            "Å",
+            "input",
+            table=Shown(46, "vacuum, Å", digits=1),
+            tile=Shown(85, "Vacuum", digits=1),
+        ),
         Column("space_group_before", "international symbol and number of the input", section="symmetry"),
         SPACE_GROUP,
     )
@@ -109,6 +120,8 @@ class Read(Stage):
             return Outcome(status, reason, found, notes=notes)
         crystal = plain(atoms)
         group = space_group(crystal, TIGHT_SYMPREC)
+        if (gap := vacuum(crystal)) is not None:
+            found["vacuum"] = gap
         return Outcome(OK, None, {**found, "space_group_before": group, SPACE_GROUP.name: group}, crystal, notes)
 
     def _atoms(self, entry: Input) -> tuple[str, Atoms, Mapping[str, object]]:

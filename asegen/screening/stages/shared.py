@@ -12,7 +12,7 @@ from asegen.errors import Reason
 from asegen.potentials.engine import Engine, find_engine
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
-from asegen.screening.records import DUPLICATE, Candidate, Outcome, candidate_id
+from asegen.screening.records import DUPLICATE, OK, Candidate, Outcome, candidate_id
 from asegen.structures.matching import Tolerances, same_as
 
 TIGHT_SYMPREC = 0.01
@@ -72,17 +72,20 @@ def by_formula(candidates: Sequence[Candidate]) -> list[list[int]]:
     return list(bins.values())
 
 
-def duplicates(candidates: Sequence[Candidate], tolerances: Tolerances) -> list[Outcome]:
+def duplicates(candidates: Sequence[Candidate], tolerances: Tolerances, by_energy: bool = False) -> list[Outcome]:
     """Each candidate stays, or is a copy of one before it.
 
     Args:
         candidates: of one reduced formula, with atoms, the ones to keep first.
         tolerances: how different the same may be.
+        by_energy: whether those that converged to different energies are different, see `asegen.structures.matching`.
     """
     firsts: dict[bytes, int] = {}  # exact copies need no comparison
     first_of = [firsts.setdefault(_exactly(candidate.crystal), k) for k, candidate in enumerate(candidates)]
     different = [k for k, first in enumerate(first_of) if first == k]
-    found = dict(zip(different, same_as([candidates[k].crystal for k in different], [], tolerances), strict=True))
+    crystals = [candidates[k].crystal for k in different]
+    energies = [candidates[k].found.get("energy") if candidates[k].status == OK else None for k in different]
+    found = dict(zip(different, same_as(crystals, [], tolerances, energies if by_energy else None), strict=True))
     outcomes = []
     for k, first in enumerate(first_of):
         earlier, timed_out = found[first]
