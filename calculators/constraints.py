@@ -18,11 +18,10 @@ from ase.utils.abc import Optimizable
 
 from asegen.errors import InputError, Reason
 from asegen.relaxation.motion import Freedom, Symmetry
-from asegen.structures.validity import check_atoms
+from asegen.structures.validity import NO_CRYSTAL, check_atoms
 from asegen.trained.relaxer import Relaxer
 
 _HONOURED = "FixAtoms, FixCom and FixSymmetry"
-_HOPELESS = {"no atoms", "not periodic", "non-finite", "unknown element", "bad cell"}  # kinds of the validity gate
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
         relaxer: the one that would do it.
     """
     reason = check_atoms(atoms)
-    if reason is not None and reason.kind in _HOPELESS:
+    if reason is not None and reason.kind in NO_CRYSTAL:
         return reason
     foreign = sorted(set(atoms.numbers.tolist()) - relaxer.elements)
     if foreign:

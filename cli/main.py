@@ -1,7 +1,7 @@
 """`asegen`: a table of commands in ASE's idiom.
 
 Bad input is one line on stderr and exit code 2; Ctrl-C ends with 130, SIGTERM with 143; `-T` shows the traceback. Where
-stdout is closed, nothing is printed, and a line on stderr says so; where its reader has had enough, that is no error.
+stdout is closed, nothing is printed, and a line on stderr says so; a pipe that its reader closes is no error.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _run(command: Any, args: argparse.Namespace, parser: _Parser, subparser: _Pa
         command.run(args, subparser)
         sys.stdout.flush()
     except BrokenPipeError:
-        pass  # whoever read the output has had enough
+        pass  # its reader, such as head, has closed the pipe
     except KeyboardInterrupt:
         parser.exit(130, "asegen: interrupted\n")
     except _Terminated:

@@ -82,7 +82,7 @@ def _state(done: int, total: int | None, seconds: float) -> str:
 
 
 def _words(seconds: float) -> str:
-    """A duration as a person says it."""
+    """A duration, such as "90 s", "2 min" or "5 h"."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.0f} {unit}"

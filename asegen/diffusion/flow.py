@@ -281,8 +281,8 @@ class TorusFlow:
             now = start + step * step_size
             time = torch.full((len(n_atoms),), now, device=numbers.device, dtype=positions.dtype)
             velocity, lattice_velocity = model(crystals, coordinates, time)
-            hurry = 1 + self.acceleration * now
+            speed = 1 + self.acceleration * now
             coordinates = coordinates + step_size * lattice_velocity
-            positions = wrap(crystals.scaled_positions + hurry * step_size * velocity)
+            positions = wrap(crystals.scaled_positions + speed * step_size * velocity)
             crystals = crystals.replace(cell=self.cell(coordinates, n_atoms), scaled_positions=positions)
         return crystals

@@ -229,8 +229,8 @@ class SymmetricFlow:
         for step in range(steps):
             now = begin + step * step_size
             motion, goal = self._velocity(model, seen, Numbers(u, lattice), now)
-            hurry = 1 + self.flow.acceleration * now
-            u = wrap(u + hurry * step_size * motion)
+            speed = 1 + self.flow.acceleration * now
+            u = wrap(u + speed * step_size * motion)
             lattice = lattice + (goal - lattice) * (step_size / (1 - now))
             seen = _seen(seen, goal)
         return Numbers(u, lattice)

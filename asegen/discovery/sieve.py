@@ -29,7 +29,7 @@ _DEVIATIONS = 2.0
 """Standard deviations that are added to what is predicted. A structure is chosen because its energy is low, and then it
 is often the error that is low; so is nearly all that is predicted to lie below the hull of everything known, which
 therefore counts as lying on it."""
-_HOPELESS = 0.2
+_LEAST_PROBABILITY = 0.2
 """Probability to meet the targets, below which a structure whose predicted values miss them isn't worth a potential."""
 _LEAST_DEVIATION = 0.01
 """eV/atom, of predicted energies above the hull."""
@@ -100,14 +100,14 @@ class Sieve:
         if not self._criteria.criteria:
             return list(enumerate(predicted))
         self._note_properties([a for own in predicted if not isinstance(own, str) for a in own if a.info["valid"]])
-        promises = []
+        chances = []
         for structures in predicted:
-            promise = 0.0
+            chance = 0.0
             if structures and not isinstance(structures, str):
-                structures.sort(key=self._promise, reverse=True)
-                promise = self._promise(structures[0])
-            promises.append(promise)
-        order = sorted(range(len(predicted)), key=lambda place: -promises[place])
+                structures.sort(key=self._chance, reverse=True)
+                chance = self._chance(structures[0])
+            chances.append(chance)
+        order = sorted(range(len(predicted)), key=lambda place: -chances[place])
         return [(place, predicted[place]) for place in order]
 
     def _note_properties(self, structures: Sequence[Atoms]) -> list[Judgement]:
@@ -116,7 +116,7 @@ class Sieve:
             atoms.info |= one.as_info()
         return found
 
-    def _promise(self, atoms: Atoms) -> float:
+    def _chance(self, atoms: Atoms) -> float:
         """The probability that a predicted structure is stable enough and on target, errors taken as independent."""
         on_target, above = atoms.info.get(PROBABILITY, 0.0), atoms.info.get(ABOVE_HULL)
         if above is None:
@@ -175,11 +175,11 @@ class Sieve:
         return Verdict(KNOWN, reason, atoms) if reason else None
 
     def _properties(self, atoms: Atoms, final: bool = True) -> Verdict | None:
-        """Notes the properties of a structure; a verdict if they are off target, or hopelessly so before the end."""
+        """Notes the properties of a structure; a verdict if they are off target, or most likely so before the end."""
         if not self._criteria.criteria:
             return None
         (found,) = self._note_properties([atoms])
-        is_off = not found.is_met and (final or found.probability < _HOPELESS)
+        is_off = not found.is_met and (final or found.probability < _LEAST_PROBABILITY)
         return Verdict(OFF_TARGET, found.reason, atoms) if is_off else None
 
 

@@ -21,7 +21,6 @@ from asegen.structures.given import Structure, as_atoms
 FIXED, SCALED, FREE = "fixed", "scaled", "free"
 HOST_CELLS = (FIXED, SCALED, FREE)
 """What a host's cell may do: nothing; change its volume alone; or all, while fractional positions of the host stay."""
-_HOPELESS = ("no atoms", "not periodic", "non-finite", "unknown element", "bad cell")  # kinds of the validity gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +100,10 @@ def _only_structure(path: Path) -> Atoms:
 
 
 def _check(atoms: Atoms) -> None:
-    from asegen.structures.validity import check_atoms  # loads spglib
+    from asegen.structures.validity import NO_CRYSTAL, check_atoms  # loads spglib
 
     reason = check_atoms(atoms)
-    if reason is not None and reason.kind in _HOPELESS:
+    if reason is not None and reason.kind in NO_CRYSTAL:
         raise InputError(f"the host is no crystal: {reason}")
 
 

@@ -1,4 +1,4 @@
-"""One driver for all runs: what is planned, drawn batch by batch, kept on disk, resumed and known again.
+"""Runs: planned and checked, drawn batch by batch, in memory or into a file, and resumed to the same result.
 
 A `Job` is a run that was planned and checked; it is drawn in memory (`Job.iterate`) or into a file (`run`).
 """

@@ -24,7 +24,7 @@ class Target:
         composition: what the cell is made of; with a space group, the primitive cell. One formula unit of it, where
             `cells` aren't None.
         spacegroup: number of the space group.
-        sites: what is on which Wyckoff position, see `asegen.symmetry.assignments.parse_sites`.
+        sites: what is on which Wyckoff position, see `asegen.symmetry.written_sites.parse_sites`.
         material_id: where it came from, if a file names it.
         cells: numbers of formula units that the cell may have, the likeliest first; empty until a source has found
             them; None where the composition is that of the cell.

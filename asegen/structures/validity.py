@@ -42,6 +42,8 @@ MIN_NORMALISED_VOLUME = 1e-4
 the three vectors are flat to the precision with which files are written."""
 MAX_ASPECT = 60.0
 """Longest over shortest vector of the reduced cell. Long polytypes reach about 40; beyond this it is a needle."""
+NO_CRYSTAL = frozenset({"no atoms", "not periodic", "non-finite", "unknown element", "bad cell"})
+"""Kinds of reasons of the validity gate that no motion of atoms and cell mends, as it may mend the others."""
 
 _AMU_PER_CUBIC_ANGSTROM = 1.66053906660  # in g/cm³
 _IMAGES = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)

@@ -150,6 +150,14 @@ def rmse(records: Sequence[Record], order: Callable[[Record], list[Record]]) -> 
 
 def report(records: dict[str, list[Record]]) -> None:
     """Prints all tables."""
+    report_methods(records)
+    report_groups(records)
+    if hybrid := records.get("hybrid"):
+        report_orders(hybrid)
+
+
+def report_methods(records: dict[str, list[Record]]) -> None:
+    """Match rates and costs of each method, as drawn and ranked."""
     rows = []
     for method, own in records.items():
         for name, order in (("as drawn", drawn_first), ("ranked", kept_first)):
@@ -162,6 +170,10 @@ def report(records: dict[str, list[Record]]) -> None:
             found = [share(own, order, k) for k in (1, 5, 20)]
             rows.append((f"{method}, {name}", str(len(own)), found[0], rmse(own, order), *found[1:], *cost))
     table(("", "crystals", "first, %", "RMSE", "best of 5, %", "best of 20, %", "s", "energies"), rows)
+
+
+def report_groups(records: dict[str, list[Record]]) -> None:
+    """Match rates of crystals of known and of new types, with templates and without, on the hull and above it."""
     with_template = {
         record["id"]
         for record in chain(records.get("hybrid", []), records.get("template", []))
@@ -182,15 +194,18 @@ def report(records: dict[str, list[Record]]) -> None:
         ]
         if any(part.values()):
             table((title, "crystals", "first drawn, %", "first ranked, %", "best of 5, %", "best of 20, %"), rows)
-    if hybrid := records.get("hybrid"):
-        sources = sorted({one["source"] for record in hybrid for one in record["candidates"]})
-        orders = {"all": best_first("score"), "prior alone": best_first("log_prior")}
-        orders["energy alone"] = best_first("energy_per_atom")
-        orders |= {f"without {source}": best_first("score", [source]) for source in sources}
-        orders |= {f"{source} alone": best_first("score", set(sources) - {source}) for source in sources}
-        orders |= {f"{source} alone, as drawn": best_first("candidate", set(sources) - {source}) for source in sources}
-        rows = [(name, share(hybrid, order, 1), share(hybrid, order, 10_000)) for name, order in orders.items()]
-        table(("hybrid", "first, %", "best of all, %"), rows)
+
+
+def report_orders(hybrid: list[Record]) -> None:
+    """Match rates of the hybrid method's candidates in other orders, and with fewer sources."""
+    sources = sorted({one["source"] for record in hybrid for one in record["candidates"]})
+    orders = {"all": best_first("score"), "prior alone": best_first("log_prior")}
+    orders["energy alone"] = best_first("energy_per_atom")
+    orders |= {f"without {source}": best_first("score", [source]) for source in sources}
+    orders |= {f"{source} alone": best_first("score", set(sources) - {source}) for source in sources}
+    orders |= {f"{source} alone, as drawn": best_first("candidate", set(sources) - {source}) for source in sources}
+    rows = [(name, share(hybrid, order, 1), share(hybrid, order, 10_000)) for name, order in orders.items()]
+    table(("hybrid", "first, %", "best of all, %"), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

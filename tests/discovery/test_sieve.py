@@ -32,8 +32,8 @@ def test_structures_go_by_stability_and_targets_together(known: KnownCrystals) -
     order = sieve.in_order(pools)
     assert [place for place, _ in order] == [2, 0, 1]
     assert order[0][1][0] is dense and dense.info["target_probability"] == 1 and "density" in dense.info
-    assert sieve._promise(dense) == pytest.approx(norm.cdf((0.1 - 0.02) / 0.04))
-    assert sieve._promise(high) == pytest.approx(norm.cdf((0.1 - 0.3) / 0.04))
+    assert sieve._chance(dense) == pytest.approx(norm.cdf((0.1 - 0.02) / 0.04))
+    assert sieve._chance(high) == pytest.approx(norm.cdf((0.1 - 0.3) / 0.04))
 
 
 def test_without_targets_the_order_stays(known: KnownCrystals) -> None:
