@@ -86,7 +86,12 @@ class Distinct:
             compare: or take it for new without looking.
             energy: eV/atom, relaxed, by one potential; what differs by more than `ENERGIES` isn't the same.
         """
-        crystal, index, timed_out = _reduced(atoms), None, 0
+        index, timed_out = None, 0
+        try:
+            crystal = _reduced(atoms)
+        except ValueError:  # pymatgen finds no Niggli cell of a few crystals: they stay, uncompared
+            self._count += 1
+            return Same(None, 0)
         shape = Shape(crystal)
         for j in self._shapes.perhaps(shape) if compare else ():
             if _differ(energy, self._energies[j]):

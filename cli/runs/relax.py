@@ -118,8 +118,10 @@ def _show_constants(rows: Sequence[Row]) -> None:
         table.add_column(name)
     for name in ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"):
         table.add_column(name, justify="right", no_wrap=True)
+    times = Counter(row.id for row in rows)
     for row in rows[:_ROWS]:
-        texts = map(escape, (row.id, row.formula, row.status))
+        own = row.id if times[row.id] == 1 else f"{Path(row.source).name}, {row.row}"  # of several files
+        texts = map(escape, (own, row.formula, row.status))
         pairs = zip(row.before, row.after, strict=True)
         table.add_row(*texts, "before\nafter", *(f"{before}\n{after}" for before, after in pairs))
     console = output_console()

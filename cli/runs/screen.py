@@ -212,7 +212,7 @@ def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table
     table.add_column("status", no_wrap=True)
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]
-        note = result.status if result["novel"] is not False else f"{result.status}, {result['known_as']}"
+        note = result.status if result["novel"] is not False else f"{result.status}, known: {result['known_as']}"
         names = (result.id, *(["" if result.name == result.id else result.name] if named else []))
         table.add_row(str(result.rank), *map(Text, names), *cells, Text(note))
     return table

@@ -122,6 +122,18 @@ def test_lattice_constants_are_shown_before_and_after(
     assert rows[0]["a_before"] in shown and rows[0]["gamma"] in shown
 
 
+def test_frames_of_several_files_are_told_apart(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, atoms in zip(("a.extxyz", "b.extxyz"), frames(2), strict=True):
+        atoms.info.clear()
+        write(tmp_path / name, atoms)
+    inputs = [str(tmp_path / name) for name in ("a.extxyz", "b.extxyz")]
+    main(["relax", *inputs, "-o", str(tmp_path / "out.extxyz"), "--model", weights])
+    shown = capsys.readouterr().out
+    assert "a.extxyz, 0" in shown and "b.extxyz, 0" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

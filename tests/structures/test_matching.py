@@ -1,12 +1,14 @@
 """Copies are found as pymatgen's own matcher finds them, whatever their cells; other crystals are left alone."""
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen.structures.matching import STRICT, USUAL, same_as
+from asegen.structures.matching import ENERGIES, STRICT, USUAL, same_as
 
 SALT = bulk("NaCl", "rocksalt", a=5.6)
 
@@ -53,3 +55,20 @@ def test_the_answer_is_pymatgens_without_scaling() -> None:
         other.set_cell(other.cell * (0.9 + 0.2 * rng.random()), scale_atoms=True)
         pair = [AseAtomsAdaptor.get_structure(atoms) for atoms in (one, other)]
         assert (earlier([one, other])[1] == 0) == matcher.fit(*pair), k
+
+
+def test_cells_that_pymatgen_cannot_reduce_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Lattice.get_niggli_reduced_lattice
+
+    def gives_up_on_large_ones(lattice: Lattice, tol: float = 1e-5) -> Lattice:
+        if lattice.volume > 1.5 * SALT.cell.volume:
+            raise ValueError("can't find niggli")
+        return own(lattice, tol)
+
+    monkeypatch.setattr(Lattice, "get_niggli_reduced_lattice", gives_up_on_large_ones)
+    assert earlier([SALT, disguised(SALT, 1), SALT]) == [None, None, 0]
+
+
+def test_crystals_of_other_energies_are_no_copies() -> None:
+    same = same_as([SALT, SALT, SALT, SALT], [], USUAL, energies=[0.0, 2 * ENERGIES, 0.5 * ENERGIES, None])
+    assert [one.earlier for one in same] == [None, None, 0, 0]

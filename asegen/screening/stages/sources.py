@@ -92,6 +92,9 @@ class FileEnergies(Source):
     def check(self, ledger: Ledger) -> None:
         if self.path is not None and ledger.known("competing") is None:
             table = read_reference(self.path, self.energy_scale)
+            if not table.phases and not table.structures:
+                why = table.problems[0] if table.problems else f"{self.path} is empty"
+                raise InputError(f"reference = {self.path}: no phase in it can be used; {why}", "reference")
             self._check_scales(table)
             ledger.note(
                 competing=[asdict(phase) for phase in table.phases],

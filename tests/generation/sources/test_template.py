@@ -193,3 +193,11 @@ def test_molecules_are_no_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path / "mixed.extxyz", [Atoms("NaCl", positions=[(0, 0, 0), (0, 0, 2.4)]), bulk("NaCl", "rocksalt", 5.6)])
     assert open_library(str(tmp_path / "mixed.extxyz")).ids == ["1"]
+
+
+def test_the_guides_example_of_a_map_has_a_template() -> None:
+    guide = (Path(__file__).parents[3] / "docs/guides/generate.md").read_text(encoding="utf-8")
+    ((element_map, formula),) = re.findall(r'element_map="([^"]+)"\)\)\.generate\("(\w+)"\)', guide)
+    (found,) = Generator(open_source("template", element_map=element_map)).generate(formula)
+    assert found.info["template"].startswith("LiMnO4P")
+    assert f'`{formula} --map "{element_map}"`' in guide

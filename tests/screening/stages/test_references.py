@@ -18,6 +18,7 @@ from ase.collections import dcdft
 from asegen.errors import AsegenError, InputError
 from asegen.potentials import elements
 from asegen.potentials.engine import MP2020, Engine, find_engine
+from asegen.screening import screen
 from asegen.screening.stages.materials_project import materials_project
 from asegen.screening.stages.phase_diagram import place
 from asegen.screening.stages.phases import CANDIDATE, ELEMENT, Phase
@@ -79,6 +80,15 @@ def test_a_table_of_compositions(tmp_path: Path) -> None:
     assert [line.split(", ")[1].split(":")[0] for line in table.problems] == ["c", "d", "e"]
     with pytest.raises(InputError, match="energy_scale"):
         read_reference(tmp_path / "t.csv")
+
+
+def test_a_file_without_a_phase_is_refused_before_the_work(tmp_path: Path) -> None:
+    for name, text, words in (("a.csv", "a,b\n1,2\n", "is no formula"), ("b.csv", "formula\nNaCl\n", "neither an en")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=f"{name}: no phase in it can be used; .*{words}") as refused:
+            screen(bulk("Cu"), tmp_path / "run", "emt", reference=str(tmp_path / name))
+        assert refused.value.parameters == ("reference",)
+    assert not (tmp_path / "run" / "results.csv").exists()
 
 
 def test_structures_with_and_without_energies(tmp_path: Path) -> None:
