@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
+from ase.formula import Formula
 from ase.neighborlist import neighbor_list
 
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, TYPICAL_VOLUME
@@ -36,12 +37,21 @@ _VOLUMES = np.array(TYPICAL_VOLUME)
 
 
 def implausible(atoms: Atoms) -> str | None:
-    """Why a structure makes no sense, or None.
+    """Why a structure makes no sense, or None; a known crystal of its own composition makes sense.
+
+    Molecular crystals, such as solid nitrogen and dry ice, take far more volume than their atoms do in others.
 
     Args:
-        atoms: passes the validity gate.
+        atoms: passes the validity gate; `info` of the sources tells what is known.
     """
-    return _wrong_volume(atoms) or _wrong_distance(atoms)
+    return None if _is_known_crystal(atoms) else _wrong_volume(atoms) or _wrong_distance(atoms)
+
+
+def _is_known_crystal(atoms: Atoms) -> bool:
+    info = atoms.info
+    if info.get("source") == "precedent" and info.get("precedent"):
+        return bool(Formula(str(info["precedent"])).reduce()[0] == atoms.symbols.formula.reduce()[0])
+    return bool(info.get("source") == "template" and info.get("template_distance") == 0)
 
 
 def _known(atoms: Atoms) -> np.ndarray[tuple[int], np.dtype[np.integer]]:

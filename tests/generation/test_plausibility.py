@@ -4,6 +4,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
+from asegen.calculators import Generator, Request
 from asegen.generation.plausibility import implausible
 
 
@@ -30,3 +31,15 @@ def test_volumes_and_distances() -> None:
     squeezed = Atoms("TiO2", scaled_positions=[(0, 0, 0), (0.3, 0, 0), (0, 0.5, 0.5)], cell=[4, 3, 3], pbc=True)
     assert implausible(squeezed) == "bond: O–Ti of 1.20 Å"
     assert implausible(Atoms("Og", cell=[3, 3, 3], pbc=True)) is None  # beyond the tables, as the last element
+
+
+def test_known_crystals_of_a_composition_make_sense() -> None:
+    """Solid nitrogen and dry ice take 1.6 to 2.1 times the volume that their atoms typically take."""
+    found = Generator("template").generate(["N", "CO2"], n=2)
+    assert [atoms.info["template_distance"] for atoms in found] == 4 * [0.0]
+    (ice,) = Generator("analogy").generate(Request("CO2", spacegroup=205))
+    assert ice.info["source"] == "precedent"
+    for atoms in (*found[:3], ice):
+        assert "implausible" not in atoms.info
+        atoms.info = {}
+        assert "volume" in str(implausible(atoms))
