@@ -8,13 +8,13 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.hull.table import ENERGY_SCALE, Counts, reduced, shipped_hull
+from asegen.hull.table import ENERGY_SCALE, Counts, shipped_hull
 from asegen.parallel.files import sha256
 from asegen.potentials.engine import find_engine
 from asegen.potentials.gate import gate
 from asegen.potentials.minimise import minimise
 from asegen.potentials.references import computed_references, references_of
-from asegen.prototypes.known_forms import KnownForm, known_crystals, lowest_form
+from asegen.prototypes.known_forms import KnownForms
 from asegen.trained.weights import shipped_catalogue
 
 FMAX = 0.05
@@ -56,7 +56,7 @@ class Verifier:
         if references.scale != ENERGY_SCALE:
             raise InputError(f"energies of {potential} are on the scale of {references.scale}, not the hull's")
         self._references, self._steps, self._calculator = references, steps, self._engine.calculator()
-        self._forms: dict[tuple[tuple[int, int], ...], KnownForm | None] = {}
+        self._forms = KnownForms(lambda crystals: [self._energy(atoms) for atoms in crystals])
 
     @property
     def name(self) -> str:
@@ -108,18 +108,9 @@ class Verifier:
 
     def _above(self, counts: Counts, energy: float, formation: float) -> tuple[float, dict[str, str]]:
         """The energy above the hull, and what it was measured against, if against a known crystal."""
-        above, form = shipped_hull().above(counts, formation), self._form(counts)
+        above, (form,) = shipped_hull().above(counts, formation), self._forms.of([counts])
         shift = None if form is None else form.shift(energy - formation, energy)
         return (above, {}) if form is None or shift is None else (above + shift, {"measured_against": form.id})
-
-    def _form(self, counts: Counts) -> KnownForm | None:
-        """The known crystal of a composition that others are measured against."""
-        formula = reduced(counts)
-        if formula not in self._forms:
-            crystals = known_crystals(counts)
-            energies = [self._energy(one.atoms) for one in crystals]
-            self._forms[formula] = lowest_form(counts, crystals, energies)
-        return self._forms[formula]
 
     def _energy(self, atoms: Atoms) -> float | None:
         """Relaxed, eV/atom; None where there is none."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import isnan
 
 from ase import Atoms
 
 from asegen.generation.rankers import Ranker
 from asegen.hull.table import Counts, reduced, shipped_hull
-from asegen.prototypes.known_forms import KnownForm, known_crystals, lowest_form
+from asegen.prototypes.known_forms import KnownForms
 
 ABOVE_HULL = "e_hull"
 """In `info` of a ranked structure, eV/atom."""
@@ -28,7 +27,7 @@ class AboveHull:
 
     def __init__(self, ranker: Ranker) -> None:
         self._ranker = ranker
-        self._forms: dict[tuple[tuple[int, int], ...], KnownForm | None] = {}
+        self._forms = KnownForms(lambda crystals: [judged.energy for judged in ranker.judge(crystals)])
 
     def place(self, pool: Sequence[Atoms]) -> None:
         """Adds to `info` e_hull, eV/atom, and measured_against, the known crystal, if it was measured against one.
@@ -47,7 +46,7 @@ class AboveHull:
 
     def _place(self, pool: Sequence[Atoms], counts: Counts, elements: float) -> None:
         """Structures of one composition."""
-        known, form = shipped_hull().point(counts).energy, self._form(counts)
+        known, (form,) = shipped_hull().point(counts).energy, self._forms.of([counts])
         lowest = min(atoms.info["energy_per_atom"] for atoms in pool)
         shift = None if form is None else form.shift(elements, lowest)
         for atoms in pool:
@@ -64,13 +63,3 @@ class AboveHull:
         if references is None or references.refusal(atoms) is not None:
             return None
         return references.per_atom(Counter(atoms.symbols))
-
-    def _form(self, counts: Counts) -> KnownForm | None:
-        """The known crystal of a composition that others are measured against."""
-        formula = reduced(counts)
-        if formula not in self._forms:
-            crystals = known_crystals(counts)
-            judged = self._ranker.judge([one.atoms for one in crystals]) if crystals else []
-            energies = [None if isnan(one.energy) else one.energy for one in judged]
-            self._forms[formula] = lowest_form(counts, crystals, energies)
-        return self._forms[formula]

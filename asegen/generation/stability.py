@@ -9,7 +9,7 @@ from ase import Atoms
 
 from asegen.calculators.property import Predicted, predict
 from asegen.hull.table import Counts, reduced, shipped_hull
-from asegen.prototypes.known_forms import known_crystals, lowest_form
+from asegen.prototypes.known_forms import KnownForms
 from asegen.trained.predictor import shared_predictor
 
 FORMATION_ENERGY, ABOVE_HULL, MISSING = "formation_energy_predicted", "e_hull_predicted", "e_hull_missing"
@@ -36,6 +36,7 @@ class Stability:
 
     def __init__(self, device: str = "auto") -> None:
         self._predictor = shared_predictor(_WEIGHTS, device)
+        self._forms = KnownForms(self._energies)
         self._levels: dict[tuple[tuple[int, int], ...], float] = {}
 
     @property
@@ -82,11 +83,11 @@ class Stability:
             compositions: without gaps of the hull, see `HullTable.gap`.
         """
         formulas = [reduced(counts) for counts in compositions]
-        new = {formula: known_crystals(dict(formula)) for formula in formulas if formula not in self._levels}
-        found = iter(predict([one.atoms for own in new.values() for one in own], self._predictor))
-        for formula, own in new.items():
-            energies = [next(found).values.get(self.target) for _ in own]
-            form = lowest_form(dict(formula), own, energies)
+        new = list(dict.fromkeys(formula for formula in formulas if formula not in self._levels))
+        for formula, form in zip(new, self._forms.of(map(dict, new)), strict=True):
             shift = None if form is None else form.shift(0.0)
             self._levels[formula] = shipped_hull().point(dict(formula)).energy - (shift or 0.0)
         return [self._levels[formula] for formula in formulas]
+
+    def _energies(self, crystals: Sequence[Atoms]) -> list[float | None]:
+        return [found.values.get(self.target) for found in predict(crystals, self._predictor)]

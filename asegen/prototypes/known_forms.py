@@ -9,7 +9,7 @@ the hull; those of their other forms are by as much, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ase import Atoms
 from ase.formula import Formula
 
-from asegen.hull.table import Counts, shipped_hull
+from asegen.hull.table import Counts, reduced, shipped_hull
 from asegen.potentials.references import ElementReferences
 
 _FORMS = 3
@@ -28,7 +28,7 @@ _MOST = 0.15
 stable one."""
 
 
-class KnownCrystal(NamedTuple):
+class _Known(NamedTuple):
     """A crystal inside the package.
 
     Attributes:
@@ -75,31 +75,48 @@ class KnownForm:
         return shift if self.above is not None or abs(shift) <= _MOST else None
 
 
-def known_crystals(counts: Counts) -> list[KnownCrystal]:
-    """The crystals whose energies `lowest_form` needs: the lowest known one, or else the likeliest to be stable.
+class KnownForms:
+    """The known crystals that structures of some compositions are measured against, by one potential.
 
     Args:
-        counts: atoms of each element by atomic number; of an element alone there are none, see `ElementReferences`.
+        energies: eV/atom of crystals by the potential, in order; None or NaN where there is none. It is asked once for
+            each composition.
     """
+
+    def __init__(self, energies: Callable[[Sequence[Atoms]], Sequence[float | None]]) -> None:
+        self._energies = energies
+        self._forms: dict[tuple[tuple[int, int], ...], KnownForm | None] = {}
+
+    def of(self, compositions: Iterable[Counts]) -> list[KnownForm | None]:
+        """The form of each composition; None where no crystal of it is known.
+
+        Args:
+            compositions: atoms of each element by atomic number; of an element alone there is none, see
+                `ElementReferences`.
+        """
+        formulas = [reduced(counts) for counts in compositions]
+        new = {formula: _known_crystals(dict(formula)) for formula in formulas if formula not in self._forms}
+        crystals = [one.atoms for own in new.values() for one in own]
+        energies = iter(self._energies(crystals) if crystals else ())
+        for formula, own in new.items():
+            self._forms[formula] = _lowest(dict(formula), own, [next(energies) for _ in own])
+        return [self._forms[formula] for formula in formulas]
+
+
+def _known_crystals(counts: Counts) -> list[_Known]:
+    """The lowest known one, or else the likeliest to be stable."""
     from asegen.prototypes.sources import KNOWN, open_library  # loads torch
 
     if len(counts) == 1:
         return []
     own = open_library(KNOWN).of_composition(counts, _MOST_ATOMS)
-    known = [KnownCrystal(*one) for one in own if isfinite(one[2])]
+    known = [_Known(*one) for one in own if isfinite(one[2])]
     if known or not shipped_hull().is_stable(counts):
         return sorted(known, key=lambda one: one.above or 0.0)[:1]
-    return [KnownCrystal(id, atoms, None) for id, atoms, _ in own[:_FORMS]]
+    return [_Known(id, atoms, None) for id, atoms, _ in own[:_FORMS]]
 
 
-def lowest_form(counts: Counts, crystals: Sequence[KnownCrystal], energies: Sequence[float | None]) -> KnownForm | None:
-    """The one of lowest energy by a potential.
-
-    Args:
-        counts: atoms of each element by atomic number.
-        crystals: as `known_crystals` gives them.
-        energies: of each, eV/atom; None or NaN where there is none.
-    """
+def _lowest(counts: Counts, crystals: Sequence[_Known], energies: Sequence[float | None]) -> KnownForm | None:
     have = [(e, one) for e, one in zip(energies, crystals, strict=True) if e is not None and isfinite(e)]
     if not have:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ase import Atoms
 
 from asegen.errors import AsegenError
 from asegen.potentials.engine import Engine
-from asegen.prototypes.known_forms import KnownForm, known_crystals, lowest_form
+from asegen.prototypes.known_forms import KnownForm, KnownForms
 from asegen.screening.stage import Runner
 from asegen.screening.stages.known_hull import counts_of
 from asegen.screening.stages.references import kept_energy
@@ -33,20 +33,16 @@ def known_forms(formulas: Iterable[str], engine: Engine, cache: Path, run: Runne
         AsegenError: the potential can't be built.
         InputError: the folder can't be written to.
     """
-    crystals = {formula: known_crystals(counts_of(formula)) for formula in sorted(set(formulas))}
-    energies = iter(
-        run(partial(_energy, engine=engine, cache=cache), [one.atoms for own in crystals.values() for one in own])
-    )
-    found: dict[str, KnownForm] = {}
-    for formula, own in crystals.items():
-        known = [next(energies) for _ in own]
-        failed = next((one for one in known if isinstance(one, AsegenError)), None)
-        if failed is not None:
+
+    def energies(crystals: Sequence[Atoms]) -> list[float | None]:
+        found = run(partial(_energy, engine=engine, cache=cache), crystals)
+        if (failed := next((one for one in found if isinstance(one, AsegenError)), None)) is not None:
             raise failed
-        values = [one if isinstance(one, float) else None for one in known]
-        if (form := lowest_form(counts_of(formula), own, values)) is not None:
-            found[formula] = form
-    return found
+        return [one if isinstance(one, float) else None for one in found]
+
+    different = sorted(set(formulas))
+    found = KnownForms(energies).of(map(counts_of, different))
+    return {formula: form for formula, form in zip(different, found, strict=True) if form is not None}
 
 
 def _energy(atoms: Atoms, engine: Engine, cache: Path) -> float | None:

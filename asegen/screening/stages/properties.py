@@ -110,16 +110,18 @@ class Properties(Stage):
                     values[column.name] = round(one.values[predictor.columns[0]], 4)
                 else:
                     said.append(f"no {column.name}: {one.status}")
-        stability = Stability(self.device)
+        placed: list[tuple[dict[str, float], Counter[int]]] = []
         for values, said, crystal in zip(found, notes, crystals, strict=True):
             counts = Counter(crystal.numbers.tolist())
-            if (energy := values.get("formation_energy_predicted")) is None:
+            if "formation_energy_predicted" not in values:
                 continue
             if (gap := shipped_hull().gap(counts)) is not None:
                 said.append(f"no {_ABOVE_HULL.name}: {gap}")
             else:
-                (level,) = stability.levels([counts])
-                values[_ABOVE_HULL.name] = round(energy - level, 4)
+                placed.append((values, counts))
+        levels = Stability(self.device).levels(counts for _, counts in placed)
+        for (values, _), level in zip(placed, levels, strict=True):
+            values[_ABOVE_HULL.name] = round(values["formation_energy_predicted"] - level, 4)
         return [Outcome(found=values, notes=tuple(said)) for values, said in zip(found, notes, strict=True)]
 
     @override
