@@ -26,7 +26,7 @@ def check_output(path: Path, overwrite: bool) -> None:
     """Whether a file, or a folder of POSCARs where the name has no suffix, can be written there.
 
     Raises:
-        InputError: it exists and isn't to be replaced or can't be, or is in a folder that is missing or read-only.
+        InputError: it exists and isn't to be replaced or can't be, or its folder is a file, or read-only.
     """
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: --overwrite replaces it")
@@ -40,7 +40,7 @@ def check_folder(path: Path) -> None:
     Raises:
         InputError: it is a file, or can't be written.
     """
-    check_writable(path / "x", make_folder=True)
+    check_writable(path / "x")
 
 
 def check_weights(name_or_path: str, tasks: Sequence[str]) -> None:

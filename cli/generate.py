@@ -99,6 +99,12 @@ class CLICommand:
         add(
             "--known", type=Path, metavar="FILE", help="catalogue of known crystals, as asegen ingest --symmetry writes"
         )
+        add(
+            "--repulsion",
+            type=float,
+            metavar="X",
+            help="of sites that overlap, with --method score (default: 2; 0: the published sampler)",
+        )
         _add_host(parser.add_argument_group("a host to be filled"))
 
     @staticmethod

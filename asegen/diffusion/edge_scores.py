@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from asegen.crystals.site_graph import SymmetricEdges
+from asegen.elements import COVALENT_RADIUS, LAST
 
 SOFTNESS = 10.0
 """k, Å."""
+CONTACT = 0.75
+"""Atoms of two sites overlap that are nearer than this times the sum of their covalent radii."""
 _LARGEST = 15.0
 _SMALL = 1e-3
 
@@ -48,6 +51,24 @@ def position_score(edges: SymmetricEdges, weight: Tensor, n_sites: int) -> Tenso
     unit = edges.vector / torch.linalg.vector_norm(edges.vector, dim=-1, keepdim=True)
     pull = (_LARGEST * torch.tanh(weight / _LARGEST))[:, None] * unit
     return torch.zeros(n_sites, 3, dtype=pull.dtype, device=pull.device).index_add(0, edges.receiver, pull)
+
+
+def overlap(edges: SymmetricEdges, numbers: Tensor) -> Tensor:
+    """`Σ max(0, 1 − d/(CONTACT (r_u + r_v))) r/|r|` over the edges of each site to other sites, r covalent radii.
+
+    Args:
+        edges: the graph.
+        numbers: (n_sites,), int64, atomic numbers.
+
+    Returns:
+        (n_sites, 3), Cartesian, dimensionless, towards what a site's first atom overlaps.
+    """
+    radius = edges.vector.new_tensor(COVALENT_RADIUS)[numbers.clamp_max(LAST)]
+    contact = CONTACT * (radius[edges.receiver] + radius[edges.sender])
+    distance = torch.linalg.vector_norm(edges.vector, dim=-1)
+    depth = (1 - distance / contact).clamp_min(0) * (edges.receiver != edges.sender)
+    pull = (depth / distance)[:, None] * edges.vector
+    return torch.zeros(len(numbers), 3, dtype=pull.dtype, device=pull.device).index_add(0, edges.receiver, pull)
 
 
 def length_gradients(vector: Tensor, cell: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from asegen.crystals.crystals import Crystals
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
 from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.data.labels import Labels
-from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, position_score, soft_lengths
+from asegen.diffusion.edge_scores import TIES, lattice_score, lengths, overlap, position_score, soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.noise import SampleNoise
 from asegen.errors import InputError
@@ -122,7 +122,9 @@ class SymmetricScore:
         return {"loss": loss.float(), "position": position_loss.float(), "lattice": lattice_loss.float()}
 
     @torch.no_grad()
-    def sample(self, model: Network, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> tuple[Numbers, Tensor]:
+    def sample(
+        self, model: Network, orbits: Orbits, seeds: Tensor, steps: int | None = None, repulsion: float = 0.0
+    ) -> tuple[Numbers, Tensor]:
         """Annealed Langevin dynamics of positions and lattice, in parallel.
 
         Args:
@@ -130,6 +132,8 @@ class SymmetricScore:
             orbits: of each sample.
             seeds: (n_samples,), int64.
             steps: iterations at each level.
+            repulsion: how strongly sites that overlap repel each other, times `overlap`, added to ε; 0 is the paper's
+                sampler.
 
         Returns:
             The free numbers, merged where images are nearer than `merged`, and (n_samples,), bool: which samples
@@ -153,7 +157,7 @@ class SymmetricScore:
             stretch = _LENGTH_STEP * (width / self.length_sigma[-1]) ** 2
             for _ in range(steps or self.default_steps):
                 now = Numbers(u, _of_lengths(soft, ties))
-                positions, lattices = self._scores(model, orbits, now, levels)
+                positions, lattices = self._scores(model, orbits, now, levels, repulsion)
                 walk = -0.5 * step / sigma * positions + step.sqrt() * noise.atom_normal(stream)
                 u = wrap(u + orbits.free_motion(orbits.cell(now.lattice), walk))
                 walk = -0.5 * stretch / width * lattices
@@ -180,7 +184,9 @@ class SymmetricScore:
         volume = torch.linalg.det(orbits.cell(_of_lengths(safe, ties))).abs()
         return ~(finite & small & (volume > _SMALLEST * orbits.n_sites))
 
-    def _scores(self, model: Network, orbits: Orbits, numbers: Numbers, level: Tensor) -> tuple[Tensor, Tensor]:
+    def _scores(
+        self, model: Network, orbits: Orbits, numbers: Numbers, level: Tensor, repulsion: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """ε of the sites' first atoms (n_sites_total, 3), Cartesian, and of the free lengths (n_crystals, 3)."""
         graph, known = orbits, torch.zeros_like(numbers.u)
         if self.merged:
@@ -192,6 +198,8 @@ class SymmetricScore:
         cell = _conventional(orbits, numbers.lattice)
         ties = _ties(orbits).to(cell)
         position = position_score(edges, w_pos.to(cell), len(orbits.numbers)) + known
+        if repulsion:
+            position = position + repulsion * overlap(edges, orbits.numbers)
         return position, lattice_score(edges, w_lat.to(cell), cell, ties, orbits.site_crystal)
 
 

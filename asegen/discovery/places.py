@@ -20,7 +20,7 @@ def check_place(output: str, n: int, resume: bool, overwrite: bool) -> None:
         InputError: it is there and neither is set, or both are, or something else is there, or it has another suffix.
     """
     check_room(output_format(output), n, output)
-    check_resumable(output, state_of(Path(output)), resume, overwrite, make_folder=True)
+    check_resumable(output, state_of(Path(output)), resume, overwrite)
 
 
 def state_of(out: Path) -> Path:

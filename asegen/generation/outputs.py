@@ -40,7 +40,7 @@ def check_place(name: str, resume: bool, overwrite: bool) -> bool:
     Raises:
         InputError: it is there and neither is set, or something else is there, or the name has another suffix.
     """
-    return check_resumable(name, _journal_of(Path(name)), resume, overwrite, make_folder=True)
+    return check_resumable(name, _journal_of(Path(name)), resume, overwrite)
 
 
 def _journal_of(out: Path) -> Path:

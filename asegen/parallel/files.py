@@ -21,23 +21,21 @@ except ImportError:  # a system without file locks of POSIX
     fcntl = None  # type: ignore[assignment]
 
 
-def check_writable(path: Path, make_folder: bool = False) -> None:
+def check_writable(path: Path) -> None:
     """Refuses a place that can't be written, found out by writing beside it; nothing stays.
 
     Args:
-        path: a file or folder to be.
-        make_folder: the folders above it may be missing, because they will be made.
+        path: a file or folder to be; folders above it may be missing, because they will be made.
 
     Raises:
-        InputError: its folder is missing or isn't one, or can't be written.
+        InputError: what should be its folder isn't one, or can't be written.
     """
     folder = path.parent
     try:
-        while make_folder and not os.path.lexists(folder) and folder != folder.parent:
+        while not os.path.lexists(folder) and folder != folder.parent:
             folder = folder.parent
         if not folder.is_dir():
-            what = f"{folder} is no folder" if os.path.lexists(folder) else f"there is no folder {folder}"
-            raise InputError(f"can't write {path}: {what}")
+            raise InputError(f"can't write {path}: {folder} is no folder")
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -49,10 +47,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or a folder to, which becomes `path` when the block ends without an error.
 
     A file that is at `path` is replaced at once, so that whatever kills the process leaves the old or the new one. An
-    empty or missing folder is replaced likewise; one that holds something isn't.
+    empty or missing folder is replaced likewise; one that holds something isn't. Missing folders above it are made.
 
     Args:
-        path: the file or folder to be; its parent exists.
+        path: the file or folder to be.
 
     Yields:
         The place to write to; nothing is there yet.
@@ -62,6 +60,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         os.replace(beside, path)
     except sqlite3.OperationalError as error:  # of a full disk

@@ -34,6 +34,7 @@ class Journal:
     def __init__(self, path: Path, fingerprint: str, resume: bool) -> None:
         self.path, self.results = path, dict[str, Any]()
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("a+b", buffering=0)
         except OSError as error:
             raise InputError(f"can't write {path}: {error.strerror}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ase import Atoms
 from ase.io.jsonio import decode, encode
@@ -27,10 +27,23 @@ LOG_PRIOR = "log_prior"
 """In `Atoms.info`: how likely a generator holds a candidate before any energy, the logarithm of a share of votes."""
 
 _MISSING = "missing"
+
+
+class Disordered(NamedTuple):
+    """A structure at hand with partial occupancies.
+
+    Attributes:
+        cif: its text.
+    """
+
+    cif: str
+
+
+AtHand = Atoms | Disordered
 _NAMES = ("material_id", "id", "name")  # in `Atoms.info`
 
 
-def register(ledger: Ledger, inputs: Sequence[Path | str | Atoms]) -> None:
+def register(ledger: Ledger, inputs: Sequence[Path | str | AtHand]) -> None:
     """Takes structures and the entries of files, and of the files in folders, into a ledger.
 
     What is there already is compared; what is new is added. A file that can't be read is an entry of its own, with the
@@ -43,12 +56,12 @@ def register(ledger: Ledger, inputs: Sequence[Path | str | Atoms]) -> None:
     Raises:
         InputError: none of the new files can be read, or inputs of the ledger are not among these, or have changed.
     """
-    structures = [given for given in inputs if isinstance(given, Atoms)]
-    files = [path for given in inputs if not isinstance(given, Atoms) for path in files_in(Path(given))]
+    structures = [given for given in inputs if isinstance(given, AtHand)]
+    files = [path for given in inputs if not isinstance(given, AtHand) for path in files_in(Path(given))]
     hashes = {str(path.resolve()): _hash(path) for path in files}
     before = ledger.files()  # a file that has gone since is not needed any more
     hashes = {path: before.get(path, _MISSING) if found == _MISSING else found for path, found in hashes.items()}
-    at_hand = [_of_atoms(AT_HAND, row, atoms) for row, atoms in enumerate(structures)]
+    at_hand = [_of_structure(AT_HAND, row, given) for row, given in enumerate(structures)]
     there = ledger.count(AT_HAND)
     if there and _digest(at_hand[:there]) != before[AT_HAND]:
         raise InputError(f"{AT_HAND} are not what they were when {ledger.workdir} was begun: take another folder")
@@ -112,7 +125,9 @@ def _input(path: Path, entry: Entry) -> Input:
     return Input(str(path), entry.row, name, STRUCTURE, _bare(entry.content), info)
 
 
-def _of_atoms(source: str, row: int, atoms: Atoms) -> Input:
+def _of_structure(source: str, row: int, atoms: AtHand) -> Input:
+    if isinstance(atoms, Disordered):
+        return Input(source, row, "", CIF, atoms.cif)
     name = next((str(atoms.info[key]) for key in _NAMES if key in atoms.info), "")
     info = {str(key): value for key, value in atoms.info.items() if key not in ("material_id", "id")}
     return Input(source, row, name, STRUCTURE, _bare(atoms), _as_json(info))

@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from importlib import metadata, util
 from pathlib import Path
 
-from ase import Atoms
-
 from asegen import __version__
 from asegen.errors import AsegenError, InputError
 from asegen.parallel.processes import Processes
@@ -27,7 +25,7 @@ from asegen.parallel.workforce import Workforce
 from asegen.screening.claims import Ledger
 from asegen.screening.columns import as_json
 from asegen.screening.execution import Run
-from asegen.screening.inputs import register
+from asegen.screening.inputs import AtHand, register
 from asegen.screening.progress import Progress, Publish, Report
 from asegen.screening.registry import columns
 from asegen.screening.result import Result, results
@@ -41,7 +39,7 @@ _PACKAGES = ("ase", "pymatgen", "spglib", "numpy", "torch", "chgnet", "phonopy",
 
 
 def run_stages(
-    inputs: Sequence[Path | str | Atoms],
+    inputs: Sequence[Path | str | AtHand],
     workdir: Path | str,
     stages: Sequence[Stage],
     *,

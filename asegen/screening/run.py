@@ -9,13 +9,14 @@ from asegen.criteria.criterion import Wanted
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
+from asegen.screening.inputs import AtHand, Disordered
 from asegen.screening.options import EMPNN, MP, Options, Reference, check_inputs
 from asegen.screening.pipeline import run_stages
 from asegen.screening.registry import recipe
 from asegen.screening.report import write_report
 from asegen.screening.result import Result
 from asegen.screening.workers import memory_of_worker, number_of_jobs
-from asegen.structures.given import Structure, as_atoms, one_or_several
+from asegen.structures.given import Structure, as_atoms, disordered_cif, one_or_several
 
 
 def screen(
@@ -128,7 +129,7 @@ def screen(
         pressure=pressure,
         targets=targets,
     )
-    inputs = [given if isinstance(given, Path | str) else as_atoms(given) for given in one_or_several(structures)]
+    inputs = [_input(given) for given in one_or_several(structures)]
     check_inputs([given for given in inputs if isinstance(given, Path | str)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(
@@ -142,6 +143,14 @@ def screen(
     )
     publish(workdir)
     return found
+
+
+def _input(given: object) -> Path | str | AtHand:
+    """What was given as `register` takes it: a structure that is no crystal yet has to end with a status, too."""
+    if isinstance(given, Path | str):
+        return given
+    cif = disordered_cif(given)
+    return as_atoms(given) if cif is None else Disordered(cif)
 
 
 def publish(workdir: Path | str) -> AsegenError | None:

@@ -10,13 +10,13 @@ from asegen.errors import InputError
 from asegen.parallel.files import check_writable
 
 CIF, EXTXYZ, DATABASE, POSCAR = "cif", "extxyz", "db", "vasp"
-TABLE, OTHER = "csv", "ase"
+TABLE, JSON, OTHER = "csv", "json", "ase"
 """Read only; `OTHER` is what ASE reads by itself."""
 TRAJECTORY, FOLDER = "traj", "folder"
 """Written only; a folder of POSCARs."""
 _READ = {
     ".csv": TABLE, ".cif": CIF, ".mcif": CIF, ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".vasp": POSCAR, ".poscar": POSCAR,
-    ".db": DATABASE, ".traj": OTHER,
+    ".db": DATABASE, ".traj": OTHER, ".json": JSON,
 }  # fmt: skip
 _WRITTEN = {
     ".extxyz": EXTXYZ, ".xyz": EXTXYZ, ".cif": CIF, ".traj": TRAJECTORY, ".db": DATABASE, ".vasp": POSCAR,
@@ -72,7 +72,7 @@ def output_format(name: str) -> str:
     """
     if name == "-":
         raise InputError("structures aren't written to standard output: name a file or a folder instead of -")
-    suffix = "" if name.endswith("/") else Path(name).suffix
+    suffix = "" if name.endswith("/") else Path(name).suffix.lower()
     if not name.endswith("/") and _POSCAR_NAME.fullmatch(Path(name).name):
         return POSCAR
     if suffix not in _WRITTEN:
@@ -103,7 +103,7 @@ def check_replaceable(out: Path, is_folder: bool) -> None:
         raise InputError(f"{out} holds other files ({foreign[0]}): name a folder of its own")
 
 
-def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, make_folder: bool = False) -> bool:
+def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool) -> bool:
     """Refuses an output that a run must not write, or go on with.
 
     Args:
@@ -111,7 +111,6 @@ def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, mak
         begun: where the run keeps what is done.
         resume: go on with what is there.
         overwrite: replace what is there.
-        make_folder: the folders above the output may be missing, because they will be made.
 
     Returns:
         Whether a run to be resumed has nothing left to do: the output is there, and nothing is begun.
@@ -124,7 +123,7 @@ def check_resumable(output: str, begun: Path, resume: bool, overwrite: bool, mak
         raise InputError("resume and overwrite exclude each other", "resume", "overwrite")
     out, is_folder = Path(output), output_format(output) == FOLDER
     check_replaceable(out, is_folder)
-    check_writable(out, make_folder)
+    check_writable(out)
     is_there = out.exists() and not (is_folder and not any(out.iterdir()))
     if (is_there or begun.exists()) and not (resume or overwrite):
         found = out if is_there else begun

@@ -17,6 +17,7 @@ from asegen.errors import InputError
 MAX_DIGITS = 6
 """Of a number in a formula."""
 _LONGEST = 200
+_ISOTOPES = ("D", "T")
 _LONGEST_SHOWN = 60
 _DEEPEST = 8
 _HYDRATE = re.compile(r"\s*[·•∙⋅*]\s*|(?<!\d)\.(?=\d*\s*[(\[{]?[A-Z])|\.(?=\d+\s*[(\[{]?(?:H2O|NH3))")
@@ -188,7 +189,8 @@ def _parse_part(part: str, text: str) -> Counter[str]:
 def _element(symbol: str, text: str) -> str:
     if atomic_numbers.get(symbol, 0) > 0:
         return symbol
-    raise InputError(f"{symbol!r} in {_shown(text)} is not an element")
+    hint = ": write H for this isotope of hydrogen" if symbol in _ISOTOPES else ""
+    raise InputError(f"{symbol!r} in {_shown(text)} is not an element{hint}")
 
 
 def _amount(digits: str, text: str) -> int:

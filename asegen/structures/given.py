@@ -48,6 +48,13 @@ def as_atoms(given: object) -> Atoms:
     return atoms
 
 
+def disordered_cif(given: object) -> str | None:
+    """The CIF of a structure of pymatgen that has partial occupancies, None of anything else."""
+    if not _converts(given) or getattr(given, "is_ordered", True):
+        return None
+    return str(given.to(fmt="cif"))  # type: ignore[attr-defined]  # what knows of order is pymatgen's
+
+
 def as_list(given: Structures) -> list[Atoms]:
     """One structure or several as a list of ASE's Atoms.
 

@@ -27,8 +27,9 @@ from asegen.structures.cif_tags import marked_lines
 from asegen.structures.errors import StructureError, first_line
 from asegen.structures.extxyz import cut_frames, frame_atoms
 from asegen.structures.fields import MAX_ATOMS, MAX_TEXT, NOTE
-from asegen.structures.formats import CIF, DATABASE, EXTXYZ, OTHER, POSCAR, TABLE, file_format, split_name
+from asegen.structures.formats import CIF, DATABASE, EXTXYZ, JSON, OTHER, POSCAR, TABLE, file_format, split_name
 from asegen.structures.poscar import poscar_atoms
+from asegen.structures.pymatgen_json import Document, documents, structure_atoms
 from asegen.structures.streams import bounded_lines, check_compressed, open_text
 from asegen.structures.tables import ID_COLUMNS, row_id, rows
 
@@ -74,6 +75,8 @@ def read_entries(path: Path, max_unpacked: int | None = None) -> Iterator[Entry]
         return _cut_database(path)
     if kind is None or kind == OTHER:
         return _cut_by_ase(path, max_unpacked)
+    if kind == JSON:
+        return _cut_json(path, max_unpacked)
     file = open_text(path, max_unpacked)  # an unreadable file fails here, not at the first entry
     cut = {TABLE: _cut_table, CIF: _cut_cif, EXTXYZ: _cut_extxyz, POSCAR: _cut_poscar}[kind]
     return cut(file, path)
@@ -158,6 +161,28 @@ def _until_cut_off(lines: Iterator[str]) -> Iterator[str]:
         yield from lines
     except (EOFError, OSError):  # a compressed stream that is cut off ends like a file that is
         return
+
+
+def _cut_json(path: Path, max_unpacked: int | None) -> Iterator[Entry]:
+    """Structures of pymatgen; else what ASE makes of it, which has a format of its own in JSON."""
+    with open_text(path, max_unpacked) as file:
+        found = documents("".join(_named_end(file, path)))
+    if found is None:
+        yield from _cut_by_ase(path, max_unpacked)
+        return
+    for row, document in enumerate(found):
+        yield _json_entry(row, document, split_name(path) if len(found) == 1 else str(row))
+
+
+def _json_entry(row: int, document: Document, name: str) -> Entry:
+    named = next((str(document.values[key]) for key in ID_COLUMNS if key in document.values), None)
+    values = {key: value for key, value in document.values.items() if key not in ID_COLUMNS}
+    try:
+        content: Atoms | str | StructureError = structure_atoms(document.structure)
+    except StructureError as error:
+        content = error
+    kind = CIF if isinstance(content, str) else OTHER
+    return Entry(row, named or name, content, kind, values, named is not None)
 
 
 def _cut_database(path: Path) -> Iterator[Entry]:

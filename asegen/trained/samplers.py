@@ -181,13 +181,16 @@ class ScoreSampler(Sampler):
         general: bool = self._task.general
         return general
 
-    def sample(self, orbits: Orbits, seeds: Tensor, steps: int | None = None) -> tuple[SymmetricBatch, Tensor]:
+    def sample(
+        self, orbits: Orbits, seeds: Tensor, steps: int | None = None, repulsion: float = 0.0
+    ) -> tuple[SymmetricBatch, Tensor]:
         """One crystal per sample; each depends on its own seed alone (up to rounding between batch shapes).
 
         Args:
             orbits: of each sample.
             seeds: (n_samples,), int64.
             steps: Langevin iterations at each noise level; `default_steps` without it.
+            repulsion: of sites that overlap, see `SymmetricScore.sample`.
 
         Returns:
             The crystals, float64, on the CPU, and (n_samples,), bool: those that failed, see `SymmetricScore.sample`.
@@ -196,7 +199,7 @@ class ScoreSampler(Sampler):
             InputError: a monoclinic or triclinic crystal.
         """
         orbits, seeds = orbits.to(self._device), seeds.to(self._device)
-        numbers, failed = self._task.sample(self._model, orbits, seeds, steps)
+        numbers, failed = self._task.sample(self._model, orbits, seeds, steps, repulsion)
         return SymmetricBatch(orbits, numbers).to("cpu"), failed.cpu()
 
 

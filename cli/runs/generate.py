@@ -91,6 +91,7 @@ def _open(args: argparse.Namespace, order: Order, console: Console) -> Source:
         known=args.known,
         device=args.device,
         element_map=args.element_map,
+        repulsion=args.repulsion,
         quick=args.quick or (order.ranking is not None and entry.quick_if_ranked),
     )
 

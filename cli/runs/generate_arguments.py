@@ -73,7 +73,7 @@ def read_arguments(args: argparse.Namespace) -> Order:
         raise InputError(f"--plot {args.plot}: the picture's name has to end in .png, .pdf or .svg")
     if args.plot is not None:
         check_replaceable(args.plot, is_folder=False)
-        check_writable(args.plot, make_folder=True)
+        check_writable(args.plot)
     _check_method(args)
     _check_compositions(args)
     counts = _counts(args)

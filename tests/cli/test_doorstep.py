@@ -98,15 +98,15 @@ def test_names_that_are_no_text(
         ("generate NaCl -o /proc/x.extxyz", "can't write /proc/x.extxyz"),
         ("generate NaCl -o x.extxyz --plot a.extxyz/x.png", "a.extxyz is no folder"),
         ("generate NaCl -n 2 -o x.vasp", "holds one structure"),
-        ("symmetrize a.extxyz -o no/x.cif", "there is no folder no"),
+        ("symmetrize a.extxyz -o a.extxyz/x.cif", "a.extxyz is no folder"),
         ("symmetrize a.extxyz -o /proc/x.cif", "can't write /proc/x.cif"),
         ("symmetrize a.extxyz -o full --overwrite", "holds other files (mine)"),
         ("symmetrize a.extxyz -o full.cif --overwrite", "full.cif is a folder already"),
-        ("relax a.extxyz -o no/x.cif", "there is no folder no"),
-        ("relax a.extxyz -o x.cif --status no/s.csv", "there is no folder no"),
+        ("relax a.extxyz -o a.extxyz/x.cif", "a.extxyz is no folder"),
+        ("relax a.extxyz -o x.cif --status a.extxyz/s.csv", "a.extxyz is no folder"),
         ("relax a.extxyz -o full --overwrite", "holds other files (mine)"),
-        ("predict a.extxyz -o no/x.csv", "there is no folder no"),
-        ("evaluate a.extxyz --json no/x.json", "there is no folder no"),
+        ("predict a.extxyz -o a.extxyz/x.csv", "a.extxyz is no folder"),
+        ("evaluate a.extxyz --json a.extxyz/x.json", "a.extxyz is no folder"),
         ("evaluate a.extxyz --cache a.extxyz", "a.extxyz is no folder"),
         ("ingest a.extxyz -o a.extxyz/x", "cannot make the folder"),
         ("train torusflow-mp --data . --out a.extxyz/run", "holds no crystals"),
@@ -157,9 +157,17 @@ def test_a_full_disk_names_the_file(
     assert [path.name for path in tmp_path.iterdir()] == ["a.extxyz"]
 
 
+@pytest.mark.parametrize("line", ["symmetrize {} -o a/b/x.CIF", "evaluate {} --metrics validity --json a/b/x.json"])
+def test_folders_of_an_output_are_made(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("salt.extxyz", bulk("NaCl", "rocksalt", a=5.6))
+    main(line.format("salt.extxyz").split())
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 1
+
+
 def test_places_are_tried_and_left_as_they_were(tmp_path: Path) -> None:
     check_writable(tmp_path / "x.csv")
-    check_writable(tmp_path / "a" / "b" / "x.csv", make_folder=True)
+    check_writable(tmp_path / "a" / "b" / "x.csv")
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError, match=r"x\.csv") as caught, replacing(tmp_path / "x.csv") as beside:
         beside.write_text("half")

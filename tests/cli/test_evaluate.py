@@ -65,7 +65,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture, mo
     assert "needs reference structures" in fails(capsys, good, "--metrics", "density")
     assert "at least one process" in fails(capsys, good, "--jobs", "0")
     assert "--overwrite" in fails(capsys, good, "--json", good)
-    assert "no folder" in fails(capsys, good, "--json", tmp_path / "no" / "out.json")
+    assert "no folder" in fails(capsys, good, "--json", good / "out.json")
     assert "two numbers" in fails(capsys, good, "--cov-cutoffs", "0.4")
     assert "there are: embedder, chgnet" in fails(capsys, good, "--energy", "gold")
     assert "no model 'gold'" in fails(capsys, good, "--reference", good, "--metrics", "fd-cgcnn", "--cgcnn", "gold")

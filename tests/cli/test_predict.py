@@ -172,7 +172,7 @@ def test_bad_arguments(property_weights: Weights, tmp_path: Path, capsys: pytest
     assert "no column `cif`" in fails(capsys, "predict", tmp_path / "table.csv", *good)
     assert "absent.cif" in fails(capsys, "predict", tmp_path / "absent.cif", *good)
     assert "unknown format" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", "out.xlsx")
-    assert "no folder" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", tmp_path / "no" / "out.csv")
+    assert "no folder" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", tmp_path / "a.cif" / "out.csv")
     (tmp_path / "out.csv").write_text("mine")
     assert "exists" in fails(capsys, "predict", tmp_path / "a.cif", *good, "-o", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "mine"

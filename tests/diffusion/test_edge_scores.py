@@ -3,8 +3,20 @@
 import pytest
 import torch
 
-from asegen.crystals.site_graph import SymmetricEdges
-from asegen.diffusion.edge_scores import SOFTNESS, TIES, lattice_score, length_gradients, lengths, soft_lengths
+from asegen.crystals.site_graph import SymmetricEdges, symmetric_edges
+from asegen.crystals.wyckoff import Numbers
+from asegen.diffusion.edge_scores import (
+    CONTACT,
+    SOFTNESS,
+    TIES,
+    lattice_score,
+    length_gradients,
+    lengths,
+    overlap,
+    soft_lengths,
+)
+from asegen.elements import COVALENT_RADIUS
+from asegen.symmetry.batches import make_orbits
 
 
 def test_soft_lengths_are_inverse_and_keep_lengths_positive() -> None:
@@ -53,3 +65,19 @@ def test_lengths_that_are_one_have_one_score_along_which_edges_grow() -> None:
     g = 2 / 4 * (1 - torch.exp(torch.tensor(-4 / SOFTNESS).double()))
     alone = lattice_score(one, weight[:1], cell[:1], ties[:1], torch.zeros(1, dtype=torch.int64))
     torch.testing.assert_close(alone[0, 0], g / (g**2 + 1e-3))
+
+
+def test_sites_that_overlap_repel_each_other_as_the_energy_of_soft_spheres_says() -> None:
+    orbits = make_orbits([(1, [("a", 11), ("a", 17), ("a", 17), ("a", 8)])])
+    lattice = torch.zeros(1, 6, dtype=torch.float64)
+    lattice[0, 5] = 3**0.5 * torch.log(torch.tensor(4.0))
+    generator = torch.Generator().manual_seed(3)
+    u = torch.rand(4, 3, generator=generator).double().mul_(0.4).requires_grad_()
+    edges = symmetric_edges(orbits, Numbers(u, lattice), 3.9)
+    radius = torch.tensor([COVALENT_RADIUS[z] for z in (11, 17, 17, 8)]).double()
+    contact = CONTACT * (radius[edges.receiver] + radius[edges.sender])
+    depth = (1 - torch.linalg.vector_norm(edges.vector, dim=-1) / contact).clamp_min(0)
+    energy = 0.5 * (0.5 * contact * depth**2 * (edges.receiver != edges.sender)).sum()
+    assert float(energy.detach()) > 0.05
+    (uphill,) = torch.autograd.grad(energy, u)
+    torch.testing.assert_close(overlap(edges, orbits.numbers).detach(), uphill / 4.0)  # P1, cubic: u = x/a

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from asegen.crystals.site_graph import symmetric_edges
 from asegen.crystals.wyckoff import Numbers, Orbits
 from asegen.diffusion.edge_scores import soft_lengths
 from asegen.diffusion.merging import merge_images
 from asegen.diffusion.symmetric_score import SymmetricScore, _lengths
+from asegen.elements import COVALENT_RADIUS
 from asegen.errors import InputError
 from asegen.geometry.torus import shortest
 from asegen.models.dimenet.network import SymmetricDimeNet
@@ -93,6 +95,30 @@ def test_langevin_dynamics_keep_group_and_composition() -> None:
     torch.testing.assert_close(shortest(alone.u - drawn.u[sites]), torch.zeros_like(alone.u), atol=1e-8, rtol=0)
     with pytest.raises(InputError, match="monoclinic and triclinic"):
         process.sample(pulling_apart, make_orbits([(14, [("e", 6)])]), seeds[:1], steps=1)
+
+
+def test_repulsion_keeps_sites_apart_that_no_network_does() -> None:
+    orbits, process = make_orbits([(225, [("l", 11), ("l", 17)])] * 8), SymmetricScore(cutoff=4.0, merged=0.3)
+    numbers = orbits.numbers
+    radius = 0.75 * (torch.tensor(COVALENT_RADIUS)[numbers[0]] + torch.tensor(COVALENT_RADIUS)[numbers[1]])
+    shortest_of = {}
+    for repulsion in (0.0, 2.0):
+        drawn, failed = process.sample(holding_lengths, orbits, torch.arange(8), 4, repulsion)
+        edges = symmetric_edges(orbits, drawn, 2.5)
+        between = edges.receiver != edges.sender
+        distance = torch.linalg.vector_norm(edges.vector, dim=-1)[between]
+        assert not failed.any()
+        shortest_of[repulsion] = torch.full((8,), 9.0).double()
+        crystal = orbits.site_crystal[edges.receiver[between]]
+        shortest_of[repulsion].scatter_reduce_(0, crystal, distance, "amin")
+    assert float(shortest_of[2.0].min()) > 0.5
+    assert float((shortest_of[2.0] / radius).mean()) > float((shortest_of[0.0] / radius).mean()) + 0.2
+
+
+def holding_lengths(numbers: Tensor, edges, level: Tensor) -> tuple[Tensor, Tensor]:
+    """A stand-in for a network that knows nothing of positions, and lets cells grow to a few Å."""
+    distance = torch.linalg.vector_norm(edges.vector, dim=-1)
+    return 0 * distance, torch.where(distance < 3, -1.0, 1.0)
 
 
 def pulling_apart(numbers: Tensor, edges, level: Tensor) -> tuple[Tensor, Tensor]:

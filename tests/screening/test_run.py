@@ -6,6 +6,7 @@ import pandas
 import pytest
 from ase.build import bulk
 from ase.io import write
+from pymatgen.core import Lattice, Structure
 
 from asegen.errors import InputError
 from asegen.screening import read_atoms, results, screen
@@ -28,6 +29,14 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
     assert screen(given, tmp_path / "run", "emt", **arguments) == found == results(tmp_path / "run")
     with pytest.raises(InputError, match="structures are not what they were"):
         screen([bulk("Ni"), tmp_path / "in.extxyz", bulk("Cu")], tmp_path / "run", "emt", **arguments)
+
+
+def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_path: Path) -> None:
+    mixed = Structure(Lattice.cubic(4.2), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    found = screen([bulk("Cu", a=3.6), mixed], tmp_path / "run", "emt", stages=["dedup"], jobs=1)
+    by_id = {result["id"]: result for result in found}
+    assert by_id["c000001"]["status"] == "ok" and by_id["c000002"]["status"] == "rejected"
+    assert "partial occupancy" in by_id["c000002"]["reason"]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,11 @@ def test_what_is_no_formula(wanted: object) -> None:
     assert not is_formula(["SrTiO3"]) and not is_formula(bulk)
 
 
+def test_an_isotope_is_written_as_its_element() -> None:
+    with pytest.raises(InputError, match="'D' in 'D2O' is not an element: write H"):
+        formula_counts("D2O")
+
+
 def test_systems() -> None:
     for text in ("Li-Fe-O", "Li,Fe,O", "Li, Fe, O", "Li Fe O", " Li-Fe-O "):
         assert parse_system(text) == ["Li", "Fe", "O"]

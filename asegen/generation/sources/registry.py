@@ -43,7 +43,7 @@ SOURCES: Mapping[str, Entry] = {
     "analogy": Entry(f"{_ROOM}.analogy:Analogy", _WITH_GROUP, spacegroups=True),
     "orderings": Entry(f"{_ROOM}.orderings:Orderings", ()),
     "host": Entry(f"{_ROOM}.host:HostFilling"),
-    "score": Entry(f"{_ROOM}.score:Score", ("cell", "known", "model", "device"), spacegroups=True),
+    "score": Entry(f"{_ROOM}.score:Score", ("cell", "known", "model", "device", "repulsion"), spacegroups=True),
 }
 DEFAULT = "hybrid"
 """What draws where no source is named: known structure types and models in turn."""
@@ -70,6 +70,7 @@ def open_source(
     device: str = "auto",
     quick: bool = False,
     element_map: str | None = None,
+    repulsion: float | None = None,
 ) -> Source:
     """A source by name, such as `open_source("analogy", cell="conventional")`.
 
@@ -83,6 +84,7 @@ def open_source(
         device: where models compute: "auto", "cpu", "cuda", "cuda:1" …
         quick: one rough trajectory per structure, over ten times faster.
         element_map: which element takes the place of which in a template, such as "Li:Na Co:Ni".
+        repulsion: of sites that overlap, see `Score`.
 
     Raises:
         InputError: no such source, model, templates or device, or an option that the source doesn't take.
@@ -90,7 +92,7 @@ def open_source(
     """
     entry = find_entry(name)
     given: dict[str, Any] = {"model": model, "templates": templates, "cell": cell, "known": known}
-    given["element_map"] = element_map
+    given |= {"element_map": element_map, "repulsion": repulsion}
     given = {option: value for option, value in given.items() if value is not None}
     for option in sorted(given.keys() - set(entry.options)):
         raise InputError(f"{option} is no option of the source {name!r}", option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ SHIPPED = "symmetric-paper"
 """Weights inside the package."""
 FIRST_GROUP = 16
 """The first orthorhombic one: the model's lattices have lengths, but no angles."""
+REPULSION = 2.0
+"""Of sites that overlap, by default: of 48 samples 46 are valid with it, 27 without it (docs/studies/symmetry.md)."""
 _SAME = 1e-4  # fractional; merged images are at one place to rounding
 
 
@@ -40,30 +43,41 @@ class Score(Source):
     whose numbers stop to be finite stays at its start and is marked: `info["sampling"]` is "failed". With weights that
     were trained on sites in their own positions the composition is exact, as of `Symmetric`.
 
+    The paper's sampler lets sites end on one another. Here sites that overlap repel each other, see
+    `SymmetricScore.sample`; a `repulsion` of 0 is the paper's sampler.
+
     Args:
         model: of `asegen models`, or a file of weights; `SHIPPED` without it.
         cell: see `Symmetric`, as all below.
         known: a catalogue of known crystals.
         device: where the model computes.
+        repulsion: 0 or more.
 
     Raises:
-        InputError: no such cell, weights or device.
+        InputError: no such cell, weights or device, or a negative repulsion.
         CheckpointError: weights or a catalogue that can't be read.
     """
 
     keeps_spacegroup = True
 
     def __init__(
-        self, model: str | None = None, cell: str = "primitive", known: Path | None = None, device: str = "auto"
+        self,
+        model: str | None = None,
+        cell: str = "primitive",
+        known: Path | None = None,
+        device: str = "auto",
+        repulsion: float = REPULSION,
     ) -> None:
-        self.cell = check_cell(cell)
+        if not 0 <= repulsion < math.inf:
+            raise InputError(f"repulsion {repulsion:g}: 0 or more is needed", "repulsion")
+        self.cell, self.repulsion = check_cell(cell), repulsion
         self.assignments = SiteAssignments(known)
         self.sampler = load_score_generator(model or SHIPPED, device)
         self.identity = identity_of(self.sampler)
 
     def settings(self) -> dict[str, object]:
-        """The cell, and the catalogue's checksum."""
-        return {"cell": self.cell, "known": self.assignments.checksum}
+        """The cell, the catalogue's checksum, and the repulsion."""
+        return {"cell": self.cell, "known": self.assignments.checksum, "repulsion": self.repulsion}
 
     def compose(self, targets: Sequence[Target]) -> list[Target]:
         """Sites in general position leave the composition open; others make one, see `SiteAssignments.compose`."""
@@ -96,7 +110,7 @@ class Score(Source):
         """One structure for each sample, see `Source.propose`."""
         occupations = [self._occupation(s.target, seed) for s, seed in zip(samples, seeds, strict=True)]
         orbits = make_orbits([(one.group, list(one.sites)) for one in occupations])
-        found, failed = self.sampler.sample(orbits, torch.tensor(seeds), steps)
+        found, failed = self.sampler.sample(orbits, torch.tensor(seeds), steps, self.repulsion)
         crystals = [settled(crystal) for crystal in crystals_of(found)]
         structures = list(finished(crystals, self.cell))
         for k, (atoms, crystal) in enumerate(zip(structures, crystals, strict=True)):

@@ -99,7 +99,16 @@ def test_a_formula_without_sites_takes_those_of_known_crystals(generator: Genera
     assert atoms.info["sites_requested"] == "Cs:1 Cl:1" and atoms.info["formula_requested"] == "CsCl"
 
 
+def test_the_published_sampler_can_be_chosen(generator: Generator, weights: str) -> None:
+    published = Generator(Score(weights, device="cpu", repulsion=0.0))
+    assert published.source.settings() != generator.source.settings()
+    pairs = zip(published.generate(WANTED, n=6, steps=1), generator.generate(WANTED, n=6, steps=1), strict=True)
+    assert any(not np.allclose(one.positions, other.positions) for one, other in pairs)
+
+
 def test_what_cannot_be_is_refused(generator: Generator) -> None:
+    with pytest.raises(InputError, match="repulsion -1: 0 or more"):
+        Score(repulsion=-1.0)
     with pytest.raises(InputError, match="by numbers"):
         generator.generate(Request(spacegroup=225, sites="Na:a Cl:b"))
     with pytest.raises(InputError, match="monoclinic and triclinic"):

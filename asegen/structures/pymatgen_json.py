@@ -1,0 +1,113 @@
+"""Structures in JSON, as pymatgen and the Materials Project's API write them; no object that it names is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+
+from asegen.structures.errors import StructureError
+from asegen.structures.fields import MAX_ATOMS
+
+_ISOTOPES = {"D": "H", "T": "H"}
+_FULL = 1e-6
+"""How far an occupancy may be from 1."""
+
+
+class Document(NamedTuple):
+    """One structure.
+
+    Attributes:
+        structure: pymatgen's dictionary of it.
+        values: numbers, words and truths that stand beside it.
+    """
+
+    structure: Mapping[str, Any]
+    values: Mapping[str, object]
+
+
+def documents(text: str) -> list[Document] | None:
+    """The structures of a file: one, a list of them, or documents that have one each (`structure`).
+
+    Args:
+        text: the file's.
+
+    Returns:
+        None where it is JSON of something else, or none.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    found = [_document(entry) for entry in (content if isinstance(content, list) else [content])]
+    return [one for one in found if one is not None] if found and None not in found else None
+
+
+def _document(entry: object) -> Document | None:
+    if not isinstance(entry, dict):
+        return None
+    if _is_structure(entry):
+        properties = entry.get("properties")
+        return Document(entry, _plain(properties if isinstance(properties, dict) else {}))
+    if isinstance(entry.get("structure"), dict) and _is_structure(entry["structure"]):
+        return Document(entry["structure"], _plain(entry))
+    return None
+
+
+def _is_structure(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get("lattice"), dict) and isinstance(entry.get("sites"), list)
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, str | int | float) and not name.startswith("@")
+    }
+
+
+def structure_atoms(structure: Mapping[str, Any]) -> Atoms | str:
+    """A structure as Atoms; one with partial occupancies as the text of a CIF.
+
+    Args:
+        structure: pymatgen's dictionary.
+
+    Raises:
+        StructureError: it has no lattice or sites that make sense, an element that there isn't, or too many atoms.
+    """
+    try:
+        cell = np.array(structure["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
+        pbc = [bool(value) for value in structure["lattice"].get("pbc", (True, True, True))]
+        sites = list(_sites(structure["sites"]))
+        scaled = np.array([place for _, place in sites], dtype=np.float64).reshape(-1, 3)
+    except StructureError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        raise StructureError("unreadable: a structure of pymatgen without its lattice or sites") from None
+    if all(len(species) == 1 and abs(next(iter(species.values())) - 1) < _FULL for species, _ in sites):
+        symbols = [next(iter(species)) for species, _ in sites]
+        return Atoms(symbols, scaled_positions=scaled, cell=cell, pbc=pbc)
+    from pymatgen.core import Structure  # takes seconds to load
+
+    try:
+        return str(Structure(cell, [species for species, _ in sites], scaled).to(fmt="cif"))
+    except ValueError as error:
+        raise StructureError(f"partial occupancy: {str(error)[:120]}") from None
+
+
+def _sites(sites: Sequence[Mapping[str, Any]]) -> Iterator[tuple[dict[str, float], Sequence[float]]]:
+    """What is on each site, and its fractional coordinates."""
+    if len(sites) > MAX_ATOMS:
+        raise StructureError(f"too large: {len(sites)} atoms, more than {MAX_ATOMS}")
+    for site in sites:
+        species: dict[str, float] = {}
+        for one in site["species"]:
+            symbol = _ISOTOPES.get(one["element"], one["element"])
+            if atomic_numbers.get(symbol, 0) < 1:
+                raise StructureError(f"unknown element: {str(symbol)[:20]!r}")
+            species[symbol] = species.get(symbol, 0.0) + float(one.get("occu", 1.0))
+        yield species, site["abc"]
