@@ -61,6 +61,7 @@ class GemsDiff(PositionDiffusion):
         rules: as in `PositionDiffusion`.
         last_beta: as in `PositionDiffusion`.
         jump: as in `PositionDiffusion`.
+        weighting: as in `PositionDiffusion`.
         lattice_target: one of `LATTICE_TARGETS`.
     """
 
@@ -72,8 +73,9 @@ class GemsDiff(PositionDiffusion):
         last_beta: float = LAST_BETA,
         jump: bool = False,
         lattice_target: str = "data",
+        weighting: str = "none",
     ) -> None:
-        super().__init__(parameter_mean, parameter_std, rules, last_beta, jump)
+        super().__init__(parameter_mean, parameter_std, rules, last_beta, jump, weighting)
         if lattice_target not in LATTICE_TARGETS:
             raise InputError(f"lattice_target = {lattice_target!r} is not one of {', '.join(LATTICE_TARGETS)}")
         self.lattice_target = lattice_target
@@ -92,9 +94,8 @@ class GemsDiff(PositionDiffusion):
         xt = LATTICE.diffuse(x0, time, self._rotated(randn(x0, generator)))
         noisy = self._diffuse_positions(crystals, time, generator).replace(cell=self._cell(xt))
         displacement, lattice = model(noisy, time)
-        goal = noisy.displacement_to(crystals)
         target = crystals.cell if self.lattice_target == "data" else self._posterior_cell(xt, x0, time)
-        return self._losses(displacement, goal, self._normalised(lattice), target)
+        return self._losses(displacement, noisy, crystals, self._normalised(lattice), target, time)
 
     def _posterior_cell(self, xt: Tensor, x0: Tensor, time: Tensor) -> Tensor:
         """exp(Σ μ̃_t(x_t, x_0) π), (n, 3, 3), Å: the target of equation 15."""
@@ -187,9 +188,8 @@ class GemsDiffOneShot(PositionDiffusion):
         noisy = self._diffuse_positions(crystals, time, generator)
         cubes = _cubes(crystals.n_atoms, crystals.cell)
         displacement, action = model(noisy.replace(cell=cubes))
-        goal = noisy.displacement_to(crystals)
         normalised = self._normalise(cell_to_parameters(cubes + action))
-        return self._losses(displacement, goal, normalised, crystals.cell)
+        return self._losses(displacement, noisy, crystals, normalised, crystals.cell, time)
 
     @torch.no_grad()
     def sample(

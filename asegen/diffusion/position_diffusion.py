@@ -24,6 +24,11 @@ from asegen.nn.readouts import without_mean
 STEPS = 100
 FIRST_BETA, LAST_BETA = 1e-6, 6e-3
 """Of the positions, in squared fractional coordinates; the first is the published one."""
+WEIGHTINGS = ("none", "noise")
+"""Of the positions' errors: none, as published, or 1/v, v the variance of the noise at the crystal's time."""
+_VARIANCES = 4e-4, 1 / 12
+"""v, squared fractional coordinates, is taken to be within these: the second is that of uniform positions, and below
+the first, 0.02 of a cell's edge, a network that isn't yet trained would be held to a precision that it can't have."""
 # Of z-scores, Å and degrees, EMPNN's: Perov-5's angles are all 90°; a deviation of rounding must not become the unit.
 _SMALLEST_STD = (0.1, 0.1, 0.1, 1.0, 1.0, 1.0)
 
@@ -60,6 +65,8 @@ class PositionDiffusion:
         rules: "paper", or "as-run" for the published code's, see `Rules`; `default_rules` without it.
         last_beta: β_T of the positions; 2e-3 is the published one.
         jump: sampled positions jump to the prediction, as in the published code, with noise √β_{t−1}.
+        weighting: one of `WEIGHTINGS`. Without one, times at which positions are as good as random, where nothing can
+            be learned, make up nearly all of the loss.
     """
 
     default_steps = STEPS
@@ -73,11 +80,14 @@ class PositionDiffusion:
         rules: str | None = None,
         last_beta: float = LAST_BETA,
         jump: bool = False,
+        weighting: str = "none",
     ) -> None:
         rules = self.default_rules if rules is None else rules
         if rules not in RULES:
             raise InputError(f"rules = {rules!r} is not one of {', '.join(RULES)}")
-        self.rules, self.jump = RULES[rules], jump
+        if weighting not in WEIGHTINGS:
+            raise InputError(f"weighting = {weighting!r} is not one of {', '.join(WEIGHTINGS)}")
+        self.rules, self.jump, self.weighting = RULES[rules], jump, weighting
         self.positions = LinearSchedule(FIRST_BETA, last_beta, STEPS)
         self._mean, self._std = Constant(parameter_mean), Constant(parameter_std)
         self.parameter_mean, self.parameter_std = self._mean.values, self._std.values
@@ -120,12 +130,22 @@ class PositionDiffusion:
         x = crystals.scaled_positions
         return crystals.replace(scaled_positions=x + share.to(x) * displacement + variance.sqrt().to(x) * epsilon)
 
-    def _losses(self, displacement: Tensor, goal: Tensor, normalised: Tensor, cell: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, displacement: Tensor, noisy: Crystals, crystals: Crystals, normalised: Tensor, cell: Tensor, time: Tensor
+    ) -> dict[str, Tensor]:
         """Mean errors of the positions' displacements and of the normalised lattice parameters, and their sum."""
-        position = (displacement - goal).abs().pow(self.rules.power).mean()
+        errors = (displacement - noisy.displacement_to(crystals)).abs().pow(self.rules.power)
+        position = (errors * self._weights(time).to(errors)[crystals.batch, None]).mean()
         target = self._normalise(cell_to_parameters(cell))
         lattice = (normalised - target).abs().pow(self.rules.power).mean()
         return {"loss": position + lattice, "position": position, "lattice": lattice}
+
+    def _weights(self, time: Tensor) -> Tensor:
+        """(n_crystals,): of the positions' errors."""
+        if self.weighting == "none":
+            return torch.ones_like(time, dtype=torch.float64)
+        variance = self.positions.noise_std(time).square().clamp(*_VARIANCES)
+        return variance ** (-self.rules.power / 2)
 
 
 def random_times(crystals: Crystals, generator: torch.Generator) -> Tensor:

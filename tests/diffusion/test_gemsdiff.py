@@ -125,6 +125,28 @@ def test_the_printed_target_is_the_posteriors_mean(kind: type) -> None:
     assert not torch.isclose(loss, plain.loss(Spy(plain), crystals, torch.Generator().manual_seed(0))["lattice"])
 
 
+@pytest.mark.parametrize("kind", [GemsDiff, GemsDiffParameters])
+@pytest.mark.parametrize(("rules", "power"), [("paper", 2), ("as-run", 1)])
+def test_weighted_errors_count_in_units_of_the_noise(kind: type, rules: str, power: int) -> None:
+    """A network that says nothing is wrong by as much as the noise, at whatever time, until that is uniform."""
+    crystals = crystals_of(2, (3,) * 500)
+    process = process_of(kind, crystals, rules=rules, weighting="noise")
+    spy = Spy(process)
+    found = float(process.loss(spy, crystals, torch.Generator().manual_seed(0))["position"])
+    ((noisy, time),) = spy.seen
+    variance = 1 - np.concatenate([[1.0], np.cumprod(1 - np.linspace(1e-6, 6e-3, STEPS))])[time.numpy()]
+    unit = np.sqrt(np.clip(variance, 4e-4, 1 / 12))[crystals.batch.numpy(), None]
+    errors = np.abs(noisy.displacement_to(crystals).numpy() / unit) ** power
+    assert found == pytest.approx(errors.mean())
+    early = (variance > 4e-4) & (variance < 0.01)
+    told = errors.mean(1).reshape(-1, 3).mean(1)[early].mean()
+    scatter = 2 / 3 if process.rules.centred else 1.0  # without the mean of three atoms
+    expected = scatter if power == 2 else math.sqrt(2 / math.pi * scatter)
+    assert told == pytest.approx(expected, rel=0.15)
+    plain = process_of(kind, crystals, rules=rules)
+    assert float(plain.loss(Spy(plain), crystals, torch.Generator().manual_seed(0))["position"]) < found / 2
+
+
 def test_statistics_are_those_of_ases_parameters() -> None:
     crystals = crystals_of(2, (2,) * 30)
     found = GemsDiff.statistics(crystals)
@@ -303,6 +325,8 @@ def test_rules_have_names() -> None:
     assert defaults == dict(zip(KINDS, (RULES["paper"], RULES["paper"], RULES["as-run"]), strict=True))
     with pytest.raises(InputError, match="as-run"):
         process_of(GemsDiff, crystals_of(0), rules="other")
+    with pytest.raises(InputError, match="none, noise"):
+        process_of(GemsDiff, crystals_of(0), weighting="other")
     with pytest.raises(InputError, match="data, posterior"):
         process_of(GemsDiff, crystals_of(0), lattice_target="other")
 
