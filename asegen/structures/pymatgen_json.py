@@ -10,10 +10,13 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
+from asegen.errors import InputError
 from asegen.structures.errors import StructureError
 from asegen.structures.fields import MAX_ATOMS
 
 _ISOTOPES = {"D": "H", "T": "H"}
+_DEEPEST = 100
+"""Brackets within brackets. Structures have fewer than ten; thousands end the process where its stack is small."""
 _FULL = 1e-6
 """How far an occupancy may be from 1."""
 
@@ -38,13 +41,26 @@ def documents(text: str) -> list[Document] | None:
 
     Returns:
         None where it is JSON of something else, or none.
+
+    Raises:
+        InputError: brackets are nested so deeply that no reader should touch it.
     """
+    if _depth(text) > _DEEPEST:
+        raise InputError(f"brackets are nested more than {_DEEPEST} deep")
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     found = [_document(entry) for entry in (content if isinstance(content, list) else [content])]
     return [one for one in found if one is not None] if found and None not in found else None
+
+
+def _depth(text: str) -> int:
+    """How deeply brackets are nested, those in quoted text counted too."""
+    code = np.frombuffer(text.encode(), dtype=np.uint8)
+    opened, closed = np.isin(code, (ord("["), ord("{"))), np.isin(code, (ord("]"), ord("}")))
+    brackets = opened[opened | closed].astype(np.int64) * 2 - 1
+    return int(brackets.cumsum().max(initial=0))
 
 
 def _document(entry: object) -> Document | None:

@@ -166,7 +166,11 @@ def _until_cut_off(lines: Iterator[str]) -> Iterator[str]:
 def _cut_json(path: Path, max_unpacked: int | None) -> Iterator[Entry]:
     """Structures of pymatgen; else what ASE makes of it, which has a format of its own in JSON."""
     with open_text(path, max_unpacked) as file:
-        found = documents("".join(_named_end(file, path)))
+        text = "".join(_named_end(file, path))
+    try:
+        found = documents(text)
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
     if found is None:
         yield from _cut_by_ase(path, max_unpacked)
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 HEAVY = {"torch", "ase", "pymatgen", "scipy", "pandas", "matplotlib", "lightning", "rich"}
 REFUSED = {
     "relax here.cif -o here.cif": "--overwrite",
-    "relax here.cif -o no/out.cif": "no folder",
+    "relax here.cif -o here.cif/out.cif": "no folder",
     "relax here.cif -o out.cif --model torusflow-mp": "holds weights for TorusFlow",
     "relax here.cif -o out.cif --fmax inf": "--fmax inf",
     "relax here.cif -o out.cif --symprec 0": "--symprec 0",

@@ -63,6 +63,8 @@ def test_two_processes_cannot_have_one(tmp_path: Path) -> None:
         Journal(tmp_path / "j", "run", resume=True)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_is_made_and_a_file_is_none(tmp_path: Path) -> None:
+    with Journal(tmp_path / "new" / "j", "run", resume=False) as journal:
+        assert journal.path.is_file()
     with pytest.raises(InputError, match="can't write"):
-        Journal(tmp_path / "no" / "j", "run", resume=False)
+        Journal(tmp_path / "new" / "j" / "j", "run", resume=False)

@@ -98,7 +98,7 @@ def test_nothing_comes_from_elsewhere(page: Path) -> None:
 def test_a_report_can_go_elsewhere_and_fails_in_one_line(screened: Path, tmp_path: Path) -> None:
     assert write_report(screened, tmp_path / "own.html").read_text() == write_report(screened).read_text()
     with pytest.raises(InputError, match="cannot write"):
-        write_report(screened, tmp_path / "none" / "own.html")
+        write_report(screened, tmp_path / "own.html" / "own.html")
     with pytest.raises(InputError, match="no screening"):
         write_report(tmp_path)
 
