@@ -48,9 +48,7 @@ def position_score(edges: SymmetricEdges, weight: Tensor, n_sites: int) -> Tenso
     Returns:
         (n_sites, 3), Cartesian, dimensionless; of each site's first atom.
     """
-    unit = edges.vector / torch.linalg.vector_norm(edges.vector, dim=-1, keepdim=True)
-    pull = (_LARGEST * torch.tanh(weight / _LARGEST))[:, None] * unit
-    return torch.zeros(n_sites, 3, dtype=pull.dtype, device=pull.device).index_add(0, edges.receiver, pull)
+    return _along_edges(edges, _LARGEST * torch.tanh(weight / _LARGEST), n_sites)
 
 
 def overlap(edges: SymmetricEdges, numbers: Tensor) -> Tensor:
@@ -67,8 +65,14 @@ def overlap(edges: SymmetricEdges, numbers: Tensor) -> Tensor:
     contact = CONTACT * (radius[edges.receiver] + radius[edges.sender])
     distance = torch.linalg.vector_norm(edges.vector, dim=-1)
     depth = (1 - distance / contact).clamp_min(0) * (edges.receiver != edges.sender)
-    pull = (depth / distance)[:, None] * edges.vector
-    return torch.zeros(len(numbers), 3, dtype=pull.dtype, device=pull.device).index_add(0, edges.receiver, pull)
+    return _along_edges(edges, depth, len(numbers))
+
+
+def _along_edges(edges: SymmetricEdges, size: Tensor, n_sites: int) -> Tensor:
+    """(n_sites, 3): `Σ size r/|r|` over the edges of each site."""
+    unit = edges.vector / torch.linalg.vector_norm(edges.vector, dim=-1, keepdim=True)
+    pull = size[:, None] * unit
+    return torch.zeros(n_sites, 3, dtype=pull.dtype, device=pull.device).index_add(0, edges.receiver, pull)
 
 
 def length_gradients(vector: Tensor, cell: Tensor) -> Tensor:

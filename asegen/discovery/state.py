@@ -56,7 +56,6 @@ class RunState:
             return
         check_place(output, n, resume, overwrite)
         self._format = output_format(output)
-        self._out.parent.mkdir(parents=True, exist_ok=True)
         if resume and state_of(self._out).exists():
             self._go_on(state_of(self._out))
         elif resume and self._out.exists() and self._out.stat().st_size > 0:  # an empty one doesn't say whose it is

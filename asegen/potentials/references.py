@@ -142,7 +142,6 @@ def computed_references(engine: Engine, cache: Path | None = None, run: Runner |
     found = replace(found, crystals=crystal_energies(engine, found.energies, run))
     place = _place(engine, cache)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
         write_text(place, json.dumps({"calculator": engine.identity, "references": asdict(found)}))
     except OSError as error:
         raise InputError(f"can't keep references in {place.parent}: {error}") from None

@@ -27,6 +27,7 @@ LOG_PRIOR = "log_prior"
 """In `Atoms.info`: how likely a generator holds a candidate before any energy, the logarithm of a share of votes."""
 
 _MISSING = "missing"
+_NAMES = ("material_id", "id", "name")  # in `Atoms.info`
 
 
 class Disordered(NamedTuple):
@@ -40,7 +41,6 @@ class Disordered(NamedTuple):
 
 
 AtHand = Atoms | Disordered
-_NAMES = ("material_id", "id", "name")  # in `Atoms.info`
 
 
 def register(ledger: Ledger, inputs: Sequence[Path | str | AtHand]) -> None:
@@ -125,12 +125,12 @@ def _input(path: Path, entry: Entry) -> Input:
     return Input(str(path), entry.row, name, STRUCTURE, _bare(entry.content), info)
 
 
-def _of_structure(source: str, row: int, atoms: AtHand) -> Input:
-    if isinstance(atoms, Disordered):
-        return Input(source, row, "", CIF, atoms.cif)
-    name = next((str(atoms.info[key]) for key in _NAMES if key in atoms.info), "")
-    info = {str(key): value for key, value in atoms.info.items() if key not in ("material_id", "id")}
-    return Input(source, row, name, STRUCTURE, _bare(atoms), _as_json(info))
+def _of_structure(source: str, row: int, given: AtHand) -> Input:
+    if isinstance(given, Disordered):
+        return Input(source, row, "", CIF, given.cif)
+    name = next((str(given.info[key]) for key in _NAMES if key in given.info), "")
+    info = {str(key): value for key, value in given.info.items() if key not in ("material_id", "id")}
+    return Input(source, row, name, STRUCTURE, _bare(given), _as_json(info))
 
 
 def _bare(atoms: Atoms) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from asegen.structures.cif_symmetry import listed_group, named_numbers
 from asegen.structures.cif_tags import Tags, column, said, said_number
 from asegen.structures.claims_of_matter import of_elements, of_mass, of_system
-from asegen.structures.sites import HEAVY_HYDROGEN
+from asegen.structures.fields import HEAVY_HYDROGEN
 from asegen.structures.validity import Floats, found_by_spglib
 
 _FORMULA = ("_chemical_formula_sum",)

@@ -10,7 +10,7 @@ from ase.data import atomic_masses, chemical_symbols
 from numpy.typing import NDArray
 
 from asegen.structures.cif_tags import Tags, column, said, said_number
-from asegen.structures.sites import HEAVY_HYDROGEN
+from asegen.structures.fields import HEAVY_HYDROGEN
 
 _TYPES, _IN_CELL = "_atom_type_symbol", "_atom_type_number_in_cell"
 _WEIGHT, _UNITS, _DENSITY = "_chemical_formula_weight", "_cell_formula_units_z", "_exptl_crystal_density_diffrn"

@@ -14,8 +14,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from asegen.structures.errors import StructureError
-from asegen.structures.fields import MAX_ATOMS, NOTE, is_number, plain_exponents
-from asegen.structures.sites import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE
+from asegen.structures.fields import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE, MAX_ATOMS, NOTE, is_number, plain_exponents
 
 _PROPERTIES = re.compile(r"Properties=\"?([^\s\"]+)")
 _PLAIN = "species:S:1:pos:R:3"

@@ -1,4 +1,4 @@
-"""What the readers of all formats share: limits, numbers as Fortran writes them, the key of notes."""
+"""What the readers of all formats share: limits, numbers as Fortran writes them, the key of notes, isotopes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ MAX_ATOMS = 2000
 """Atoms of one cell."""
 NOTE = "note"
 """Key of `Atoms.info` for what a reader had to decide."""
+HEAVY_HYDROGEN = ("D", "T")
+"""Symbols that are read as hydrogen."""
+HEAVY_HYDROGEN_NOTE = "deuterium or tritium read as hydrogen"
 
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
 

@@ -13,11 +13,11 @@ from ase.data import atomic_numbers
 from ase.formula import Formula
 
 from asegen.errors import InputError
+from asegen.structures.fields import HEAVY_HYDROGEN
 
 MAX_DIGITS = 6
 """Of a number in a formula."""
 _LONGEST = 200
-_ISOTOPES = ("D", "T")
 _LONGEST_SHOWN = 60
 _DEEPEST = 8
 _HYDRATE = re.compile(r"\s*[·•∙⋅*]\s*|(?<!\d)\.(?=\d*\s*[(\[{]?[A-Z])|\.(?=\d+\s*[(\[{]?(?:H2O|NH3))")
@@ -189,7 +189,7 @@ def _parse_part(part: str, text: str) -> Counter[str]:
 def _element(symbol: str, text: str) -> str:
     if atomic_numbers.get(symbol, 0) > 0:
         return symbol
-    hint = ": write H for this isotope of hydrogen" if symbol in _ISOTOPES else ""
+    hint = ": write H for this isotope of hydrogen" if symbol in HEAVY_HYDROGEN else ""
     raise InputError(f"{symbol!r} in {_shown(text)} is not an element{hint}")
 
 

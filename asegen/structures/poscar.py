@@ -12,8 +12,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from asegen.structures.errors import StructureError
-from asegen.structures.fields import MAX_ATOMS, NOTE, is_number, plain_exponents
-from asegen.structures.sites import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE
+from asegen.structures.fields import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE, MAX_ATOMS, NOTE, is_number, plain_exponents
 
 _FIRST_ATOM = 8  # line of the first coordinates, without selective dynamics
 

@@ -12,9 +12,8 @@ from ase.data import atomic_numbers
 
 from asegen.errors import InputError
 from asegen.structures.errors import StructureError
-from asegen.structures.fields import MAX_ATOMS
+from asegen.structures.fields import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE, MAX_ATOMS, NOTE
 
-_ISOTOPES = {"D": "H", "T": "H"}
 _DEEPEST = 100
 """Brackets within brackets. Structures have fewer than ten; thousands end the process where its stack is small."""
 _FULL = 1e-6
@@ -105,8 +104,10 @@ def structure_atoms(structure: Mapping[str, Any]) -> Atoms | str:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         raise StructureError("unreadable: a structure of pymatgen without its lattice or sites") from None
     if all(len(species) == 1 and abs(next(iter(species.values())) - 1) < _FULL for species, _ in sites):
-        symbols = [next(iter(species)) for species, _ in sites]
-        return Atoms(symbols, scaled_positions=scaled, cell=cell, pbc=pbc)
+        names = [next(iter(species)) for species, _ in sites]
+        symbols = ["H" if name in HEAVY_HYDROGEN else name for name in names]
+        info = {} if symbols == names else {NOTE: HEAVY_HYDROGEN_NOTE}
+        return Atoms(symbols, scaled_positions=scaled, cell=cell, pbc=pbc, info=info)
     from pymatgen.core import Structure  # takes seconds to load
 
     try:
@@ -122,8 +123,8 @@ def _sites(sites: Sequence[Mapping[str, Any]]) -> Iterator[tuple[dict[str, float
     for site in sites:
         species: dict[str, float] = {}
         for one in site["species"]:
-            symbol = _ISOTOPES.get(one["element"], one["element"])
-            if atomic_numbers.get(symbol, 0) < 1:
+            symbol = one["element"]
+            if symbol not in HEAVY_HYDROGEN and atomic_numbers.get(symbol, 0) < 1:
                 raise StructureError(f"unknown element: {str(symbol)[:20]!r}")
             species[symbol] = species.get(symbol, 0.0) + float(one.get("occu", 1.0))
         yield species, site["abc"]

@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from asegen.structures.cif_tags import Tags, column
 from asegen.structures.errors import StructureError
+from asegen.structures.fields import HEAVY_HYDROGEN, HEAVY_HYDROGEN_NOTE
 from asegen.structures.validity import Floats
-
-HEAVY_HYDROGEN = ("D", "T")
-"""Symbols that are read as hydrogen."""
-HEAVY_HYDROGEN_NOTE = "deuterium or tritium read as hydrogen"
 
 _OCCUPANCY_TOLERANCE = 1e-3 + 1e-9
 _SAME_SITE = 1e-4

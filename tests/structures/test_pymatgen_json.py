@@ -56,6 +56,15 @@ def test_documents_have_names_and_values(tmp_path: Path) -> None:
     assert second.id == "mp-2" and second.format == "cif"  # so it can be ordered
 
 
+def test_heavy_hydrogen_is_hydrogen_and_a_note_says_so(tmp_path: Path) -> None:
+    ice = Structure(Lattice.cubic(4.0), ["H", "H", "O"], [[0.2, 0, 0], [0, 0.2, 0], [0, 0, 0]]).as_dict()
+    for site in ice["sites"][:2]:
+        site["species"][0]["element"] = "D"
+    (entry,) = read_entries(written(tmp_path / "ice.json", ice))
+    _, atoms, _ = read_entry(entry)
+    assert atoms.symbols.formula.count() == {"H": 2, "O": 1} and "read as hydrogen" in atoms.info["note"]
+
+
 def test_what_is_damaged_is_one_entry_and_not_the_file(tmp_path: Path) -> None:
     damaged, odd = PEROVSKITE.as_dict(), PEROVSKITE.as_dict()
     del damaged["sites"][2]["abc"]

@@ -60,7 +60,6 @@ def fresh_folder(place: Path) -> Iterator[Path]:
     """
     for old in (place, *place.parent.glob(f".{place.name}.*")):
         shutil.rmtree(old, ignore_errors=True)
-    place.parent.mkdir(exist_ok=True)
     with replacing(place) as beside:
         beside.mkdir()
         yield beside

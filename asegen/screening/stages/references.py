@@ -158,7 +158,6 @@ def _cached(file: Path) -> float | None:
 def _write(file: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all, whoever else writes the same."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(content))
     except OSError as error:
         raise InputError(f"cache = {file.parent}: it cannot hold a cache ({error.strerror})") from None
