@@ -19,6 +19,7 @@ from asegen.crystals.crystals import Crystals
 from asegen.elements import period as period_of
 from asegen.elements import wide_group
 from asegen.geometry.torus import shortest
+from asegen.nn.gaussians import gaussian
 
 _ELEMENTS = 119
 
@@ -163,7 +164,7 @@ class _Trunk(nn.Module, ABC):
         phase = (delta[..., None] * k).flatten(-2)
         distance = self._shortest_distance(delta, cell)
         spacing = self.cutoff / (len(self.centres) - 1)
-        gaussians = torch.exp(-0.5 * ((distance[..., None] - self.centres.to(delta.dtype)) / spacing) ** 2)
+        gaussians = gaussian(0.5 * ((distance[..., None] - self.centres.to(delta.dtype)) / spacing) ** 2)
         return torch.cat([torch.sin(phase), torch.cos(phase), gaussians], dim=-1)
 
     def _shortest_distance(self, delta: Tensor, cell: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from asegen.nn.gaussians import gaussian
+
 
 class GaussianBasis(nn.Module):
     """Gaussians of d/cutoff on a regular grid of [0, 1], times an envelope that ends smoothly at the cutoff.
@@ -37,7 +39,7 @@ class GaussianBasis(nn.Module):
         """
         x = (distance / self.cutoff).clamp(max=1.0)[..., None]
         envelope = 1 - x**5 * (21 - 35 * x + 15 * x**2)
-        return envelope * torch.exp(-0.5 * ((x - self.centres) * (self.size - 1)) ** 2)
+        return envelope * gaussian(0.5 * ((x - self.centres) * (self.size - 1)) ** 2)
 
 
 def zonal_harmonics(cosine: Tensor, size: int = 7) -> list[Tensor]:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from asegen.crystals.crystals import Crystals
 from asegen.crystals.graph import Edges
 from asegen.models.empnn.pairs import PairPerceptron, Pairs
+from asegen.nn.gaussians import gaussian
 from asegen.nn.vector_fields import unit
 
 _SHARPNESS = 10.0  # 1/Å²
@@ -36,7 +37,7 @@ class TrainableGaussians(nn.Module):
 
     def forward(self, distance: Tensor) -> Tensor:
         """(n, 100) at distances (n,), Å."""
-        return torch.exp(-_SHARPNESS * (self.centres - distance[:, None]).square())
+        return gaussian(_SHARPNESS * (self.centres - distance[:, None]).square())
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from asegen.crystals.crystals import Crystals
 from asegen.models.empnn.shells import Neighborhoods
+from asegen.nn.gaussians import gaussian
 from asegen.nn.vector_fields import unit
 
 _NEAREST, _FARTHEST = 0.15, 12.0  # Å, ends of the grid of ln r
@@ -49,7 +50,7 @@ class LogGaussians(nn.Module):
     def forward(self, distance: Tensor) -> Tensor:
         """(..., size) at distances (...), Å; nearer than the grid is like its first point."""
         x = torch.log(distance.clamp_min(_NEAREST))[..., None]
-        return torch.exp(-0.5 * ((x - self.centres) / self.spacing).square())
+        return gaussian(0.5 * ((x - self.centres) / self.spacing).square())
 
 
 @dataclass(frozen=True, eq=False)
