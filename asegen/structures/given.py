@@ -59,9 +59,17 @@ def as_list(given: Structures) -> list[Atoms]:
     """One structure or several as a list of ASE's Atoms.
 
     Raises:
-        InputError: as of `as_atoms`.
+        InputError: as of `as_atoms`; of several, it says which.
     """
-    return [as_atoms(one) for one in one_or_several(given)]
+    several = one_or_several(given)
+    return [as_atoms(one) if len(several) == 1 else _one_of(several, place) for place, one in enumerate(several)]
+
+
+def _one_of(several: list[object], place: int) -> Atoms:
+    try:
+        return as_atoms(several[place])
+    except InputError as error:
+        raise InputError(f"structure {place + 1} of {len(several)}: {error}") from error
 
 
 def _converts(given: object) -> bool:

@@ -43,3 +43,10 @@ def test_partial_occupancies_are_refused() -> None:
     alloy = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
     with pytest.raises(InputError, match="ordered"):
         as_list(alloy)
+
+
+def test_of_several_the_one_that_cannot_be_is_named_by_its_place() -> None:
+    alloy = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+    for door in (as_list, predict, relax_structures):
+        with pytest.raises(InputError, match=r"^structure 2 of 3: .*ordered"):
+            door([SALT, alloy, SALT])

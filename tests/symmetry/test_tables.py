@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import spglib
 from pyxtal.symmetry import Group
 
@@ -98,6 +99,7 @@ def position(wp: Any, rotations: np.ndarray, translations: np.ndarray, centring:
     }
 
 
+@pytest.mark.slow
 def test_the_file_holds_what_pyxtal_says() -> None:
     expected = tables()
     with np.load(FILE) as file:

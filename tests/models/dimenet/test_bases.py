@@ -29,6 +29,7 @@ def test_zeros() -> None:
     np.testing.assert_allclose(zeros[0], math.pi * np.arange(1, 11))
 
 
+@pytest.mark.slow  # torch_geometric derives them by computer algebra
 def test_bases_are_those_of_torch_geometric() -> None:
     pytest.importorskip("sympy")
     from torch_geometric.nn.models.dimenet import BesselBasisLayer, SphericalBasisLayer
