@@ -32,7 +32,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from ase.io import write
 from ase.optimize import BFGS
-from discovery_variants import MOST_ATOMS, known_cells
+from discovered.variants import MOST_ATOMS, known_cells
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import roc_auc_score
