@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +39,7 @@ class Predicted(NamedTuple):
 
     status: str
     values: dict[str, float]
-    site_values: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    site_values: dict[str, NDArray[np.float64]]
 
 
 def predict(
@@ -72,7 +71,7 @@ def predict(
         if reason is None:
             fit.append((k, primitive(atoms) if predictor.needs_primitive else atoms))
         else:
-            results[k] = Predicted(str(reason), {})
+            results[k] = Predicted(str(reason), {}, {})
     for k, result in _predict_fit(fit, predictor):
         results[k] = result
     return [result for result in results if result is not None]
@@ -94,7 +93,7 @@ def _predict_together(structures: Sequence[Atoms], predictor: PropertyPredictor)
         found = predictor.predict(crystals_from_atoms(structures))
     except (InputError, MemoryError, RuntimeError, ValueError) as error:
         if len(structures) == 1:
-            return [Predicted(str(_failure(error)), {})]
+            return [Predicted(str(_failure(error)), {}, {})]
         middle = len(structures) // 2
         halves = structures[:middle], structures[middle:]
         return [result for half in halves for result in _predict_together(half, predictor)]
@@ -114,14 +113,14 @@ def _failure(error: Exception) -> Reason:
 def _predicted(value: NDArray[np.float64], deviation: NDArray[np.float64], predictor: PropertyPredictor) -> Predicted:
     """What (n_rows, n_columns) numbers say of a crystal, a row for each atom or one for all."""
     if not np.isfinite(value).all():
-        return Predicted("non-finite: the network gives no number", {})
+        return Predicted("non-finite: the network gives no number", {}, {})
     columns = dict(zip(predictor.columns, value.T, strict=True))
     for name, spread in zip(predictor.columns, deviation.T, strict=True):
         if np.isfinite(spread).all():
             columns[f"{name}_std"] = spread
     if predictor.per_site:
         return Predicted(OK, {}, columns)
-    return Predicted(OK, {name: float(row[0]) for name, row in columns.items()})
+    return Predicted(OK, {name: float(row[0]) for name, row in columns.items()}, {})
 
 
 def refusal(atoms: Atoms, predictor: PropertyPredictor) -> Reason | None:

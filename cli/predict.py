@@ -64,9 +64,12 @@ def find_model(model: str, wanted: str | None) -> str:
     from asegen.errors import InputError
     from asegen.trained.weights import shipped_weights
 
-    if model in shipped_weights() or Path(model).is_file():
+    shipped, wanted = shipped_weights(), wanted or DEFAULT_PROPERTY
+    if model in shipped or Path(model).is_file():
         return model
-    name = f"{model}-{(wanted or DEFAULT_PROPERTY).replace('_', '-')}"
-    if name not in shipped_weights():
-        raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")
-    return name
+    name = f"{model}-{wanted.replace('_', '-')}"
+    if name in shipped:
+        return name
+    if known := [name.removeprefix(f"{model}-").replace("-", "_") for name in shipped if name.startswith(f"{model}-")]:
+        raise InputError(f"no weights of {model} for the property {wanted!r}; there are {', '.join(known)}")
+    raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")

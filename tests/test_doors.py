@@ -47,6 +47,7 @@ def test_objects_say_what_they_are() -> None:
     assert repr(open_library("mp")).startswith("<TemplateLibrary: ")
     assert repr(asegen.open_source("diffusion")).startswith("<Diffusion: torusflow-mp 8512-")
     assert repr(asegen.Generator("diffusion")).startswith("<Generator: torusflow-mp 8512-")
+    assert repr(asegen.Discoverer(potential=None)).startswith("<Discoverer: ")
 
 
 def test_type_checkers_see_the_same_names() -> None:

@@ -150,7 +150,12 @@ class Discoverer:
         if isinstance(source, str):
             templates = library if source in ("hybrid", "template") else None
             source = open_source(source, templates=templates, device=device, quick=True)
+        self._source, self._potential = source.identity.name, potential or NONE
         self._predictor = StructurePredictor(source, candidates, spacegroups is not None, device)
+
+    def __repr__(self) -> str:
+        """What draws, and the potential."""
+        return f"<Discoverer: {self._source}, potential {self._potential}>"
 
     def discover(self, n: int, seed: int = 0, *, proposals: int | None = None) -> list[Atoms]:
         """Finds crystals.

@@ -170,7 +170,7 @@ class Sieve:
     def _news(self, atoms: Atoms) -> Verdict | None:
         """Notes how new a structure is; a verdict if it isn't new enough."""
         found = self._known.judge(atoms)
-        atoms.info |= found.as_info()
+        found.write_into(atoms.info)
         reason = _nothing_new(found, self._new)
         return Verdict(KNOWN, reason, atoms) if reason else None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ _MOST_COMPARED = 24
 _NEAREST = 8
 """Crystals of a type, chemically nearest first, that are tried as the one to be named."""
 _DIGITS = 4
+_OF_PROTOTYPES = ("prototype", "prototype_distance", "prototype_rms")
 
 Array = NDArray[np.float64]
 
@@ -61,6 +62,12 @@ class Novelty(NamedTuple):
     prototype: str = ""
     distance: float = float("nan")
     rms: float = float("nan")
+
+    def write_into(self, info: dict[str, Any]) -> None:
+        """Puts it into `Atoms.info` in place of an earlier judgement, such as one before relaxation."""
+        for name in _OF_PROTOTYPES:
+            info.pop(name, None)
+        info |= self.as_info()
 
     def as_info(self) -> dict[str, object]:
         """What stands in `Atoms.info`."""

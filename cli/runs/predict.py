@@ -101,9 +101,9 @@ def run_prediction(inputs: Sequence[Path], model: str, device: str, out: Path | 
     if not watch.statuses[OK]:
         raise InputError(watch.failure if total == 1 else f"none of {total} structures can be judged; {watch.failure}")
     if watch.largest > predictor.max_atoms:
-        trained = f"{predictor.name} was trained on at most {predictor.max_atoms}"
-        message_console().print(f"note: cells of up to {watch.largest} atoms; {trained}")
-    _show(watch, predictor, out)
+        trained = f"{path_text(model)} was trained on at most {predictor.max_atoms}"
+        message_console().print(f"note: cells of up to {watch.largest} atoms; {trained}", markup=False, soft_wrap=True)
+    _show(watch, predictor, model, out)
 
 
 def _columns(predictor: PropertyPredictor) -> list[str]:
@@ -179,7 +179,7 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
         file.write(extxyz_text([atoms]))
 
 
-def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None:
+def _show(watch: _Watch, predictor: PropertyPredictor, model: str, out: Path | None) -> None:
     console = output_console()
     console.print(_table(watch.shown, predictor))
     if any(_is_doubtful(result.row, predictor) for result in watch.shown):
@@ -191,7 +191,7 @@ def _show(watch: _Watch, predictor: PropertyPredictor, out: Path | None) -> None
     if total > len(watch.shown):
         console.print(f"… and {total - len(watch.shown)} more")
     line = f"{total} structure{'' if total == 1 else 's'}{f' in {out}' if out else ''}: "
-    line += f"{watch.statuses[OK]} by {predictor.name}"
+    line += f"{watch.statuses[OK]} by {path_text(model)}"
     reasons = ", ".join(f"{count} {kind}" for kind, count in watch.statuses.items() if kind != OK)
     console.print(line + (f"; without: {reasons}" if reasons else ""), markup=False, soft_wrap=True)
 

@@ -1,5 +1,7 @@
 """Predictions for Atoms, and the ASE calculator: forces and stress against ASE's finite differences."""
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,7 @@ def test_every_structure_gets_a_value_or_a_reason(property_weights: Weights) -> 
     assert kinds == ["ok", "not periodic", "non-finite", "ok", "unknown element", "no atoms"]
     assert "Au" in found[4].status and not found[4].values
     assert set(found[0].values) == {NAME, f"{NAME}_std"}
+    assert pickle.loads(pickle.dumps(found)) == found == copy.deepcopy(found)  # as worker processes and caches do
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ REFUSED = {
     "relax here.cif -o out.cif --model torusflow-mp": "holds weights for TorusFlow",
     "relax here.cif -o out.cif --fmax inf": "--fmax inf",
     "relax here.cif -o out.cif --symprec 0": "--symprec 0",
-    "predict here.cif --property beauty": "no model 'alignn-beauty'",
+    "predict here.cif --property beauty": "no weights of alignn for the property 'beauty'; there are band_gap",
     "predict here.cif --model here.cif": "safetensors",
     "predict here.cif -o out.xlsx": "unknown format",
     "evaluate here.cif --metrics beauty": "there are: validity",

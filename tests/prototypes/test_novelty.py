@@ -79,7 +79,11 @@ def test_rms_is_pymatgens(known: KnownCrystals) -> None:
 def test_what_is_like_no_known_crystal_is_of_a_new_type(known: KnownCrystals, atoms: Atoms) -> None:
     found = known.judge(atoms)
     assert found.kind == NEW_TYPE and found.prototype == "" and math.isnan(found.rms)
-    assert found.as_info() == {"novelty": NEW_TYPE, "known_composition": found.known_composition}
+    expected = {"novelty": NEW_TYPE, "known_composition": found.known_composition}
+    info = known.judge(bulk("MgO", "rocksalt", a=4.2)).as_info() | {"mine": 1}  # as it was before it was relaxed
+    assert info["prototype"]
+    found.write_into(info)
+    assert info == expected | {"mine": 1} and found.as_info() == expected
 
 
 def test_a_known_composition_without_crystals_says_so() -> None:
