@@ -9,6 +9,7 @@ from pathlib import Path
 from time import process_time
 from timeit import repeat
 
+import pytest
 import torch
 
 from asegen.crystals.crystals import Crystals, Tangent
@@ -67,6 +68,16 @@ def test_training_steps(shared_data: Path) -> None:
         time = seconds(step(network, task, crystals, "bf16" in name))
         peer = PUBLISHED[name.split(",")[0]]
         print(f"{name}: {time:.2f} s; published code {peer} s, {peer / time:.1f} times as long")
+
+
+def test_gaussians_that_end_at_zero(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside Gaussians that go on into denormal numbers: many times slower or nothing, by the processor."""
+    crystals = real_crystals(shared_data).to(dtype=torch.float32)
+    task = Denoising(**Denoising.statistics(crystals), position_noise=0.3)
+    ours = seconds(step(MomentEMPNN(), task, crystals, mixed=False))
+    monkeypatch.setattr("asegen.models.empnn.moments.gaussian", lambda exponent: torch.exp(-exponent))
+    plain = seconds(step(MomentEMPNN(), task, crystals, mixed=False))
+    print(f"\na training step {ours:.2f} s, with plain exponentials {plain:.2f} s: {plain / ours:.1f} times as long")
 
 
 def test_relaxation(shared_data: Path) -> None:
