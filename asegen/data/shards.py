@@ -62,6 +62,8 @@ class CrystalDataset:
         header: what `index.json` holds besides.
         site_targets: name -> (n_atoms_total,) float64, the same for each atom.
         symmetry: of crystals that are exactly symmetric, in their cells and with their atoms in order; None otherwise.
+        notes: what reading each of n_crystals had to decide, None where nothing; empty where a split was loaded, whose
+            header counts them.
     """
 
     crystals: Crystals
@@ -70,6 +72,7 @@ class CrystalDataset:
     header: dict[str, Any] = field(default_factory=dict)
     site_targets: dict[str, Tensor] = field(default_factory=dict)
     symmetry: SymmetricBatch | None = None
+    notes: Sequence[str | None] = ()
 
     def __len__(self) -> int:
         """Number of crystals."""
@@ -89,7 +92,12 @@ class CrystalDataset:
         atoms = self.crystals.atoms_of(index)
         sites = {name: values[atoms.to(values.device)] for name, values in self.site_targets.items()}
         ids, symmetry = [self.ids[i] for i in chosen], self.symmetry and self.symmetry.select(index)
-        return CrystalDataset(self.crystals[index], targets, ids, self.header, sites, symmetry)
+        notes = [self.notes[i] for i in chosen if self.notes]
+        return CrystalDataset(self.crystals[index], targets, ids, self.header, sites, symmetry, notes)
+
+    def count_notes(self) -> dict[str, int]:
+        """How often each of `notes` occurs, in alphabetical order."""
+        return dict(sorted(Counter(note for note in self.notes if note).items()))
 
 
 def write_shards(
@@ -142,7 +150,8 @@ def _remove_leftovers(folder: Path, split: str) -> None:
 def _write_split(folder: Path, dataset: CrystalDataset, rejected: Sequence[Rejected], crystals_per_shard: int) -> None:
     index = {
         "format": FORMAT,
-        **dataset.header,
+        "notes": dataset.count_notes(),
+        **dataset.header,  # of a split that was loaded, with its own count of notes
         "crystals": len(dataset),
         "atoms": int(dataset.crystals.n_atoms.sum()),
         "targets": sorted(dataset.targets),

@@ -31,11 +31,13 @@ class Host:
         atoms: those that stay, at least one; info and constraints included.
         added: (n_added,), atomic numbers of those that are drawn, at least one.
         cell: one of `HOST_CELLS`.
+        partly_held: symbols of atoms that don't stay because constraints hold them in some directions only.
     """
 
     atoms: Atoms
     added: tuple[int, ...]
     cell: str
+    partly_held: tuple[str, ...] = ()
 
     @cached_property
     def composition(self) -> Composition:
@@ -57,8 +59,9 @@ def read_host(
 ) -> Host:
     """The host that is asked for.
 
-    Which atoms stay: those of the elements in `keep`; without it those that `FixAtoms` holds; without either all. What
-    is drawn: `add`; without it, atoms of the elements that were taken out, as many as there were.
+    Which atoms stay: those of the elements in `keep`; without it those that `FixAtoms` holds; without either all. Atoms
+    that are held in some directions only are none of `FixAtoms`. What is drawn: `add`; without it, atoms of the
+    elements that were taken out, as many as there were.
 
     Args:
         host: a crystal, Atoms or pymatgen's Structure, or a file that holds one.
@@ -82,7 +85,8 @@ def read_host(
     added = out if add is None else composition(formula_counts(add)).numbers
     if not len(added):
         raise InputError("nothing is to be drawn: add names what, or keep leaves atoms out", "add", "keep")
-    return Host(atoms[stays], tuple(int(z) for z in added), cell)
+    partly = _partly_held(atoms[~stays]) if keep is None else ()
+    return Host(atoms[stays], tuple(int(z) for z in added), cell, partly)
 
 
 def _only_structure(path: Path) -> Atoms:
@@ -119,3 +123,15 @@ def _kept(atoms: Atoms, keep: str | Sequence[str] | None) -> np.ndarray:
         if symbol not in atomic_numbers or atomic_numbers[symbol] not in atoms.numbers:
             raise InputError(f"keep: {symbol!r} is no element of the host", "keep")
     return np.isin(atoms.get_chemical_symbols(), symbols)
+
+
+def _partly_held(atoms: Atoms) -> tuple[str, ...]:
+    """The elements of atoms that are held in some directions and move in others."""
+    from ase.constraints import FixCartesian, FixedLine, FixedPlane, FixScaled  # loads SciPy
+
+    held: set[str] = set()
+    for one in atoms.constraints:
+        masked = isinstance(one, FixCartesian | FixScaled) and 0 < np.sum(one.mask) < 3
+        if masked or isinstance(one, FixedLine | FixedPlane):
+            held.update(atoms.symbols[one.index])
+    return tuple(sorted(held))

@@ -16,7 +16,7 @@ from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
 from asegen.generation.host import read_host
 from asegen.generation.target import Target, with_open_cell
 from asegen.prototypes.exchanges import parse_element_map
-from asegen.structures.formulas import Amounts, is_formula, parse_system
+from asegen.structures.formulas import Amounts, formula_counts, is_formula, parse_system
 from asegen.structures.given import Structure
 from asegen.symmetry.symbols import parse_group
 from asegen.symmetry.written_sites import parse_sites
@@ -145,6 +145,20 @@ class Request:
         """
         return [] if self.file is None else list(self._of_file.left_out)
 
+    @property
+    def notes(self) -> list[str]:
+        """What may have been meant otherwise, one line each.
+
+        Raises:
+            InputError: as in `targets`.
+        """
+        partly = [symbol for one in self._targets if one.host is not None for symbol in one.host.partly_held]
+        gone = "drawn anew" if self.add is None else "left out"
+        held = f"not held in all directions, {gone}: {', '.join(partly)}" if partly else None
+        cell_is_chosen = self.multiples or self.n_atoms or self.sites
+        counted = [] if cell_is_chosen else [_counted_element(item) for item in _items(self.formulas)]
+        return [line for line in (held, *counted) if line is not None]
+
     @cached_property
     def _of_file(self) -> FileTargets:
         from asegen.generation.composition_files import from_file, orderings_of  # loads readers of files, for a second
@@ -209,6 +223,17 @@ def _items(formulas: object) -> tuple[object, ...]:
     if isinstance(formulas, Iterable):
         return tuple(formulas)
     return (formulas,)  # which `from_formula` refuses by name
+
+
+def _counted_element(item: object) -> str | None:
+    """What is said of a molecule's formula such as I2, which is written for the element and means a cell."""
+    counts = formula_counts(item) if isinstance(item, str) else {}
+    if len(counts) != 1:
+        return None
+    ((symbol, count),) = counts.items()
+    if count == 1:
+        return None
+    return f"{symbol}{count}: {count} atoms of {symbol} in the cell; for the element's structures write {symbol}"
 
 
 def _check_max_atoms(most: int | None) -> None:

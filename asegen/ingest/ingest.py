@@ -69,7 +69,6 @@ def ingest(
     counts = {
         "sources": [{"file": path_text(file.name), "sha256": _hash(file), "rows": rows[file]} for file in files],
         "rejected": dict(sorted(count_kinds(rejected).items())),
-        "notes": dict(sorted(Counter(crystal.note for crystal in accepted if crystal.note).items())),
     }
     sites = {name for crystal in accepted for name in crystal.site_values}
     sites &= sites if targets is None else set(targets)
@@ -130,7 +129,8 @@ def _dataset(
     of_atoms = {
         name: torch.from_numpy(np.concatenate([_site_values(crystal, name) for crystal in accepted])) for name in sites
     }
-    return CrystalDataset(crystals, targets, [crystal.id for crystal in accepted], header, of_atoms)
+    ids, notes = [crystal.id for crystal in accepted], [crystal.note for crystal in accepted]
+    return CrystalDataset(crystals, targets, ids, header, of_atoms, notes=notes)
 
 
 def _value(crystal: Prepared, name: str) -> float:

@@ -90,7 +90,7 @@ def frame_atoms(frame: str) -> Atoms:
     if atoms is None:
         raise StructureError(f"unreadable: {_blame(frame)}")
     if note:
-        atoms.info.setdefault(NOTE, note)
+        atoms.info[NOTE] = note
     return atoms
 
 

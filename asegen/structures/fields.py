@@ -8,8 +8,8 @@ MAX_TEXT = 20_000_000
 """Characters of one structure, or of one line."""
 MAX_ATOMS = 2000
 """Atoms of one cell."""
-NOTE = "note"
-"""Key of `Atoms.info` for what a reader had to decide."""
+NOTE = "reading_note"
+"""Key of `Atoms.info` for what a reader had to decide; files have keys such as `note` of their own."""
 HEAVY_HYDROGEN = ("D", "T")
 """Symbols that are read as hydrogen."""
 HEAVY_HYDROGEN_NOTE = "deuterium or tritium read as hydrogen"

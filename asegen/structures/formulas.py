@@ -202,6 +202,8 @@ def _amount(digits: str, text: str) -> int:
 
 def _wrong(character: str, text: str) -> InputError:
     hint = "elements begin with a capital letter" if character.islower() else "write elements and whole numbers"
+    if character == "." and re.search(r"\d\.\d", text):
+        hint += "; alloys are drawn from a CIF with partial occupancies: asegen generate --from alloy.cif --order"
     return InputError(f"{_shown(text)} is not a chemical formula: {character!r} can't stand there; {hint}")
 
 

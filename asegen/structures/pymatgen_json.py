@@ -24,7 +24,7 @@ class Document(NamedTuple):
     """One structure.
 
     Attributes:
-        structure: pymatgen's dictionary of it.
+        structure: pymatgen's dictionary of it; empty where there is none.
         values: numbers, words and truths that stand beside it.
     """
 
@@ -34,6 +34,9 @@ class Document(NamedTuple):
 
 def documents(text: str) -> list[Document] | None:
     """The structures of a file: one, a list of them, or documents that have one each (`structure`).
+
+    Of a list, each entry is a document, if any is: what has no structure is refused by itself, when it is read. The
+    list may stand under `data`, as the API's responses have it.
 
     Args:
         text: the file's.
@@ -50,8 +53,14 @@ def documents(text: str) -> list[Document] | None:
         content = json.loads(text)
     except ValueError:
         return None
-    found = [_document(entry) for entry in (content if isinstance(content, list) else [content])]
-    return [one for one in found if one is not None] if found and None not in found else None
+    entries = _entries(content)
+    return [_document(entry) for entry in entries] if any(map(_is_document, entries)) else None
+
+
+def _entries(content: object) -> list[object]:
+    if isinstance(content, dict) and isinstance(content.get("data"), list) and not _is_document(content):
+        return list(content["data"])
+    return content if isinstance(content, list) else [content]
 
 
 def _depth(text: str) -> int:
@@ -62,15 +71,18 @@ def _depth(text: str) -> int:
     return int(brackets.cumsum().max(initial=0))
 
 
-def _document(entry: object) -> Document | None:
+def _is_document(entry: object) -> bool:
+    return isinstance(entry, dict) and ("structure" in entry or _is_structure(entry))
+
+
+def _document(entry: object) -> Document:
     if not isinstance(entry, dict):
-        return None
+        return Document({}, {})
     if _is_structure(entry):
         properties = entry.get("properties")
         return Document(entry, _plain(properties if isinstance(properties, dict) else {}))
-    if isinstance(entry.get("structure"), dict) and _is_structure(entry["structure"]):
-        return Document(entry["structure"], _plain(entry))
-    return None
+    structure = entry.get("structure")
+    return Document(structure if isinstance(structure, dict) else {}, _plain(entry))
 
 
 def _is_structure(entry: Mapping[str, Any]) -> bool:
@@ -89,11 +101,13 @@ def structure_atoms(structure: Mapping[str, Any]) -> Atoms | str:
     """A structure as Atoms; one with partial occupancies as the text of a CIF.
 
     Args:
-        structure: pymatgen's dictionary.
+        structure: pymatgen's dictionary; it may be empty.
 
     Raises:
         StructureError: it has no lattice or sites that make sense, an element that there isn't, or too many atoms.
     """
+    if not structure:
+        raise StructureError("unreadable: the document has no structure of pymatgen")
     try:
         cell = np.array(structure["lattice"]["matrix"], dtype=np.float64).reshape(3, 3)
         pbc = [bool(value) for value in structure["lattice"].get("pbc", (True, True, True))]

@@ -58,6 +58,8 @@ def run_generation(args: argparse.Namespace, order: Order) -> None:
     )
     tally = _Tally()
     _warn_of_left_out(order.request, console)
+    for line in order.request.notes:
+        console.print(f"note: {line}")
     with _shown(console, generator.source, args.resume) as report:
         finished = generator.run(
             order.request,

@@ -113,7 +113,7 @@ def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]])
     numbers = ("rows", "crystals", "rejected")
     table = results_table("split", *numbers, "remarks", "targets", numbers=numbers)
     for split, (dataset, rejected) in results.items():
-        remarks = [*count_kinds(rejected).most_common(), *dataset.header["notes"].items()]
+        remarks = [*count_kinds(rejected).most_common(), *dataset.count_notes().items()]
         why = "\n".join(f"{count} {remark}" for remark, count in remarks)
         rows = len(dataset) + len(rejected)
         targets = [*dataset.targets, *(f"{name} (per atom)" for name in dataset.site_targets)]

@@ -173,7 +173,8 @@ def test_a_picture_that_cannot_be_written_is_said_before_the_work(
 
 def test_cells_larger_than_any_in_training_are_remarked_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generate("C60", "-o", str(tmp_path / "a.extxyz"))
-    assert "cells of up to 60 atoms" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cells of up to 60 atoms" in said and "note: C60: 60 atoms of C in the cell" in said
 
 
 def test_from_table_carries_ids(tmp_path: Path) -> None:

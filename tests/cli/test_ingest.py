@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,6 +86,25 @@ def test_a_single_file_is_divided_and_it_is_said(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["ingest", str(tmp_path / "mine.extxyz"), "-o", str(tmp_path / "one"), "--jobs", "1"])
     assert "exists (--force replaces it)" in capsys.readouterr().err
+
+
+def test_remarks_are_notes_of_reading_of_each_split_and_nothing_that_a_file_says(tmp_path, capsys):
+    frames = [bulk("NaCl" if i % 2 else "NaH", "rocksalt", a=5.0) for i in range(20)]
+    for atoms in frames:
+        atoms.info["note"] = "mine"
+    write(tmp_path / "all.extxyz", frames)
+    text = (tmp_path / "all.extxyz").read_text()
+    (tmp_path / "all.extxyz").write_text("\n".join(re.sub(r"^H ", "D ", line) for line in text.splitlines()) + "\n")
+    main(["ingest", str(tmp_path / "all.extxyz"), "-o", str(tmp_path), "--jobs", "1"])
+    table = capsys.readouterr().out
+    assert "mine" not in table
+    told = "deuterium or tritium read as hydrogen"
+    for name in ("train", "val", "test"):
+        split = load_split(tmp_path, name)
+        n_heavy = int((split.crystals.numbers == 1).sum())
+        assert split.header["notes"] == ({told: n_heavy} if n_heavy else {})
+        assert not n_heavy or f"{n_heavy} {told}" in table
+    assert sum(load_split(tmp_path, name).header["notes"].get(told, 0) for name in ("train", "val", "test")) == 10
 
 
 def test_a_few_crystals_stay_whole(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.constraints import FixAtoms
+from ase.constraints import FixAtoms, FixedPlane, FixScaled
 from ase.io import write
 from ase.spacegroup import crystal
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -50,6 +50,17 @@ def test_fixed_atoms_stay_and_are_fixed() -> None:
     host = read_host(atoms)
     assert host.atoms.get_chemical_formula() == "OTi" and sorted(host.added) == [8, 8, 38]
     assert host.atoms.constraints[0].index.tolist() == [0, 1]
+
+
+def test_elements_that_are_held_in_some_directions_only_are_named() -> None:
+    atoms = titanate()
+    atoms.set_constraint([FixAtoms([0]), FixScaled([2, 3], mask=[True, True, False]), FixedPlane(4, [0, 0, 1])])
+    assert read_host(atoms, "Li").partly_held == ("O",)
+    assert Request(host=atoms, add="Li").notes == ["not held in all directions, left out: O"]
+    assert Request(host=atoms).notes == ["not held in all directions, drawn anew: O"]
+    assert not Request(host=atoms, add="Li", keep="Sr").notes  # asked for
+    atoms.set_constraint(FixScaled([2], mask=[True, True, False]))
+    assert not Request(host=atoms, add="Li").notes  # all stay
 
 
 def test_hosts_differ_by_all_that_decides() -> None:

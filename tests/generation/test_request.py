@@ -44,6 +44,12 @@ def test_one_formula_is_no_list_of_elements(formulas: object) -> None:
     assert [t.formula for t in Request([request.formulas[0], "KCl"]).targets()] == ["NaCl", "KCl"]
 
 
+def test_an_element_with_a_count_is_said_to_be_a_cell() -> None:
+    said = "I2: 2 atoms of I in the cell; for the element's structures write I"
+    assert Request(["I2", "NaCl", "Ti2O4", "I"]).notes == [said]
+    assert not Request("I2", multiples=[2]).notes and not Request("I2", n_atoms=4).notes
+
+
 @pytest.mark.parametrize("formulas", [5, None, [1, 2], [["NaCl"]], b"NaCl", Request, [Request("NaCl")]])
 def test_what_is_no_formula_is_refused_by_name(formulas: object) -> None:
     with pytest.raises(InputError, match="is no formula: pass text, a dict, a Composition"):

@@ -76,6 +76,11 @@ def test_what_is_no_formula(wanted: object) -> None:
     assert not is_formula(["SrTiO3"]) and not is_formula(bulk)
 
 
+def test_an_alloy_is_a_crystal_with_partial_occupancies() -> None:
+    with pytest.raises(InputError, match=r"whole numbers; alloys are .* asegen generate --from alloy\.cif --order"):
+        parse_formula("Al0.7CoCrFeNi")
+
+
 def test_an_isotope_is_written_as_its_element() -> None:
     with pytest.raises(InputError, match="'D' in 'D2O' is not an element: write H"):
         formula_counts("D2O")

@@ -13,6 +13,7 @@ from pymatgen.core.periodic_table import Species
 
 from asegen.errors import InputError
 from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 from asegen.structures.reading import read_entries, read_entry
 
 PEROVSKITE = Structure(
@@ -62,7 +63,7 @@ def test_heavy_hydrogen_is_hydrogen_and_a_note_says_so(tmp_path: Path) -> None:
         site["species"][0]["element"] = "D"
     (entry,) = read_entries(written(tmp_path / "ice.json", ice))
     _, atoms, _ = read_entry(entry)
-    assert atoms.symbols.formula.count() == {"H": 2, "O": 1} and "read as hydrogen" in atoms.info["note"]
+    assert atoms.symbols.formula.count() == {"H": 2, "O": 1} and "read as hydrogen" in atoms.info[NOTE]
 
 
 def test_what_is_damaged_is_one_entry_and_not_the_file(tmp_path: Path) -> None:
@@ -75,6 +76,23 @@ def test_what_is_damaged_is_one_entry_and_not_the_file(tmp_path: Path) -> None:
     for entry, message in zip(entries[1:], ("without its lattice or sites", "unknown element: 'Qq'"), strict=True):
         with pytest.raises(StructureError, match=message):
             read_entry(entry)
+
+
+@pytest.mark.parametrize("bad", [{"structure": None}, {"structure": {}}, {"structure": "NaCl"}, {"band_gap": 1.0}, 3])
+def test_a_document_without_a_structure_is_refused_alone(tmp_path: Path, bad: object) -> None:
+    bad = {"material_id": "mp-2", **bad} if isinstance(bad, dict) else bad
+    entries = list(read_entries(written(tmp_path / "a.json", [{"structure": PEROVSKITE.as_dict()}, bad])))
+    assert len(read_entry(entries[0])[1]) == 5 and entries[1].id == ("mp-2" if isinstance(bad, dict) else "1")
+    with pytest.raises(StructureError, match="unreadable: the document has no structure"):
+        read_entry(entries[1])
+
+
+def test_responses_of_the_api_are_the_list_in_them(tmp_path: Path) -> None:
+    documents = [{"material_id": f"mp-{k}", "structure": PEROVSKITE.as_dict()} for k in range(2)]
+    entries = read_entries(written(tmp_path / "a.json", {"data": documents, "meta": {"total_doc": 2}}))
+    assert [(entry.id, len(read_entry(entry)[1])) for entry in entries] == [("mp-0", 5), ("mp-1", 5)]
+    with pytest.raises(InputError, match="cannot read"):
+        list(read_entries(written(tmp_path / "b.json", {"data": [1, 2]})))
 
 
 def test_json_of_ase_is_read_by_ase_and_anything_else_refused(tmp_path: Path) -> None:

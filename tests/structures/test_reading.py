@@ -12,6 +12,7 @@ from ase.io import write
 
 from asegen.errors import InputError
 from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 from asegen.structures.formats import file_format, files_in, output_format, split_name
 from asegen.structures.reading import read_entries, read_entry
 from asegen.structures.tables import number
@@ -271,7 +272,7 @@ def test_deuterium_is_hydrogen_in_every_format(tmp_path):
     (tmp_path / "a.extxyz").write_text(FRAME.replace("Cl", "D "))
     for name in ("POSCAR", "a.extxyz"):
         ((_, atoms, values),) = read_all(tmp_path / name)
-        assert atoms.get_chemical_formula() == "HNa" and "deuterium" in atoms.info["note"] and not values
+        assert atoms.get_chemical_formula() == "HNa" and "deuterium" in atoms.info[NOTE] and not values
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import spglib
 
 from asegen.structures.cif import cif_to_atoms
 from asegen.structures.errors import StructureError
+from asegen.structures.fields import NOTE
 from asegen.structures.operations import fit_cell, is_group
 from asegen.structures.settings import all_settings, group_number, settings_of, settings_of_hall, tabulated_operations
 from asegen.symmetry.symbols import parse_group
@@ -166,5 +167,5 @@ def test_the_formula_chooses_the_origin() -> None:
         "_cell_f", "_chemical_formula_sum C\n_cell_f"
     )
     atoms = cif_to_atoms(diamond)
-    assert len(atoms) == 8 and "setting" in atoms.info["note"]
+    assert len(atoms) == 8 and "setting" in atoms.info[NOTE]
     assert len(all_settings()) == 530
