@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 import spglib
 from ase import Atoms
+from ase.spacegroup.symmetrize import refine_symmetry
+from scipy.linalg import polar
 
 from asegen.structures.validity import check_atoms, found_by_spglib, standardised
+
+EXACT = 1e-7
+"""Å, a tolerance that lets through rounding in double precision alone; VASP asks for 1e-5."""
 
 
 def space_group(atoms: Atoms, symprec: float) -> str:
@@ -57,6 +62,38 @@ def refined(atoms: Atoms, symprec: float) -> Atoms | None:
     if crystal is None or check_atoms(crystal) is not None or not _same_composition(atoms, crystal):
         return None
     return crystal
+
+
+def made_exact(atoms: Atoms, symprec: float) -> Atoms | None:
+    """The crystal with its space group made exact in the cell, the orientation and the order of atoms that it has.
+
+    Args:
+        atoms: passes the validity gate.
+        symprec: Å, how far an atom may be from where symmetry wants it.
+
+    Returns:
+        None where spglib finds no group, or where the result has another one: a crystal whose deviations are near to
+        the tolerance can be on either side of it once its cell is corrected.
+    """
+    group, crystal = space_group(atoms, symprec), atoms.copy()
+    crystal.set_constraint()  # with them, fixed atoms would not be refined
+    try:
+        refine_symmetry(crystal, symprec)
+    except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
+        return None
+    _put_back(crystal, atoms)
+    return crystal if check_atoms(crystal) is None and space_group(crystal, EXACT) == group else None
+
+
+def _put_back(crystal: Atoms, atoms: Atoms) -> None:
+    """Takes from a crystal what rotates and shifts it as a whole with respect to one that it is nearly the same as.
+
+    Noise of the cell and of one atom would do both, and turn a cell that lies along the axes out of them: Quantum
+    ESPRESSO looks for symmetry in fixed directions, to 1e-6.
+    """
+    rotation, _ = polar(np.linalg.solve(atoms.cell.array, crystal.cell.array), side="left")
+    crystal.set_cell(crystal.cell.array @ rotation.T, scale_atoms=True)
+    crystal.positions -= (crystal.positions - atoms.cell.scaled_positions(atoms.positions) @ crystal.cell.array).mean(0)
 
 
 def _cell(atoms: Atoms) -> Any:

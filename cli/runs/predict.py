@@ -186,6 +186,7 @@ def _show(watch: _Watch, predictor: PropertyPredictor, model: str, out: Path | N
         low, high = DOUBTFUL
         name, probability = predictor.columns[0], predictor.zero_probability
         why = f"{probability} is {low} or more where {name} is not 0, or {high} or less where it is"
+        why += f"; or {name} is less than its standard deviation"
         console.print(f"{_MARK} doubtful: {why}", markup=False, soft_wrap=True)
     total = sum(watch.statuses.values())
     if total > len(watch.shown):
@@ -209,12 +210,19 @@ def _table(shown: Sequence[Result], predictor: PropertyPredictor) -> Table:
 
 
 def _is_doubtful(row: Mapping[str, Any], predictor: PropertyPredictor) -> bool:
-    """Whether a hurdle model can't tell well if the number is zero."""
+    """Whether a hurdle model can't tell well if the number is zero.
+
+    A number that is less than its standard deviation is no less doubtful where zero is all but ruled out: silicon is
+    surely no metal, and is given a gap of 0.006 ± 0.3 eV.
+    """
     low, high = DOUBTFUL
     name = predictor.zero_probability
     if name is None or name not in row:
         return False
-    return bool(row[name] >= low if row[predictor.columns[0]] else row[name] <= high)
+    value = row[predictor.columns[0]]
+    if not value:
+        return bool(row[name] <= high)
+    return bool(row[name] >= low or value < row.get(f"{predictor.columns[0]}_std", 0.0))
 
 
 def _value(row: Mapping[str, Any], name: str) -> str:

@@ -67,6 +67,14 @@ def test_a_gap_of_what_is_likely_a_metal_is_doubtful(gap: float, zero: float, do
     assert _is_doubtful({"gap": gap, "metal": zero}, predictor) == doubtful
 
 
+@pytest.mark.parametrize(("gap", "deviation", "doubtful"), [(0.006, 0.32, True), (1.0, 0.4, False), (0.0, 0.1, False)])
+def test_a_gap_within_its_deviation_is_doubtful(gap: float, deviation: float, doubtful: bool) -> None:
+    """Silicon: surely no metal (0.004), and 0.006 ± 0.32 eV."""
+    predictor = SimpleNamespace(zero_probability="metal", columns=("gap", "metal"))
+    row = {"gap": gap, "gap_std": deviation, "metal": 0.004 if gap else 0.95}
+    assert _is_doubtful(row, predictor) == doubtful
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".extxyz"])
 def test_every_structure_has_a_row(
     property_weights: Weights, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture

@@ -304,6 +304,21 @@ def test_a_relaxed_crystal_gets_its_space_group_exactly_where_that_costs_no_ener
     assert found["space_group"] == "I4/mmm (139)" or found["energy"] <= found["first_energy"] + 1e-3
 
 
+def test_a_relaxed_crystal_has_its_space_group_exactly_in_its_own_cell(tmp_path: Path) -> None:
+    """Noise that is far within the tolerances, as forces in single precision leave it."""
+    noisy = bulk("Cu", cubic=True, a=3.6)
+    noisy.rattle(1e-5, seed=0)
+    write(tmp_path / "in.extxyz", [noisy, bulk("Cu", a=3.7)])
+    relax = Relax(find_engine("emt"), fmax=1.0)  # lets the noise be
+    found = run_stages([tmp_path / "in.extxyz"], tmp_path / "run", [Read(), relax], workforce=THREADS)
+    rough, exact = sorted(found, key=lambda result: -result["n_atoms"])
+    atoms = read_atoms(tmp_path / "run", rough.id)
+    assert space_group(noisy, 1e-6) == "P1 (1)" and space_group(atoms, 1e-6) == rough["space_group"] == "Fm-3m (225)"
+    assert atoms.cell.array == pytest.approx(noisy.cell.array, abs=1e-4)
+    assert atoms.positions == pytest.approx(noisy.positions, abs=1e-4)
+    assert (rough["force_calls"], exact["force_calls"]) == (2, 1)
+
+
 def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
     write(tmp_path / "known.extxyz", [bulk("Cu", a=3.61).repeat((2, 1, 1)), bulk("Al")])
     write(tmp_path / "in.extxyz", [bulk("Cu", a=3.6), bulk("Cu", "bcc", a=2.87), bulk("Al", a=5.2)])

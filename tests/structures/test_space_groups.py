@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.spacegroup import crystal
 
-from asegen.structures.space_groups import refined, space_group, space_group_number
+from asegen.structures.space_groups import made_exact, refined, space_group, space_group_number
 
 PEROVSKITE = crystal(
     ["Sr", "Ti", "O"], [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)], spacegroup=221, cellpar=[3.9] * 3 + [90] * 3
@@ -29,6 +29,31 @@ def test_a_noisy_supercell_becomes_the_exact_primitive_cell(atoms, group: str) -
     assert space_group(exact, 1e-5) == group and len(exact) == len(atoms)
     assert exact.get_volume() == pytest.approx(atoms.get_volume(), rel=0.02)
     assert exact.get_chemical_formula(empirical=True) == atoms.get_chemical_formula(empirical=True)
+
+
+RUTILE = crystal(["Ti", "O"], [(0, 0, 0), (0.305, 0.305, 0)], spacegroup=136, cellpar=[4.65, 4.65, 2.97] + [90] * 3)
+MG2SI = crystal(
+    ["Si", "Mg"], [(0, 0, 0), (0.25, 0.25, 0.25)], spacegroup=225, cellpar=[6.4] * 3 + [90] * 3, primitive_cell=True
+)
+
+
+@pytest.mark.parametrize("atoms", [RUTILE, MG2SI, MG2SI.repeat((1, 2, 1)), bulk("ZnS", "wurtzite", a=3.8)])
+def test_what_single_precision_leaves_of_a_space_group_is_made_exact_in_place(atoms: Atoms) -> None:
+    noisy, draw = atoms.copy(), np.random.default_rng(0)
+    noisy.rattle(1e-5, rng=draw)
+    strain = 1e-5 * draw.normal(size=(3, 3))
+    noisy.set_cell(noisy.cell.array @ (np.eye(3) + strain + strain.T), scale_atoms=True)
+    group = space_group(noisy, 0.1)
+    assert space_group(noisy, 1e-6) == "P1 (1)"
+    exact = made_exact(noisy, 0.01)
+    assert exact is not None and space_group(exact, 1e-6) == group
+    assert (exact.numbers == atoms.numbers).all()
+    assert np.abs(exact.positions - noisy.positions).max() < 1e-3
+    # Neither turned nor shifted: the way back to the cell without noise is a change of scale along the axes.
+    change = np.linalg.solve(atoms.cell.array, exact.cell.array)
+    assert np.abs(change - np.diag(np.diag(change))).max() < 1e-8
+    shift = exact.positions - noisy.get_scaled_positions(wrap=False) @ exact.cell.array
+    assert np.abs(shift.mean(0)).max() < 1e-12
 
 
 def test_a_tolerance_that_would_merge_atoms_changes_nothing() -> None:

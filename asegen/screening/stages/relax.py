@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -26,7 +26,7 @@ from asegen.screening.records import FAILED, OK, UNCONVERGED, UNSUPPORTED, Candi
 from asegen.screening.stage import Stage, one_line
 from asegen.screening.stages.prerelax import Prerelax
 from asegen.screening.stages.shared import ENERGY_SCALE, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, engine_of
-from asegen.structures.space_groups import refined, space_group
+from asegen.structures.space_groups import EXACT, made_exact, refined, space_group
 
 _NO_ENERGY = 1e-3
 """eV/atom, less than what `fmax` leaves undecided."""
@@ -41,7 +41,7 @@ class Relax(Stage):
 
     A pre-relaxed crystal whose energy is above that of the crystal before is dropped for that one: a force call each
     that keeps the network's errors from the result. A relaxed crystal that is near to a space group is given it exactly
-    where that costs no energy: noise of the start is left out, a distortion that the calculator wants is kept.
+    where that costs no energy: noise of start and forces is left out, a distortion that the calculator wants is kept.
 
     Attributes:
         engine: see `asegen.potentials.engine.find_engine`.
@@ -161,15 +161,13 @@ class Relax(Stage):
         start = better_start(atoms, before, calculator, pressure)
         how = (self.fmax, self.steps, self.keep_symmetry, self.symprec, self.optimizer)
         end = minimise(start.atoms, calculator, *how, pressure=pressure)
-        tried = None if self.keep_symmetry or not end.converged else self._symmetric(end, calculator)
-        if tried is not None and tried.converged and tried.enthalpy <= end.enthalpy + _NO_ENERGY:
-            end = replace(tried, steps=end.steps)
+        end, tried = self._symmetric(end, calculator) if end.converged else (end, 0)
         found: dict[str, Any] = {
             "first_energy": _finite(start.enthalpy),
             "energy": _finite(end.enthalpy),
             "fmax": _finite(end.fmax),
             "steps": end.steps,
-            "force_calls": end.steps + 1 + start.compared + (tried is not None),
+            "force_calls": end.steps + 1 + start.compared + tried,
             N_ATOMS.name: len(end.atoms),
             ENERGY_SCALE.name: self.engine.energy_scale,
         }
@@ -186,16 +184,32 @@ class Relax(Stage):
         reason = Reason.read(end.reason)
         return Outcome(UNCONVERGED if reason.kind == UNCONVERGED else FAILED, reason, found, end.atoms, notes)
 
-    def _symmetric(self, end: Minimum, calculator: Calculator) -> Minimum | None:
-        """The relaxed crystal with its space group made exact, and its energy; None where it is already."""
-        if space_group(end.atoms, TIGHT_SYMPREC) == space_group(end.atoms, self.symprec):
-            return None
-        crystal = refined(end.atoms, self.symprec)
-        return (
-            None
-            if crystal is None
-            else minimise(crystal, calculator, self.fmax, steps=0, pressure=self.engine.atomic_pressure)
-        )
+    def _symmetric(self, end: Minimum, calculator: Calculator) -> tuple[Minimum, int]:
+        """The relaxed crystal with its space group made exact where that costs no energy, and the force calls spent."""
+        tried = 0
+        for crystal in self._more_symmetric(end.atoms):
+            tried += 1
+            found = minimise(crystal, calculator, self.fmax, steps=0, pressure=self.engine.atomic_pressure)
+            if found.converged and found.enthalpy <= end.enthalpy + _NO_ENERGY:
+                return replace(found, steps=end.steps), tried
+        return end, tried
+
+    def _more_symmetric(self, atoms: Atoms) -> Iterator[Atoms]:
+        """Crystals near to a relaxed one that have a space group exactly, the most symmetric first.
+
+        Also what has its group within a tight tolerance is refined: forces in single precision leave noise of 1e-6 to
+        1e-5 Å, which DFT codes take for a lower symmetry.
+        """
+        group, tight = (space_group(atoms, symprec) for symprec in (self.symprec, TIGHT_SYMPREC))
+        if group != tight and not self.keep_symmetry and (crystal := refined(atoms, self.symprec)) is not None:
+            yield crystal
+        if space_group(atoms, EXACT) == tight:
+            return
+        crystal = made_exact(atoms, TIGHT_SYMPREC)
+        if crystal is None and group == tight:
+            crystal = made_exact(atoms, self.symprec)
+        if crystal is not None:
+            yield crystal
 
 
 def _failure(error: Exception) -> Outcome:
