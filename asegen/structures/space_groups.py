@@ -64,6 +64,24 @@ def refined(atoms: Atoms, symprec: float) -> Atoms | None:
     return crystal
 
 
+def refined_in_place(atoms: Atoms, symprec: float) -> Atoms | None:
+    """A copy whose lattice and positions ASE has refined, in the cell and the order of atoms that it has.
+
+    Args:
+        atoms: passes the validity gate; constrained atoms stay where they are.
+        symprec: Å, how far an atom may be from where symmetry wants it.
+
+    Returns:
+        None where spglib finds no group.
+    """
+    crystal = atoms.copy()
+    try:
+        refine_symmetry(crystal, symprec)
+    except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
+        return None
+    return crystal
+
+
 def made_exact(atoms: Atoms, symprec: float) -> Atoms | None:
     """The crystal with its space group made exact in the cell, the orientation and the order of atoms that it has.
 
@@ -75,13 +93,13 @@ def made_exact(atoms: Atoms, symprec: float) -> Atoms | None:
         None where spglib finds no group, or where the result has another one: a crystal whose deviations are near to
         the tolerance can be on either side of it once its cell is corrected.
     """
-    group, crystal = space_group(atoms, symprec), atoms.copy()
-    crystal.set_constraint()  # with them, fixed atoms would not be refined
-    try:
-        refine_symmetry(crystal, symprec)
-    except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
+    free = atoms.copy()
+    free.set_constraint()  # with them, fixed atoms would not be refined
+    crystal = refined_in_place(free, symprec)
+    if crystal is None:
         return None
     _put_back(crystal, atoms)
+    group = space_group(atoms, symprec)
     return crystal if check_atoms(crystal) is None and space_group(crystal, EXACT) == group else None
 
 

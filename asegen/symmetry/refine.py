@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ase import Atoms
-from ase.spacegroup.symmetrize import refine_symmetry
 
 from asegen.errors import InputError
+from asegen.structures.space_groups import refined_in_place
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
 from asegen.symmetry.assignments import Occupation
@@ -52,11 +52,10 @@ def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> R
         raise InputError(str(reason))
     crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)
     if cell == "as-is":
-        refined = atoms.copy()
-        try:
-            refine_symmetry(refined, symprec)
-        except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
-            raise InputError(f"spglib finds no space group at {symprec:g} Å") from None
+        in_place = refined_in_place(atoms, symprec)
+        if in_place is None:
+            raise InputError(f"spglib finds no space group at {symprec:g} Å")
+        refined = in_place
     else:
         lattice, positions, numbers = structure_of(crystal, cell == "conventional")
         refined = Atoms(cell=lattice, scaled_positions=positions, numbers=numbers, pbc=True, info=dict(atoms.info))
