@@ -81,7 +81,8 @@ class Crystals:
     @property
     def positions(self) -> Tensor:
         """(n_atoms_total, 3), Cartesian, Å."""
-        return torch.einsum("na,nab->nb", self.scaled_positions, self.cell[self.batch])
+        with torch.autocast(self.device.type, enabled=False):  # in bfloat16 a position has two digits
+            return torch.einsum("na,nab->nb", self.scaled_positions, self.cell[self.batch])
 
     @property
     def volume(self) -> Tensor:

@@ -50,7 +50,8 @@ class Edges:
         x = crystals.scaled_positions
         fractional = x.index_select(0, self.j) - x.index_select(0, self.i) + self.shift.to(x.dtype)
         cell = crystals.cell.index_select(0, crystals.batch.index_select(0, self.i))
-        return torch.einsum("ea,eab->eb", fractional, cell)
+        with torch.autocast(x.device.type, enabled=False):  # in bfloat16 a distance has two digits
+            return torch.einsum("ea,eab->eb", fractional, cell)
 
     def distances(self, crystals: Crystals) -> Tensor:
         """(n_edges,), Å: lengths of `vectors`, differentiable; the gradient at distance 0 is 0."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -18,6 +19,7 @@ from asegen.models.ecn.ensemble import ECNEnsemble
 from asegen.models.ecn.network import ECN
 from asegen.models.megnet import MEGNet
 from asegen.nn.element_features import ENCODINGS
+from asegen.structures.atoms import crystals_from_atoms
 
 NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "alignn": lambda: ALIGNN(
@@ -190,3 +192,18 @@ def test_mixed_precision_changes_little(name: str) -> None:
         found = model(c).float()
     torch.testing.assert_close(found, expected, atol=0.02 * float(expected.abs().max().detach() + 1), rtol=0)
     found.square().sum().backward()
+
+
+@pytest.mark.parametrize("name", ["alignn", "cgcnn-bonds", "megnet", "ecn"])
+def test_mixed_precision_leaves_geometry_alone(name: str) -> None:
+    """Shells of equal distances, whose order bfloat16 would change."""
+    model = network(name).float()
+    atoms = [bulk("NaCl", "rocksalt", a=5.64, cubic=True), bulk("W", "bcc", a=3.17), bulk("Mg", "hcp", a=3.2, c=5.2)]
+    c = crystals_from_atoms([a * (2, 1, 1) for a in atoms]).to(dtype=torch.float32)
+    distances: list[torch.Tensor] = []
+    bonds = model.gaussians if name == "ecn" else model.bonds
+    bonds.register_forward_pre_hook(lambda _, given: distances.append(given[0]))
+    model(c)
+    with torch.autocast("cpu", torch.bfloat16):
+        model(c)
+    torch.testing.assert_close(distances[1], distances[0], atol=1e-6, rtol=0)

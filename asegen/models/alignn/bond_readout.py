@@ -34,8 +34,8 @@ def mean_over_bonds(bonds: Tensor, weight: Tensor, i: Tensor, n: int) -> Tensor:
     Returns:
         (n, width).
     """
-    total = bonds.new_zeros(n, bonds.shape[1]).index_add(0, i, bonds * weight[:, None])
-    return total / bonds.new_zeros(n).index_add(0, i, weight)[:, None]
+    total = weight.new_zeros(n, bonds.shape[1]).index_add(0, i, bonds * weight[:, None])
+    return total / weight.new_zeros(n).index_add(0, i, weight)[:, None]
 
 
 def mean_over_angles(angles: Sequence[Tensor], soft: SoftEdges, graph: LineGraph, n: int) -> Tensor:
@@ -50,7 +50,7 @@ def mean_over_angles(angles: Sequence[Tensor], soft: SoftEdges, graph: LineGraph
     Returns:
         (n, width), 0 of an atom without angles.
     """
-    mean = angles[0].new_zeros(n, angles[0].shape[-1])
+    mean = graph.weight.new_zeros(n, angles[0].shape[-1])
     for block, features, others in zip(graph.blocks, angles, graph.pair_weight, strict=True):
         pair = others * block.view(graph.weight)[..., None]
         total = (features * pair[..., None]).sum((1, 2))

@@ -62,9 +62,9 @@ class EdgeGatedConvolution(_Gated):
         """
         gate_i, update, gate_j, value = self.nodes(h).chunk(4, -1)
         m = gate_i.index_select(0, i) + gate_j.index_select(0, j) + self.edge_gate(e)
-        gate = torch.sigmoid(m) * weight[:, None]
-        total = torch.zeros_like(h).index_add(0, i, gate * value.index_select(0, j))
-        mean = total / (torch.zeros_like(h).index_add(0, i, gate) + _EPSILON)
+        gate = torch.sigmoid(m) * weight[:, None]  # sums are as precise as weights, under autocast too
+        total = gate.new_zeros(h.shape).index_add(0, i, gate * value.index_select(0, j))
+        mean = total / (gate.new_zeros(h.shape).index_add(0, i, gate) + _EPSILON)
         return h + functional.silu(self.node_norm(update + mean)), self._edges(e, m)
 
 

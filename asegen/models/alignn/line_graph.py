@@ -53,7 +53,8 @@ def line_graph(soft: SoftEdges, n_atoms: int, k: int) -> LineGraph:
     cosine, pair_weight = [], []
     for block, u, w in zip(blocks, unit.split(sizes), weight.split(sizes), strict=True):
         u = u.view(block.n_atoms, block.degree, 3)
-        cosine.append(u @ u.mT)
+        with torch.autocast(u.device.type, enabled=False):  # in bfloat16 a cosine has two digits
+            cosine.append(u @ u.mT)
         others = 1 - torch.eye(block.degree, device=w.device, dtype=w.dtype)
         pair_weight.append(w.view(block.n_atoms, 1, block.degree) * others)
     return LineGraph(bond, weight, blocks, cosine, pair_weight)

@@ -150,7 +150,7 @@ class ALIGNN(nn.Module):
     def _turn(self, k: int, y: Tensor, z: Sequence[Tensor], graph: LineGraph) -> tuple[Tensor, Sequence[Tensor]]:
         """A convolution over the line graph, whose bonds are some of the edges."""
         bonds, z = self.over_angles[k](y.index_select(0, graph.bond), z, graph)
-        return y.index_copy(0, graph.bond, bonds), z
+        return y.index_copy(0, graph.bond, bonds.to(y.dtype)), z
 
     def forward(self, crystals: Crystals) -> Tensor:
         """(n_crystals, heads, outputs); with `per_site` (n_atoms_total, heads, outputs)."""

@@ -126,7 +126,7 @@ class ECN(nn.Module):
         """(n_atoms_total, width)."""
         cells = self._supercell(crystals)
         x = self._nodes(crystals)
-        displacement = x.new_zeros(*x.shape[:2], 3)
+        displacement = cells.vector.new_zeros(*x.shape[:2], 3)
         for layer in self.layers:
             x, displacement = layer(x, displacement, cells)
         return self.site(x).mean(1)
