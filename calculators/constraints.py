@@ -58,7 +58,7 @@ def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
         relaxer: the one that would do it.
     """
     reason = check_atoms(atoms)
-    if reason is not None and reason.kind in NO_CRYSTAL:
+    if reason is not None and (len(atoms) == 0 or reason.kind in NO_CRYSTAL):
         return reason
     foreign = sorted(set(atoms.numbers.tolist()) - relaxer.elements)
     if foreign:

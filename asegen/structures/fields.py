@@ -10,6 +10,8 @@ MAX_ATOMS = 2000
 """Atoms of one cell."""
 NOTE = "reading_note"
 """Key of `Atoms.info` for what a reader had to decide; files have keys such as `note` of their own."""
+UNREADABLE = "reading_error"
+"""Key of `Atoms.info` for why there are no atoms, `kind: detail`, in place of a structure that can't be Atoms."""
 HEAVY_HYDROGEN = ("D", "T")
 """Symbols that are read as hydrogen."""
 HEAVY_HYDROGEN_NOTE = "deuterium or tritium read as hydrogen"

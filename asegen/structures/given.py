@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ase import Atoms
 
 from asegen.errors import InputError
+from asegen.structures.fields import UNREADABLE
 
 
 class Convertible(Protocol):
@@ -58,18 +59,25 @@ def disordered_cif(given: object) -> str | None:
 def as_list(given: Structures) -> list[Atoms]:
     """One structure or several as a list of ASE's Atoms.
 
+    One with partial occupancies costs no other its result: in its place are Atoms without atoms, of which the validity
+    gate gives the reason (`UNREADABLE`).
+
     Raises:
-        InputError: as of `as_atoms`; of several, it says which.
+        InputError: something is no structure; of several, it says which.
     """
     several = one_or_several(given)
-    return [as_atoms(one) if len(several) == 1 else _one_of(several, place) for place, one in enumerate(several)]
+    return [_one_of(several, place) for place in range(len(several))]
 
 
 def _one_of(several: list[object], place: int) -> Atoms:
+    one = several[place]
+    if _converts(one) and not getattr(one, "is_ordered", True):
+        return Atoms(info={UNREADABLE: "partial occupancy: Atoms have whole atoms alone"})
     try:
-        return as_atoms(several[place])
+        return as_atoms(one)
     except InputError as error:
-        raise InputError(f"structure {place + 1} of {len(several)}: {error}") from error
+        where = f"structure {place + 1} of {len(several)}: " if len(several) > 1 else ""
+        raise InputError(f"{where}{error}") from error
 
 
 def _converts(given: object) -> bool:

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 
 from asegen.elements import TYPICAL_VOLUME
 from asegen.errors import Reason
+from asegen.structures.fields import UNREADABLE
 
 Floats = NDArray[np.float64]
 P = ParamSpec("P")
@@ -161,11 +162,12 @@ def check_atoms(atoms: Atoms) -> Reason | None:
         atoms: any Atoms object.
 
     Returns:
-        None, or the reason; its kind is one of `no atoms`, `not periodic`, `non-finite`,
-        `lost digits`, `unknown element`, `bad cell`, `bad volume`, `bad density`, `needle cell`, `overlapping atoms`.
+        None, or the reason; its kind is one of `no atoms` (of a structure that couldn't be Atoms that of `UNREADABLE`),
+        `not periodic`, `non-finite`, `lost digits`, `unknown element`, `bad cell`, `bad volume`, `bad density`,
+        `needle cell`, `overlapping atoms`.
     """
     if len(atoms) == 0:
-        return Reason("no atoms", "the structure is empty")
+        return Reason.read(atoms.info.get(UNREADABLE, "no atoms: the structure is empty"))
     if not atoms.pbc.all():
         return Reason("not periodic", "a crystal needs periodic boundaries along all three axes")
     cell = atoms.cell.array

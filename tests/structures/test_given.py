@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from asegen import predict, relax_structures
+from asegen import predict, relax_structures, relax_with_calculator
 from asegen.errors import InputError
 from asegen.metrics.inputs import as_samples
 from asegen.structures.given import as_list
@@ -39,14 +40,18 @@ def test_what_is_no_structure_is_refused_by_name(given: object) -> None:
             door(given)
 
 
-def test_partial_occupancies_are_refused() -> None:
+def test_partial_occupancies_cost_the_others_nothing() -> None:
     alloy = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
-    with pytest.raises(InputError, match="ordered"):
-        as_list(alloy)
+    refused = "partial occupancy: "
+    assert [one.status.startswith(refused) for one in predict([SALT, alloy, SALT])] == [False, True, False]
+    assert predict(alloy)[0].status.startswith(refused)
+    assert [sample.reason.startswith(refused) for sample in as_samples([SALT, alloy])] == [False, True]
+    for relaxed in (relax_structures([alloy, SALT]), relax_with_calculator([alloy, SALT], EMT(), fix_cell=True)):
+        assert (relaxed[0].status, relaxed[0].reason[: len(refused)]) == ("refused", refused)
+        assert relaxed[1].status != "refused" or "partial" not in relaxed[1].reason
 
 
 def test_of_several_the_one_that_cannot_be_is_named_by_its_place() -> None:
-    alloy = Structure(Lattice.cubic(3.6), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
     for door in (as_list, predict, relax_structures):
-        with pytest.raises(InputError, match=r"^structure 2 of 3: .*ordered"):
-            door([SALT, alloy, SALT])
+        with pytest.raises(InputError, match=r"^structure 2 of 3: 'POSCAR' is no structure"):
+            door([SALT, "POSCAR", SALT])
