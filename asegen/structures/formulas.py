@@ -22,6 +22,7 @@ _LONGEST_SHOWN = 60
 _DEEPEST = 8
 _HYDRATE = re.compile(r"\s*[·•∙⋅*]\s*|(?<!\d)\.(?=\d*\s*[(\[{]?[A-Z])|\.(?=\d+\s*[(\[{]?(?:H2O|NH3))")
 """A dot after a digit is one of a decimal number, unless water or ammonia follows."""
+_NONMETALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn".split())
 _TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[{])|([)\]}])|(\d+(?:\.0*)?(?!\d))|(\s+)")
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _SYSTEM = re.compile(r"[\s,;-]+")
@@ -74,7 +75,10 @@ def parse_formula(text: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for part in _HYDRATE.split(plain):
         times, rest = _leading_number(part.strip(), text)
-        for symbol, count in _parse_part(rest, text).items():
+        found = _parse_part(rest, text)
+        if "." in plain and found and _NONMETALS.isdisjoint(found):  # Al.7CoCrFeNi: no dot that joins molecules or salts
+            raise _wrong(".", text)
+        for symbol, count in found.items():
             counts[symbol] += times * count
     if not counts:
         raise InputError(f"{_shown(text)} names no element")
@@ -202,7 +206,7 @@ def _amount(digits: str, text: str) -> int:
 
 def _wrong(character: str, text: str) -> InputError:
     hint = "elements begin with a capital letter" if character.islower() else "write elements and whole numbers"
-    if character == "." and re.search(r"\d\.\d", text):
+    if character == "." and re.search(r"\.\d", text):
         hint += "; alloys are drawn from a CIF with partial occupancies: asegen generate --from alloy.cif --order"
     return InputError(f"{_shown(text)} is not a chemical formula: {character!r} can't stand there; {hint}")
 

@@ -76,9 +76,10 @@ def test_what_is_no_formula(wanted: object) -> None:
     assert not is_formula(["SrTiO3"]) and not is_formula(bulk)
 
 
-def test_an_alloy_is_a_crystal_with_partial_occupancies() -> None:
+@pytest.mark.parametrize("alloy", ["Al0.7CoCrFeNi", "Al.7CoCrFeNi", "Si.5Ge.5", "La.7Sr.3MnO3"])
+def test_an_alloy_is_a_crystal_with_partial_occupancies(alloy: str) -> None:
     with pytest.raises(InputError, match=r"whole numbers; alloys are .* asegen generate --from alloy\.cif --order"):
-        parse_formula("Al0.7CoCrFeNi")
+        parse_formula(alloy)
 
 
 def test_an_isotope_is_written_as_its_element() -> None:
