@@ -68,17 +68,19 @@ def refined_in_place(atoms: Atoms, symprec: float) -> Atoms | None:
     """A copy whose lattice and positions ASE has refined, in the cell and the order of atoms that it has.
 
     Args:
-        atoms: passes the validity gate; constrained atoms stay where they are.
+        atoms: passes the validity gate; constraints hold nothing back, and the copy has them.
         symprec: Å, how far an atom may be from where symmetry wants it.
 
     Returns:
         None where spglib finds no group.
     """
     crystal = atoms.copy()
+    crystal.set_constraint()
     try:
         refine_symmetry(crystal, symprec)
     except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives
         return None
+    crystal.set_constraint(atoms.copy().constraints)
     return crystal
 
 
@@ -93,9 +95,7 @@ def made_exact(atoms: Atoms, symprec: float) -> Atoms | None:
         None where spglib finds no group, or where the result has another one: a crystal whose deviations are near to
         the tolerance can be on either side of it once its cell is corrected.
     """
-    free = atoms.copy()
-    free.set_constraint()  # with them, fixed atoms would not be refined
-    crystal = refined_in_place(free, symprec)
+    crystal = refined_in_place(atoms, symprec)
     if crystal is None:
         return None
     _put_back(crystal, atoms)
@@ -110,7 +110,7 @@ def _put_back(crystal: Atoms, atoms: Atoms) -> None:
     ESPRESSO looks for symmetry in fixed directions, to 1e-6.
     """
     rotation, _ = polar(np.linalg.solve(atoms.cell.array, crystal.cell.array), side="left")
-    crystal.set_cell(crystal.cell.array @ rotation.T, scale_atoms=True)
+    crystal.set_cell(crystal.cell.array @ rotation.T, scale_atoms=True, apply_constraint=False)
     crystal.positions -= (crystal.positions - atoms.cell.scaled_positions(atoms.positions) @ crystal.cell.array).mean(0)
 
 

@@ -5,6 +5,7 @@ import pytest
 import spglib
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixAtoms
 from ase.spacegroup import crystal
 
 from asegen.errors import InputError
@@ -42,6 +43,15 @@ def test_rattled_crystals_get_their_group_back(atoms: Atoms, group: int, cell: s
     if cell == "conventional":
         assert len(found.atoms) == len(atoms)
         np.testing.assert_allclose(found.atoms.cell.cellpar(), atoms.cell.cellpar(), atol=0.05)
+
+
+def test_constrained_atoms_are_refined_and_stay_constrained() -> None:
+    rough = QUARTZ.copy()
+    rough.rattle(0.005, seed=3)
+    rough.set_constraint(FixAtoms([0, 4]))
+    found = refine(rough, symprec=0.05, cell="as-is").atoms
+    assert group_of(found, 1e-4) == 152
+    assert found.constraints[0].index.tolist() == rough.constraints[0].index.tolist() == [0, 4]
 
 
 def test_what_is_where_is_named() -> None:
