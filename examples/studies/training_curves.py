@@ -1,6 +1,8 @@
 """Draws the validation errors of trainings, as their folders or weights hold them, into one picture.
 
 python examples/studies/training_curves.py curves.png "bulk modulus=fit-K" "shear modulus=G.safetensors"
+
+Validations of older weights, which don't hold them, are tables in examples/studies/curves.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from asegen.training.loop import METRICS
 
 
 def curve(place: Path) -> dict[str, list[float]]:
-    """The validations of a run's folder or of a file of weights."""
-    if place.is_dir():
-        return history(place / METRICS)
+    """The validations of a run's folder, of its table, or of a file of weights."""
+    if place.is_dir() or place.suffix == ".csv":
+        return history(place / METRICS if place.is_dir() else place)
     known: dict[str, list[float]] | None = read_header(place).get("history")
     if known is None:
         raise SystemExit(f"{place} doesn't tell its validations")
@@ -29,7 +31,7 @@ def main() -> None:
     """Draws as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("output", type=Path)
-    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER|WEIGHTS")
+    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER|TABLE|WEIGHTS")
     parser.add_argument("--column", default="val_mae", help="of the validations")
     args = parser.parse_args()
     figure, axes = plt.subplots(1, len(args.runs), figsize=(3.2 * len(args.runs), 2.6), layout="constrained")
