@@ -306,17 +306,28 @@ def test_a_relaxed_crystal_gets_its_space_group_exactly_where_that_costs_no_ener
 
 def test_a_relaxed_crystal_has_its_space_group_exactly_in_its_own_cell(tmp_path: Path) -> None:
     """Noise that is far within the tolerances, as forces in single precision leave it."""
-    noisy = bulk("Cu", cubic=True, a=3.6)
+    noisy = bulk("Cu", "hcp", a=2.55, c=4.16)
     noisy.rattle(1e-5, seed=0)
     write(tmp_path / "in.extxyz", [noisy, bulk("Cu", a=3.7)])
     relax = Relax(find_engine("emt"), fmax=1.0)  # lets the noise be
     found = run_stages([tmp_path / "in.extxyz"], tmp_path / "run", [Read(), relax], workforce=THREADS)
     rough, exact = sorted(found, key=lambda result: -result["n_atoms"])
     atoms = read_atoms(tmp_path / "run", rough.id)
-    assert space_group(noisy, 1e-6) == "P1 (1)" and space_group(atoms, 1e-6) == rough["space_group"] == "Fm-3m (225)"
+    assert space_group(noisy, 1e-6) == "P-1 (2)"
+    assert space_group(atoms, 1e-6) == rough["space_group"] == "P6_3/mmc (194)"
     assert atoms.cell.array == pytest.approx(noisy.cell.array, abs=1e-4)
     assert atoms.positions == pytest.approx(noisy.positions, abs=1e-4)
     assert (rough["force_calls"], exact["force_calls"]) == (2, 1)
+
+
+def test_a_supercell_that_relaxes_into_a_crystal_ends_as_its_primitive_cell(tmp_path: Path) -> None:
+    rough = bulk("Cu", cubic=True, a=3.6)
+    rough.rattle(0.1, seed=1)
+    write(tmp_path / "in.extxyz", [bulk("Cu", a=3.7), rough])
+    stages = [Read(), Symmetrise(), Relax(find_engine("emt"), fmax=0.01), Compare()]
+    found = run_stages([tmp_path / "in.extxyz"], tmp_path / "run", stages, workforce=THREADS)
+    assert sorted(result.status for result in found) == ["duplicate", "ok"]
+    assert [result["n_atoms"] for result in found] == [1, 1]
 
 
 def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:

@@ -203,6 +203,8 @@ class Relax(Stage):
         group, tight = (space_group(atoms, symprec) for symprec in (self.symprec, TIGHT_SYMPREC))
         if group != tight and not self.keep_symmetry and (crystal := refined(atoms, self.symprec)) is not None:
             yield crystal
+        if (crystal := refined(atoms, TIGHT_SYMPREC)) is not None and len(crystal) < len(atoms):
+            yield crystal  # a supercell whose crystal only relaxing has brought to light
         if space_group(atoms, EXACT) == tight:
             return
         crystal = made_exact(atoms, TIGHT_SYMPREC)
