@@ -18,6 +18,7 @@ from ase.utils.abc import Optimizable
 
 from asegen.errors import InputError, Reason
 from asegen.relaxation.motion import Freedom, Symmetry
+from asegen.structures.space_groups import NONE_FOUND, check_symprec
 from asegen.structures.validity import NO_CRYSTAL, check_atoms
 from asegen.trained.relaxer import Relaxer
 
@@ -35,7 +36,7 @@ class RelaxationConstraints:
         symprec: Å.
 
     Raises:
-        InputError: nothing may move.
+        InputError: nothing may move, or a tolerance without meaning.
     """
 
     fix_cell: bool = False
@@ -46,8 +47,7 @@ class RelaxationConstraints:
     def __post_init__(self) -> None:
         if self.fix_cell and self.fix_positions:
             raise InputError("with the cell and the positions fixed, nothing is left to relax")
-        if not self.symprec > 0:
-            raise InputError(f"symprec = {self.symprec}: a positive length in Å is needed")
+        check_symprec(self.symprec)
 
 
 def refusal(atoms: Atoms, relaxer: Relaxer) -> Reason | None:
@@ -119,8 +119,8 @@ def _identity(n_atoms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _space_group(atoms: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray, list[list[int]]]:
     try:
         return prep_symmetry(atoms, symprec)
-    except (AttributeError, TypeError, ValueError):  # ASE passes on the None that spglib gives where it finds nothing
-        raise InputError("spglib finds no space group") from None
+    except NONE_FOUND:
+        raise InputError(f"spglib finds no space group at {symprec:g} Å") from None
 
 
 def freedom_of(crystals: Sequence[CrystalConstraints], constraints: RelaxationConstraints) -> Freedom:

@@ -19,6 +19,7 @@ from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.potentials.start import Start, better_start
 from asegen.relaxation.statuses import CONVERGED, FAILED, INVALID, OUT_OF_STEPS, REFUSED
+from asegen.structures.space_groups import check_symprec
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 LEARNED, AS_GIVEN = "learned", "as given"
 """Where a relaxation with a calculator began."""
-_REFUSALS = ("isolated atom", "unknown element")  # kinds of reasons that calculators give in their errors
+_REFUSALS = ("isolated atom", "unknown element", "no space group")  # kinds of reasons in errors
 
 
 class Ended(NamedTuple):
@@ -90,9 +91,9 @@ class Minimisation:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("fmax", "symprec"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} = {getattr(self, name):g}: a positive number is needed", name)
+        if not 0 < self.fmax < math.inf:
+            raise InputError(f"fmax = {self.fmax:g}: a positive number is needed", "fmax")
+        check_symprec(self.symprec)
         if self.steps < 0:
             raise InputError(f"steps = {self.steps}: a number that isn't negative is needed", "steps")
         if self.engine.pressure and self.fix_cell:

@@ -144,7 +144,9 @@ class LearnedRelaxer(Optimizer):
         Yields:
             Whether the crystal has arrived.
         """
-        self.fmax, self.cell_max, self.max_steps = fmax, cell_max, self.nsteps + steps
+        limits = Limits(fmax, cell_max, steps)
+        self.fmax, self.cell_max = limits.position_tolerance, limits.cell_tolerance
+        self.max_steps = self.nsteps + limits.steps
         self.status, self.reason = "", ""
         if self.nsteps == 0:
             self.log()

@@ -65,8 +65,8 @@ class CLICommand:
                 parser.error(f"--{flag} {value:g}: a number that isn't negative is needed")
         if args.steps is not None and args.steps > MAX_STEPS:
             parser.error(f"--steps {args.steps}: {MAX_STEPS} at most")
-        if not 0 < args.symprec < math.inf:
-            parser.error(f"--symprec {args.symprec:g}: a positive length in Å is needed")
+        if not 0 < args.symprec <= 1:
+            parser.error(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
         check_inputs(args.inputs)
         if args.model is not None:
             check_weights(args.model, RELAXERS)

@@ -203,9 +203,10 @@ class Discoverer:
                 written.
         """
         check_settings(n, seed)
+        n, seed = int(n), int(seed)  # NumPy's whole numbers are none of JSON's
         part, parts = parse_shard(shard)
         wanted = n // parts + (part <= n % parts)
-        most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else proposals
+        most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else int(proposals)
         if most < 1:
             raise InputError(f"proposals = {most}: at least 1 is needed", "proposals")
         proposer = self._proposer(part, parts)

@@ -75,6 +75,7 @@ class Generator:
     ) -> None:
         """Opens the source; arguments as above."""
         check_settings(1, batch_size=batch_size)
+        batch_size = int(batch_size)  # NumPy's whole numbers are none of JSON's
         check_order(order_by)
         if isinstance(source, str):
             quick = rank is not None and find_entry(source).quick_if_ranked

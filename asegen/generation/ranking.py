@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 from asegen.errors import InputError
 
@@ -61,6 +62,9 @@ class Ranking:
             raise InputError(wrong, "pressure")
         if self.pressure and self.by in WITHOUT_FORCES:
             raise InputError(f"pressure needs forces: rank by chgnet or a calculator, not {self.by}", "pressure")
+        for name in ("candidates", "relax_steps"):
+            if isinstance(number := getattr(self, name), Integral):  # NumPy's whole numbers are none of JSON's
+                object.__setattr__(self, name, int(number))
 
 
 Ranking.__init__.__doc__ = "How candidates are ordered; arguments as above."

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from asegen.errors import InputError
 from asegen.potentials.quasi_newton import SpringBFGS
+from asegen.structures.space_groups import NONE_FOUND
 
 OptimizerName = Literal["bfgs", "fire"]
 OPTIMIZERS: tuple[OptimizerName, ...] = get_args(OptimizerName)
@@ -109,7 +110,7 @@ def minimise(
 
     Raises:
         InputError: no such optimiser.
-        ValueError: already the start has no finite energy, forces and stress.
+        ValueError: already the start has no finite energy, forces and stress; no space group is found to be kept.
     """
     checked_optimizer(optimizer)
     atoms = atoms.copy()
@@ -145,8 +146,11 @@ def _fix_symmetry(atoms: Atoms, symprec: float) -> None:
     """Makes the space group exact, and adds the constraint that keeps it."""
     constraints = atoms.constraints
     atoms.set_constraint()  # with them, fixed atoms would not be refined
-    refine_symmetry(atoms, symprec=symprec)
-    symmetry = FixSymmetry(atoms, symprec=symprec)
+    try:
+        refine_symmetry(atoms, symprec=symprec)
+        symmetry = FixSymmetry(atoms, symprec=symprec)
+    except NONE_FOUND:
+        raise ValueError(f"no space group: spglib finds none at {symprec:g} Å") from None
     kept = [_whole_orbits(one, symmetry) if isinstance(one, FixAtoms) else one for one in constraints]
     atoms.set_constraint([*kept, symmetry])
 

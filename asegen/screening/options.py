@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 from asegen.criteria.criterion import Wanted, read_criteria
@@ -91,6 +92,9 @@ class Options:
 
     def __post_init__(self) -> None:
         read_criteria(self.targets)
+        for name in ("steps", "best"):
+            if isinstance(number := getattr(self, name), Integral):  # NumPy's whole numbers are none of JSON's
+                object.__setattr__(self, name, int(number))
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:

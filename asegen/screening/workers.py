@@ -21,7 +21,7 @@ def number_of_jobs(jobs: int | None) -> int:
     Raises:
         InputError: fewer than one, or too many.
     """
-    number = free_cores() if jobs is None else jobs
+    number = free_cores() if jobs is None else int(jobs)
     check_jobs(number)
     return number
 

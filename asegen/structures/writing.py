@@ -109,7 +109,9 @@ def _is_read(key: str, value: Any) -> bool:
         return False
     if isinstance(value, list):
         return len(value) > 0 and np.shape(back[0]) == np.shape(value) and bool(np.all(np.array(value) == back[0]))
-    return isinstance(value, str) and str(back[0]) == value and isinstance(back[0], str | np.integer)
+    if not isinstance(value, str) or len(value.splitlines()) > 1:  # a line break ends the frame's second line
+        return False
+    return str(back[0]) == value and isinstance(back[0], str | np.integer)
 
 
 def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.structures.space_groups import refined_in_place
+from asegen.structures.space_groups import check_symprec, refined_in_place
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
 from asegen.symmetry.assignments import Occupation
@@ -46,8 +46,7 @@ def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> R
     """
     if cell not in CELLS:
         raise InputError(f"cell {cell!r} is not one of {', '.join(CELLS)}")
-    if not 0 < symprec <= 1:
-        raise InputError(f"symprec {symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
+    check_symprec(symprec)
     if (reason := check_atoms(atoms)) is not None:  # spglib must never see what isn't finite
         raise InputError(str(reason))
     crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)

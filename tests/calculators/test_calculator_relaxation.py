@@ -87,6 +87,14 @@ def test_one_status_each_whatever_is_wrong_with_others() -> None:
     assert (broken.status, broken.reason) == ("failed", "calculator: RuntimeError: licence expired")
 
 
+def test_what_has_no_space_group_to_keep_is_refused() -> None:
+    near = Atoms("Cu2", positions=[[0, 0, 0], [0.9, 0, 0]], cell=[3, 3, 3], pbc=True)
+    how = {"keep_symmetry": True, "symprec": 1.0, "prerelax": None}
+    refused, kept = relax_with_calculator([near, bulk("Cu")], EMT(), **how)
+    assert (refused.status, refused.reason) == ("refused", "no space group: spglib finds none at 1 Å")
+    assert kept.status == "converged"
+
+
 def test_worker_processes_find_the_same() -> None:
     start = [disturbed(3.5 + 0.1 * k) for k in range(3)]
     start[1].info["function"] = lambda: None  # which no other process could read

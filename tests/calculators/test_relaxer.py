@@ -327,6 +327,13 @@ def test_in_a_batch_each_bad_structure_gets_its_status_and_the_others_are_done()
     assert found[-2].reason.startswith("overlapping")
 
 
+def test_a_structure_without_a_space_group_to_keep_costs_no_other_its_relaxation() -> None:
+    molecule = Atoms("Cu2", positions=[[0, 0, 0], [0.74, 0, 0]], cell=[6, 6, 6], pbc=True)  # too near for spglib
+    refused, kept = relax_structures([molecule, bulk("Cu")], known(), keep_symmetry=True, symprec=0.8)
+    assert (refused.status, refused.reason) == ("refused", "spglib finds no space group at 0.8 Å")
+    assert kept.status == "converged"
+
+
 def test_nonsense_is_refused() -> None:
     with pytest.raises(InputError, match="nothing is left"):
         relax_structures([], known(), fix_cell=True, fix_positions=True)
@@ -334,6 +341,11 @@ def test_nonsense_is_refused() -> None:
         LearnedRelaxer(bulk("Cu"), model=known(), fix_positions=True)
     with pytest.raises(InputError, match="symprec"):
         relax_structures([], known(), symprec=0.0)
+    with pytest.raises(InputError, match="symprec"):
+        relax_structures([], known(), symprec=1.5)
+    for fmax in (-1.0, np.nan):
+        with pytest.raises(InputError, match="tolerances"):
+            LearnedRelaxer(bulk("Cu"), model=known()).run(fmax=fmax)
     with pytest.raises(InputError, match="maxstep"):
         LearnedRelaxer(bulk("Cu"), model=known(), maxstep=0.0)
     with pytest.raises(InputError, match="no model"):

@@ -144,6 +144,7 @@ def test_frames_of_several_files_are_told_apart(
         (["in.extxyz", "-o", "out.cif", "--steps", "-1"], "--steps -1"),
         (["in.extxyz", "-o", "out.cif", "--model", "no such"], "no model"),
         (["in.extxyz", "-o", "out.cif", "--symprec", "0"], "--symprec 0"),
+        (["in.extxyz", "-o", "out.cif", "--keep-symmetry", "--symprec", "5"], "--symprec 5: a tolerance"),
     ],
 )
 def test_nonsense_is_one_line_and_exit_code_2(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 from ase import Atoms
@@ -50,7 +51,7 @@ def structures(path: Path) -> list[Atoms]:
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(discoverer: Discoverer, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole.extxyz", tmp_path / "killed.extxyz"
-    found = discoverer.run(whole, 6, seed=3)
+    found = discoverer.run(whole, np.int64(6), seed=np.int64(3))
     for rounds in (0, 1, 1):
         with pytest.raises(Killed):
             discoverer.run(killed, 6, seed=3, resume=True, report=kill_after(rounds))

@@ -43,7 +43,7 @@ def test_names_are_unique_and_those_of_files(generator: Generator, tmp_path: Pat
 def test_same_seed_same_structures_whatever_else_is_drawn() -> None:
     generator = Generator(open_source("diffusion", device="cpu"), batch_size=5)  # which searches
     first = generator.generate("NaCl", n=2, seed=1, steps=3)
-    again = generator.generate("NaCl", n=2, seed=1, steps=3)
+    again = generator.generate("NaCl", n=np.int64(2), seed=np.int64(1), steps=np.int64(3))
     assert first == again
     other = generator.generate(["SiO2", "NaCl"], n=2, seed=1, steps=3)[2:]
     for a, b in zip(first, other, strict=True):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 from ase.build import bulk
@@ -18,7 +19,7 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
     copper.info |= {"material_id": "mine", "rank": 1}
     given = [copper, tmp_path / "in.extxyz", bulk("Cu", "bcc", a=2.9)]
     arguments = {"stages": ["dedup"], "jobs": 1}
-    found = screen(given, tmp_path / "run", "emt", **arguments)
+    found = screen(given, tmp_path / "run", "emt", **(arguments | {"jobs": np.int64(1), "best": np.int64(10)}))
     table = pandas.DataFrame(found).set_index("id")
     assert list(table.formula) == ["Al", "Cu", "Cu"] and list(table.source) == [
         str(tmp_path / "in.extxyz"), "structures", "structures",
