@@ -26,7 +26,11 @@ class CLICommand:
         parser.add_argument("--split", metavar="NAME", help="one split of this name (default: each file's own name)")
         parser.add_argument("--seed", type=int, default=0, help="of the division of a single file (default: 0)")
         parser.add_argument("--max-atoms", type=int, metavar="N", help="reject cells of more atoms")
-        parser.add_argument("--targets", metavar="A,B", help="columns to keep (default: all that hold only numbers)")
+        parser.add_argument(
+            "--targets",
+            metavar="A,B",
+            help="columns to keep (default: all numbers but those of how asegen made a crystal, such as seed)",
+        )
         parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
         parser.add_argument(
             "--symmetry",

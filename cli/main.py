@@ -83,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     _open_streams()
     parser, parsers, commands = build_parser()
+    given = sys.argv[1:] if argv is None else argv
+    if any(re.fullmatch(r"\s*|--[\w-]+=", argument) for argument in given):
+        parser.error("an argument is empty, as of a variable of the shell that isn't set")
     try:
         args = parser.parse_args(argv)
         if args.command in (None, "help"):

@@ -59,17 +59,33 @@ def find_model(model: str, wanted: str | None) -> str:
     """The name or path of weights: `model` itself, or `<model>-<property>`.
 
     Raises:
-        InputError: there are none of that name.
+        InputError: there are none of that name, or they are of another property.
+        CheckpointError: the file holds no weights.
     """
     from asegen.errors import InputError
     from asegen.trained.weights import shipped_weights
 
-    shipped, wanted = shipped_weights(), wanted or DEFAULT_PROPERTY
+    shipped = shipped_weights()
     if model in shipped or Path(model).is_file():
+        _check_property(model, wanted)
         return model
+    wanted = wanted or DEFAULT_PROPERTY
     name = f"{model}-{wanted.replace('_', '-')}"
     if name in shipped:
         return name
     if known := [name.removeprefix(f"{model}-").replace("-", "_") for name in shipped if name.startswith(f"{model}-")]:
         raise InputError(f"no weights of {model} for the property {wanted!r}; there are {', '.join(known)}")
     raise InputError(f"no model {name!r}: `asegen models` lists what is shipped; --model also takes a file")
+
+
+def _check_property(model: str, wanted: str | None) -> None:
+    """Whether weights that are named in full predict what is asked for beside them, if anything is."""
+    from asegen.errors import InputError
+    from asegen.models.header import read_header
+    from asegen.trained.weights import find_weights
+
+    header = read_header(find_weights(model))
+    columns = header.get("recipe", {}).get("data", {}).get("targets", [])
+    if wanted is None or wanted in columns or header["name"].endswith(f"-{wanted.replace('_', '-')}"):
+        return
+    raise InputError(f"property = {wanted}: {model} predicts {', '.join(columns) or 'no property'}", "property")

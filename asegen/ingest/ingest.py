@@ -17,6 +17,7 @@ from asegen.data.shards import CrystalDataset, Rejected, count_kinds
 from asegen.errors import InputError
 from asegen.ingest.prepare import Prepared, Refused, prepare_all
 from asegen.parallel.files import sha256
+from asegen.structures.fields import BOOKKEEPING
 from asegen.structures.formats import path_text
 from asegen.structures.several import entries_of
 
@@ -106,7 +107,7 @@ def _target_names(accepted: Sequence[Prepared], targets: Sequence[str] | None, s
             if value is not None and not math.isnan(value):
                 some.add(name)
     if targets is None:
-        return sorted(name for name, numeric in found.items() if numeric and name in some)
+        return sorted(name for name, numeric in found.items() if numeric and name in some and name not in BOOKKEEPING)
     missing = [name for name in targets if name not in found and name not in sites]
     if missing:
         there = ", ".join(sorted(found))[:200]

@@ -21,12 +21,12 @@ def poscar_atoms(text: str) -> Atoms:
     """The crystal of a POSCAR that names its elements.
 
     Args:
-        text: POSCAR or CONTCAR, of VASP 5 and later.
+        text: POSCAR or CONTCAR. One of VASP 4, without a line of elements, has to name them in its first line.
 
     Raises:
         StructureError: a line isn't what it should be; the message says which.
     """
-    lines = text.splitlines()
+    lines = _with_symbols(text.splitlines())
     if len(lines) < _FIRST_ATOM:
         raise StructureError("unreadable: a POSCAR has at least 8 lines")
     symbols, heavy = _symbols(lines[5])
@@ -46,10 +46,22 @@ def poscar_atoms(text: str) -> Atoms:
     return atoms
 
 
+def _with_symbols(lines: list[str]) -> list[str]:
+    """With a sixth line of elements, which VASP 4 left out: the first line, where it has one for each number."""
+    if len(lines) <= _FIRST_ATOM - 3:
+        return lines
+    names, counts = lines[0].split(), lines[_FIRST_ATOM - 3].split()
+    if len(names) != len(counts) or not all(count.isdecimal() for count in counts):
+        return lines
+    if not all(atomic_numbers.get(name, 0) > 0 for name in names):
+        return lines
+    return [*lines[:5], lines[0], *lines[5:]]
+
+
 def _symbols(line: str) -> tuple[list[str], bool]:
     """Symbols without what VASP puts behind them (Mg_pv, Mg/0b2d…), and whether heavy hydrogen is among them."""
     if not re.match(r"\s*[A-Za-z]", line):
-        raise StructureError("unknown element: the POSCAR names no elements (sixth line)")
+        raise StructureError("unknown element: the POSCAR names no elements (sixth line; VASP 4: first)")
     symbols = [re.split(r"[_/.]", word)[0] for word in line.split("!")[0].split()]
     for symbol in symbols:
         if symbol not in HEAVY_HYDROGEN and atomic_numbers.get(symbol, 0) == 0:

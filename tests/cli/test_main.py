@@ -93,7 +93,17 @@ def test_a_closed_pipe_is_quiet(arguments: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("arguments", [["generat"], ["ingest"], ["help", "foo"], ["generate", "X", "-n", "two"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generat"],
+        ["ingest"],
+        ["help", "foo"],
+        ["generate", "X", "-n", "two"],
+        ["predict", ""],
+        ["predict", "a", "--model="],
+    ],
+)
 def test_bad_arguments_are_one_line(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as caught:
         shell.main(arguments)

@@ -195,6 +195,9 @@ def test_models_are_found_by_kind_and_property(monkeypatch: pytest.MonkeyPatch) 
     assert find_model("alignn", "band_gap") == "alignn-band-gap"
     assert find_model("alignn", None) == "alignn-formation-energy"
     assert find_model("alignn-band-gap", None) == "alignn-band-gap"
+    assert find_model("alignn-band-gap", "band_gap") == "alignn-band-gap"
+    with pytest.raises(InputError, match="property = moments: alignn-band-gap predicts band_gap"):
+        find_model("alignn-band-gap", "moments")
     with pytest.raises(InputError, match="'colour'; there are band_gap, formation_energy"):
         find_model("alignn", "colour")
     with pytest.raises(InputError, match="no model 'painting-colour'"):

@@ -159,6 +159,17 @@ def magnets(path):
     return path
 
 
+def test_numbers_of_how_a_crystal_was_made_are_no_targets_unless_asked_for(tmp_path):
+    frames = [bulk("Cu"), bulk("Ni")]
+    for atoms in frames:
+        atoms.info |= {"gap": 0.5, "seed": 3, "relax_steps": 4, "relax_energy_per_atom": -3.5}
+    write(tmp_path / "train.extxyz", frames)
+    dataset, _ = ingest([tmp_path / "train.extxyz"], jobs=1)
+    assert sorted(dataset.targets) == ["gap", "relax_energy_per_atom"]
+    chosen, _ = ingest([tmp_path / "train.extxyz"], jobs=1, targets=["seed"])
+    assert list(chosen.targets) == ["seed"]
+
+
 def test_arrays_of_atoms_are_targets_too(tmp_path):
     dataset, rejected = ingest([magnets(tmp_path / "train.extxyz")], jobs=1)
     assert list(dataset.targets) == ["gap"] and list(dataset.site_targets) == ["magmoms"]

@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.db import connect
-from ase.io import write
+from ase.io import read, write
 
 from asegen.errors import InputError
 from asegen.structures.errors import StructureError
@@ -265,6 +265,12 @@ def test_poscars_of_all_kinds(tmp_path):
         (tmp_path / "POSCAR").write_text(VASP5.replace(*change))
         ((_, atoms, _),) = read_all(tmp_path / "POSCAR")
         assert atoms.get_chemical_formula() == "ClNa" and atoms.get_volume() == pytest.approx(64)
+
+
+def test_poscars_of_vasp_4_name_their_elements_in_the_first_line(tmp_path):
+    (tmp_path / "POSCAR").write_text(VASP5.replace("Na Cl\n", "").replace("NaCl\n", "Na Cl\n"))
+    ((_, atoms, _),) = read_all(tmp_path / "POSCAR")
+    assert atoms == read(tmp_path / "POSCAR", format="vasp") and str(atoms.symbols) == "NaCl"
 
 
 def test_deuterium_is_hydrogen_in_every_format(tmp_path):

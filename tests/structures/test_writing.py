@@ -70,7 +70,8 @@ def test_structures_come_back_in_order_with_their_info(tmp_path: Path, kind: str
 @pytest.mark.parametrize(
     "text",
     ["", " ", "007", "1e5", "nan", "True", "F", "NaN", "InF", "we@ird", 'quo"te', "it's", "new\nline", "\t", "a=b",
-     "a new\nline", "{x}", "[1]", "_JSON x", "\\n", "a,b", "#", "; y", "\r", "None", "T F", "data_x", "_cell", "ünï", "\u2028"],
+     "a new\nline", "{x}", "[1]", "_JSON x", "\\n", "a,b", "#", "; y", "\r", "None", "T F", "data_x", "_cell", "ünï",
+     "\u2028"],
 )  # fmt: skip
 def test_any_id_comes_back_as_text(tmp_path: Path, kind: str, text: str) -> None:
     write_structures(frames(2, material_id=text), tmp_path / NAMES[kind], kind)
