@@ -221,8 +221,9 @@
       if (!found) continue;
       const cells = `Supercell ${found.supercell.join(" × ")}, ${found.n_atoms} atoms, ${many(found.n_displacements, "displacement")}`;
       const farther = found.lowest_of_farther === null ? "" : `; ${fixed(found.lowest_of_farther, 2)} THz when displaced farther`;
+      const nearer = found.lowest_of_nearer === null ? "" : `; ${fixed(found.lowest_of_nearer, 2)} THz when displaced less: the potential has a cusp there`;
       const larger = found.lowest_of_larger === null ? "" : `; ${fixed(found.lowest_of_larger, 2)} THz in a larger supercell`;
-      figure(title, "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + larger));
+      figure(title, "plot", (space) => plotPhonons(space, found), node("p", { class: "caption" }, cells + farther + nearer + larger));
     }
     const equation = data.eos[row.id], vibrations = data.thermal[row.id];
     if (equation) figure("Equation of state", "plot", (space) => plotEquation(space, equation), node("p", { class: "caption" }, "Energies relaxed at each volume, and Birch and Murnaghan's equation through them"));

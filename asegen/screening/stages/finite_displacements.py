@@ -48,9 +48,10 @@ class Settings:
         steps: of that relaxation, at most.
         height: Å, the supercell's least distance between opposite faces.
         displacement: Å.
-        confirm: Å, a second displacement, for crystals that come out other than stable; 0 for none. Learned potentials
-            may have cusps where atoms sit by symmetry: CHGNet finds TaC unstable by 2 THz with 0.01 Å, but stable from
-            0.02 Å on. A verdict that changes is marginal.
+        confirm: Å, a second displacement, for crystals that come out other than stable; 0 for none. Where it changes
+            the verdict, it decides. Learned potentials have cusps where atoms sit by symmetry, CHGNet at straight
+            bond angles, which it describes by sines and cosines of non-integer multiples: within 0.03 Å of its place
+            an atom of Mg2Si is pushed away (-3 THz), beyond it is pulled back.
         mesh: Å, phonopy's measure: so many points along a vector of length 1/mesh in reciprocal space.
         most_atoms: of a supercell; a larger one is refused.
         symprec: Å, of the space group that the crystal is made to have.
@@ -62,7 +63,7 @@ class Settings:
     steps: int = 1000
     height: float = 12.0
     displacement: float = 0.01
-    confirm: float = 0.03
+    confirm: float = 0.1
     mesh: float = 50.0
     most_atoms: int = 1000
     symprec: float = 0.01
@@ -94,10 +95,9 @@ def phonons(
         n_atoms = len(end.atoms) * int(np.prod(multiples(end.atoms, settings.height)))
         found = Phonons("", f"too large: a supercell of {n_atoms} atoms, more than {settings.most_atoms}")
     else:
-        phonon = displaced(end.atoms, settings)
-        found = _compute(phonon, calculator, settings)
+        phonon, found = _decided(end.atoms, calculator, settings)
         if found.bands:
-            found = _checked(found, end.atoms, calculator, settings)
+            found = _sized(found, end.atoms, calculator, settings)
             _write(phonon, folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SUMMARY, json.dumps(asdict(found)))
@@ -132,6 +132,7 @@ def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons
         verdict=verdict(modes[0]),
         lowest=modes[0],
         lowest_at=modes[1],
+        displacement=settings.displacement,
         supercell=tuple(int(n) for n in np.diag(phonon.supercell_matrix)),
         n_atoms=len(phonon.supercell),
         n_displacements=len(phonon.forces),
@@ -141,29 +142,40 @@ def _compute(phonon: Any, calculator: Calculator, settings: Settings) -> Phonons
     )
 
 
-def _checked(found: Phonons, atoms: Atoms, calculator: Calculator, settings: Settings) -> Phonons:
-    """The verdict, unless another displacement or a larger supercell changes it."""
-    doubts: list[str] = []
-    notes: list[str] = []
-    first = found.verdict
-    if settings.confirm and first != STABLE:
-        farther = displaced(atoms, replace(settings, displacement=settings.confirm))
-        other = _compute(farther, calculator, settings)
-        found = replace(found, lowest_of_farther=other.lowest)
-        if other.verdict != first:
-            small, large = settings.displacement, settings.confirm
-            doubts.append(f"displacement decides: {first} with {small:g} Å, {other.verdict} with {large:g} Å")
-    if settings.check_size:
-        larger = displaced(atoms, settings, larger=1)
-        n_atoms = len(larger.supercell)
-        if n_atoms > settings.most_atoms:
-            notes.append(f"size not checked: a supercell of {n_atoms} atoms is too large")
-        else:
-            other = _compute(larger, calculator, settings)
-            found = replace(found, lowest_of_larger=other.lowest)
-            if other.verdict != first:
-                doubts.append(f"supercell decides: {first} with {found.n_atoms} atoms, {other.verdict} with {n_atoms}")
-    return replace(found, verdict=MARGINAL if doubts else first, reason="; ".join(doubts + notes))
+def _decided(atoms: Atoms, calculator: Calculator, settings: Settings) -> tuple[Any, Phonons]:
+    """The phonopy.Phonopy and the phonons with the first displacement, or the second where that changes the verdict."""
+    phonon = displaced(atoms, settings)
+    found = _compute(phonon, calculator, settings)
+    if not settings.confirm or not found.bands or found.verdict == STABLE:
+        return phonon, found
+    small, large = settings.displacement, settings.confirm
+    farther = displaced(atoms, replace(settings, displacement=large))
+    other = _compute(farther, calculator, replace(settings, displacement=large))
+    if not other.bands or other.verdict == found.verdict:
+        return phonon, replace(found, lowest_of_farther=other.lowest)
+    reason = f"displacement decides: {found.verdict} with {small:g} Å, {other.verdict} with {large:g} Å"
+    return farther, replace(other, lowest_of_nearer=found.lowest, reason=reason)
+
+
+def _sized(found: Phonons, atoms: Atoms, calculator: Calculator, settings: Settings) -> Phonons:
+    """The verdict, marginal where a larger supercell changes it."""
+    if not settings.check_size:
+        return found
+    settings = replace(settings, displacement=found.displacement or settings.displacement)
+    larger = displaced(atoms, settings, larger=1)
+    n_atoms = len(larger.supercell)
+    if n_atoms > settings.most_atoms:
+        return _with_reason(found, f"size not checked: a supercell of {n_atoms} atoms is too large")
+    other = _compute(larger, calculator, settings)
+    sized = replace(found, lowest_of_larger=other.lowest)
+    if other.verdict == found.verdict:
+        return sized
+    reason = f"supercell decides: {found.verdict} with {found.n_atoms} atoms, {other.verdict} with {n_atoms}"
+    return replace(_with_reason(sized, reason), verdict=MARGINAL)
+
+
+def _with_reason(found: Phonons, reason: str) -> Phonons:
+    return replace(found, reason="; ".join(part for part in (found.reason, reason) if part))
 
 
 def _forces(cell: Any, calculator: Calculator) -> Floats:

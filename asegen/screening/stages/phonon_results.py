@@ -39,13 +39,15 @@ class Phonons:
     Attributes:
         verdict: `STABLE`, `MARGINAL` or `UNSTABLE`; empty where there is none.
         reason: one line `kind: detail` where there is none, or where the displacement or the supercell decides.
+        displacement: Å, of all that is here.
         lowest: THz, the lowest frequency on mesh and band path but for the three acoustic modes at Γ.
         lowest_at: fractional coordinates of its wave vector, of the primitive cell.
         supercell: multiples of the three vectors of the relaxed primitive cell.
         n_atoms: of that supercell.
         n_displacements: force calculations.
         lowest_of_larger: THz, `lowest` with the larger supercell, where that was asked for.
-        lowest_of_farther: THz, `lowest` with the second displacement, where that was computed.
+        lowest_of_farther: THz, `lowest` with the second displacement, where that only confirms.
+        lowest_of_nearer: THz, `lowest` with the first displacement, where the second decides.
         bands: the band structure.
         dos_frequencies: (n,), THz.
         dos: (n,), states per THz and primitive cell.
@@ -53,6 +55,7 @@ class Phonons:
 
     verdict: str
     reason: str = ""
+    displacement: float | None = None
     lowest: float | None = None
     lowest_at: tuple[float, ...] = ()
     supercell: tuple[int, ...] = ()
@@ -60,6 +63,7 @@ class Phonons:
     n_displacements: int = 0
     lowest_of_larger: float | None = None
     lowest_of_farther: float | None = None
+    lowest_of_nearer: float | None = None
     bands: tuple[BandSegment, ...] = ()
     dos_frequencies: tuple[float, ...] = ()
     dos: tuple[float, ...] = ()

@@ -53,7 +53,7 @@ class Phonons(OfTheBest):
         ),
         Column(
             "phonons_reason",
-            "why there is no verdict though one was asked for",
+            "why there is no verdict though one was asked for, or what decides it",
             section="phonons",
             explains="phonons",
         ),

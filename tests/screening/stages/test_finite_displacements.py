@@ -157,10 +157,31 @@ class Cusp(EMT):
 
 def test_a_cusp_is_no_instability(tmp_path: Path) -> None:
     found = phonons(bulk("Al", a=4.0), Cusp(), tmp_path, SMALL)
-    assert found.verdict == MARGINAL and found.lowest < -0.5 and found.lowest_of_farther > -0.1
-    assert found.reason == "displacement decides: unstable with 0.01 Å, stable with 0.03 Å"
+    assert found.verdict == STABLE and found.lowest > -0.1 and found.lowest_of_nearer < -0.5
+    assert found.reason == "displacement decides: unstable with 0.01 Å, stable with 0.1 Å" and found.displacement == 0.1
+    smooth = phonons(bulk("Al", a=4.0), EMT(), tmp_path / "smooth", replace(SMALL, displacement=0.1))
+    assert found.bands == smooth.bands and read_phonons(tmp_path) == found
+    table = yaml.safe_load((tmp_path / PARAMETERS).read_text())  # for phonopy, the forces that decide
+    assert np.linalg.norm(table["displacements"][0]["displacement"]) == pytest.approx(0.1, rel=1e-3)
     alone = phonons(bulk("Al", a=4.0), Cusp(), tmp_path, replace(SMALL, confirm=0.0))
-    assert alone.verdict == UNSTABLE and alone.lowest == found.lowest
+    assert alone.verdict == UNSTABLE and alone.lowest == found.lowest_of_nearer
+
+
+def test_a_supercell_that_changes_the_verdict_makes_it_marginal(tmp_path: Path) -> None:
+    class Small(EMT):
+        """Simple cubic copper falls, but not in cells of 64 atoms and more."""
+
+        def calculate(self, *args, **kwargs) -> None:
+            super().calculate(*args, **kwargs)
+            if len(self.atoms) >= 64:
+                x = self.atoms.get_scaled_positions() * round(len(self.atoms) ** (1 / 3))
+                away = (x - np.rint(x)) @ self.atoms.cell.array / round(len(self.atoms) ** (1 / 3))
+                self.results["forces"] = -20.0 * (away - away.mean(0))
+
+    settings = Settings(height=7.0, mesh=20.0, check_size=True)
+    found = phonons(bulk("Cu", "sc", a=2.4), Small(), tmp_path, settings)
+    assert found.verdict == MARGINAL and found.lowest < -0.5 < found.lowest_of_larger
+    assert found.reason == "supercell decides: unstable with 27 atoms, stable with 64"
 
 
 def test_what_gets_no_verdict(tmp_path: Path) -> None:
