@@ -35,12 +35,16 @@ from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
 from asegen.screening.stages.opinions import opinion_lines
-from asegen.screening.stages.verdicts import counted, lacking_lines
+from asegen.screening.stages.verdicts import KNOWN_ABOVE, counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
 _NAME = 16  # characters of a line
 _PROBLEMS = 5
+_OF_KNOWN_ABOVE = (
+    f"{KNOWN_ABOVE}: a stable compound of the composition exists; it isn't among the candidates, or the potential "
+    "errs: ask another one, --second-opinion sevennet"
+)
 _SYSTEMS = 3  # of how many the compounds without a candidate are named
 
 
@@ -153,6 +157,8 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     errors = {result["e_hull_error"] for result in found} - {None}
     if lines and errors:
         lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
+    if any(word == KNOWN_ABOVE for _, word in counts):
+        lines.append(_OF_KNOWN_ABOVE)
     if known.get("hull_note"):
         hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
         lines.append(known["hull_note"] + hint)

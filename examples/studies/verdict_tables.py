@@ -3,14 +3,16 @@
     python examples/studies/verdict_tables.py hull test.csv.gz -n 300 --workdir tables --calculator chgnet
     python examples/studies/verdict_tables.py calls val.csv.gz -n 100 --workdir tables
     python examples/studies/verdict_tables.py phonons --workdir tables --calculator chgnet --calculator 7net-0
+    python examples/studies/verdict_tables.py displacements val.csv.gz -n 200 --max-atoms 10 --height 8 --workdir tables
     python examples/studies/verdict_tables.py systems -n 40 --workdir tables
     python examples/studies/verdict_tables.py elements crystals.csv.gz -n 100 --max-atoms 16
 
 `hull`: crystals of a table with a column `energy_above_hull` (the Materials Project's, eV/atom) are relaxed from there
 and placed above the shipped hull. `calls`: force calls and processor seconds of FIRE and BFGS for crystals that were
 strained and rattled, or for the structures of a file as they are. `phonons`: verdicts on crystals whose dynamic
-stability is known. `systems`: chemical systems, drawn by `asegen generate` and screened with `--reference none` and
-with the hull. `elements`: crystals of one element above its ground state, by the potential's energy of that crystal
+stability is known. `displacements`: verdicts on non-cubic crystals of a table that are on the hull, by three sizes of
+the finite displacement. `systems`: chemical systems, drawn by `asegen generate` and screened with `--reference none`
+and with the hull. `elements`: crystals of one element above its ground state, by the potential's energy of that crystal
 and by the fitted value. Run again after an interruption, they do the rest. Without arguments, a little of all with EMT.
 """
 
@@ -23,6 +25,7 @@ from pathlib import Path
 from ase.build import bulk
 from ase.io import write
 from verdicts.calls import calls_table
+from verdicts.displacements import displacements_table
 from verdicts.energies import elements_table, hull_table
 from verdicts.phonons import phonons_table
 from verdicts.systems import systems_table
@@ -31,6 +34,7 @@ TABLES = {
     "hull": hull_table,
     "calls": calls_table,
     "phonons": phonons_table,
+    "displacements": displacements_table,
     "systems": systems_table,
     "elements": elements_table,
 }
@@ -41,7 +45,7 @@ def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", nargs="?", choices=tuple(TABLES))
-    parser.add_argument("file", nargs="?", type=Path, help="of structures, for hull, calls and elements")
+    parser.add_argument("file", nargs="?", type=Path, help="of structures, for hull, calls, elements and displacements")
     parser.add_argument("-n", type=int, default=100)
     parser.add_argument("--workdir", type=Path)
     parser.add_argument("--calculator", action="append")
@@ -53,7 +57,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--height", type=float, default=12.0, help="phonons: Å, of supercells")
     parser.add_argument("--system", action="append", help="systems: only these")
     args = parser.parse_args()
-    if args.table in ("hull", "calls", "elements") and args.file is None:
+    if args.table in ("hull", "calls", "elements", "displacements") and args.file is None:
         parser.error(f"{args.table} needs a file of structures")
     return args
 

@@ -77,7 +77,7 @@ def test_the_whole_chain_ends_in_tables_files_and_a_page(run: Path, capsys: pyte
         (["--generate", "NaCl --many"], "--many"),
         (["--generate", "NaCl 'K"], "quotation"),
         (["--generate", "Xx"], "Xx"),
-        (["--generate", ""], "name one source of compositions"),
+        (["--generate", ""], "an argument is empty"),
     ],
 )
 def test_nonsense_is_one_line_and_exit_code_2(
