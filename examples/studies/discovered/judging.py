@@ -108,7 +108,7 @@ def _phonons(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     for k in sorted(places, key=lambda place: len(relaxed[place]))[: args.phonons]:
         folder = args.out / "phonons" / f"{args.variant}-{k}"
         try:
-            found = phonons(relaxed[k], calculator, folder, Settings(symprec=0.02, height=args.height, confirm=0.0))
+            found = phonons(relaxed[k], calculator, folder, Settings(symprec=0.02, height=args.height))
             rows.append({"place": k, "verdict": found.verdict, "reason": found.reason, "lowest": found.lowest})
         except Exception as error:  # every calculator fails in its own way
             rows.append({"place": k, "verdict": "", "reason": str(error)[:200], "lowest": None})
