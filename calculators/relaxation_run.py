@@ -84,7 +84,7 @@ def relax_files(
         if table is not None:
             write_table(rows, table)
         if kept:
-            write_whole([marked(record, frame, k) for k, (frame, record) in enumerate(kept)], out, kind)
+            write_whole([marked(record, frame) for frame, record in kept], out, kind)
         journal.remove()
     if not kept:
         alone = len(rows) == 1

@@ -12,7 +12,8 @@ from ase import Atoms
 
 from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
-from asegen.structures.frames import Frame
+from asegen.structures.frames import Frame, made_of
+from asegen.structures.writing import Output
 
 UNREADABLE = "unreadable"
 """The status of a frame, or a whole file, that can't be read."""
@@ -106,20 +107,16 @@ def _constants(record: Record, atoms: object) -> tuple[str, ...]:
     return (*(f"{length:.4f}" for length in lengths), *(f"{angle:.2f}" for angle in angles))
 
 
-def marked(record: Record, frame: Frame, index: int) -> Atoms:
+def marked(record: Record, frame: Frame) -> Output:
     """The relaxed atoms as the output holds them: what stood beside the frame, its file and place go along.
 
     Args:
         record: of the frame.
         frame: as it was read.
-        index: the place in the output.
     """
     atoms = record.atoms
-    atoms.info = {**frame.info, **atoms.info}
-    # Names of files in a folder and of blocks in a CIF are made of these two.
-    atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
-    atoms.info |= {"relax_source": frame.source, "relax_row": frame.row}
-    return atoms
+    atoms.info = {**frame.info, **atoms.info, "relax_source": frame.source, "relax_row": frame.row}
+    return made_of(frame, atoms)
 
 
 def write_table(rows: Sequence[Row], place: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asegen.errors import InputError
 from asegen.models.header import read_model_header
-from asegen.parallel.files import check_writable
+from asegen.parallel.files import check_writable, place_behind
 from asegen.structures.formats import FOLDER, check_replaceable, output_format
 from asegen.trained.weights import find_weights
 
@@ -28,6 +28,7 @@ def check_output(path: Path, overwrite: bool) -> None:
     Raises:
         InputError: it exists and isn't to be replaced or can't be, or its folder is a file, or read-only.
     """
+    place_behind(path)  # refuses what no flag makes replaceable
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: --overwrite replaces it")
     check_replaceable(path, path.suffix == "" and output_format(str(path)) == FOLDER)

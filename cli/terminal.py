@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from rich import box
@@ -53,6 +54,16 @@ def results_table(*columns: str, numbers: Collection[str] = ()) -> Table:
         is_number = name in numbers
         table.add_column(name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
+
+
+def told_apart(rows: Sequence[tuple[str, str, int]]) -> list[str]:
+    """Ids for a table; those that several rows have stand with their file and row.
+
+    Args:
+        rows: id, file and row of each.
+    """
+    times = Counter(name for name, _, _ in rows)
+    return [name if times[name] == 1 else f"{name} ({file}, {row})" for name, file, row in rows]
 
 
 def print_whole(console: AnyConsole, table: Table) -> None:

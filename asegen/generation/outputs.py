@@ -22,7 +22,7 @@ from typing import BinaryIO, NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.parallel.files import lock
+from asegen.parallel.files import lock, place_behind
 from asegen.structures.formats import EXTXYZ, FOLDER, check_resumable, output_format
 
 
@@ -188,12 +188,13 @@ class PartialOutput:
 
     def _write(self, kept: Sequence[_Frame]) -> None:
         """Writes OUT beside its place, then puts it there."""
-        workshop = self.out.with_name(f".{self.out.name}.new")
+        place = place_behind(self.out)
+        workshop = place.with_name(f".{place.name}.new")
         try:
             shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed here
-            workshop.mkdir()
-            self._convert(kept, workshop / self.out.name)
-            self._put_in_place(workshop / self.out.name)
+            workshop.mkdir(parents=True)
+            self._convert(kept, workshop / place.name)
+            self._put_in_place(workshop / place.name, place)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"can't write {self.out}: {reason}; {self.part} holds the structures") from None
@@ -247,9 +248,9 @@ class PartialOutput:
         else:
             write_structures((self._read(frame) for frame in frames), place, self.format)
 
-    def _put_in_place(self, finished: Path) -> None:
-        if self.format == FOLDER and self.out.exists():
-            for old in self.out.glob("POSCAR-*"):
+    def _put_in_place(self, finished: Path, place: Path) -> None:
+        if self.format == FOLDER and place.exists():
+            for old in place.glob("POSCAR-*"):
                 old.unlink()
-            self.out.rmdir()
-        os.replace(finished, self.out)
+            place.rmdir()
+        os.replace(finished, place)

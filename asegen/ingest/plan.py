@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asegen.errors import InputError
-from asegen.structures.formats import CIF, POSCAR, file_format, split_name
+from asegen.structures.formats import CIF, POSCAR, file_format, split_name, visible_files
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 """Of the crystals of a single split, where no name says which one it is."""
@@ -47,7 +47,7 @@ def plan_splits(inputs: Sequence[Path], split: str | None) -> tuple[dict[str, li
         if not path.is_dir():
             splits.setdefault(split or split_name(path), []).append(path)
             continue
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = visible_files(path)
         known = [file for file in files if file_format(file)]
         if not known:
             raise InputError(f"the folder {path} holds no file of structures")

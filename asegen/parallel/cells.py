@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 _FORMULA = ("=", "+", "-", "@", "\t")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""What a spreadsheet takes for the beginning of a formula, unless the whole is a number."""
+_NUMBER = re.compile(r"[+-]([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def csv_cell(value: object) -> object:
@@ -16,7 +19,7 @@ def csv_cell(value: object) -> object:
         return value
     line = value.replace("\\", "\\\\") if "\n" in value or "\r" in value else value
     line = line.replace("\r", "\\r").replace("\n", "\\n")
-    return f"'{line}" if line.startswith(_FORMULA) else line
+    return f"'{line}" if line.startswith(_FORMULA) and not _NUMBER.fullmatch(line) else line
 
 
 def from_cell(text: str) -> str:

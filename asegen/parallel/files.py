@@ -21,6 +21,22 @@ except ImportError:  # a system without file locks of POSIX
     fcntl = None  # type: ignore[assignment]
 
 
+def place_behind(path: Path) -> Path:
+    """Where a path leads once links are followed, so that a link stays one and its target is written.
+
+    Args:
+        path: a file or folder, or one to be.
+
+    Raises:
+        InputError: something else is there, such as a device or a pipe, which a file must not replace.
+    """
+    place = Path(os.path.realpath(path))
+    leads_nowhere = place.is_symlink()  # in a circle of links
+    if leads_nowhere or (path.exists() and not (path.is_file() or path.is_dir())):
+        raise InputError(f"can't write {path}: it is no regular file")
+    return place
+
+
 def check_writable(path: Path) -> None:
     """Refuses a place that can't be written, found out by writing beside it; nothing stays.
 
@@ -28,9 +44,9 @@ def check_writable(path: Path) -> None:
         path: a file or folder to be; folders above it may be missing, because they will be made.
 
     Raises:
-        InputError: what should be its folder isn't one, or can't be written.
+        InputError: it is there and no file or folder, or what should be its folder isn't one, or can't be written.
     """
-    folder = path.parent
+    folder = place_behind(path).parent
     try:
         while not os.path.lexists(folder) and folder != folder.parent:
             folder = folder.parent
@@ -48,6 +64,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A file that is at `path` is replaced at once, so that whatever kills the process leaves the old or the new one. An
     empty or missing folder is replaced likewise; one that holds something isn't. Missing folders above it are made.
+    Where `path` is a link, its target is what is replaced or made.
 
     Args:
         path: the file or folder to be.
@@ -56,13 +73,15 @@ def replacing(path: Path) -> Iterator[Path]:
         The place to write to; nothing is there yet.
 
     Raises:
+        InputError: something is there that is neither a file nor a folder.
         OSError: as from what the block does, or the place can't be written; it names `path`.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    place = place_behind(path)
+    beside = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        os.replace(beside, path)
+        os.replace(beside, place)
     except sqlite3.OperationalError as error:  # of a full disk
         raise OSError(errno.EIO, f"can't be written ({error})", str(path)) from None
     except OSError as error:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from asegen.errors import InputError
-from asegen.parallel.files import check_writable
+from asegen.parallel.files import check_writable, place_behind
 
 CIF, EXTXYZ, DATABASE, POSCAR = "cif", "extxyz", "db", "vasp"
 TABLE, JSON, OTHER = "csv", "json", "ase"
@@ -44,10 +44,25 @@ def files_in(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = visible_files(path)
     if not files:
         raise InputError(f"{path} is a folder without files")
     return files
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The files of a folder by name, hidden ones left out, and with them links of structures that lead nowhere.
+
+    Such a link is kept so that whatever reads it says what is missing.
+
+    Args:
+        folder: those within it aren't entered.
+    """
+    return sorted(file for file in folder.iterdir() if _is_listed(file) and not file.name.startswith("."))
+
+
+def _is_listed(file: Path) -> bool:
+    return file.is_file() or (file.is_symlink() and not file.exists() and file_format(file) is not None)
 
 
 def path_text(path: str | Path) -> str:
@@ -92,9 +107,9 @@ def check_replaceable(out: Path, is_folder: bool) -> None:
         is_folder: whether a folder of POSCARs is to be written.
 
     Raises:
-        InputError: something else is there.
+        InputError: something else is there, or a device or a pipe.
     """
-    if not os.path.lexists(out):
+    if not place_behind(out).exists():
         return
     if out.is_dir() != is_folder:
         raise InputError(f"{out} is a {'folder' if out.is_dir() else 'file'} already")

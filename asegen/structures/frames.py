@@ -11,11 +11,12 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.parallel.files import replacing
+from asegen.parallel.files import place_behind, replacing
 from asegen.structures.atoms import Structure, read_files
 from asegen.structures.errors import StructureError
-from asegen.structures.formats import files_in, path_text
-from asegen.structures.writing import FOLDER, write_structures
+from asegen.structures.formats import CIF, FOLDER, JSON, POSCAR, TABLE, file_format, files_in, path_text, split_name
+from asegen.structures.tables import typed
+from asegen.structures.writing import Output, write_structures
 
 
 class Frame(NamedTuple):
@@ -26,8 +27,8 @@ class Frame(NamedTuple):
         row: its place in the file, from 0.
         id: `material_id` or `id` where the file has one, else the row or the file's stem.
         atoms: the structure, or what is wrong.
-        info: what stands beside the structure, and its id as `material_id` where the file has one: what goes along
-            with whatever is made of it.
+        info: what goes along with whatever is made of it: what stands beside the structure, numbers of a table as
+            numbers, and its id as `material_id` unless that is a row's number.
     """
 
     source: str
@@ -66,16 +67,39 @@ def _frame(path: Path, structure: Structure) -> Frame:
         return Frame(path_text(path), structure.row, structure.id, str(atoms), info)
     if atoms.calc is not None:
         info.pop("energy", None)  # of the structure as it is, not of what is made of it
-    if structure.named:
+    if file_format(path) == TABLE:  # which has text alone
+        info = {name: typed(value) if isinstance(value, str) else value for name, value in info.items()}
+    if structure.named or _is_of_the_file(structure, path):
         info["material_id"] = structure.id
     return Frame(path_text(path), structure.row, structure.id, atoms, info)
 
 
-def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:
+def _is_of_the_file(structure: Structure, path: Path) -> bool:
+    """Whether an id is the file's name, with the place of the structure where there are several."""
+    stem = split_name(path)
+    return file_format(path) in (CIF, JSON, POSCAR) and structure.id in (stem, f"{stem}-{structure.row}")
+
+
+def made_of(frame: Frame, atoms: Atoms) -> Output:
+    """What was made of a frame, as it is to be written.
+
+    Files in a folder and blocks of a CIF are called after its id, or else its formula. What was read from a POSCAR and
+    has its elements still in the same order goes into one in that order, so that the POTCAR beside the input fits.
+
+    Args:
+        frame: as it was read.
+        atoms: made of it.
+    """
+    label = str(frame.info.get("material_id", atoms.get_chemical_formula("metal")))
+    same = isinstance(frame.atoms, Atoms) and list(frame.atoms.numbers) == list(atoms.numbers)
+    return Output(atoms, label, same and file_format(Path(frame.source)) == POSCAR)
+
+
+def write_whole(structures: Sequence[Output], out: Path, kind: str) -> None:
     """Writes under another name first, so that OUT is there whole or not at all.
 
     Args:
-        structures: their `info` holds sample_index and formula.
+        structures: as `made_of` gives them.
         out: the place; what is there is replaced.
         kind: one of the formats of `asegen.structures.writing`.
 
@@ -85,7 +109,7 @@ def write_whole(structures: Sequence[Atoms], out: Path, kind: str) -> None:
     with replacing(out) as beside:
         write_structures(structures, beside, kind)
         if kind == FOLDER:
-            _remove(out)
+            _remove(place_behind(out))
 
 
 def _remove(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,6 +20,9 @@ from asegen.structures.streams import MAX_BLANK_LINES, bounded_lines, open_text
 ID_COLUMNS = ("material_id", "id")
 """Names of columns with an identifier, the first that is there counts."""
 
+_DIGITS = 19  # with which a whole number may leave 64 bits
+_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _MISSING = {"", "nan", "na", "n/a", "none", "null"}
 
 
@@ -62,6 +66,22 @@ def rows(file: TextIOWrapper, path: Path) -> Iterator[dict[str, str]]:
 def row_id(row: Mapping[str, str], number: int) -> str:
     """`material_id` or `id` where the table has one, else the row's number."""
     return next((row[name] for name in ID_COLUMNS if row.get(name)), str(number))
+
+
+def typed(text: str) -> int | float | str:
+    """A cell as a number where the whole of it is one; else as it is.
+
+    Text stays what a number would change: with leading zeros, such as 007, or too large for 64 bits. So does what
+    stands for no number: empty cells, nan, inf.
+
+    Args:
+        text: of a column that holds no identifiers.
+    """
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) < _DIGITS else text
+    if _FLOAT.fullmatch(text) and math.isfinite(value := float(text)):
+        return value
+    return text
 
 
 def number(value: object) -> float | None:

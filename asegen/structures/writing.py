@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -27,12 +27,29 @@ from asegen.structures.formats import CIF, DATABASE, EXTXYZ, FOLDER, POSCAR, TRA
 
 LEFT_OUT = "left_out"
 """Key of `Atoms.info` for the names of what couldn't be written."""
-_FORMULA_CHARACTERS = re.compile(r"[^\w.()+-]")
+_NAME_CHARACTERS = re.compile(r"[^\w.()+-]")
+_LONGEST_LABEL = 50  # characters: names of files have 255 bytes at most
 _ODD = re.compile(r"[^\w .:-]+")
 _OF_EXTXYZ = ("Properties", "Lattice", "pbc")
 _ZERO = 1e-6  # fractional: what rounding in single precision leaves of 0
 _ZERO_LENGTH = 1e-9  # Å: what cosines of right angles leave of 0
 _SYMPREC, _EXACT = 0.01, 1e-4  # Å
+
+
+class Output(NamedTuple):
+    """A structure with what its `info` doesn't say of how it is written.
+
+    Attributes:
+        atoms: the structure, with any `info`.
+        label: what stands beside its place in the name of its POSCAR in a folder, or of its block in a CIF; without it,
+            `sample_index` and `formula` of `info` make that name.
+        keeps_order: a POSCAR lists the atoms in their order, an element as often as it comes again; without it, the
+            atoms of an element stand together.
+    """
+
+    atoms: Atoms
+    label: str | None = None
+    keeps_order: bool = False
 
 
 def holds(kind: str, atoms: Atoms) -> bool:
@@ -43,21 +60,19 @@ def holds(kind: str, atoms: Atoms) -> bool:
     return bool(finite) and atoms.cell.rank == 3 and atoms.cell.volume > 0
 
 
-def poscar_name(atoms: Atoms, index: int = 0) -> str:
-    """The file's name in a folder of POSCARs; they sort in the plan's order."""
-    return f"POSCAR-{structure_name(atoms, index)}"
-
-
 def structure_name(atoms: Atoms, index: int = 0) -> str:
     """The name of one structure of a run, such as "000003-SrTiO3"; its POSCAR in a folder is called after it."""
-    return _name(atoms, index, "-")
+    return _name(Output(atoms), index, "-")
 
 
-def _name(atoms: Atoms, index: int, joint: str) -> str:
-    """A name for one of many: its place, and what it is."""
-    place, formula = atoms.info.get("sample_index", index), atoms.info.get("formula", atoms.get_chemical_formula())
+def _name(output: Output, index: int, joint: str) -> str:
+    """A name for one of many: its place, by which they sort, and what it is."""
+    if output.label is not None:
+        return f"{index:06d}{joint}{_NAME_CHARACTERS.sub('', output.label)[:_LONGEST_LABEL]}"
+    info = output.atoms.info
+    place, formula = info.get("sample_index", index), info.get("formula", output.atoms.get_chemical_formula())
     number = f"{place:06d}" if isinstance(place, int | np.integer) else f"{index:06d}"
-    return f"{number}{joint}{_FORMULA_CHARACTERS.sub('', str(formula))}"
+    return f"{number}{joint}{_NAME_CHARACTERS.sub('', str(formula))}"
 
 
 def extxyz_text(structures: Iterable[Atoms]) -> str:
@@ -114,14 +129,14 @@ def _is_read(key: str, value: Any) -> bool:
     return str(back[0]) == value and isinstance(back[0], str | np.integer)
 
 
-def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> None:
+def write_structures(structures: Iterable[Atoms | Output], place: Path, kind: str) -> None:
     """Writes structures one after the other; memory for one at a time.
 
     A CIF lists the operations of the space group where the crystal has exactly the one whose number `info` holds as
     `spacegroup`, as `asegen symmetrize` and `asegen generate` leave it. All others are in P1.
 
     Args:
-        structures: with any `info`; `sample_index` and `formula` in it make the names in folders and of blocks.
+        structures: Atoms stand for `Output(atoms)`.
         place: a path that doesn't exist.
         kind: one of the formats of this module.
 
@@ -129,32 +144,39 @@ def write_structures(structures: Iterable[Atoms], place: Path, kind: str) -> Non
         InputError: several structures for one POSCAR.
         OSError: the path can't be written, or the disk is full.
     """
-    numbered = enumerate(map(_writable, structures))
+    numbered = enumerate(map(_as_output, structures))
     if kind == FOLDER:
         place.mkdir()
-        for index, atoms in numbered:
-            (place / poscar_name(atoms, index)).write_text(_poscar_text(atoms), encoding="utf-8")
+        for index, output in numbered:
+            name = f"POSCAR-{_name(output, index, '-')}"
+            (place / name).write_text(_poscar_text(output), encoding="utf-8")
     elif kind == DATABASE:
         with connect(place, type="db", append=False) as database:
-            for _, atoms in numbered:
+            for _, output in numbered:
+                atoms = output.atoms
                 info = {k: v.item() if isinstance(v, np.generic) else v for k, v in atoms.info.items()}
                 database.write(atoms, key_value_pairs=_searchable(info), data=info)
     elif kind == TRAJECTORY:
         with Trajectory(place, "w") as trajectory:
-            for _, atoms in numbered:
-                trajectory.write(atoms)
+            for _, output in numbered:
+                trajectory.write(output.atoms)
     else:
         _write_text(numbered, place, kind)
 
 
-def _write_text(numbered: Iterator[tuple[int, Atoms]], place: Path, kind: str) -> None:
+def _as_output(given: Atoms | Output) -> Output:
+    output = given if isinstance(given, Output) else Output(given)
+    return output._replace(atoms=_writable(output.atoms))
+
+
+def _write_text(numbered: Iterator[tuple[int, Output]], place: Path, kind: str) -> None:
     with place.open("w", encoding="utf-8") as file:
-        for index, atoms in numbered:
+        for index, output in numbered:
             check_room(kind, index + 1, str(place))
             if kind == EXTXYZ:
-                file.write(extxyz_text([atoms]))
+                file.write(extxyz_text([output.atoms]))
             else:
-                file.write(_cif_text(atoms, index) if kind == CIF else _poscar_text(atoms))
+                file.write(_cif_text(output, index) if kind == CIF else _poscar_text(output))
 
 
 def _writable(atoms: Atoms) -> Atoms:
@@ -199,8 +221,9 @@ def _plain_or_error(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no plain value")
 
 
-def _cif_text(atoms: Atoms, index: int) -> str:
-    head = f"data_{_name(atoms, index, '_')}\n# asegen {_json(atoms.info)}"
+def _cif_text(output: Output, index: int) -> str:
+    atoms = output.atoms
+    head = f"data_{_name(output, index, '_')}\n# asegen {_json(atoms.info)}"
     body = _symmetric_cif(atoms) if "spacegroup" in atoms.info else None
     if body is None:
         block = io.BytesIO()
@@ -230,17 +253,18 @@ def _symmetric_cif(atoms: Atoms) -> str | None:
     return str(writer) if same else None
 
 
-def _poscar_text(atoms: Atoms) -> str:
-    text = io.StringIO()
+def _poscar_text(output: Output) -> str:
+    atoms, text = output.atoms, io.StringIO()
     cell = np.where(np.abs(atoms.cell.array) < _ZERO_LENGTH, 0.0, atoms.cell.array)
     positions = atoms.get_scaled_positions(wrap=False)
     clean = Atoms(
         atoms.numbers, cell=cell, scaled_positions=np.where(np.abs(positions) < _ZERO, 0.0, positions), pbc=atoms.pbc
     )
     clean.set_constraint(atoms.constraints)
-    species = list(dict.fromkeys(clean.symbols))  # in the order in which they come, as a POTCAR has them
-    order = sorted(range(len(clean)), key=lambda k: species.index(clean.symbols[k]))
-    write(text, clean[order], format="vasp", direct=True)
+    if not output.keeps_order:
+        species = list(dict.fromkeys(clean.symbols))  # in the order in which they come, as a POTCAR has them
+        clean = clean[sorted(range(len(clean)), key=lambda k: species.index(clean.symbols[k]))]
+    write(text, clean, format="vasp", direct=True)
     _, rest = text.getvalue().split("\n", 1)  # the first line is free
     return f"{_json(atoms.info)}\n{rest.replace('-0.0000000000000000', ' 0.0000000000000000')}"
 

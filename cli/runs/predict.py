@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from rich.table import Table
 
 from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console, results_table
+from asegen.cli.terminal import message_console, output_console, results_table, told_apart
 from asegen.errors import InputError
 from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
@@ -111,29 +110,28 @@ def _columns(predictor: PropertyPredictor) -> list[str]:
 
 
 def _results(files: Sequence[Path], predictor: PropertyPredictor) -> Iterator[Result]:
-    structures, given = read_files([file for path in files for file in files_in(path)]), set[str]()
+    paths = [file for path in files for file in files_in(path)]
+    structures, names = read_files(paths), _names(paths)
     empty = True
     while part := list(islice(structures, _AT_ONCE)):
         empty = False
         readable = [s.atoms for _, s in part if isinstance(s.atoms, Atoms)]
         found = iter(predict(readable, predictor))
         for file, structure in part:
-            yield _result(file, structure._replace(id=_own_id(structure, given)), found)
+            yield _result(names[file], structure, found)
     if empty:
         raise InputError(f"{', '.join(str(file) for file in files)[:200]}: no structures")
 
 
-def _own_id(structure: Structure, given: set[str]) -> str:
-    """The structure's id; where another one has it already, such as a larger cell of it, with its row and a count."""
-    numbered = (f"{structure.id}-{end}" for end in itertools.count(structure.row))
-    names = itertools.chain([structure.id], numbered)
-    name = next(name for name in names if name not in given)
-    given.add(name)
-    return name
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """What each file is called in the results: its name, or its path where files of several folders have that name."""
+    places = set(files)
+    times = Counter(file.name for file in places)
+    return {file: path_text(file.name if times[file.name] == 1 else file) for file in places}
 
 
-def _result(file: Path, structure: Structure, found: Iterator[Any]) -> Result:
-    row: dict[str, Any] = {"file": path_text(file.name), "row": structure.row, "id": structure.id}
+def _result(file: str, structure: Structure, found: Iterator[Any]) -> Result:
+    row: dict[str, Any] = {"file": file, "row": structure.row, "id": structure.id}
     if not isinstance(structure.atoms, Atoms):
         return Result({**row, "formula": "", "n_atoms": "", "status": str(structure.atoms)}, None)
     predicted = next(found)
@@ -200,8 +198,9 @@ def _show(watch: _Watch, predictor: PropertyPredictor, model: str, out: Path | N
 def _table(shown: Sequence[Result], predictor: PropertyPredictor) -> Table:
     columns = predictor.columns
     table = results_table("id", "formula", "status", *columns, numbers=columns)
-    for result in shown:
-        texts = [result.row["id"], result.row["formula"], result.row["status"]]
+    names = told_apart([(result.row["id"], result.row["file"], result.row["row"]) for result in shown])
+    for name, result in zip(names, shown, strict=True):
+        texts = [name, result.row["formula"], result.row["status"]]
         values = [_value(result.row, name) for name in columns]
         if _is_doubtful(result.row, predictor):
             values[0] += f" {_MARK}"

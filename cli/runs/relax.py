@@ -17,12 +17,13 @@ from rich.table import Table
 from asegen.calculators.learned_relaxation import Relaxation, relax_structures
 from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console
+from asegen.cli.terminal import message_console, output_console, told_apart
 from asegen.errors import InputError
 from asegen.relaxation.relax import Limits
 from asegen.relaxation.statuses import CONVERGED
 from asegen.structures.formats import check_room, output_format
 from asegen.structures.frames import Frame, read_frames, write_whole
+from asegen.structures.writing import Output
 from asegen.trained.relaxer import Relaxer, load_relaxer
 
 _FRAMES_AT_ONCE = 500
@@ -39,7 +40,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
     """
     kind, out = output_format(args.output), Path(args.output)
     limits, relaxer = _limits(args), load_relaxer(args.model, args.device)
-    done: list[Atoms] = []
+    done: list[Output] = []
     rows: list[Row] = []
     began = time.monotonic()
     with ProgressBar("relaxing") as bar:
@@ -49,7 +50,7 @@ def run_relaxation(args: argparse.Namespace) -> None:
             for frame, record in zip(frames, _relax(frames, args, limits, relaxer), strict=True):
                 rows.append(row_of(frame, record, {"fmax": record.fmax, "strain": record.strain}))
                 if not rows[-1].is_left_out:
-                    done.append(marked(record, frame, len(done)))
+                    done.append(marked(record, frame))
                 if record.status != CONVERGED and not (is_alone and rows[-1].is_left_out):
                     bar.print(line_of(rows[-1]))
             bar.advance(len(frames))
@@ -118,10 +119,10 @@ def _show_constants(rows: Sequence[Row]) -> None:
         table.add_column(name)
     for name in ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"):
         table.add_column(name, justify="right", no_wrap=True)
-    times = Counter(row.id for row in rows)
-    for row in rows[:_ROWS]:
-        own = row.id if times[row.id] == 1 else f"{Path(row.source).name}, {row.row}"  # of several files
-        texts = map(escape, (own, row.formula, row.status))
+    shown = rows[:_ROWS]
+    names = told_apart([(row.id, Path(row.source).name, row.row) for row in shown])
+    for name, row in zip(names, shown, strict=True):
+        texts = map(escape, (name, row.formula, row.status))
         pairs = zip(row.before, row.after, strict=True)
         table.add_row(*texts, "before\nafter", *(f"{before}\n{after}" for before, after in pairs))
     console = output_console()

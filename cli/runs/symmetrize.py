@@ -6,13 +6,12 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from ase import Atoms
-
 from asegen.cli.progress import ProgressBar
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.structures.formats import check_room, output_format
-from asegen.structures.frames import Frame, read_frames, write_whole
+from asegen.structures.frames import Frame, made_of, read_frames, write_whole
+from asegen.structures.writing import Output
 from asegen.symmetry.refine import Refined, refine
 
 _SHOWN = 8  # groups in the last line
@@ -27,7 +26,7 @@ def run_symmetrize(args: argparse.Namespace) -> None:
     """
     kind, out = output_format(args.output), Path(args.output)
     lost: Counter[str] = Counter()
-    done: list[Atoms] = []
+    done: list[Output] = []
     groups: Counter[str] = Counter()
     with ProgressBar("refining") as bar:
         for frame in read_frames(args.inputs):
@@ -37,7 +36,7 @@ def run_symmetrize(args: argparse.Namespace) -> None:
             else:
                 groups[f"{refined.symbol} ({refined.group})"] += 1
                 lost.update(_lost(frame, refined))
-                done.append(_marked(refined, frame, len(done), args.symprec))
+                done.append(_marked(refined, frame, args.symprec))
                 check_room(kind, len(done), args.output)
             bar.advance()
     if not done:
@@ -69,11 +68,9 @@ def _lost(frame: Frame, refined: Refined) -> list[str]:
     return [*lost, "constraints"] if frame.atoms.constraints and not refined.atoms.constraints else lost
 
 
-def _marked(refined: Refined, frame: Frame, index: int, symprec: float) -> Atoms:
+def _marked(refined: Refined, frame: Frame, symprec: float) -> Output:
     atoms = refined.atoms
     atoms.info = {**frame.info, **atoms.info}
-    # Names of files in a folder and of blocks in a CIF are made of the first two.
-    atoms.info |= {"sample_index": index, "formula": atoms.get_chemical_formula("metal")}
     atoms.info |= {"spacegroup": refined.group, "spacegroup_symbol": refined.symbol, "wyckoff": refined.wyckoff}
     atoms.info |= {"symprec": symprec, "symmetrize_source": frame.source, "symmetrize_row": frame.row}
-    return atoms
+    return made_of(frame, atoms)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -280,3 +281,42 @@ def test_one_bad_file_among_several_is_a_row(property_weights: Weights, tmp_path
     assert kinds[:4] == ["ok", "unreadable", "unreadable", "ok"]
     assert "b.csv is empty" in found[1]["status"] and "absent.cif" in found[2]["status"]
     assert kinds[4] == "ok" and kinds[-1] == "unreadable" and {row["file"] for row in found[4:]} == {"d.csv.gz"}
+
+
+def test_ids_are_those_of_the_files(property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Ids that several structures have stay what other tables call them; file and row tell them apart."""
+    write(tmp_path / "LiD.cif", bulk("Cu"))
+    write(tmp_path / "LiD.vasp", bulk("Cu"), format="vasp")
+    cif = (tmp_path / "LiD.cif").read_text().replace('"', '""')
+    (tmp_path / "ids.csv").write_text("material_id,cif\n" + "".join(f'{id},"{cif}"\n' for id in ("007", "007", "-1")))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "x.cif", bulk("Cu"))
+    out, inputs = tmp_path / "out.csv", ["ids.csv", "LiD.cif", "LiD.vasp", "a", "b"]
+    argv = [str(tmp_path / name) for name in inputs]
+    main(["predict", *argv, "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    rows = [(row["id"], row["file"], row["row"]) for row in csv.DictReader(out.open(newline=""))]
+    assert [id for id, _, _ in rows] == ["007", "007", "-1", "LiD", "LiD", "x", "x"]
+    assert len({(file, row) for _, file, row in rows}) == 7 and rows[1][1:] == ("ids.csv", "1")
+    assert rows[5][1] == str(tmp_path / "a" / "x.cif")
+    printed = capsys.readouterr().out
+    assert "007 (ids.csv, 1)" in printed and "LiD (LiD.vasp, 0)" in printed
+
+
+def test_a_link_that_leads_nowhere_is_a_row(property_weights: Weights, tmp_path: Path) -> None:
+    folder, out = tmp_path / "d", tmp_path / "out.json"
+    folder.mkdir()
+    write(folder / "Cu.cif", bulk("Cu"))
+    (folder / "a.vasp").symlink_to("/nonexistent/a.vasp")
+    main(["predict", str(folder), "--model", str(property_weights["alignn"]), "--device", "cpu", "-o", str(out)])
+    statuses = {row["file"]: row["status"] for row in json.loads(out.read_text())}
+    assert statuses["Cu.cif"] == "ok" and statuses["a.vasp"].startswith("unreadable: cannot read")
+
+
+def test_a_pipe_is_not_replaced(property_weights: Weights, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write(tmp_path / "a.cif", bulk("Cu"))
+    os.mkfifo(tmp_path / "out.csv")
+    argv = ["predict", tmp_path / "a.cif", "--model", property_weights["alignn"], "-o", tmp_path / "out.csv"]
+    for overwrite in ([], ["--overwrite"]):
+        assert "out.csv: it is no regular file" in fails(capsys, *argv, *overwrite)
+    assert (tmp_path / "out.csv").is_fifo()

@@ -1,6 +1,7 @@
 """`asegen relax`: formats in and out, one status for each frame, bad inputs. The weights are untrained."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,54 @@ def test_one_structure_that_cannot_be_relaxed_is_one_line(tmp_path: Path, capsys
         main(["relax", str(tmp_path / "in.extxyz"), "-o", str(tmp_path / "out.cif")])
     told = capsys.readouterr().err
     assert stop.value.code == 2 and told.count("\n") == 1 and "refused: not periodic" in told
+
+
+def test_info_stays_as_it_was_and_ids_are_those_of_the_table(
+    tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names such as `formula` are the user's own, and `sample_index` is that of `asegen generate`."""
+    first, second = frames(2)
+    first.info = {"formula": "my formula", "sample_index": 1000, "material_id": "m-0"}
+    write(tmp_path / "a.extxyz", first)
+    write(tmp_path / "POSCAR_018", second, format="vasp")
+    inputs = [str(tmp_path / name) for name in ("a.extxyz", "POSCAR_018")]
+    main(["relax", *inputs, "-o", str(tmp_path / "out.extxyz"), "--model", weights])
+    assert "POSCAR_018" in capsys.readouterr().out
+    kept, named = (atoms.info for atoms in read(tmp_path / "out.extxyz", ":"))
+    assert kept | first.info == kept and kept["relax_row"] == 0
+    assert named["material_id"] == "POSCAR_018" and "formula" not in named and "sample_index" not in named
+
+
+def test_columns_of_a_table_can_be_searched_in_a_database(tmp_path: Path, weights: str) -> None:
+    write(tmp_path / "x.cif", frames(1)[0])
+    cif = (tmp_path / "x.cif").read_text().replace('"', '""')
+    (tmp_path / "g.csv").write_text(f'material_id,band_gap,cif\n007,0.1,"{cif}"\n008,0.01,"{cif}"\n')
+    main(["relax", str(tmp_path / "g.csv"), "-o", str(tmp_path / "out.db"), "--model", weights, "--steps", "1"])
+    with connect(tmp_path / "out.db") as database:
+        (row,) = database.select("band_gap>0.05")
+        assert row.data["material_id"] == "007"
+
+
+def test_links_stay_and_pipes_are_refused(tmp_path: Path, weights: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "in.extxyz", frames(1))
+    (tmp_path / "there.extxyz").write_text("old")
+    (tmp_path / "link.extxyz").symlink_to("there.extxyz")
+    os.mkfifo(tmp_path / "pipe.csv")
+    run = ["relax", str(tmp_path / "in.extxyz"), "--model", weights, "--overwrite", "-o", str(tmp_path / "link.extxyz")]
+    with pytest.raises(SystemExit) as stop:
+        main([*run, "--status", str(tmp_path / "pipe.csv")])
+    assert stop.value.code == 2 and "pipe.csv: it is no regular file" in capsys.readouterr().err
+    assert (tmp_path / "pipe.csv").is_fifo() and (tmp_path / "there.extxyz").read_text() == "old"
+    main(run)
+    assert (tmp_path / "link.extxyz").is_symlink() and len(read(tmp_path / "there.extxyz", ":")) == 1
+
+
+@pytest.mark.parametrize("target", ["there", "new"])
+def test_a_link_to_a_folder_stays(tmp_path: Path, weights: str, target: str) -> None:
+    write(tmp_path / "in.extxyz", frames(2))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "POSCAR-000007-old").touch()
+    (tmp_path / "link").symlink_to(target)
+    main(["relax", str(tmp_path / "in.extxyz"), "--model", weights, "-o", str(tmp_path / "link"), "--overwrite"])
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(file.name for file in (tmp_path / target).iterdir()) == ["POSCAR-000000-m-0", "POSCAR-000001-m-1"]

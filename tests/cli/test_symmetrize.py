@@ -67,3 +67,20 @@ def test_nothing_to_refine_and_an_output_that_exists(tmp_path: Path, capsys: pyt
     with pytest.raises(SystemExit):
         main(["symmetrize", str(tmp_path / "in.extxyz"), "-o", str(tmp_path / "a.extxyz")])
     assert (tmp_path / "a.extxyz").read_text() == "mine" and "--overwrite" in capsys.readouterr().err
+
+
+def test_info_stays_as_it_was(tmp_path: Path) -> None:
+    atoms = bulk("Si")
+    atoms.info = {"formula": "my formula", "sample_index": 1000}
+    write(tmp_path / "in.extxyz", atoms)
+    main(["symmetrize", str(tmp_path / "in.extxyz"), "-o", str(tmp_path / "a.extxyz")])
+    found = read(tmp_path / "a.extxyz").info
+    assert (found["formula"], found["sample_index"]) == ("my formula", 1000)
+
+
+@pytest.mark.parametrize(("cell", "counts"), [("as-is", "2 2 2 2"), ("primitive", "1 1"), ("conventional", "4 4")])
+def test_atoms_of_a_poscar_keep_their_order_where_they_are_the_same(tmp_path: Path, cell: str, counts: str) -> None:
+    salt = bulk("NaCl", "rocksalt", a=5.64, cubic=True)[[0, 2, 1, 3, 4, 6, 5, 7]]
+    write(tmp_path / "in.vasp", salt, format="vasp")
+    main(["symmetrize", str(tmp_path / "in.vasp"), "-o", str(tmp_path / "out.vasp"), "--cell", cell])
+    assert (tmp_path / "out.vasp").read_text().splitlines()[6].split() == counts.split()

@@ -254,3 +254,17 @@ def test_a_disk_that_is_full_at_the_end_loses_nothing(tmp_path: Path, name: str)
     resumed.finish()
     assert [a.info["sample_index"] for a in read_back(resumed.out, resumed.format)] == list(range(89, 101))
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "folder"])
+@pytest.mark.parametrize("target", ["there", "new/one"])
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path, name: str, target: str) -> None:
+    if name == "folder":
+        (tmp_path / "there").mkdir()
+    else:
+        (tmp_path / "there").write_text("old")
+    (tmp_path / name).symlink_to(target)
+    run(tmp_path / name, 1, overwrite=True).finish()
+    assert (tmp_path / name).is_symlink()
+    expected = 3 if name == "folder" else 1
+    assert len(content(tmp_path / target)) == expected and b"old" not in content(tmp_path / target).values()

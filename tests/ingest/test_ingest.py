@@ -182,3 +182,13 @@ def test_arrays_of_atoms_are_targets_too(tmp_path):
     assert not chosen.site_targets and len(chosen) == 4
     chosen, _ = ingest([tmp_path / "train.extxyz"], jobs=1, targets=["magmoms"])
     assert list(chosen.site_targets) == ["magmoms"] and not chosen.targets
+
+
+def test_a_link_that_leads_nowhere_is_rejected_by_name(tmp_path):
+    write(tmp_path / "a.cif", bulk("Cu"))
+    (tmp_path / "b.vasp").symlink_to("/nonexistent/b.vasp")
+    (tmp_path / "README").symlink_to("/nonexistent/README")
+    splits, skipped = plan_splits([tmp_path], "all")
+    assert [file.name for file in splits["all"]] == ["a.cif", "b.vasp"] and skipped == []
+    crystals, rejected = ingest(splits["all"], jobs=1)
+    assert len(crystals) == 1 and [(row.file, row.reason[:10]) for row in rejected] == [("b.vasp", "unreadable")]

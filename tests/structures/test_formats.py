@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from asegen.errors import InputError
-from asegen.structures.formats import check_resumable
+from asegen.structures.formats import check_resumable, files_in
 
 
 @pytest.mark.parametrize("name", ["a.extxyz", "folder"])
@@ -35,3 +35,12 @@ def test_an_empty_folder_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "folder" / "notes.txt").touch()
     with pytest.raises(InputError, match="holds other files"):
         check_resumable(str(tmp_path / "folder"), tmp_path / "begun", resume=False, overwrite=True)
+
+
+def test_links_of_structures_that_lead_nowhere_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.cif").touch()
+    (tmp_path / "inner").mkdir()
+    for name, target in (("b.vasp", "/nonexistent/b.vasp"), ("POSCAR_2", "POSCAR_2"), ("README", "gone"),
+                         (".c.cif", "gone"), ("d.cif", "a.cif"), ("e.cif", "inner")):  # fmt: skip
+        (tmp_path / name).symlink_to(target)
+    assert [file.name for file in files_in(tmp_path)] == ["POSCAR_2", "a.cif", "b.vasp", "d.cif"]

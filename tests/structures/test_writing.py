@@ -252,8 +252,9 @@ def test_what_has_its_group_exactly_is_written_with_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "cell"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-Cu", "'-Cu"), ("+a", "'+a"), ("Cu", "Cu"), (-1.5, -1.5), (None, None),
-     ("a\nb", "a\\nb"), ("a\rb", "a\\rb"), ("", "")],
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "-1"), ("+3", "+3"), ("-.5e-3", "-.5e-3"), ("-cmd", "'-cmd"),
+     ("-1+1", "'-1+1"), ("+1,5", "'+1,5"), ("-", "'-"), ("-Cu", "'-Cu"), ("+a", "'+a"), ("Cu", "Cu"), (-1.5, -1.5),
+     (None, None), ("a\nb", "a\\nb"), ("a\rb", "a\\rb"), ("", "")],
 )  # fmt: skip
 def test_cells_are_no_formulas_and_one_line(tmp_path: Path, value: object, cell: object) -> None:
     assert csv_cell(value) == cell
