@@ -19,7 +19,7 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.drawing import Drawer
 from asegen.generation.outputs import PartialOutput
-from asegen.generation.plan import Sample, check_settings, fingerprint, sample_seed, take_shard
+from asegen.generation.plan import Sample, check_settings, fingerprint, parse_shard, sample_seed, take_shard
 from asegen.generation.request import Request
 from asegen.generation.source import with_cells
 from asegen.structures.formats import CIF, FOLDER, check_room, output_format
@@ -148,7 +148,7 @@ def plan_job(
         steps: of the sampler.
         valid_only: see `Job`.
         force: allow elements that the source doesn't know.
-        shard: "K/N": the K-th of N parts.
+        shard: "K/N": the K-th of N parts; one without anything to draw, where there are more parts than units.
 
     Raises:
         InputError: it can't be done; names what can't.
@@ -159,8 +159,10 @@ def plan_job(
         raise InputError(f'{drawer.source.identity.name} would move the host: Generator("host") holds it', "host")
     targets = with_cells(drawer.source, drawer.source.compose(request.targets()))
     batches = drawer.batches(targets, n)
-    drawer.check([sample.target for batch in batches for sample in batch], force)
-    return Job(drawer, take_shard(batches, shard), seed, steps, valid_only)
+    drawer.check([sample.target for batch in batches for sample in batch], force)  # all shards refuse the same
+    enough = len(batches) >= parse_shard(shard)[1]  # to be shared out whole, as one run draws them
+    own = take_shard(batches, shard) if enough else drawer.batches(targets, n, shard)
+    return Job(drawer, own, seed, steps, valid_only)
 
 
 def run(

@@ -53,6 +53,14 @@ def test_order_and_energies_are_those_of_the_calculator() -> None:
     assert {atoms.info["ranked_by"] for atoms in found} == {"emt"}
 
 
+def test_shards_share_formulas_out_and_keep_each_whole() -> None:
+    generator = ranked(Shelf(COPPER), "emt", 3)
+    shards = [generator.plan(["Cu", "Ag", "Au"], n=3, shard=f"{k}/3").batches for k in (1, 2, 3)]
+    assert [[sample.target.formula for batch in shard for sample in batch] for shard in shards] == [
+        [symbol] * 3 for symbol in ("Cu", "Ag", "Au")
+    ]
+
+
 def test_copies_are_left_out_and_the_next_follow() -> None:
     copies = [COPPER[1], COPPER[1].repeat(1), COPPER[0], COPPER[1]]
     found = ranked(Shelf(copies), "emt", 4).generate("Cu", n=4)
