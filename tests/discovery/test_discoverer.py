@@ -118,6 +118,8 @@ def test_targets_are_met_recorded_and_remembered(tmp_path: Path) -> None:
         ({"potential": "nope"}, "no calculator"),
         ({"candidates": 0}, "at least 1"),
         ({"e_hull": float("nan")}, "a number is needed"),
+        ({"e_hull": 0.0}, "e_hull = 0: more than 0 eV/atom is needed"),
+        ({"e_hull": -0.05, "potential": "chgnet"}, "e_hull = -0.05: more than -0.05 eV/atom is needed"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: dict[str, object], word: str) -> None:
