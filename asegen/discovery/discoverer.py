@@ -97,8 +97,8 @@ class Discoverer:
         max_atoms: most atoms in the primitive cell.
         spacegroups: that structures have exactly before the potential relaxes them, such as "Fm-3m", "cubic".
         targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
-        e_hull: eV/atom above the hull, at most; above -0.05 (without a potential above 0), as predictions below the hull
-            count as on it.
+        e_hull: eV/atom above the hull, at most; more than -0.05, without a potential more than 0: what is predicted to
+            lie below the hull counts as lying on it.
         new: what has to be new: "composition", "structure" or "type".
         potential: gives the energies, see `asegen.potentials.registry`; "none" or None leaves them to predictions.
         relax_steps: of the potential, at most.
