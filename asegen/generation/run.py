@@ -81,11 +81,14 @@ class Job:
 
     def iterate(self, start: int = 0) -> Iterator[list[Atoms]]:
         """Batches of structures, as they are drawn; `start` is the first batch."""
-        from asegen.structures.writing import structure_name  # loads ASE's formats, which a refusal doesn't need
+        from asegen.generation.finishing import note_group  # loads spglib, which a refusal doesn't need, and
+        from asegen.structures.writing import structure_name  # ASE's formats
 
         for batch in self.batches[start:]:
             drawn = self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
             for atoms in drawn:
+                if not self.drawer.source.keeps_spacegroup:  # which knows the group that it was made in
+                    note_group(atoms)
                 atoms.info["name"] = structure_name(atoms)
             yield drawn
 
