@@ -40,6 +40,10 @@ class Templates:
         self.library, self._relaxer, self.element_map = library, relaxer, dict(element_map or {})
         self._made: dict[object, tuple[list[Atoms], Iterator[Atoms]]] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is remembered, for pickles and copies: a search under way can't be stored, and is done again."""
+        return self.__dict__ | {"_made": {}}
+
     @property
     def volumes(self) -> str | None:
         """What decides the volumes: name and version of the relaxer."""

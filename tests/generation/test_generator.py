@@ -1,5 +1,7 @@
 """The generator with the shipped weights: exact composition, seeds, marks, and files that hold the same."""
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,17 @@ def test_composition_is_exact_and_info_complete(generator: Generator) -> None:
         assert atoms.pbc.all() and atoms.cell.volume > 0
         assert atoms.info["valid"] == (check_atoms(atoms) is None)
         assert atoms.info["model"] == DEFAULT_MODEL and atoms.info["seed"] == 4 and atoms.info["steps"] == 5
+
+
+@pytest.mark.parametrize("name", ["diffusion", "hybrid"])
+def test_a_generator_that_has_drawn_goes_through_a_pickle(name: str) -> None:
+    """Judges and searches for templates included; the copy draws the same."""
+    generator = Generator(open_source(name, templates="aflow" if name == "hybrid" else None, device="cpu"))
+    drawn = generator.generate("NaCl", n=3, seed=1, steps=3)
+    again = pickle.loads(pickle.dumps(generator)).generate("NaCl", n=3, seed=1, steps=3)
+    assert [(a, a.info) for a in drawn] == [(a, a.info) for a in again]
+    assert drawn == copy.deepcopy(generator).generate("NaCl", n=3, seed=1, steps=3)
+    assert drawn == generator.generate("NaCl", n=3, seed=1, steps=3)  # which remembers what it had
 
 
 def test_info_names_the_space_group_of_what_passes_the_gate(generator: Generator, template: Source) -> None:

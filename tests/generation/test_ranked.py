@@ -1,5 +1,6 @@
 """Ranking: candidates in the order of energies that others compute, all different, whatever they are drawn with."""
 
+import pickle
 from itertools import combinations
 from math import isnan, log
 from pathlib import Path
@@ -59,6 +60,12 @@ def test_shards_share_formulas_out_and_keep_each_whole() -> None:
     assert [[sample.target.formula for batch in shard for sample in batch] for shard in shards] == [
         [symbol] * 3 for symbol in ("Cu", "Ag", "Au")
     ]
+
+
+def test_a_ranking_goes_through_a_pickle() -> None:
+    generator = ranked(Shelf(COPPER), "emt", 3)
+    drawn = generator.generate("Cu", n=3)
+    assert drawn == pickle.loads(pickle.dumps(generator)).generate("Cu", n=3)
 
 
 def test_copies_are_left_out_and_the_next_follow() -> None:
