@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ase import Atoms
@@ -56,7 +57,16 @@ class Verifier:
         if references.scale != ENERGY_SCALE:
             raise InputError(f"energies of {potential} are on the scale of {references.scale}, not the hull's")
         self._references, self._steps, self._calculator = references, steps, self._engine.calculator()
-        self._forms = KnownForms(lambda crystals: [self._energy(atoms) for atoms in crystals])
+        self._forms = KnownForms(self._energies)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without the calculator, which is opened again: not all of them can be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "_calculator"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Opens the calculator."""
+        self.__dict__.update(state)
+        self._calculator = self._engine.calculator()
 
     @property
     def name(self) -> str:
@@ -111,6 +121,9 @@ class Verifier:
         above, (form,) = shipped_hull().above(counts, formation), self._forms.of([counts])
         shift = None if form is None else form.shift(energy - formation, energy)
         return (above, {}) if form is None or shift is None else (above + shift, {"measured_against": form.id})
+
+    def _energies(self, crystals: Sequence[Atoms]) -> list[float | None]:
+        return [self._energy(atoms) for atoms in crystals]
 
     def _energy(self, atoms: Atoms) -> float | None:
         """Relaxed, eV/atom; None where there is none."""

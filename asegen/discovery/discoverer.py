@@ -24,7 +24,7 @@ from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
 from asegen.discovery.proposal import LEARNED, Proposer
 from asegen.discovery.records import nearest_miss
-from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve
+from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve, check_e_hull
 from asegen.discovery.state import RunState
 from asegen.discovery.target_model import TargetModel, known_targets
 from asegen.errors import InputError
@@ -97,7 +97,8 @@ class Discoverer:
         max_atoms: most atoms in the primitive cell.
         spacegroups: that structures have exactly before the potential relaxes them, such as "Fm-3m", "cubic".
         targets: ranges of properties, see `asegen.criteria.criterion.read_criteria`.
-        e_hull: eV/atom above the hull, at most.
+        e_hull: eV/atom above the hull, at most; more than -0.05, without a potential more than 0: what is predicted to
+            lie below the hull counts as lying on it.
         new: what has to be new: "composition", "structure" or "type".
         potential: gives the energies, see `asegen.potentials.registry`; "none" or None leaves them to predictions.
         relax_steps: of the potential, at most.
@@ -136,6 +137,7 @@ class Discoverer:
         self._chemistry = Chemistry(elements, exclude, system, max_elements, max_atoms, spacegroups)
         criteria = read_criteria(targets)
         _check_limits(criteria, {"n_atoms": max_atoms, "n_elements": max_elements})
+        check_e_hull(e_hull, potential not in (None, NONE))
         for name, value in (("relax_steps", relax_steps), ("candidates", candidates), ("most_alike", most_alike)):
             if value < 1:
                 raise InputError(f"{name} = {value}: at least 1 is needed", name)

@@ -58,6 +58,24 @@ class Verdict:
         return {name: info[name] for name in VALUES if name in info}
 
 
+def check_e_hull(e_hull: float, is_computed: bool) -> None:
+    """Refuses a limit that nothing can meet.
+
+    Args:
+        e_hull: eV/atom above the hull, at most.
+        is_computed: a potential computes it in the end; predictions then have a margin.
+
+    Raises:
+        InputError: it is no number, or so far below 0 that no prediction lets anything through.
+    """
+    if not math.isfinite(e_hull):
+        raise InputError(f"e_hull = {e_hull}: a number is needed, eV/atom", "e_hull")
+    least = -_MARGIN if is_computed else 0.0
+    if e_hull <= least:
+        why = "what is predicted to lie below the hull counts as lying on it"
+        raise InputError(f"e_hull = {e_hull:g}: more than {least:g} eV/atom is needed, as {why}", "e_hull")
+
+
 class Sieve:
     """Keeps what is stable enough, new enough and on target.
 
@@ -69,7 +87,7 @@ class Sieve:
         verifier: the potential; None leaves the verdict to predictions.
 
     Raises:
-        InputError: no such kind of novelty, or no number.
+        InputError: no such kind of novelty, or no limit that can be met.
     """
 
     def __init__(
@@ -77,8 +95,7 @@ class Sieve:
     ) -> None:
         if new not in NEW:
             raise InputError(f"new = {new!r} is not one of {', '.join(NEW)}", "new")
-        if not math.isfinite(e_hull):
-            raise InputError(f"e_hull = {e_hull}: a number is needed, eV/atom", "e_hull")
+        check_e_hull(e_hull, verifier is not None)
         self._e_hull, self._new, self._criteria, self._known, self._verifier = e_hull, new, criteria, known, verifier
 
     @property

@@ -27,7 +27,7 @@ class AboveHull:
 
     def __init__(self, ranker: Ranker) -> None:
         self._ranker = ranker
-        self._forms = KnownForms(lambda crystals: [judged.energy for judged in ranker.judge(crystals)])
+        self._forms = KnownForms(self._energies)
 
     def place(self, pool: Sequence[Atoms]) -> None:
         """Adds to `info` e_hull, eV/atom, and measured_against, the known crystal, if it was measured against one.
@@ -54,6 +54,9 @@ class AboveHull:
             atoms.info[ABOVE_HULL] = round(above + (shift or 0.0), 4)
             if form is not None and shift is not None:
                 atoms.info["measured_against"] = form.id
+
+    def _energies(self, crystals: Sequence[Atoms]) -> list[float]:
+        return [judged.energy for judged in self._ranker.judge(crystals)]
 
     def _elements(self, atoms: Atoms) -> float | None:
         """What the atoms are worth to the ranker, eV/atom; None where nothing says so."""

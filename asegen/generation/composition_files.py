@@ -21,6 +21,7 @@ from asegen.structures.formats import CIF, TABLE, file_format, files_in, path_te
 from asegen.structures.formulas import whole_number
 from asegen.structures.reading import Entry
 from asegen.structures.several import entries_of
+from asegen.structures.streams import bounded_lines, open_text
 from asegen.structures.tables import read_table, row_id
 from asegen.symmetry.symbols import parse_group
 
@@ -43,12 +44,14 @@ def from_file(path: Path, multiples: Sequence[int] | None = None, groups: bool =
     """The composition of the full cell of every row or frame, in order; its id becomes `material_id`.
 
     A table may hold a `formula` column with or without `n_atoms` (the formula is repeated to fill the cell), or a `cif`
-    column; any other file is read as structures. A reduced formula without `n_atoms` leaves the number of formula units
-    open, see `Target.cells`, unless `multiples` say it. A row that has no composition, too many atoms, or no space
-    group if those are asked for, is left out, and so is a file of a folder that can't be read.
+    column; a `.txt` whose first line is a formula has one on each line (what follows # doesn't count); any other file
+    is read as structures. A reduced formula without `n_atoms` leaves the number of formula units open, see
+    `Target.cells`, unless `multiples` say it. A row that has no composition, too many atoms, or no space group if those
+    are asked for, is left out, and so is a file of a folder that can't be read.
 
     Args:
-        path: CSV, any file that `asegen.structures.atoms.read_structures` reads, or a folder of such files.
+        path: CSV, a list of formulas, any file that `asegen.structures.atoms.read_structures` reads, or a folder of
+            such files.
         multiples: how many such cells, each gives a composition; 1 without it.
         groups: take the space group too, from the column or info entry `spacegroup`, a number or a symbol.
 
@@ -121,9 +124,27 @@ def _rows_of(
         for index, row in enumerate(read_table(path)):
             name = row_id(row, index)
             yield _place(path, index, name), partial(_of_row, row, name, multiples, groups)
+    elif formulas := _listed(path):
+        for index, formula in enumerate(formulas):
+            yield _place(path, index, str(index)), partial(_of_row, {"formula": formula}, str(index), multiples, groups)
     else:
         for structure in read_structures(path):
             yield _place(path, structure.row, structure.id), partial(_of_structure, structure, multiples, groups)
+
+
+def _listed(path: Path) -> list[str]:
+    """The formulas of a text file that holds one on each line; none where it is something else."""
+    if Path(path.name.removesuffix(".gz")).suffix.lower() != ".txt":
+        return []
+    with open_text(path) as file:
+        lines = (line.partition("#")[0].strip() for line in bounded_lines(file, path))
+        formulas = filter(None, lines)
+        first = next(formulas, "")
+        try:
+            from_formula(first)
+        except InputError:
+            return []
+        return [first, *formulas]
 
 
 def _of_row(row: Mapping[str, str], name: str, multiples: Sequence[int] | None, groups: bool) -> list[Target]:

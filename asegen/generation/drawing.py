@@ -10,7 +10,7 @@ from ase import Atoms
 from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.compositions import multiplied
-from asegen.generation.plan import Sample, cut_batches, make_plan, sample_seed
+from asegen.generation.plan import Sample, cut_batches, largest_first, make_plan, sample_seed, take_shard
 from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.source import Source
 from asegen.generation.stability import Stability
@@ -43,8 +43,11 @@ class Drawer(Protocol):
         """Refuses early what can't be drawn, see `Source.check`."""
         ...
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
-        """The plan of `n` structures of every target, in the batches in which they are drawn."""
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
+        """The plan of `n` structures of every target, in the batches in which they are drawn.
+
+        A shard, "K/N", is every N-th of what has to stay in one batch, as what is put in order together has.
+        """
         ...
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
@@ -77,13 +80,13 @@ class Plain:
         """The source's."""
         check_all(self.source, targets, force)
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
-        """The largest cells first, see `cut_batches`.
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
+        """The largest cells first, see `cut_batches`; shards share structures out.
 
         Raises:
-            InputError: `n` or the batches' size is under 1, or too much is asked for.
+            InputError: `n` or the batches' size is under 1, too much is asked for, or there is no such shard.
         """
-        return cut_batches(make_plan(targets, n), self.batch_size)
+        return cut_batches(take_shard(largest_first(make_plan(targets, n)), shard), self.batch_size)
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """As `draw`, with energies; what the source lacks is left out."""

@@ -12,7 +12,7 @@ from ase import Atoms
 from asegen.errors import InputError
 from asegen.generation.drawing import draw
 from asegen.generation.host import Host
-from asegen.generation.plan import Sample, cut_batches, make_plan
+from asegen.generation.plan import Sample, cut_batches, make_plan, take_shard
 from asegen.generation.rankers import NONE, find_ranker
 from asegen.generation.ranking import Ranking
 from asegen.generation.source import Source
@@ -65,13 +65,13 @@ class Filled:
         """The source's."""
         self.source.check(targets, force)
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
-        """A batch for each host.
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
+        """A batch for each host; shards share hosts out.
 
         Raises:
-            InputError: `n` is under 1, or too much is asked for.
+            InputError: `n` is under 1, too much is asked for, or there is no such shard.
         """
-        return [make_plan([target], n) for target in targets]
+        return take_shard([make_plan([target], n) for target in targets], shard)
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """Up to one structure for each sample of one host, the best first."""

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from asegen.errors import InputError
+from asegen.structures.space_groups import symmetry_dataset
 from asegen.structures.validity import check_atoms, niggli_reduce
 from asegen.symmetry.analysis import Structure, SymmetricCrystal, found_group, structure_of
 from asegen.symmetry.assignments import Occupation
@@ -15,7 +16,7 @@ from asegen.symmetry.groups import Floats, space_group
 
 CELLS = ("primitive", "conventional")
 SYMPREC = 1e-3
-"""Å. Within it spglib has to find the group that was asked for, or a supergroup."""
+"""Å, of the space group in `info`. Within it spglib has to find the group that was asked for, or a supergroup."""
 
 
 def check_cell(cell: str) -> str:
@@ -52,6 +53,21 @@ def finished(crystals: Iterable[SymmetricCrystal], cell: str) -> Iterator[Atoms]
         wyckoff = str(Occupation(group.number, tuple((site.letter, site.number) for site in crystal.sites)))
         atoms.info = {"spacegroup_requested": group.number, "wyckoff": wyckoff, **found}
         yield atoms
+
+
+def note_group(atoms: Atoms) -> None:
+    """Adds spacegroup and spacegroup_symbol to `info`: what spglib finds within `SYMPREC`, which is P1 of rough ones.
+
+    Those that a crystal had before it was moved are replaced.
+
+    Args:
+        atoms: with the verdict of the validity gate in `info`; what fails it has no group.
+    """
+    for name in ("spacegroup", "spacegroup_symbol"):
+        atoms.info.pop(name, None)
+    group = symmetry_dataset(atoms, SYMPREC) if atoms.info["valid"] else None  # spglib must never see what isn't finite
+    if group is not None:
+        atoms.info |= {"spacegroup": int(group.number), "spacegroup_symbol": group.international}
 
 
 def _find(structure: Structure, operations: tuple[Floats, Floats]) -> dict[str, object]:

@@ -186,7 +186,9 @@ class Generator:
             steps: of the sampler.
             valid_only: draw again what fails the validity gate, and leave out what still does.
             force: allow elements that the source doesn't know.
-            shard: "K/N" does the K-th of N parts of the run, for job arrays.
+            shard: "K/N" does the K-th of N parts of the run, for job arrays. They share batches out, or structures
+                where there are fewer batches; but what is put in order together stays in one: 32 structures of a
+                formula with known structure types, all of it with a ranking. A part may have nothing to draw.
             resume: go on with a killed run.
             overwrite: replace `output` if it exists.
             report: told how far the run is, before the first batch and after each.

@@ -70,8 +70,8 @@ def read_host(
         cell: one of `HOST_CELLS`; "fixed" without it.
 
     Raises:
-        InputError: no such file, several structures in it, a host without a cell, an element that isn't there, or
-            nothing to draw.
+        InputError: no such file, several structures in it, a host without a cell, an element that isn't there,
+            nothing to draw, or more than a fixed cell holds by the validity gate.
     """
     cell = FIXED if cell is None else cell
     if cell not in HOST_CELLS:
@@ -86,7 +86,23 @@ def read_host(
     if not len(added):
         raise InputError("nothing is to be drawn: add names what, or keep leaves atoms out", "add", "keep")
     partly = _partly_held(atoms[~stays]) if keep is None else ()
-    return Host(atoms[stays], tuple(int(z) for z in added), cell, partly)
+    found = Host(atoms[stays], tuple(int(z) for z in added), cell, partly)
+    if cell == FIXED:
+        _check_room(found)
+    return found
+
+
+def _check_room(host: Host) -> None:
+    """Refuses what fails the validity gate wherever the added atoms are, before it is drawn."""
+    from asegen.structures.validity import check_cell  # loads spglib
+
+    numbers = [*host.atoms.numbers, *host.added]
+    reason = check_cell(Atoms(numbers, positions=np.zeros((len(numbers), 3)), cell=host.atoms.cell, pbc=True))
+    if reason is not None:
+        raise InputError(
+            f"{host.composition.formula} in the host's fixed cell: {reason}; host_cell = {SCALED} lets it change",
+            "host_cell",
+        )
 
 
 def _only_structure(path: Path) -> Atoms:

@@ -44,9 +44,9 @@ class OnTarget:
         """The drawer's."""
         self._drawer.check(targets, force)
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
         """The drawer's."""
-        return self._drawer.batches(targets, n)
+        return self._drawer.batches(targets, n, shard)
 
     def draw(self, batch: Sequence[Sample], seed: int, steps: int | None, valid_only: bool) -> list[Atoms]:
         """Those of the drawer's structures that meet all criteria."""

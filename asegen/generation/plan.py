@@ -1,7 +1,8 @@
 """The plan of a run: every sample with its own seed, cut into batches that depend on nothing but the plan.
 
 Shards take whole batches, and a resumed run repeats whole batches; so both give bit for bit what one uninterrupted run
-gives on the same machine.
+gives on the same machine. Where there are fewer batches than shards, crystals are shared out before batches are cut;
+structures are those of the whole run but for rounding.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import TypeVar
 
 from asegen.errors import InputError
 from asegen.generation.target import Target
 from asegen.prototypes.formula_units import turn
+
+_Unit = TypeVar("_Unit")
 
 MAX_SAMPLES = 1_000_000
 """Most structures of one run; more of them are more runs, with other seeds."""
@@ -116,6 +120,11 @@ def make_plan(targets: Sequence[Target], n: int = 1) -> list[Sample]:
     return plan
 
 
+def largest_first(plan: Iterable[Sample]) -> list[Sample]:
+    """Samples by the atoms of their cells, else in the plan's order."""
+    return sorted(plan, key=lambda sample: -sample.n_atoms)
+
+
 def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
     """Batches of samples of similar size, the largest crystals first, else in the plan's order.
 
@@ -127,7 +136,7 @@ def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
     check_settings(1, batch_size=batch_size)
     batches: list[list[Sample]] = []
     room = 0
-    for sample in sorted(plan, key=lambda sample: -sample.n_atoms):
+    for sample in largest_first(plan):
         if room == 0:
             room = max(1, min(batch_size, MAX_PAIRS // sample.n_atoms**2))
             batches.append([])
@@ -136,14 +145,21 @@ def cut_batches(plan: Sequence[Sample], batch_size: int) -> list[list[Sample]]:
     return batches
 
 
-def take_shard(batches: Sequence[list[Sample]], shard: str | None) -> list[list[Sample]]:
-    """The batches of shard K of N ("K/N", K from 1): every N-th, so that shards are equally heavy.
+def take_shard(units: Sequence[_Unit], shard: str | None) -> list[_Unit]:
+    """The units of shard K of N ("K/N", K from 1): every N-th, so that shards are equally heavy.
+
+    Args:
+        units: batches, or what has to stay together in one, the largest first.
+        shard: "K/N"; None is all.
+
+    Returns:
+        Units in order; none where there are fewer than K.
 
     Raises:
         InputError: not of the form K/N with 1 ≤ K ≤ N.
     """
     first, count = parse_shard(shard)
-    return list(batches[first - 1 :: count])
+    return list(units[first - 1 :: count])
 
 
 def parse_shard(shard: str | None) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from asegen.errors import InputError
 from asegen.generation.above_hull import AboveHull
 from asegen.generation.compositions import formula_unit
 from asegen.generation.drawing import check_all, draw, judged
-from asegen.generation.plan import Sample, check_plan, cut_batches
+from asegen.generation.plan import Sample, check_plan, cut_batches, largest_first, take_shard
 from asegen.generation.plausibility import IMPLAUSIBLE, implausible
 from asegen.generation.rankers import NONE, find_ranker
 from asegen.generation.ranking import ENERGY, Ranking
@@ -97,11 +97,14 @@ class Ranked:
         """Refuses early what can't be drawn, see `Source.check`; one candidate of each formula has to be possible."""
         check_all(self.source, list(dict.fromkeys(target.anonymous for target in targets)), force)
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
-        """The plan: a sample's `repeat` is its place in the ranking, and a formula's samples stay together.
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
+        """The plan: a sample's `repeat` is its place in the ranking.
+
+        A formula's samples stay together, and shards share formulas out.
 
         Raises:
-            InputError: `n` isn't between 1 and the number of candidates, or too much is asked for.
+            InputError: `n` isn't between 1 and the number of candidates, too much is asked for, or there is no such
+                shard.
         """
         most = self.ranking.candidates
         if not 1 <= n <= most:
@@ -112,7 +115,7 @@ class Ranked:
         for target, times in one_list_each(targets):
             places = range(min(n * times, most))
             lists.setdefault(target.anonymous, []).extend(Sample(next(numbers), target, place) for place in places)
-        sizes = [Sample(k, target, 0) for k, target in enumerate(lists)]
+        sizes = take_shard(largest_first(Sample(k, target, 0) for k, target in enumerate(lists)), shard)
         at_once = max(1, _POOLED * self.batch_size // most)
         return [[own for one in batch for own in lists[one.target]] for batch in cut_batches(sizes, at_once)]
 

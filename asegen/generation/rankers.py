@@ -176,6 +176,15 @@ class _ByCalculator:
         self.references = None if engine.pressure else references_of(engine)
         self._calculator = engine.calculator()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the calculator, which is opened again: not all of them can be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "_calculator"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Opens the calculator."""
+        self.__dict__.update(state)
+        self._calculator = self._engine.calculator()
+
     def judge(self, structures: Sequence[Atoms]) -> list[Judged]:
         return [self._judge_one(atoms) for atoms in structures]
 

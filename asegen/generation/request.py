@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Request:
     Args:
         formulas: one or several, such as "SrTiO3", {"Sr": 1, "Ti": 1, "O": 3}, pymatgen's Composition, ASE's Formula or
             Atoms; of Atoms and of an asegen `Composition` the cell is taken as it is.
-        multiples: formula units in the cell, each asked for.
+        multiples: formula units in the cell, each asked for; 2 is (2,).
         n_atoms: atoms in the cell, instead of `multiples`; with formulas only.
         system: a chemical system, such as "Li-Fe-O": elements, binaries and all that follows are included, what is
             known first, see `asegen.generation.systems`.
@@ -68,7 +69,7 @@ class Request:
     """
 
     formulas: Formulas = ()
-    multiples: Sequence[int] | None = None
+    multiples: int | Sequence[int] | None = None
     n_atoms: int | None = None
     system: str | None = None
     max_atoms: int | None = None
@@ -87,6 +88,11 @@ class Request:
     def __post_init__(self) -> None:
         """Refuses early what can't be: everything but what a file holds."""
         object.__setattr__(self, "formulas", _items(self.formulas))
+        object.__setattr__(self, "multiples", _whole_numbers(self.multiples))
+        _check_whole("compositions", self.compositions)
+        for name in ("n_atoms", "max_atoms"):
+            if getattr(self, name) is not None:
+                _check_whole(name, getattr(self, name))
         _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file, "host": self.host})
         self._check_host()
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
@@ -122,6 +128,10 @@ class Request:
     @property
     def _has_formulas(self) -> bool | None:
         return True if self.formulas else None
+
+    @property
+    def _multiples(self) -> tuple[int, ...] | None:
+        return _whole_numbers(self.multiples)
 
     @property
     def names_compositions(self) -> bool:
@@ -166,7 +176,7 @@ class Request:
         assert self.file is not None
         if self.order:
             return orderings_of(Path(self.file))
-        return from_file(Path(self.file), self.multiples, self.file_spacegroups)
+        return from_file(Path(self.file), self._multiples, self.file_spacegroups)
 
     @cached_property
     def _targets(self) -> list[Target]:
@@ -207,7 +217,7 @@ class Request:
             if isinstance(item, Composition):
                 found.append(Target(item))
                 continue
-            cells = from_formula(item, self.multiples or (1,), self.n_atoms)
+            cells = from_formula(item, self._multiples or (1,), self.n_atoms)
             is_cell = isinstance(item, Atoms) or self.sites or self.multiples or self.n_atoms
             found += [Target(cell) if is_cell else with_open_cell(cell) for cell in cells]
         return found
@@ -234,6 +244,25 @@ def _counted_element(item: object) -> str | None:
     if count == 1:
         return None
     return f"{symbol}{count}: {count} atoms of {symbol} in the cell; for the element's structures write {symbol}"
+
+
+def _whole_numbers(multiples: object) -> tuple[int, ...] | None:
+    """Multiples as they are asked for, one alone or several.
+
+    Raises:
+        InputError: something else.
+    """
+    if multiples is None:
+        return None
+    several = tuple(multiples) if isinstance(multiples, Iterable) and not isinstance(multiples, str) else (multiples,)
+    for one in several:
+        _check_whole("multiples", one)
+    return tuple(int(one) for one in several)
+
+
+def _check_whole(name: str, number: object) -> None:
+    if not isinstance(number, Integral):
+        raise InputError(f"{name} = {number!r}: a whole number is needed", name)
 
 
 def _check_max_atoms(most: int | None) -> None:

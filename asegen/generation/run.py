@@ -19,7 +19,7 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.drawing import Drawer
 from asegen.generation.outputs import PartialOutput
-from asegen.generation.plan import Sample, check_settings, fingerprint, sample_seed, take_shard
+from asegen.generation.plan import Sample, check_settings, fingerprint, parse_shard, sample_seed, take_shard
 from asegen.generation.request import Request
 from asegen.generation.source import with_cells
 from asegen.structures.formats import CIF, FOLDER, check_room, output_format
@@ -81,11 +81,14 @@ class Job:
 
     def iterate(self, start: int = 0) -> Iterator[list[Atoms]]:
         """Batches of structures, as they are drawn; `start` is the first batch."""
-        from asegen.structures.writing import structure_name  # loads ASE's formats, which a refusal doesn't need
+        from asegen.generation.finishing import note_group  # loads spglib, which a refusal doesn't need, and
+        from asegen.structures.writing import structure_name  # ASE's formats
 
         for batch in self.batches[start:]:
             drawn = self.drawer.draw(batch, self.seed, self.steps, self.valid_only)
             for atoms in drawn:
+                if not self.drawer.source.keeps_spacegroup:  # which knows the group that it was made in
+                    note_group(atoms)
                 atoms.info["name"] = structure_name(atoms)
             yield drawn
 
@@ -148,7 +151,7 @@ def plan_job(
         steps: of the sampler.
         valid_only: see `Job`.
         force: allow elements that the source doesn't know.
-        shard: "K/N": the K-th of N parts.
+        shard: "K/N": the K-th of N parts; one without anything to draw, where there are more parts than units.
 
     Raises:
         InputError: it can't be done; names what can't.
@@ -159,8 +162,10 @@ def plan_job(
         raise InputError(f'{drawer.source.identity.name} would move the host: Generator("host") holds it', "host")
     targets = with_cells(drawer.source, drawer.source.compose(request.targets()))
     batches = drawer.batches(targets, n)
-    drawer.check([sample.target for batch in batches for sample in batch], force)
-    return Job(drawer, take_shard(batches, shard), seed, steps, valid_only)
+    drawer.check([sample.target for batch in batches for sample in batch], force)  # all shards refuse the same
+    enough = len(batches) >= parse_shard(shard)[1]  # to be shared out whole, as one run draws them
+    own = take_shard(batches, shard) if enough else drawer.batches(targets, n, shard)
+    return Job(drawer, own, seed, steps, valid_only)
 
 
 def run(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ase import Atoms
 
 from asegen.generation.drawing import check_all, draw
-from asegen.generation.plan import Sample, cut_batches, make_plan
+from asegen.generation.plan import Sample, cut_batches, make_plan, take_shard
 from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.source import Source
 from asegen.generation.stability import ABOVE_HULL, Stability
@@ -66,16 +66,16 @@ class Screened:
         """The source's."""
         check_all(self.source, targets, force)
 
-    def batches(self, targets: Sequence[Target], n: int) -> list[list[Sample]]:
-        """The largest cells first; a group's samples stay together.
+    def batches(self, targets: Sequence[Target], n: int, shard: str | None = None) -> list[list[Sample]]:
+        """The largest cells first; a group's samples stay together, and shards share groups out.
 
         Raises:
-            InputError: `n` or the batches' size is under 1, or too much is asked for.
+            InputError: `n` or the batches' size is under 1, too much is asked for, or there is no such shard.
         """
-        groups = list(_grouped(make_plan(targets, n)).values())
+        groups = sorted(_grouped(make_plan(targets, n)).values(), key=lambda group: -group[0].n_atoms)
         cut_batches([], self.batch_size)  # refuses a size under 1
         batches: list[list[Sample]] = []
-        for group in sorted(groups, key=lambda group: -group[0].n_atoms):
+        for group in take_shard(groups, shard):
             if not batches or len(batches[-1]) + len(group) > self.batch_size:
                 batches.append([])
             batches[-1] += group

@@ -11,12 +11,9 @@ from asegen.generation.plausibility import implausible
 from asegen.generation.target import Target
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.substitution import substituted, substitutions
-from asegen.structures.space_groups import symmetry_dataset
 from asegen.structures.validity import check_atoms
 from asegen.trained.relaxer import Relaxer
 
-SYMPREC = 0.01
-"""Å, of the space group that `info` names."""
 _LOOKED_AT = 10
 """Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
 _REMEMBERED = 1000
@@ -29,8 +26,7 @@ class Templates:
     The structures of a formula are different crystals all of them, of one structure type after the other, in the order
     of the votes of chemically similar known crystals (see `substitutions`), without randomness. Shapes and positions
     are the known crystal's. `info` says source ("template"), log_prior (logarithm of the share of the votes), template
-    (the known crystal's identifier), template_distance (of the elements exchanged), spacegroup and spacegroup_symbol
-    (spglib's, within `SYMPREC`).
+    (the known crystal's identifier), template_distance (of the elements exchanged).
 
     Args:
         library: known crystals.
@@ -43,6 +39,10 @@ class Templates:
     ) -> None:
         self.library, self._relaxer, self.element_map = library, relaxer, dict(element_map or {})
         self._made: dict[object, tuple[list[Atoms], Iterator[Atoms]]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what is remembered, for pickles and copies: a search under way can't be stored, and is done again."""
+        return self.__dict__ | {"_made": {}}
 
     @property
     def volumes(self) -> str | None:
@@ -97,7 +97,7 @@ class Templates:
         first = next(substituted_ones, None)
         if first is None:
             return
-        yield _with_group(first)
+        yield first
         from asegen.structures.matching import USUAL, Distinct  # loads pymatgen's matcher, for more than one
 
         seen, different = Distinct(USUAL), 1
@@ -107,7 +107,7 @@ class Templates:
                 return
             if seen.add(atoms).earlier is None:
                 different += 1
-                yield _with_group(atoms)
+                yield atoms
 
     def _substituted(self, cells: Sequence[Sequence[int]]) -> Iterator[Atoms]:
         """What passes the gate: one crystal of each structure type, then the others, then what is implausible.
@@ -130,13 +130,6 @@ class Templates:
                 else:
                     odd.append(atoms)
         yield from odd
-
-
-def _with_group(atoms: Atoms) -> Atoms:
-    found, group = atoms.copy(), symmetry_dataset(atoms, SYMPREC)
-    if group is not None:
-        found.info |= {"spacegroup": group.number, "spacegroup_symbol": group.international}
-    return found
 
 
 def _in_order(atoms: Atoms, numbers: Sequence[int]) -> Atoms:

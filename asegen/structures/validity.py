@@ -179,10 +179,18 @@ def check_atoms(atoms: Atoms) -> Reason | None:
     unknown = (atoms.numbers < 1) | (atoms.numbers >= len(chemical_symbols))
     if unknown.any():
         return Reason("unknown element", f"atomic number {atoms.numbers[unknown][0]} is no element")
-    return _check_cell(atoms) or _check_pairs(cell, atoms) or _check_emptiness(atoms)
+    return check_cell(atoms) or _check_pairs(cell, atoms) or _check_emptiness(atoms)
 
 
-def _check_cell(atoms: Atoms) -> Reason | None:
+def check_cell(atoms: Atoms) -> Reason | None:
+    """What the validity gate says of a cell and of how many atoms it holds, wherever they are; None for nothing.
+
+    Args:
+        atoms: with a finite cell, at least one atom, and elements alone; positions don't matter.
+
+    Returns:
+        None, or a reason of the kinds `bad cell`, `bad volume`, `bad density`.
+    """
     cell = atoms.cell.array
     lengths = np.linalg.norm(cell, axis=1)
     volume = abs(float(np.linalg.det(cell)))

@@ -224,7 +224,7 @@ def _plain_or_error(value: Any) -> Any:
 def _cif_text(output: Output, index: int) -> str:
     atoms = output.atoms
     head = f"data_{_name(output, index, '_')}\n# asegen {_json(atoms.info)}"
-    body = _symmetric_cif(atoms) if "spacegroup" in atoms.info else None
+    body = _symmetric_cif(atoms) if atoms.info.get("spacegroup", 1) != 1 else None
     if body is None:
         block = io.BytesIO()
         write(block, Atoms(atoms.numbers, atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc), format="cif")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -296,4 +297,4 @@ def _judge_beside(path: Path) -> Path:
 
 def _load_judge(path: Path, device: torch.device) -> Callable[[Crystals], Tensor]:
     _, model, judge, _ = load_trained(path, device, "Judge")
-    return lambda crystals: judge.score(model, crystals)
+    return partial(judge.score, model)

@@ -153,6 +153,8 @@ def _refuse_nothing(args: argparse.Namespace, finished: Finished, off_target: st
     wrong = InputError(f"none of {len(finished.missing)} structures {why}; nothing is written")
     if args.shard is None:
         raise wrong
+    if not finished.missing:
+        wrong = InputError(f"shard {args.shard}: there are fewer parts to share out; nothing is written")
     message_console().print(f"note: {wrong}")
 
 

@@ -23,6 +23,7 @@ from asegen.structures.validity import density
 ROWS = 20
 PICTURES = 24
 SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
+_OWN = {"rank": "rank", "source": "source", "eV/atom": "energy_per_atom"}  # columns and their keys in `info`
 _FAR_BELOW = -0.1  # eV/atom, twice the prediction's error: nothing that is known lies there
 
 
@@ -141,11 +142,10 @@ def _verdict(info: Mapping[str, Any]) -> str:
 
 
 def _table(structures: Sequence[Atoms]) -> Table:
-    ranked = any("rank" in atoms.info for atoms in structures)
-    sources = any("source" in atoms.info for atoms in structures)
-    own = ("rank", "source", "eV/atom") if ranked else ("source",) if sources else ()
+    own = [name for name, key in _OWN.items() if any(key in atoms.info for atoms in structures)]
+    height = ["e_hull"] if any(above_hull(atoms) for atoms in structures) else []
     numbers = ("#", "rank", "eV/atom", "e_hull", "g/cm³", "Å³/\natom", "min\nÅ")
-    table = results_table("#", "formula", *own, "space group", *numbers[-4:], "valid", numbers=numbers)
+    table = results_table("#", "formula", *own, "space group", *height, *numbers[-3:], "valid", numbers=numbers)
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
         energy = info.get("energy_per_atom")
@@ -153,7 +153,7 @@ def _table(structures: Sequence[Atoms]) -> Table:
         words["eV/atom"] = "" if energy is None else f"{energy:.3f}"
         cells = [str(info["sample_index"]), str(info["formula"]), *(words[name] for name in own)]
         cells += [f"{group[0]} ({group[1]})" if group else ""]
-        cells += [above_hull(atoms)]
+        cells += [above_hull(atoms) for _ in height]
         cells += [f"{density(atoms):.2f}", f"{atoms.get_volume() / len(atoms):.1f}"] if info["valid"] else ["", ""]
         cells += [f"{info['shortest_distance']:.2f}" if "shortest_distance" in info else ""]
         cells += [_verdict(info)]

@@ -62,6 +62,7 @@ def test_where_nothing_is_on_target_the_nearest_is_named(tmp_path: Path, capsys:
         ("--shard 3/2", "--shard 3/2"),
         ("--potential nope", "no calculator 'nope'"),
         ("--e-hull nan", "--e-hull nan"),
+        ("--e-hull -0.1", "--e-hull -0.1: more than -0.05 eV/atom is needed"),
         ("-o a.foo", "unknown format"),
         ("-o a.vasp", "holds one structure"),
     ],

@@ -202,6 +202,12 @@ def test_shards_together_are_the_whole_run(tmp_path: Path) -> None:
     assert len(parts) == 16 and all(a == b and a.info == b.info for a, b in zip(whole, parts, strict=True))
 
 
+def test_a_shard_without_anything_to_draw_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    generate("NaCl", "KCl", "--shard", "3/3", "-o", str(tmp_path / "a.extxyz"))
+    told = capsys.readouterr().err
+    assert "note: shard 3/3: there are fewer parts to share out" in told and not list(tmp_path.iterdir())
+
+
 KILLS = [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
 LONG_RUN = ["generate", "NaCl", "Cu", "-n", "6", "--batch", "2", "--seed", "3", "--device", "cpu", "--steps", "15"]
 LONG_RUN += ["--quick", "--method", "diffusion"]

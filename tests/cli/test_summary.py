@@ -78,6 +78,18 @@ def test_what_the_columns_lack_is_said(capsys: pytest.CaptureFixture) -> None:
     assert " 0.00 " in printed and "-0.00" not in printed
 
 
+def test_columns_without_any_value_are_left_out(capsys: pytest.CaptureFixture) -> None:
+    titles = []
+    for info in ({"rank": 1}, {"rank": 1, "energy_per_atom": -3.0}, {"e_hull_predicted": 0.0}):
+        summary, atoms = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
+        atoms.info |= info
+        summary.add(atoms)
+        summary.show(Path("a.extxyz"))
+        head = capsys.readouterr().out.partition("───")[0]
+        titles.append([name for name in ("rank", "source", "eV/atom", "e_hull") if name in head])
+    assert titles == [["rank"], ["rank", "eV/atom"], ["e_hull"]]
+
+
 def test_what_is_predicted_far_below_the_hull_is_called_an_error(capsys: pytest.CaptureFixture) -> None:
     for above, told in ((-0.44, True), (-0.05, False)):
         summary, atoms = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))

@@ -1,5 +1,6 @@
 """Whole runs, by predictions alone, in a small chemical system: what is kept, resumed, shared out, and recorded."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -118,12 +119,21 @@ def test_targets_are_met_recorded_and_remembered(tmp_path: Path) -> None:
         ({"potential": "nope"}, "no calculator"),
         ({"candidates": 0}, "at least 1"),
         ({"e_hull": float("nan")}, "a number is needed"),
+        ({"e_hull": 0.0}, "e_hull = 0: more than 0 eV/atom is needed"),
+        ({"e_hull": -0.05, "potential": "chgnet"}, "e_hull = -0.05: more than -0.05 eV/atom is needed"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(arguments: dict[str, object], word: str) -> None:
     with pytest.raises(InputError, match=word) as refused:
         Discoverer(**{"potential": "none", "source": "template"} | arguments).discover(1)
     assert "\n" not in str(refused.value)
+
+
+def test_it_goes_through_a_pickle(discoverer: Discoverer) -> None:
+    pytest.importorskip("chgnet")
+    for one in (discoverer, Discoverer(source="template", potential="chgnet", targets=["density=..4"])):
+        again = pickle.loads(pickle.dumps(one))
+        assert repr(again) == repr(one) and again._settings == one._settings
 
 
 def test_without_a_potential_energies_are_left_to_predictions() -> None:

@@ -45,6 +45,18 @@ def test_rows_of_tables(tmp_path: Path, rows: list[list[str]], expected: list[tu
     assert [len(t.numbers) for t in found] == [composition.num_atoms for _, composition in doubled]
 
 
+def test_a_text_file_lists_formulas(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("\ufeff# oxides\n\nAl2O3\nSiO2  # quartz\nXx2\nTi2O4\n", encoding="utf-8")
+    found, left_out = from_file(tmp_path / "t.txt")
+    assert [(t.material_id, t.formula) for t in found] == [("0", "Al2O3"), ("1", "SiO2"), ("3", "Ti2O4")]
+    assert [t.cells for t in found] == [(), (), None]
+    assert len(left_out) == 1 and "t.txt, row 2 (2): 'Xx' in 'Xx2' is not an element" in left_out[0]
+    assert [t.formula for t in from_file(tmp_path / "t.txt", (1, 2)).targets][:2] == ["Al2O3", "Al4O6"]
+    (tmp_path / "t.txt").write_text("to do: buy NaCl\n")
+    with pytest.raises(InputError, match="neither name nor content"):
+        from_file(tmp_path / "t.txt")
+
+
 def test_frames_of_structures(tmp_path: Path) -> None:
     write(tmp_path / "a.traj", [bulk("NaCl", "rocksalt", a=5.6), bulk("Cu") * 2])
     assert [t.formula for t in from_file(tmp_path / "a.traj").targets] == ["NaCl", "Cu8"]

@@ -1,16 +1,22 @@
 """The generator with the shipped weights: exact composition, seeds, marks, and files that hold the same."""
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import spglib
+from ase import Atoms
 from ase.io import read
 from pymatgen.core import Composition
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators import Generator, Request, open_source
 from asegen.errors import InputError
+from asegen.generation.finishing import note_group
 from asegen.generation.run import Progress
+from asegen.generation.source import Source
 from asegen.structures.atoms import check_atoms
 from asegen.trained.samplers import DEFAULT_MODEL, load_generator
 from asegen.trained.weights import find_weights, shipped_weights
@@ -31,6 +37,30 @@ def test_composition_is_exact_and_info_complete(generator: Generator) -> None:
         assert atoms.pbc.all() and atoms.cell.volume > 0
         assert atoms.info["valid"] == (check_atoms(atoms) is None)
         assert atoms.info["model"] == DEFAULT_MODEL and atoms.info["seed"] == 4 and atoms.info["steps"] == 5
+
+
+@pytest.mark.parametrize("name", ["diffusion", "hybrid"])
+def test_a_generator_that_has_drawn_goes_through_a_pickle(name: str) -> None:
+    """Judges and searches for templates included; the copy draws the same."""
+    generator = Generator(open_source(name, templates="aflow" if name == "hybrid" else None, device="cpu"))
+    drawn = generator.generate("NaCl", n=3, seed=1, steps=3)
+    again = pickle.loads(pickle.dumps(generator)).generate("NaCl", n=3, seed=1, steps=3)
+    assert [(a, a.info) for a in drawn] == [(a, a.info) for a in again]
+    assert drawn == copy.deepcopy(generator).generate("NaCl", n=3, seed=1, steps=3)
+    assert drawn == generator.generate("NaCl", n=3, seed=1, steps=3)  # which remembers what it had
+
+
+def test_info_names_the_space_group_of_what_passes_the_gate(generator: Generator, template: Source) -> None:
+    rough = [atoms for atoms in generator.generate("SrTiO3", n=3, steps=5) if atoms.info["valid"]]
+    assert rough
+    for atoms in [*rough, *Generator(template).generate(["NaCl", "SrTiO3"], n=2)]:
+        cell = atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
+        found = spglib.get_symmetry_dataset(cell, symprec=1e-3)
+        assert (atoms.info["spacegroup"], atoms.info["spacegroup_symbol"]) == (found.number, found.international)
+    broken = Atoms("Cu", cell=[np.nan] * 3, pbc=True)
+    broken.info = {"valid": False, "spacegroup": 225, "spacegroup_symbol": "Fm-3m"}  # of what it was before
+    note_group(broken)
+    assert broken.info == {"valid": False}
 
 
 def test_names_are_unique_and_those_of_files(generator: Generator, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_hosts_differ_by_all_that_decides() -> None:
         ({"host": bulk("Si"), "keep": "Ge"}, "'Ge' is no element of the host"),
         ({"host": bulk("Si"), "add": "Xx"}, "Xx"),
         ({"host": bulk("Si"), "add": "Li", "host_cell": "soft"}, "host_cell = 'soft'"),
+        ({"host": bulk("Si"), "add": "Li40"}, "Si2Li40 in the host's fixed cell: bad volume: 0.953 Å³ per atom, not 1"),
+        ({"host": bulk("Os", covera=1.58, a=2.73), "add": "Os"}, "fixed cell: bad density: .* g/cm³, above 30"),
         ({"host": "no such.cif", "add": "Li"}, "there is no such file"),
         ({"add": "Li", "system": "Li-O"}, "add goes with host only"),
         ({"host": bulk("Si"), "add": "Li", "system": "Li-O"}, "exclude each other"),
@@ -95,6 +97,10 @@ def test_hosts_differ_by_all_that_decides() -> None:
 def test_nonsense_is_refused(wanted: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Request(**wanted)
+
+
+def test_a_cell_whose_volume_changes_may_begin_too_small() -> None:
+    assert read_host(bulk("Si"), "Li40", cell="scaled").composition.formula == "Si2Li40"
 
 
 def test_a_file_has_to_hold_one_structure(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Plans: shards are a partition, seeds belong to samples."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asegen.errors import InputError
+from asegen.generation.drawing import Plain
 from asegen.generation.plan import (
     MAX_SAMPLES,
     Sample,
@@ -21,6 +24,18 @@ from asegen.generation.request import Request
 
 def plan_of(n: int = 5) -> list[Sample]:
     return make_plan(Request(["NaCl", "SrTiO3", "Cu"], multiples=(1, 2)).targets(), n)
+
+
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 7))
+def test_shards_share_the_samples_out(n: int, batch: int, count: int) -> None:
+    drawer = Plain(Mock(), batch, Mock())
+    targets = Request(["NaCl", "SrTiO3", "Cu"], multiples=(1, 2)).targets()
+    shards = [[s for b in drawer.batches(targets, n, f"{k}/{count}") for s in b] for k in range(1, count + 1)]
+    assert sorted(s.index for shard in shards for s in shard) == list(range(6 * n))
+    sizes, atoms = [len(shard) for shard in shards], [sum(s.n_atoms for s in shard) for shard in shards]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(atoms) - min(atoms) <= 10  # of the largest cell
+    assert drawer.batches(targets, n, "1/1") == drawer.batches(targets, n) == cut_batches(plan_of(n), batch)
 
 
 @given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 7))

@@ -1,5 +1,6 @@
 """Ranking: candidates in the order of energies that others compute, all different, whatever they are drawn with."""
 
+import pickle
 from itertools import combinations
 from math import isnan, log
 from pathlib import Path
@@ -51,6 +52,20 @@ def test_order_and_energies_are_those_of_the_calculator() -> None:
     assert energies == sorted(energies)
     assert [atoms.info["rank"] for atoms in found] == [1, 2, 3]
     assert {atoms.info["ranked_by"] for atoms in found} == {"emt"}
+
+
+def test_shards_share_formulas_out_and_keep_each_whole() -> None:
+    generator = ranked(Shelf(COPPER), "emt", 3)
+    shards = [generator.plan(["Cu", "Ag", "Au"], n=3, shard=f"{k}/3").batches for k in (1, 2, 3)]
+    assert [[sample.target.formula for batch in shard for sample in batch] for shard in shards] == [
+        [symbol] * 3 for symbol in ("Cu", "Ag", "Au")
+    ]
+
+
+def test_a_ranking_goes_through_a_pickle() -> None:
+    generator = ranked(Shelf(COPPER), "emt", 3)
+    drawn = generator.generate("Cu", n=3)
+    assert drawn == pickle.loads(pickle.dumps(generator)).generate("Cu", n=3)
 
 
 def test_copies_are_left_out_and_the_next_follow() -> None:

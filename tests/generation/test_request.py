@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.formula import Formula
@@ -32,6 +33,22 @@ def test_targets_of_every_kind(tmp_path: Path) -> None:
         replace(open_cell, spacegroup=194, material_id="a")
     ]
     assert Request(file=tmp_path / "t.csv", spacegroup=225).targets()[0].spacegroup == 225
+
+
+def test_one_multiple_is_asked_for_alone() -> None:
+    expected = Request("TiO2", multiples=(2,)).targets()
+    assert Request("TiO2", multiples=2).targets() == Request("TiO2", multiples=np.int64(2)).targets() == expected
+    assert Request("TiO2", multiples=np.arange(1, 3)).targets() == Request("TiO2", multiples=[1, 2]).targets()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("multiples", "1,2"), ("multiples", ["a"]), ("multiples", 1.5), ("multiples", [1, None])]
+    + [(name, value) for name in ("n_atoms", "max_atoms", "compositions") for value in ("x", 2.5, [3])],
+)
+def test_numbers_are_whole(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"^{name} = .*: a whole number is needed"):
+        Request("TiO2", **{name: value})
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,17 @@ def test_neither_batches_nor_shards_nor_other_formulas_change_anything(heights: 
         assert a.info["candidate"] == b.info["candidate"] and a.info["sample_index"] == b.info["sample_index"]
 
 
+def test_shards_share_the_groups_of_formulas_out() -> None:
+    formulas = ["NaCl", "KCl", "MgO", "CaO", "SrO", "BaO", "LiF", "KF"]
+    shelf = Generator(Shelf())
+    shards = [shelf.plan(formulas, n=2, shard=f"{k}/4").batches for k in (1, 2, 3, 4)]
+    shared = [[sample.target.formula for batch in shard for sample in batch] for shard in shards]
+    assert [len(shard) for shard in shared] == [4, 4, 4, 4]
+    assert all(len(set(shard)) == 2 for shard in shared) and {f for shard in shared for f in shard} == set(formulas)
+    assert [len(shelf.plan("NaCl", n=GROUP, shard=f"{k}/2").batches) for k in (1, 2)] == [1, 0]
+    assert len(shelf.plan(formulas, n=2).batches) == 1  # one run draws all of it at once
+
+
 def test_a_complete_run_is_known_again_and_another_order_is_not(heights: Callable, tmp_path: Path) -> None:
     heights({0: 0.5})
     out = tmp_path / "out.extxyz"

@@ -250,6 +250,16 @@ def test_what_has_its_group_exactly_is_written_with_it(tmp_path: Path) -> None:
         assert len(read(tmp_path / f"{k}.cif")) == 2  # as ASE reads it
 
 
+def test_without_symmetry_a_cif_is_written_as_without_a_group(tmp_path: Path) -> None:
+    atoms = bulk("NaCl", "rocksalt", a=5.6) * (1, 1, 2)
+    atoms.rattle(0.1, seed=1)
+    for name, info in (("a", {"spacegroup": 1}), ("b", {})):
+        atoms.info = info
+        write_structures([atoms], tmp_path / f"{name}.cif", CIF)
+    first, second = ((tmp_path / f"{name}.cif").read_text().splitlines() for name in "ab")
+    assert [k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a != b] == [1]  # the comment with info
+
+
 @pytest.mark.parametrize(
     ("value", "cell"),
     [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "-1"), ("+3", "+3"), ("-.5e-3", "-.5e-3"), ("-cmd", "'-cmd"),

@@ -13,6 +13,7 @@ from ase.data import chemical_symbols
 
 from asegen.elements import LAST
 from asegen.errors import InputError
+from asegen.generation.compositions import composition
 from asegen.generation.plan import Sample
 from asegen.generation.source import Identity, Source, check_compositions, check_elements
 from asegen.generation.sources.diffusion import Diffusion
@@ -155,10 +156,12 @@ class Turns(Source):
         """Refuses early what can't be drawn.
 
         Raises:
-            InputError: as `Source.check`; or an element that a model wasn't trained on, in a formula that has fewer
-                templates than structures are asked for, unless forced.
+            InputError: as `Source.check`; an exchange of elements that gives none of the formulas; or an element that a
+                model wasn't trained on, in a formula that has fewer templates than structures are asked for, unless
+                forced.
         """
         check_compositions(self.method, targets)
+        self._check_element_map(targets)
         check_elements(self.identity, targets, force)
         if not self._models:
             self._check_templates(targets)
@@ -171,6 +174,23 @@ class Turns(Source):
                     f"{chemical_symbols[min(foreign)]}; force draws all the same",
                     "force",
                 )
+
+    def _check_element_map(self, targets: Sequence[Target]) -> None:
+        """Refuses new elements that are in no formula together: no template could have its elements exchanged so."""
+        exchange = self.templates.element_map
+        new = set(exchange.values())
+        if not targets or any(new <= set(target.numbers) for target in targets):
+            return
+        first = targets[0].composition
+        assert first is not None  # `check_compositions` has looked
+        missing = ", ".join(chemical_symbols[z] for z in sorted(new - set(first.numbers)))
+        pairs = " ".join(f"{chemical_symbols[old]}:{chemical_symbols[z]}" for old, z in exchange.items())
+        meant = composition(Counter(chemical_symbols[exchange.get(z, z)] for z in first.numbers))
+        fits = new <= set(meant.numbers)
+        raise InputError(
+            f"element_map = {pairs}: {missing} is not in {first.formula}{f'; write {meant.formula}' * fits}",
+            "element_map",
+        )
 
     def _check_templates(self, targets: Sequence[Target]) -> None:
         if not any(self._has_template(target) for target in dict.fromkeys(t.anonymous for t in targets)):

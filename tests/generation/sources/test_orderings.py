@@ -50,6 +50,7 @@ def test_orderings_are_different_and_the_lowest_ewald_energy_comes_first(mixed: 
         one.add_oxidation_state_by_element({"K": 1, "Na": 1, "Cl": -1})
         energies.append(EwaldSummation(one).total_energy)
     assert energies == sorted(energies)
+    assert all({"spacegroup", "spacegroup_symbol"} <= atoms.info.keys() for atoms in found)
     assert "Ewald" in found[0].info["ordering"] and found[0].info["material_id"] == "salt"
 
 

@@ -3,6 +3,7 @@
 import re
 from itertools import combinations
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from asegen.calculators import Generator, open_source, relax_structures
 from asegen.cli.main import main
 from asegen.errors import InputError
 from asegen.generation.source import Source
+from asegen.generation.sources.turns import Known, Turns
+from asegen.generation.templates import Templates
 from asegen.prototypes.sources import open_library
 
 
@@ -104,8 +107,9 @@ def test_a_map_says_which_element_takes_the_place_of_which(tmp_path: Path, monke
     generator = Generator(open_source("template", templates="aflow", element_map="Ca:Sr Ti:Zr", quick=True))
     for atoms in generator.generate("SrZrO3", n=9):
         assert "221" in atoms.info["template"] or "62" in atoms.info["template"]  # CaTiO3, cubic and orthorhombic
+    assert generator.plan(["NaCl", "SrZrO3"]).batches  # one of them fits
     with pytest.raises(InputError, match="with these elements exchanged"):
-        generator.generate("NaCl")
+        generator.generate("Sr7Zr11")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     write(tmp_path / "known.cif", bulk("NaCl", "rocksalt", a=5.64))
     out = tmp_path / "out.extxyz"
@@ -113,6 +117,16 @@ def test_a_map_says_which_element_takes_the_place_of_which(tmp_path: Path, monke
     atoms = read(out)
     assert atoms.get_chemical_formula() == "ClK" and atoms.info["template_distance"] > 0
     assert spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)).number == 225
+
+
+def test_a_map_that_gives_none_of_the_formulas_is_refused(template: Source) -> None:
+    templates = Templates(cast("Turns", template).templates.library, None, {3: 11})
+    mapped = Turns("template", templates, [], {"template": Known(templates)}, {"template": 1.0})
+    with pytest.raises(InputError, match="^element_map = Li:Na: Na is not in LiFePO4; write NaFePO4$") as caught:
+        Generator(mapped).plan("LiFePO4")
+    assert caught.value.parameters == ("element_map",)
+    with pytest.raises(InputError, match="^element_map = Li:Na: Na is not in MgO$"):
+        Generator(mapped).plan(["MgO", "CaO"])
 
 
 @pytest.mark.parametrize("text", ["", "Li", "Li:", ":Na", "Li:Xx", "Li:Na Li:K", "Li:Na K:Na"])
