@@ -16,13 +16,15 @@ from ase.formula import Formula
 from ase.neighborlist import neighbor_list
 
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, TYPICAL_VOLUME
+from asegen.prototypes.sensible import LEAST_VOLUME, SHORTEST
 from asegen.structures.oxidation import may_be_neutral
 
-LEAST_VOLUME, MOST_VOLUME = 0.3, 1.6
-"""Shares of the sum of `TYPICAL_VOLUME`: diamond has 0.42, 0.39 as EMPNN relaxes it and 0.35 at 120 GPa, MgO 0.60; of
-17,026 known crystals 0.5 % are larger."""
-SHORTEST, SHORTEST_IONIC = 0.75, 0.66
-"""Shares of the sum of covalent radii. The shortest among pairs of 1,200 known crystals are 0.77 and 0.69."""
+MOST_VOLUME = 1.6
+"""Share of the sum of `TYPICAL_VOLUME`; `LEAST_VOLUME` is the least: diamond has 0.42, 0.39 as EMPNN relaxes it and
+0.35 at 120 GPa, MgO 0.60; of 17,026 known crystals 0.5 % are larger."""
+SHORTEST_IONIC = 0.66
+"""Share of the sum of covalent radii, of ionic pairs; `SHORTEST` is that of others. The shortest among pairs of 1,200
+known crystals are 0.69 and 0.77."""
 _IONIC = 1.5
 """Difference of electronegativities."""
 ANIONS = {7: -3, 8: -2, 9: -1, 17: -1}

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ase import Atoms
 
 from asegen.generation.plausibility import implausible
 from asegen.generation.target import Target
 from asegen.prototypes.library import TemplateLibrary
-from asegen.prototypes.substitution import substituted, substitutions
+from asegen.prototypes.substitution import Substitution, substituted, substitutions
+from asegen.structures.space_groups import space_group_number
 from asegen.structures.validity import check_atoms
 from asegen.trained.relaxer import Relaxer
 
 _LOOKED_AT = 10
-"""Substitutions that are compared with those before, per structure asked for; they are mostly copies."""
+"""Substitutions that are compared with those before, per structure found, among types, then the rest, then what is
+implausible; they are mostly copies."""
+_SYMPREC = 0.01  # Å
 _REMEMBERED = 1000
 """Formulas whose structures are remembered."""
+
+
+class _Seen:
+    """Crystals of a formula that are taken in one after the other, and whether each is another one than those before.
+
+    A known crystal of the composition itself is a copy only of what has its space group, too: within the matcher's
+    tolerances α-uranium is close-packed, and a ferroelectric perovskite is cubic.
+    """
+
+    def __init__(self) -> None:
+        from asegen.structures.matching import USUAL, Distinct
+
+        self._all, self._of_group = Distinct(USUAL), defaultdict[int | None, Distinct](lambda: Distinct(USUAL))
+
+    def add(self, atoms: Atoms) -> bool:
+        """Takes a crystal in, and says whether it is another one; `info` tells the distance."""
+        own = self._of_group[space_group_number(atoms, _SYMPREC)]
+        is_new = self._all.add(atoms).earlier is None
+        if is_new:
+            own.add(atoms, compare=False)
+        elif atoms.info["template_distance"] == 0:
+            is_new = own.add(atoms).earlier is None
+        return is_new
 
 
 class Templates:
@@ -93,31 +119,35 @@ class Templates:
         Args:
             cells: atomic numbers of each that is possible; what is a supercell of an earlier crystal is no other one.
         """
-        substituted_ones = self._substituted(cells)
-        first = next(substituted_ones, None)
-        if first is None:
-            return
-        yield first
-        from asegen.structures.matching import USUAL, Distinct  # loads pymatgen's matcher, for more than one
+        seen, different = None, 0
+        for part in self._substituted(cells):
+            for looked_at, atoms in enumerate(part, 1):
+                if looked_at > _LOOKED_AT * (different + 1):
+                    break
+                if different == 0:
+                    yield atoms
+                    seen = _Seen()  # loads pymatgen's matcher, for more than one
+                assert seen is not None
+                is_new = seen.add(atoms)
+                if is_new and different > 0:
+                    yield atoms
+                different += is_new
 
-        seen, different = Distinct(USUAL), 1
-        seen.add(first)
-        for looked_at, atoms in enumerate(substituted_ones, 1):
-            if looked_at > _LOOKED_AT * (different + 1):
-                return
-            if seen.add(atoms).earlier is None:
-                different += 1
-                yield atoms
-
-    def _substituted(self, cells: Sequence[Sequence[int]]) -> Iterator[Atoms]:
+    def _substituted(self, cells: Sequence[Sequence[int]]) -> Iterator[Iterator[Atoms]]:
         """What passes the gate: one crystal of each structure type, then the others, then what is implausible.
 
         The others mostly are copies.
         """
         ranked = substitutions(self.library, *cells, element_map=self.element_map)
-        odd = []
-        for one in chain((one for one in ranked if one.first), (one for one in ranked if not one.first)):
-            atoms = _in_order(substituted(self.library, one), cells[0])
+        odd: list[Atoms] = []
+        yield self._plausible((one for one in ranked if one.first), cells[0], odd)
+        yield self._plausible((one for one in ranked if not one.first), cells[0], odd)
+        yield iter(odd)
+
+    def _plausible(self, chosen: Iterable[Substitution], numbers: Sequence[int], odd: list[Atoms]) -> Iterator[Atoms]:
+        """What passes the gate of some substitutions; `odd` takes what is implausible."""
+        for one in chosen:
+            atoms = _in_order(substituted(self.library, one), numbers)
             if check_atoms(atoms) is None:
                 atoms.info = {
                     "source": "template",
@@ -129,7 +159,6 @@ class Templates:
                     yield atoms
                 else:
                     odd.append(atoms)
-        yield from odd
 
 
 def _in_order(atoms: Atoms, numbers: Sequence[int]) -> Atoms:

@@ -25,7 +25,7 @@ from asegen.errors import InputError
 from asegen.parallel.files import cache_folder
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.library import TemplateLibrary
-from asegen.prototypes.sensible import COLUMN, PREDICTED, sensible
+from asegen.prototypes.sensible import COLUMN, PREDICTED, is_crushed, sensible
 from asegen.structures.atoms import crystals_from_atoms
 from asegen.symmetry.batches import make_orbits
 from asegen.trained.weights import shipped_catalogue
@@ -84,7 +84,9 @@ def open_library(
 
 @cache
 def _aflow() -> TemplateLibrary:
-    return _cached(f"{AFLOW} of pymatgen {version('pymatgen')}".encode(), lambda: (aflow_prototypes(), []))
+    return _cached(
+        f"{AFLOW} of pymatgen {version('pymatgen')}, none crushed".encode(), lambda: (aflow_prototypes(), [])
+    )
 
 
 @cache
@@ -133,12 +135,16 @@ def _parts(crystals: Crystals) -> Sequence[torch.Tensor]:
 
 
 def aflow_prototypes() -> CrystalDataset:
-    """The ordered prototypes of the AFLOW library in pymatgen; their identifiers are AFLOW's labels."""
+    """The ordered prototypes of the AFLOW library in pymatgen; their identifiers are AFLOW's labels.
+
+    Silicon in BC8 is left out: its lattice constant is 4.1 Å there instead of 6.6 Å.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY  # seconds to load: it parses references
         from pymatgen.io.ase import AseAtomsAdaptor
 
         ordered = [entry for entry in AFLOW_PROTOTYPE_LIBRARY if entry["snl"].structure.is_ordered]
-        structures = [AseAtomsAdaptor.get_atoms(entry["snl"].structure) for entry in ordered]
-    return CrystalDataset(crystals_from_atoms(structures), {}, [entry["tags"]["aflow"] for entry in ordered])
+        named = [(entry["tags"]["aflow"], AseAtomsAdaptor.get_atoms(entry["snl"].structure)) for entry in ordered]
+    kept = [(name, atoms) for name, atoms in named if not is_crushed(atoms)]
+    return CrystalDataset(crystals_from_atoms([atoms for _, atoms in kept]), {}, [name for name, _ in kept])

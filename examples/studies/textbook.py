@@ -22,6 +22,10 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.calculators import Generator, Ranking, open_source
 
+Numbers = tuple[float, float, float]
+Shape = tuple[float, float, float, float, float, float]
+Sites = tuple[tuple[str, Numbers], ...]
+
 
 class Known(NamedTuple):
     """A known ground state.
@@ -33,8 +37,8 @@ class Known(NamedTuple):
     """
 
     group: str
-    lattice: tuple[float, float, float, float, float, float]
-    sites: tuple[tuple[str, tuple[float, float, float]], ...]
+    lattice: Shape
+    sites: Sites
 
     @property
     def structure(self) -> Structure:
@@ -44,45 +48,48 @@ class Known(NamedTuple):
         return Structure.from_spacegroup(self.group, lattice, symbols, places).get_primitive_structure()
 
 
-def _cubic(a: float) -> tuple[float, float, float, float, float, float]:
+def cubic(a: float) -> Shape:
+    """A cubic lattice, Å."""
     return a, a, a, 90, 90, 90
 
 
-def _hexagonal(a: float, c: float) -> tuple[float, float, float, float, float, float]:
+def hexagonal(a: float, c: float) -> Shape:
+    """A hexagonal lattice, Å."""
     return a, a, c, 90, 90, 120
 
 
-def _right(a: float, b: float, c: float) -> tuple[float, float, float, float, float, float]:
+def right(a: float, b: float, c: float) -> Shape:
+    """An orthorhombic lattice, Å; a tetragonal one where a is b."""
     return a, b, c, 90, 90, 90
 
 
 _O, _H, _E, _T = (0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.625, 0.625, 0.625), (1 / 3, 2 / 3, 0.25)
 _Q = (0.25, 0.25, 0.25)
 KNOWN = {
-    "Si": Known("Fd-3m", _cubic(5.431), (("Si", _O),)),
-    "C": Known("Fd-3m", _cubic(3.567), (("C", _O),)),
-    "Ge": Known("Fd-3m", _cubic(5.658), (("Ge", _O),)),
-    "GaAs": Known("F-43m", _cubic(5.653), (("Ga", _O), ("As", _Q))),
-    "GaN": Known("P6_3mc", _hexagonal(3.189, 5.185), (("Ga", (1 / 3, 2 / 3, 0)), ("N", (1 / 3, 2 / 3, 0.377)))),
-    "ZnO": Known("P6_3mc", _hexagonal(3.250, 5.207), (("Zn", (1 / 3, 2 / 3, 0)), ("O", (1 / 3, 2 / 3, 0.382)))),
-    "NaCl": Known("Fm-3m", _cubic(5.640), (("Na", _O), ("Cl", _H))),
-    "CsCl": Known("Pm-3m", _cubic(4.123), (("Cs", _O), ("Cl", _H))),
-    "MgO": Known("Fm-3m", _cubic(4.212), (("Mg", _O), ("O", _H))),
-    "CaF2": Known("Fm-3m", _cubic(5.463), (("Ca", _O), ("F", _Q))),
-    "TiO2": Known("P4_2/mnm", _right(4.594, 4.594, 2.959), (("Ti", _O), ("O", (0.305, 0.305, 0)))),
-    "SnO2": Known("P4_2/mnm", _right(4.737, 4.737, 3.186), (("Sn", _O), ("O", (0.306, 0.306, 0)))),
-    "Al2O3": Known("R-3c", _hexagonal(4.759, 12.991), (("Al", (0, 0, 0.352)), ("O", (0.306, 0, 0.25)))),
-    "Fe2O3": Known("R-3c", _hexagonal(5.036, 13.749), (("Fe", (0, 0, 0.355)), ("O", (0.306, 0, 0.25)))),
-    "SrTiO3": Known("Pm-3m", _cubic(3.905), (("Sr", _O), ("Ti", _H), ("O", (0.5, 0.5, 0)))),
+    "Si": Known("Fd-3m", cubic(5.431), (("Si", _O),)),
+    "C": Known("Fd-3m", cubic(3.567), (("C", _O),)),
+    "Ge": Known("Fd-3m", cubic(5.658), (("Ge", _O),)),
+    "GaAs": Known("F-43m", cubic(5.653), (("Ga", _O), ("As", _Q))),
+    "GaN": Known("P6_3mc", hexagonal(3.189, 5.185), (("Ga", (1 / 3, 2 / 3, 0)), ("N", (1 / 3, 2 / 3, 0.377)))),
+    "ZnO": Known("P6_3mc", hexagonal(3.250, 5.207), (("Zn", (1 / 3, 2 / 3, 0)), ("O", (1 / 3, 2 / 3, 0.382)))),
+    "NaCl": Known("Fm-3m", cubic(5.640), (("Na", _O), ("Cl", _H))),
+    "CsCl": Known("Pm-3m", cubic(4.123), (("Cs", _O), ("Cl", _H))),
+    "MgO": Known("Fm-3m", cubic(4.212), (("Mg", _O), ("O", _H))),
+    "CaF2": Known("Fm-3m", cubic(5.463), (("Ca", _O), ("F", _Q))),
+    "TiO2": Known("P4_2/mnm", right(4.594, 4.594, 2.959), (("Ti", _O), ("O", (0.305, 0.305, 0)))),
+    "SnO2": Known("P4_2/mnm", right(4.737, 4.737, 3.186), (("Sn", _O), ("O", (0.306, 0.306, 0)))),
+    "Al2O3": Known("R-3c", hexagonal(4.759, 12.991), (("Al", (0, 0, 0.352)), ("O", (0.306, 0, 0.25)))),
+    "Fe2O3": Known("R-3c", hexagonal(5.036, 13.749), (("Fe", (0, 0, 0.355)), ("O", (0.306, 0, 0.25)))),
+    "SrTiO3": Known("Pm-3m", cubic(3.905), (("Sr", _O), ("Ti", _H), ("O", (0.5, 0.5, 0)))),
     "BaTiO3": Known(
         "P4mm",
-        _right(3.994, 3.994, 4.034),
+        right(3.994, 3.994, 4.034),
         (("Ba", _O), ("Ti", (0.5, 0.5, 0.515)), ("O", (0.5, 0.5, 0.975)), ("O", (0.5, 0, 0.485))),
     ),
-    "CaCO3": Known("R-3c", _hexagonal(4.990, 17.061), (("Ca", _O), ("C", (0, 0, 0.25)), ("O", (0.257, 0, 0.25)))),
+    "CaCO3": Known("R-3c", hexagonal(4.990, 17.061), (("Ca", _O), ("C", (0, 0, 0.25)), ("O", (0.257, 0, 0.25)))),
     "MgSiO3": Known(
         "Pbnm",
-        _right(4.777, 4.927, 6.898),
+        right(4.777, 4.927, 6.898),
         (
             ("Mg", (0.5141, 0.5560, 0.25)),
             ("Si", (0.5, 0, 0.5)),
@@ -95,11 +102,11 @@ KNOWN = {
         (5.150, 5.212, 5.317, 90, 99.23, 90),
         (("Zr", (0.2754, 0.0395, 0.2083)), ("O", (0.0700, 0.3317, 0.3447)), ("O", (0.4496, 0.7569, 0.4792))),
     ),
-    "MoS2": Known("P6_3/mmc", _hexagonal(3.160, 12.295), (("Mo", _T), ("S", (1 / 3, 2 / 3, 0.621)))),
-    "Bi2Te3": Known("R-3m", _hexagonal(4.386, 30.50), (("Bi", (0, 0, 0.400)), ("Te", _O), ("Te", (0, 0, 0.2095)))),
+    "MoS2": Known("P6_3/mmc", hexagonal(3.160, 12.295), (("Mo", _T), ("S", (1 / 3, 2 / 3, 0.621)))),
+    "Bi2Te3": Known("R-3m", hexagonal(4.386, 30.50), (("Bi", (0, 0, 0.400)), ("Te", _O), ("Te", (0, 0, 0.2095)))),
     "Mg2SiO4": Known(
         "Pbnm",
-        _right(4.754, 10.197, 5.981),
+        right(4.754, 10.197, 5.981),
         (
             ("Mg", _O),
             ("Mg", (0.9915, 0.2774, 0.25)),
@@ -111,7 +118,7 @@ KNOWN = {
     ),
     "LiFePO4": Known(
         "Pnma",
-        _right(10.329, 6.007, 4.691),
+        right(10.329, 6.007, 4.691),
         (
             ("Li", _O),
             ("Fe", (0.2822, 0.25, 0.9747)),
@@ -121,15 +128,15 @@ KNOWN = {
             ("O", (0.1656, 0.0465, 0.2848)),
         ),
     ),
-    "LiCoO2": Known("R-3m", _hexagonal(2.816, 14.054), (("Li", (0, 0, 0.5)), ("Co", _O), ("O", (0, 0, 0.2605)))),
-    "Cu2O": Known("Pn-3m", _cubic(4.270), (("O", _O), ("Cu", _Q))),
-    "FeS2": Known("Pa-3", _cubic(5.418), (("Fe", _O), ("S", (0.385, 0.385, 0.385)))),
-    "NiAs": Known("P6_3/mmc", _hexagonal(3.619, 5.034), (("Ni", _O), ("As", _T))),
-    "Li3N": Known("P6/mmm", _hexagonal(3.648, 3.875), (("N", _O), ("Li", (0, 0, 0.5)), ("Li", (1 / 3, 2 / 3, 0)))),
-    "MgAl2O4": Known("Fd-3m", _cubic(8.083), (("Mg", _O), ("Al", _E), ("O", (0.3874, 0.3874, 0.3874)))),
+    "LiCoO2": Known("R-3m", hexagonal(2.816, 14.054), (("Li", (0, 0, 0.5)), ("Co", _O), ("O", (0, 0, 0.2605)))),
+    "Cu2O": Known("Pn-3m", cubic(4.270), (("O", _O), ("Cu", _Q))),
+    "FeS2": Known("Pa-3", cubic(5.418), (("Fe", _O), ("S", (0.385, 0.385, 0.385)))),
+    "NiAs": Known("P6_3/mmc", hexagonal(3.619, 5.034), (("Ni", _O), ("As", _T))),
+    "Li3N": Known("P6/mmm", hexagonal(3.648, 3.875), (("N", _O), ("Li", (0, 0, 0.5)), ("Li", (1 / 3, 2 / 3, 0)))),
+    "MgAl2O4": Known("Fd-3m", cubic(8.083), (("Mg", _O), ("Al", _E), ("O", (0.3874, 0.3874, 0.3874)))),
     "YBa2Cu3O7": Known(
         "Pmmm",
-        _right(3.823, 3.886, 11.681),
+        right(3.823, 3.886, 11.681),
         (
             ("Y", _H),
             ("Ba", (0.5, 0.5, 0.1843)),

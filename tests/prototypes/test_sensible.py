@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.io import write
+from ase.spacegroup import crystal
 
 from asegen.cli.main import main
 from asegen.data.shards import load_split
@@ -15,8 +16,9 @@ from asegen.generation.compositions import from_formula
 from asegen.generation.target import Target
 from asegen.generation.templates import Templates
 from asegen.prototypes.catalogue import FILE, Catalogue
-from asegen.prototypes.sensible import COLUMN, MAX_ABOVE_HULL, sensible
-from asegen.prototypes.sources import KNOWN, open_library
+from asegen.prototypes.sensible import COLUMN, MAX_ABOVE_HULL, is_crushed, sensible
+from asegen.prototypes.sources import AFLOW, KNOWN, open_library
+from asegen.structures.space_groups import space_group_number
 
 METALS = "K Fe Co Ni Cu Zn Ru Rh Pd Ag Os Ir Pt Au Al Mg Ti W".split()
 
@@ -68,6 +70,37 @@ def test_no_element_is_a_wire(templates: Templates, symbol: str) -> None:
     structures = [atoms for k in range(3) if (atoms := templates.kth(Target(composition), k)) is not None]
     assert structures
     assert all(expansion(atoms) < 2 for atoms in structures)
+
+
+def bc8(a: float) -> Atoms:
+    """Silicon as it is after decompression, with 6.64 Å; Kasper and Richards, Acta Cryst. 17, 752 (1964)."""
+    return crystal("Si", [(0.1003, 0.1003, 0.1003)], spacegroup=206, cellpar=[a, a, a, 90, 90, 90], primitive_cell=True)
+
+
+def test_crystals_with_a_wrong_lattice_constant_are_crushed() -> None:
+    assert is_crushed(bc8(4.1)) and not is_crushed(bc8(6.64))
+    assert not is_crushed(crystal("SH", [(0, 0, 0), (0, 0.5, 0)], spacegroup=229, cellpar=[2.98] * 3 + [90] * 3))  # H3S
+
+
+@pytest.mark.parametrize("source", [KNOWN, AFLOW])
+def test_no_template_is_crushed(source: str) -> None:
+    library = open_library(source)
+    assert not any(is_crushed(atoms) for atoms in library.atoms(range(len(library))))
+
+
+def groups_of(templates: Templates, formula: str, n: int) -> list[int]:
+    """Space groups of the first templates of a cell."""
+    target = Target(*from_formula(formula))
+    return [space_group_number(atoms, 0.01) for k in range(n) if (atoms := templates.kth(target, k)) is not None]
+
+
+def test_a_known_crystal_is_no_copy_of_a_likelier_type(templates: Templates) -> None:
+    assert 63 in groups_of(templates, "U2", 3)  # α-uranium; within the matcher's tolerances it is close-packed
+    assert {221, 99, 38, 160} <= set(groups_of(templates, "BaTiO3", 8))
+
+
+def test_copies_of_one_type_leave_others_their_turn(templates: Templates) -> None:
+    assert len(groups_of(templates, "U2", 6)) == 6
 
 
 def expansion(atoms: Atoms) -> float:
