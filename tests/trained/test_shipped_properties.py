@@ -39,6 +39,7 @@ def test_what_the_documentation_names_is_shipped() -> None:
         "cgcnn-formation-energy",
         "ecn-formation-energy",
         "ecn-perov5-heat",
+        "megnet-formation-energy",
     }
 
 
@@ -62,7 +63,12 @@ def test_supercells_and_images_do_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "tolerance"),
-    [("alignn-formation-energy", 0.25), ("cgcnn-formation-energy", 0.35), ("ecn-formation-energy", 0.35)],
+    [
+        ("alignn-formation-energy", 0.25),
+        ("cgcnn-formation-energy", 0.35),
+        ("ecn-formation-energy", 0.35),
+        ("megnet-formation-energy", 0.35),
+    ],
 )
 def test_formation_energies_of_textbook_crystals(name: str, tolerance: float) -> None:
     """Materials Project: NaCl -2.1, MgO -3.0, TiO2 (rutile) -3.4 eV/atom; a metal has none."""
