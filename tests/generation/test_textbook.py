@@ -14,9 +14,11 @@ from asegen.generation.plausibility import implausible
 
 KNOWN = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "studies" / "textbook.py"))["KNOWN"]
 """Formula -> its ground state, by space group, lattice constants and positions from textbooks."""
-TOLERANCE = dict.fromkeys(KNOWN, 0.06) | {"CsCl": 0.07, "LiCoO2": 0.09, "MgSiO3": 0.09}
-"""Of the volume, against experiment. PBE, on which the volumes rest, has CsCl 6 % too large; EMPNN's errors add up for
-the other two."""
+GROUND_STATES = [formula for formula in KNOWN if formula != "MgSiO3"]
+"""The perovskite MgSiO3 is none without pressure, and is predicted 0.3 eV/atom above the hull: its place is the last."""
+TOLERANCE = dict.fromkeys(KNOWN, 0.06) | {"CsCl": 0.07, "LiCoO2": 0.09}
+"""Of the volume, against experiment. PBE, on which the volumes rest, has CsCl 6 % too large; EMPNN's error adds up for
+the other."""
 
 
 @cache
@@ -39,7 +41,7 @@ def templates() -> Generator:
     return Generator(open_source("template", device="cpu"))
 
 
-@pytest.mark.parametrize("formula", KNOWN)
+@pytest.mark.parametrize("formula", GROUND_STATES)
 def test_known_types_hold_the_ground_state(templates: Generator, formula: str) -> None:
     # The first of one is the first of eight, too: where it is the ground state, as of most, the others aren't drawn.
     assert any(abs(error) < TOLERANCE[formula] for n in (1, 8) for error in errors_of(formula, templates, n))
@@ -52,7 +54,7 @@ def usual() -> Generator:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("formula", KNOWN)
+@pytest.mark.parametrize("formula", GROUND_STATES)
 def test_the_ground_state_is_among_the_first_eight(usual: Generator, formula: str) -> None:
     assert any(abs(error) < TOLERANCE[formula] for error in errors_of(formula, usual, 8))
 
