@@ -15,7 +15,7 @@ from asegen.generation.plausibility import implausible
 KNOWN = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "studies" / "textbook.py"))["KNOWN"]
 """Formula -> its ground state, by space group, lattice constants and positions from textbooks."""
 GROUND_STATES = [formula for formula in KNOWN if formula != "MgSiO3"]
-"""The perovskite MgSiO3 is none without pressure, and is predicted 0.3 eV/atom above the hull: its place is the last."""
+"""The perovskite MgSiO3 is none without pressure, and is predicted 0.3 eV/atom above the hull: it comes last."""
 TOLERANCE = dict.fromkeys(KNOWN, 0.06) | {"CsCl": 0.07, "LiCoO2": 0.09}
 """Of the volume, against experiment. PBE, on which the volumes rest, has CsCl 6 % too large; EMPNN's error adds up for
 the other."""
