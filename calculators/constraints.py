@@ -18,7 +18,8 @@ from ase.utils.abc import Optimizable
 
 from asegen.errors import InputError, Reason
 from asegen.relaxation.motion import Freedom, Symmetry
-from asegen.structures.space_groups import NONE_FOUND, check_symprec
+from asegen.structures.space_groups import NONE_FOUND
+from asegen.structures.tolerance import check_symprec
 from asegen.structures.validity import NO_CRYSTAL, check_atoms
 from asegen.trained.relaxer import Relaxer
 

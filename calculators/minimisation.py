@@ -19,7 +19,7 @@ from asegen.potentials.gate import gate
 from asegen.potentials.minimise import Minimum, OptimizerName, checked_optimizer, minimise
 from asegen.potentials.start import Start, better_start
 from asegen.relaxation.statuses import CONVERGED, FAILED, INVALID, OUT_OF_STEPS, REFUSED
-from asegen.structures.space_groups import check_symprec
+from asegen.structures.tolerance import check_symprec
 from asegen.trained.weights import DEFAULT_RELAXER, find_weights
 from asegen.training.registry import RELAXERS
 

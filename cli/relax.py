@@ -52,6 +52,7 @@ class CLICommand:
         """Runs the command."""
         from asegen.cli.checks import check_inputs, check_output, check_weights
         from asegen.structures.formats import output_format
+        from asegen.structures.tolerance import check_symprec
         from asegen.training.registry import RELAXERS
 
         output_format(args.output)
@@ -65,8 +66,7 @@ class CLICommand:
                 parser.error(f"--{flag} {value:g}: a number that isn't negative is needed")
         if args.steps is not None and args.steps > MAX_STEPS:
             parser.error(f"--steps {args.steps}: {MAX_STEPS} at most")
-        if not 0 < args.symprec <= 1:
-            parser.error(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
+        check_symprec(args.symprec)
         check_inputs(args.inputs)
         if args.model is not None:
             check_weights(args.model, RELAXERS)

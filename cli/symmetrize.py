@@ -34,11 +34,11 @@ class CLICommand:
         """Runs the command."""
         from asegen.cli.checks import check_inputs, check_output
         from asegen.structures.formats import output_format
+        from asegen.structures.tolerance import check_symprec
 
         output_format(args.output)
         check_output(Path(args.output), args.overwrite)
-        if not 0 < args.symprec <= 1:
-            parser.error(f"--symprec {args.symprec:g}: a tolerance in Å, above 0 and at most 1, is needed")
+        check_symprec(args.symprec)
         check_inputs(args.inputs)
         from asegen.cli.runs.symmetrize import run_symmetrize  # loads torch and ASE
 

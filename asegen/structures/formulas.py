@@ -76,9 +76,8 @@ def parse_formula(text: str) -> dict[str, int]:
     for part in _HYDRATE.split(plain):
         times, rest = _leading_number(part.strip(), text)
         found = _parse_part(rest, text)
-        if (
-            "." in plain and found and _NONMETALS.isdisjoint(found)
-        ):  # Al.7CoCrFeNi: no dot that joins molecules or salts
+        # In Al.7CoCrFeNi no dot joins molecules or salts.
+        if "." in plain and found and _NONMETALS.isdisjoint(found):
             raise _wrong(".", text)
         for symbol, count in found.items():
             counts[symbol] += times * count

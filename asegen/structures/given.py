@@ -51,7 +51,7 @@ def as_atoms(given: object) -> Atoms:
 
 def disordered_cif(given: object) -> str | None:
     """The CIF of a structure of pymatgen that has partial occupancies, None of anything else."""
-    if not _converts(given) or getattr(given, "is_ordered", True):
+    if not _is_disordered(given):
         return None
     return str(given.to(fmt="cif"))  # type: ignore[attr-defined]  # what knows of order is pymatgen's
 
@@ -71,7 +71,7 @@ def as_list(given: Structures) -> list[Atoms]:
 
 def _one_of(several: list[object], place: int) -> Atoms:
     one = several[place]
-    if _converts(one) and not getattr(one, "is_ordered", True):
+    if _is_disordered(one):
         return Atoms(info={UNREADABLE: "partial occupancy: Atoms have whole atoms alone"})
     try:
         return as_atoms(one)
@@ -82,3 +82,7 @@ def _one_of(several: list[object], place: int) -> Atoms:
 
 def _converts(given: object) -> bool:
     return callable(getattr(given, "to_ase_atoms", None))
+
+
+def _is_disordered(given: object) -> bool:
+    return _converts(given) and not getattr(given, "is_ordered", True)

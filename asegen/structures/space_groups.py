@@ -10,29 +10,12 @@ from ase import Atoms
 from ase.spacegroup.symmetrize import refine_symmetry
 from scipy.linalg import polar
 
-from asegen.errors import InputError
 from asegen.structures.validity import check_atoms, found_by_spglib, standardised
 
 EXACT = 1e-7
 """Å, a tolerance that lets through rounding in double precision alone; VASP asks for 1e-5."""
-LARGEST = 1.0
-"""Å, the largest tolerance that is taken: beyond, atoms that are neighbours count as one."""
 NONE_FOUND = (AttributeError, TypeError, ValueError, spglib.SpglibError)
 """What ASE raises where spglib finds no space group: ASE passes on the None that spglib gives, where it gives one."""
-
-
-def check_symprec(symprec: float) -> None:
-    """Refuses a tolerance without meaning.
-
-    Args:
-        symprec: Å.
-
-    Raises:
-        InputError: it isn't above 0 and at most `LARGEST`.
-    """
-    if not 0 < symprec <= LARGEST:
-        wrong = f"symprec = {symprec:g}: a tolerance in Å, above 0 and at most {LARGEST:g}, is needed"
-        raise InputError(wrong, "symprec")
 
 
 def space_group(atoms: Atoms, symprec: float) -> str:

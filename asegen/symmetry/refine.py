@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
-from asegen.structures.space_groups import check_symprec, refined_in_place
+from asegen.structures.space_groups import refined_in_place
+from asegen.structures.tolerance import check_symprec
 from asegen.structures.validity import check_atoms
 from asegen.symmetry.analysis import SYMPREC, find_symmetry, structure_of
 from asegen.symmetry.assignments import Occupation

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-from textbook import Known, Numbers, Shape, Sites, cubic, hexagonal, right
+from textbook import KNOWN, Known, Numbers, Shape, Sites, cubic, hexagonal, right
 
 _O, _H, _Q, _W = (0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), (1 / 3, 2 / 3, 0.0)
 
@@ -100,18 +100,7 @@ TEXTBOOK = (
     _corundum("Ti", 5.158, 13.611, 0.3447, 0.3126),
     _calcite("Ca", 4.990, 17.061, 0.2570),
     _calcite("Mg", 4.633, 15.013, 0.2778),
-    Known(
-        "Pbnm",
-        right(4.754, 10.197, 5.981),
-        (
-            ("Mg", _O),
-            ("Mg", (0.9915, 0.2774, 0.25)),
-            ("Si", (0.4262, 0.0940, 0.25)),
-            ("O", (0.7657, 0.0913, 0.25)),
-            ("O", (0.2215, 0.4474, 0.25)),
-            ("O", (0.2777, 0.1628, 0.0331)),
-        ),
-    ),
+    KNOWN["Mg2SiO4"],
     _rock_salt("Fe", "O", 4.326),
     _rock_salt("Mn", "O", 4.445),
     _rock_salt("Co", "O", 4.260),
@@ -121,7 +110,7 @@ TEXTBOOK = (
     _rock_salt("Ag", "Cl", 5.549),
     _rock_salt("Ag", "Br", 5.775),
     Known("C2/c", (4.684, 3.423, 5.129, 90, 99.54, 90), (("Cu", (0.25, 0.25, 0)), ("O", (0, 0.4184, 0.25)))),
-    Known("Pn-3m", cubic(4.270), (("O", _O), ("Cu", _Q))),
+    KNOWN["Cu2O"],
     _wurtzite("Be", "O", 2.698, 4.377, 0.378),
     _wurtzite("Zn", "O", 3.250, 5.207, 0.382),
     _wurtzite("Al", "N", 3.112, 4.982, 0.382),
