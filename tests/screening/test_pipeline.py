@@ -342,6 +342,18 @@ def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
     ]
 
 
+def test_crystals_inside_the_package_are_named(tmp_path: Path) -> None:
+    """Strained as another method leaves them; fcc iron is bcc within the matcher's tolerances."""
+    salt, other = bulk("NaCl", "rocksalt", a=5.7), bulk("NaCl", "cesiumchloride", a=3.5)
+    iron = bulk("Fe", "fcc", a=3.55)  # only the bcc crystal is inside the package
+    found = run_stages(
+        [salt, other, iron], tmp_path / "run", [Read(), Symmetrise(), Compare(None, True)], workforce=THREADS
+    )
+    named = {result.id: (result["known_crystal"], result["novel"]) for result in found}
+    assert named == {"c000001": ("NaCl-225", None), "c000002": (None, None), "c000003": (None, None)}
+    assert Compare.of(Options("emt")).catalogue and not Compare.of(Options("emt", reference="none")).catalogue
+
+
 def test_without_a_relaxer_there_is_no_stage_of_it() -> None:
     names = [stage.name for stage in recipe(Options("emt", relaxer=None))]
     usual = ["read", "dedup", "symmetrise", "relax", "compare", "hull", "properties", "phonons", "vasp", "espresso"]
