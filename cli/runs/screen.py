@@ -35,7 +35,7 @@ from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
 from asegen.screening.stages.opinions import opinion_lines
-from asegen.screening.stages.verdicts import KNOWN_ABOVE, KNOWN_COMPOSITION, counted, lacking_lines
+from asegen.screening.stages.verdicts import BELOW, KNOWN_ABOVE, KNOWN_COMPOSITION, counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
@@ -43,14 +43,14 @@ _NAME = 16  # characters of a line
 _DISPENSABLE = ("energy", "name", "status", "space_group")
 """Columns that a narrow terminal goes without, those first that say least; the status only where all are ok."""
 _PROBLEMS = 5
-_OF_KNOWN_ABOVE = (
-    f"{KNOWN_ABOVE}: a stable compound of the composition exists; it isn't among the candidates, or the potential "
-    "errs: ask another one, --second-opinion sevennet"
-)
-_OF_KNOWN_COMPOSITION = (
-    f"{KNOWN_COMPOSITION}: a stable compound of the composition exists; it is that one, another form of it, or new: no "
-    "known crystal at hand is the same"
-)
+_MEANINGS = {
+    BELOW: "new, or the potential errs, which puts one known crystal in twenty there",
+    KNOWN_COMPOSITION: "a stable compound of the composition exists; it is that one, another form of it, or new: no "
+    "known crystal at hand is the same",
+    KNOWN_ABOVE: "a stable compound of the composition exists; it isn't among the candidates, or the potential errs",
+}
+"""What a verdict leaves open."""
+_DOUBTFUL = (BELOW, KNOWN_ABOVE)
 _SYSTEMS = 3  # of how many the compounds without a candidate are named
 
 
@@ -164,13 +164,15 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     errors = {result["e_hull_error"] for result in found} - {None}
     if lines and errors:
         lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
-    meanings = {KNOWN_COMPOSITION: _OF_KNOWN_COMPOSITION, KNOWN_ABOVE: _OF_KNOWN_ABOVE}
-    lines += [meanings[word] for _, word in counts if word in meanings]
+    lines += [f"{word}: {_MEANINGS[word]}" for _, word in counts if word in _MEANINGS]
+    opinions = [result["opinions"] for result in found]
+    if not any(opinions) and any(word in _DOUBTFUL for _, word in counts):
+        lines.append("another potential knows more of the doubtful ones: --second-opinion sevennet")
     if known.get("hull_note"):
         hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
         lines.append(known["hull_note"] + hint)
     lines += [f"no energy above the hull of {count}: {reason}" for reason, count in without.items()]
-    lines += opinion_lines([result["opinions"] for result in found])
+    lines += opinion_lines(opinions)
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
 
