@@ -35,6 +35,7 @@ from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
 from asegen.screening.stages.opinions import opinion_lines
+from asegen.screening.stages.phonon_results import UNSTABLE
 from asegen.screening.stages.verdicts import BELOW, KNOWN_ABOVE, KNOWN_COMPOSITION, counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
@@ -51,6 +52,10 @@ _MEANINGS = {
 }
 """What a verdict leaves open."""
 _DOUBTFUL = (BELOW, KNOWN_ABOVE)
+_OF_UNSTABLE = (
+    "CHGNet says so of a quarter of the stable crystals that aren't cubic; before one is dropped, ask another "
+    "potential, --second-opinion sevennet"
+)
 _SYSTEMS = 3  # of how many the compounds without a candidate are named
 
 
@@ -87,7 +92,7 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
         console.print(f"warning: {line}")
     if without_report is not None:
         console.print(f"no report: {without_report}")
-    _show(args.workdir, found, "" if without_report else f"; {args.workdir / PAGE} shows the best")
+    _show(args.workdir, found, options, "" if without_report else f"; {args.workdir / PAGE} shows the best")
     if not any(result.is_ranked for result in found):
         why = f"{args.workdir / TABLE} says why{_nearest_miss(found, options)}"
         raise InputError(f"none of {len(found)} candidates is left; {why}")
@@ -177,13 +182,22 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
 
 
-def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
+def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:
+    """What unstable phonons leave open, where they are CHGNet's alone."""
+    has_second = any(result["second_phonons"] for result in found)
+    if (options.phonons_by or options.calculator) != "chgnet" or has_second:
+        return []
+    unstable = sum(result["phonons"] == UNSTABLE for result in found)
+    return [f"{unstable} with unstable phonons: {_OF_UNSTABLE}"] if unstable else []
+
+
+def _show(workdir: Path, found: Sequence[Result], options: Options, page: str) -> None:
     console = output_console()
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
         show_ranking(console, ranked[:_SHOWN], columns(workdir))
-    for line in _hull_lines(workdir, found):
+    for line in [*_hull_lines(workdir, found), *phonon_lines(found, options)]:
         console.print(line, markup=False, soft_wrap=True)
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())
     console.print(

@@ -13,11 +13,12 @@ import pytest
 from ase.build import bulk
 from rich.console import Console
 
-from asegen.cli.runs.screen import ranking_table, show_ranking
+from asegen.cli.runs.screen import phonon_lines, ranking_table, show_ranking
 from asegen.cli.terminal import print_whole
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column, Shown, as_json, from_json, merged
+from asegen.screening.options import Options
 from asegen.screening.pipeline import run_stages
 from asegen.screening.records import Outcome
 from asegen.screening.registry import columns
@@ -125,6 +126,16 @@ def test_a_narrow_terminal_goes_without_what_says_least(tmp_path: Path) -> None:
         show_ranking(console, [Result({**values, "status": status}, None)], columns([]))
         told = console.export_text()
         assert all(word in told for word in has) and not any(word in told for word in lacks), told
+
+
+def test_unstable_phonons_of_chgnet_leave_a_doubt(tmp_path: Path) -> None:
+    (found,) = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    unstable, stable = (Result({**found, "phonons": word}, None) for word in ("unstable", "stable"))
+    (line,) = phonon_lines([unstable, stable], Options("chgnet"))
+    assert line.startswith("1 with unstable phonons: CHGNet says so of ")
+    asked = Result({**unstable, "second_phonons": "stable"}, None)
+    assert not phonon_lines([stable], Options("chgnet")) and not phonon_lines([asked], Options("chgnet"))
+    assert not phonon_lines([unstable], Options("emt")) and not phonon_lines([unstable], Options(phonons_by="emt"))
 
 
 def test_a_table_wider_than_the_console_is_printed_whole(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ class Hull(Stage):
         for candidate, placement in zip(candidates, placements, strict=True):
             formula = candidate.found["formula"]
             form = against.forms[formula] if formula in shifts else None
-            unmet = lowest.get(formula) is candidate and not _reaches_the_hull(formula, form, against.references)
+            unmet = lowest.get(formula) is candidate and not _reaches_the_hull(candidate, form, against.references)
             gap = not self.engine.pressure and has_gap(formula, against.known)
             outcomes.append(self._outcome(candidate, placement, error, unmet, form, gap))
         return outcomes
@@ -284,18 +284,23 @@ class Hull(Stage):
         return Outcome(found={"e_hull_reason": f"no hull: {reason}"})  # all else stands
 
 
-def _reaches_the_hull(formula: str, form: KnownForm | None, references: ElementReferences | None) -> bool:
-    """Whether what candidates of a composition are measured against by the same potential lies on the hull.
+def _reaches_the_hull(candidate: Candidate, form: KnownForm | None, references: ElementReferences | None) -> bool:
+    """Whether what a candidate is measured against by the same potential lies on the hull.
 
     Of elements it is the ground state. A known form may lie above the hull itself: then its stable form isn't at hand,
-    and that the lowest candidate lies above the hull may be the potential's error.
+    and that the lowest candidate lies above the hull may be the potential's error. So it may where the potential alone
+    has chosen the stable form among known crystals and the candidate is another one of these: caesium chloride.
     """
     if references is None:
         return False
-    counts = _composition(formula)
+    counts = _composition(candidate.found["formula"])
     if len(counts) == 1:
         return counts.keys() <= references.crystals.keys()
-    return form is not None and (form.above or 0.0) <= WIDTH * references.error
+    if form is None:
+        return False
+    if form.above is None:
+        return candidate.found.get("known_crystal") in (None, form.id)
+    return form.above <= WIDTH * references.error
 
 
 def above_known(candidate: Candidate, placement: Placement, error: float | None) -> float | None:

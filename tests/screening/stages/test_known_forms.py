@@ -74,6 +74,17 @@ def test_a_known_form_above_the_hull_leaves_a_doubt(tmp_path: Path) -> None:
         assert high.found["hull_verdict"] == ABOVE
 
 
+def test_a_known_crystal_above_the_one_that_the_potential_prefers_leaves_a_doubt(tmp_path: Path) -> None:
+    """CHGNet prefers rock salt to the crystal of caesium chloride, by 0.06 eV/atom; which is stable isn't told."""
+    known = {"GaAs": form("GaAs", 0.12, None)}
+    phases = KnownHull().phases({frozenset({"Ga", "As"})}, None, None).phases
+    stage = Hull(ENGINE, (KnownHull(),), tmp_path, True)
+    for name, said in (("GaAs-221", KNOWN_ABOVE), (None, ABOVE)):
+        found = {"formula": "GaAs", "energy": known["GaAs"].energy + 0.06, "known_crystal": name}
+        (outcome,) = stage.work([Candidate(1, "ok", found, None)], (tmp_path, Against(phases, {}, REFERENCES, known)))
+        assert outcome.found["e_hull"] == pytest.approx(0.06) and outcome.found["hull_verdict"] == said
+
+
 def test_the_crystals_of_the_package_are_relaxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
