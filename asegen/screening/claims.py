@@ -62,6 +62,10 @@ class Ledger(InputTables):
 
     # ---- stages
 
+    def begun(self) -> list[str]:
+        """Names of the stages that have begun, in order."""
+        return [name for (name,) in self._db.execute("SELECT name FROM stages ORDER BY position")]
+
     def check_stages(self, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Whether these stages go on from what was done: those that have begun must be the first of them, as they were.
 

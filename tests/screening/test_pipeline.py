@@ -354,6 +354,44 @@ def test_crystals_inside_the_package_are_named(tmp_path: Path) -> None:
     assert Compare.of(Options("emt")).catalogue and not Compare.of(Options("emt", reference="none")).catalogue
 
 
+@dataclass(frozen=True)
+class Noting(Stage):
+    """Only adds a note, or so it says."""
+
+    name: ClassVar[str] = "noting"
+    adds: ClassVar[bool] = True
+
+    def work(self, candidates, supplied):
+        return [Outcome(notes=(self.name,)) for _ in candidates]
+
+
+class Other(Noting):
+    name: ClassVar[str] = "other"
+
+
+class Changing(Noting):
+    name: ClassVar[str] = "changing"
+    adds: ClassVar[bool] = False
+
+
+def test_stages_that_only_add_may_come_in_any_order(tmp_path: Path) -> None:
+    """A second opinion after elastic constants, which usually come behind it."""
+    run_stages([bulk("Cu")], tmp_path, [Read(), Other()], workforce=THREADS)
+    (found,) = run_stages([bulk("Cu")], tmp_path, [Read(), Noting(), Other()], workforce=THREADS)
+    assert found.notes == ("other", "noting")
+    with pytest.raises(InputError, match="has already been through read,other,noting, which read,changing"):
+        run_stages([bulk("Cu")], tmp_path, [Read(), Changing(), Noting(), Other()], workforce=THREADS)
+    stages = recipe(Options("emt", relaxer=None, stages=["default", "thermal"]))
+    assert [stage.name for stage in stages if not stage.adds] == [
+        "read",
+        "dedup",
+        "symmetrise",
+        "relax",
+        "compare",
+        "hull",
+    ]
+
+
 def test_without_a_relaxer_there_is_no_stage_of_it() -> None:
     names = [stage.name for stage in recipe(Options("emt", relaxer=None))]
     usual = ["read", "dedup", "symmetrise", "relax", "compare", "hull", "properties", "phonons", "vasp", "espresso"]

@@ -136,6 +136,7 @@ class SecondHull(Hull):
         _REASON,
         _OPINIONS,
     )
+    adds: ClassVar[bool] = True
     energy: ClassVar[str] = "second_energy"
 
     @override
