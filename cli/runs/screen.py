@@ -41,7 +41,7 @@ from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
 _NAME = 16  # characters of a line
-_DISPENSABLE = ("energy", "name", "status", "space_group")
+_DISPENSABLE = ("energy", "name", "status", "second_phonons", "second_e_hull", "space_group")
 """Columns that a narrow terminal goes without, those first that say least; the status only where all are ok."""
 _PROBLEMS = 5
 _MEANINGS = {
@@ -209,7 +209,8 @@ def show_ranking(console: Console, ranked: Sequence[Result], declared: Sequence[
     """Prints the best candidates, without what a narrow terminal has no room for."""
     table, left_out = ranking_table(ranked, declared), list[str]()
     tells = any(result.status != OK or result["novel"] is False for result in ranked)
-    dispensable = [name for name in _DISPENSABLE if name != "status" or not tells]
+    has = {name for result in ranked for name, value in result.items() if value is not None}
+    dispensable = [name for name in _DISPENSABLE if name in has and not (name == "status" and tells)]
     while console.is_terminal and needed_width(console, table) > console.width and dispensable:
         left_out.append(dispensable.pop(0))
         table = ranking_table(ranked, declared, left_out)
@@ -277,4 +278,4 @@ def _cell(value: object, digits: int) -> Text:
     """A value as the table of the best candidates shows it; brackets in it are no markup."""
     if value is None:
         return Text()
-    return Text(f"{value:.{digits}f}" if isinstance(value, float) else str(value))
+    return Text(f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value))  # no -0.000

@@ -140,11 +140,12 @@ def test_unstable_phonons_of_chgnet_leave_a_doubt(tmp_path: Path) -> None:
 
 def test_a_table_wider_than_the_console_is_printed_whole(tmp_path: Path) -> None:
     found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
-    values = {**found[0], "rank": 1, "hull_verdict": LOWEST, "e_hull": 0.123456, "formula": 90 * "C"}
+    values = {**found[0], "rank": 1, "hull_verdict": LOWEST, "e_hull": 0.123456, "formula": 90 * "C", "energy": -1e-4}
     for width in (60, 100):
         console = Console(width=width, record=True, file=(tmp_path / "told").open("w"))
         print_whole(console, ranking_table([Result(values, None)], columns([])))
         told = console.export_text()
+        assert "0.000" in told and "-0.000" not in told
         assert 90 * "C" in told and "0.123" in told and "status" in told and "candidates" in told
 
 
