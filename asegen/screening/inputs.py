@@ -138,8 +138,11 @@ def _of_structure(source: str, row: int, given: AtHand) -> Input:
 
 
 def _bare(atoms: Atoms) -> str:
-    """Constraints and results stay behind: a screening is of crystals."""
-    return str(encode(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc)))
+    """Constraints and results stay behind: a screening is of crystals. Of magnetic moments a note tells."""
+    moments = atoms.get_initial_magnetic_moments() if atoms.has("initial_magmoms") else None
+    return str(
+        encode(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc, magmoms=moments))
+    )
 
 
 def _as_json(info: Mapping[str, object]) -> str:

@@ -392,6 +392,15 @@ def test_stages_that_only_add_may_come_in_any_order(tmp_path: Path) -> None:
     ]
 
 
+def test_a_note_tells_of_a_magnetic_order(tmp_path: Path) -> None:
+    """Inputs of DFT begin with all moments parallel, whatever order the input has."""
+    iron = bulk("Fe", cubic=True)
+    iron.set_initial_magnetic_moments([2.2, -2.2])
+    write(tmp_path / "in.extxyz", iron)
+    found = run_stages([tmp_path / "in.extxyz", iron, bulk("Ni")], tmp_path / "run", [Read()], workforce=THREADS)
+    assert [result.notes for result in found] == [("magnetic moments left out",), ("magnetic moments left out",), ()]
+
+
 def test_without_a_relaxer_there_is_no_stage_of_it() -> None:
     names = [stage.name for stage in recipe(Options("emt", relaxer=None))]
     usual = ["read", "dedup", "symmetrise", "relax", "compare", "hull", "properties", "phonons", "vasp", "espresso"]
