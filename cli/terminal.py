@@ -69,23 +69,35 @@ def told_apart(rows: Sequence[tuple[str, str, int]]) -> list[str]:
 def print_whole(console: AnyConsole, table: Table) -> None:
     """Prints a table whose numbers have to stay whole, wider than the console where that is too narrow for them.
 
+    Where there is no terminal nothing is folded, so that each row is a line, for grep and its like.
+
     Args:
         console: where it is printed.
         table: its columns that are not to be folded have `no_wrap`.
     """
-    needed = sum(_needed(console, column) + _BETWEEN for column in table.columns)
     width = console.width
-    console.width = max(width, needed)  # `print` itself takes no width beyond the console's
-    console.print(table)
+    console.width = max(width, needed_width(console, table, unfolded=not console.is_terminal))
+    console.print(table)  # it takes no width beyond the console's
     console.width = width
 
 
-def _needed(console: AnyConsole, column: Column) -> int:
+def needed_width(console: AnyConsole, table: Table, *, unfolded: bool = False) -> int:
+    """Characters of a table whose numbers stay whole.
+
+    Args:
+        console: where it is printed.
+        table: its columns that are not to be folded have `no_wrap`.
+        unfolded: whether words stay on one line as well.
+    """
+    return sum(_needed(console, column, unfolded) + _BETWEEN for column in table.columns)
+
+
+def _needed(console: AnyConsole, column: Column, unfolded: bool) -> int:
     """Characters of a column: of its longest cell, or of its longest word where it may be folded."""
     options = console.options.update(max_width=_WIDEST)
     cells = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
-    widest = max(cell.maximum if column.no_wrap else cell.minimum for cell in cells)
-    return max(widest, column.min_width or 0)
+    widest = max(cell.maximum if column.no_wrap or unfolded else cell.minimum for cell in cells)
+    return max(min(widest, column.max_width or widest), column.min_width or 0)
 
 
 def message_console() -> Console:

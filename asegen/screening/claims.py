@@ -62,6 +62,10 @@ class Ledger(InputTables):
 
     # ---- stages
 
+    def begun(self) -> list[str]:
+        """Names of the stages that have begun, in order."""
+        return [name for (name,) in self._db.execute("SELECT name FROM stages ORDER BY position")]
+
     def check_stages(self, stages: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Whether these stages go on from what was done: those that have begun must be the first of them, as they were.
 
@@ -79,13 +83,16 @@ class Ledger(InputTables):
                     f"{self.workdir} has already been through {','.join(n for n, _ in begun)}, which {wanted} "
                     "does not go on from: take another folder"
                 )
-            before, now = json.loads(text), json.loads(json.dumps(stages[k][1]))
-            for key in before | now:
-                if before.get(key) != now.get(key):
-                    raise InputError(
-                        f"{self.workdir} has already been through {name} with {key} {before.get(key)}, "
-                        f"not {now.get(key)}: take another folder"
-                    )
+            self._check_settings(name, text, stages[k][1])
+
+    def _check_settings(self, name: str, text: str, settings: Mapping[str, Any]) -> None:
+        before, now = json.loads(text), json.loads(json.dumps(settings))
+        for key in before | now:
+            if before.get(key) != now.get(key):
+                raise InputError(
+                    f"{self.workdir} has already been through {name} with {key} {before.get(key)}, "
+                    f"not {now.get(key)}: take another folder"
+                )
 
     def candidates(self, before: str | None) -> list[Candidate]:
         """Inputs that came through all stages so far, without their atoms (see `load`).
@@ -139,9 +146,17 @@ class Ledger(InputTables):
             groups: the inputs of each piece of work, the ones to do first in front; those that the stage has had before
                 are left out, unless others have come to them since: then the work is done anew.
             alone: whether members of a group don't depend on each other: then only those that have come are worked on.
+
+        Raises:
+            InputError: another call, which works on the same folder, has begun it with other settings, or another one
+                in its place.
         """
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO stages VALUES (?, ?, ?)", (stage, position, json.dumps(settings)))
+            row = self._db.execute("SELECT position, settings FROM stages WHERE name = ?", (stage,)).fetchone()
+            if row is None or row[0] != position:
+                raise InputError(f"another call has begun other stages in {self.workdir}: take another folder")
+            self._check_settings(stage, row[1], settings)
             units = self._db.execute("SELECT unit, members FROM units WHERE stage = ?", (stage,)).fetchall()
             members = {unit: json.loads(text) for unit, text in units}
             had = {key: unit for unit, keys in members.items() for key in keys}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,8 +90,11 @@ def entry_of(given: Input) -> Entry:
 
 
 def info_of(given: Input) -> dict[str, Any]:
-    """What stood beside a structure that can be read: info, columns, key-value pairs."""
-    return {**decode(given.info), **read_entry(entry_of(given))[2]}
+    """What stood beside a structure: info, columns, key-value pairs."""
+    info: dict[str, Any] = decode(given.info)
+    with suppress(StructureError):  # a disordered crystal, which `--order` has made another one of
+        info |= read_entry(entry_of(given))[2]
+    return info
 
 
 def _hash(path: Path) -> str:
@@ -134,8 +138,11 @@ def _of_structure(source: str, row: int, given: AtHand) -> Input:
 
 
 def _bare(atoms: Atoms) -> str:
-    """Constraints and results stay behind: a screening is of crystals."""
-    return str(encode(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc)))
+    """Constraints and results stay behind: a screening is of crystals. Of magnetic moments a note tells."""
+    moments = atoms.get_initial_magnetic_moments() if atoms.has("initial_magmoms") else None
+    return str(
+        encode(Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell.array, pbc=atoms.pbc, magmoms=moments))
+    )
 
 
 def _as_json(info: Mapping[str, object]) -> str:

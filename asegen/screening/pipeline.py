@@ -79,9 +79,11 @@ def run_stages(
         Stopped: `stop` was set.
     """
     place = Path(workdir).absolute()
-    named = [(stage.name, stage.settings()) for stage in stages]  # fails where a stage can't be done
+    settings = {stage.name: stage.settings() for stage in stages}  # fails where a stage can't be done
     with _open(place) as ledger:
         _check_disk(place)
+        stages = _after_what_has_begun(stages, ledger.begun())
+        named = [(stage.name, settings[stage.name]) for stage in stages]
         ledger.check_stages(named)
         register(ledger, inputs)
         _record(ledger, command)
@@ -94,6 +96,19 @@ def run_stages(
                 running.stage(stage, position)
         ledger.note(finished=[name for name, _ in named])
     return results(place)
+
+
+def _after_what_has_begun(stages: Sequence[Stage], begun: Sequence[str]) -> list[Stage]:
+    """The stages, of which those that only add come behind others that do and have begun.
+
+    Args:
+        stages: in their usual order.
+        begun: names of those that have begun, in order.
+    """
+    place = {name: position for position, name in enumerate(begun)}
+    adding = sorted((stage for stage in stages if stage.adds), key=lambda stage: place.get(stage.name, len(place)))
+    following = iter(adding)
+    return [next(following) if stage.adds else stage for stage in stages]
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asegen.screening.stages.verdicts import UNKNOWN
+
 _Key = tuple[bool | float, ...]
 
 
@@ -21,7 +23,7 @@ def in_order(found: Sequence[Mapping[str, Any]]) -> list[int]:
     Args:
         found: values by column, in the order of the inputs. Those without an energy above the hull, `e_hull`, come
             after those with one. `e_known` decides between those on the hull or below it: who beats the known phases by
-            more comes first. `energy` decides where there is no hull.
+            more comes first, unless these are mostly lacking. `energy` decides where there is no hull.
     """
     keys = [_energies(one) for one in found]
     lists: defaultdict[Any, list[int]] = defaultdict(list)
@@ -37,6 +39,8 @@ def in_order(found: Sequence[Mapping[str, Any]]) -> list[int]:
 
 def _energies(found: Mapping[str, Any]) -> _Key:
     e_hull, e_known, energy = (found.get(name) for name in ("e_hull", "e_known", "energy"))
+    if found.get("hull_verdict") == UNKNOWN:  # it beats nothing
+        e_known = e_hull
     known = (round(value or 0.0, 6) for value in (max(e_hull or 0.0, 0.0), e_known))
     return (e_hull is None, *known, energy is None, energy or 0.0)
 

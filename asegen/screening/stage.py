@@ -32,12 +32,15 @@ class Stage(ABC):
         splits: whether the members of a group can be worked on one by one, where the group fails.
         alone: whether what is found for a member of a group doesn't depend on the others: inputs that are added to a
             screening are then worked on by themselves, else with their whole groups.
+        adds: whether it only adds to what is known of candidates, ends none and changes no crystal: a later call may
+            ask for it where others of the kind have run that usually come behind it.
     """
 
     name: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]] = ()
     splits: ClassVar[bool] = True
     alone: ClassVar[bool] = False
+    adds: ClassVar[bool] = False
 
     @classmethod
     def of(cls, options: Options) -> Self:

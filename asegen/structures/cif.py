@@ -17,7 +17,7 @@ from asegen.structures.cif_symmetry import possible_operations
 from asegen.structures.cif_tags import Tags, structure_tags
 from asegen.structures.claims import Content, contradiction
 from asegen.structures.errors import StructureError
-from asegen.structures.fields import MAX_ATOMS, NOTE
+from asegen.structures.fields import MAX_ATOMS, NOTE, WITHOUT_MOMENTS
 from asegen.structures.settings import Operations
 from asegen.structures.sites import Sites, finite, read_sites
 from asegen.structures.validity import Floats
@@ -60,7 +60,7 @@ def cif_to_atoms(text: str) -> Atoms:
 
 def _magnetic_note(tags: Tags) -> str | None:
     is_magnetic = any(tag.startswith(("_atom_site_moment", "_space_group_symop_magn")) for tag in tags)
-    return "magnetic moments left out" if is_magnetic else None
+    return WITHOUT_MOMENTS if is_magnetic else None
 
 
 def _choice_note(name: str, n_possible: int) -> str | None:

@@ -10,6 +10,8 @@ MAX_ATOMS = 2000
 """Atoms of one cell."""
 NOTE = "reading_note"
 """Key of `Atoms.info` for what a reader had to decide; files have keys such as `note` of their own."""
+WITHOUT_MOMENTS = "magnetic moments left out"
+"""A note: crystals are compared and relaxed without them."""
 UNREADABLE = "reading_error"
 """Key of `Atoms.info` for why there are no atoms, `kind: detail`, in place of a structure that can't be Atoms."""
 BOOKKEEPING = frozenset(

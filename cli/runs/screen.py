@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
-from asegen.cli.terminal import message_console, output_console, print_whole
+from asegen.cli.terminal import Console, message_console, needed_width, output_console, print_whole
 from asegen.errors import InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
@@ -29,21 +29,32 @@ from asegen.screening.exports import TABLE
 from asegen.screening.ledger import StageCount, funnel, provenance
 from asegen.screening.options import Options
 from asegen.screening.pipeline import run_stages
-from asegen.screening.records import OFF_TARGET
+from asegen.screening.records import OFF_TARGET, OK
 from asegen.screening.registry import recipe
 from asegen.screening.report import PAGE
 from asegen.screening.result import Result, columns
 from asegen.screening.run import publish
 from asegen.screening.stages.opinions import opinion_lines
-from asegen.screening.stages.verdicts import KNOWN_ABOVE, counted, lacking_lines
+from asegen.screening.stages.phonon_results import UNSTABLE
+from asegen.screening.stages.verdicts import BELOW, KNOWN_ABOVE, KNOWN_COMPOSITION, counted, lacking_lines
 from asegen.screening.workers import memory_of_worker, number_of_jobs
 
 _SHOWN = 20
 _NAME = 16  # characters of a line
+_DISPENSABLE = ("energy", "name", "status", "second_phonons", "second_e_hull", "space_group")
+"""Columns that a narrow terminal goes without, those first that say least; the status only where all are ok."""
 _PROBLEMS = 5
-_OF_KNOWN_ABOVE = (
-    f"{KNOWN_ABOVE}: a stable compound of the composition exists; it isn't among the candidates, or the potential "
-    "errs: ask another one, --second-opinion sevennet"
+_MEANINGS = {
+    BELOW: "new, or the potential errs, which puts one known crystal in twenty there",
+    KNOWN_COMPOSITION: "a stable compound of the composition exists; it is that one, another form of it, or new: no "
+    "known crystal at hand is the same",
+    KNOWN_ABOVE: "a stable compound of the composition exists; it isn't among the candidates, or the potential errs",
+}
+"""What a verdict leaves open."""
+_DOUBTFUL = (BELOW, KNOWN_ABOVE)
+_OF_UNSTABLE = (
+    "CHGNet says so of a quarter of the stable crystals that aren't cubic; before one is dropped, ask another "
+    "potential, --second-opinion sevennet"
 )
 _SYSTEMS = 3  # of how many the compounds without a candidate are named
 
@@ -61,7 +72,7 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
     """
     stages, jobs = recipe(options), number_of_jobs(args.jobs)
     drawn = [] if args.generate is None else [_drawn(args)]
-    with ProgressBar("screening") as bar, _stoppable(bar.print) as stop, _workforce(args) as workforce:
+    with ProgressBar("screening") as bar, stoppable(bar.print) as stop, _workforce(args) as workforce:
         found = run_stages(
             [*args.inputs, *drawn],
             args.workdir,
@@ -81,7 +92,7 @@ def run_screening(args: argparse.Namespace, options: Options) -> None:
         console.print(f"warning: {line}")
     if without_report is not None:
         console.print(f"no report: {without_report}")
-    _show(args.workdir, found, "" if without_report else f"; {args.workdir / PAGE} shows the best")
+    _show(args.workdir, found, options, "" if without_report else f"; {args.workdir / PAGE} shows the best")
     if not any(result.is_ranked for result in found):
         why = f"{args.workdir / TABLE} says why{_nearest_miss(found, options)}"
         raise InputError(f"none of {len(found)} candidates is left; {why}")
@@ -117,7 +128,7 @@ def _workforce(args: argparse.Namespace) -> AbstractContextManager[Workforce | N
 
 
 @contextmanager
-def _stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
+def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
     """The first SIGINT or SIGTERM lets work in progress end; the second ends at once."""
     stop, received = threading.Event(), []
 
@@ -135,6 +146,7 @@ def _stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
         for name, handler in before.items():
             signal.signal(name, handler)
         signal.raise_signal(received[0])
+        raise SystemExit(128 + received[0]) from None  # the caller ignores it, as a shell does for jobs in background
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
@@ -157,29 +169,54 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
     errors = {result["e_hull_error"] for result in found} - {None}
     if lines and errors:
         lines[0] += f" (energies above the hull have a mean error of {max(errors):.3f} eV/atom)"
-    if any(word == KNOWN_ABOVE for _, word in counts):
-        lines.append(_OF_KNOWN_ABOVE)
+    lines += [f"{word}: {_MEANINGS[word]}" for _, word in counts if word in _MEANINGS]
+    opinions = [result["opinions"] for result in found]
+    if not any(opinions) and any(word in _DOUBTFUL for _, word in counts):
+        lines.append("another potential knows more of the doubtful ones: --second-opinion sevennet")
     if known.get("hull_note"):
         hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
         lines.append(known["hull_note"] + hint)
     lines += [f"no energy above the hull of {count}: {reason}" for reason, count in without.items()]
-    lines += opinion_lines([result["opinions"] for result in found])
+    lines += opinion_lines(opinions)
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
 
 
-def _show(workdir: Path, found: Sequence[Result], page: str) -> None:
+def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:
+    """What unstable phonons leave open, where they are CHGNet's alone."""
+    has_second = any(result["second_phonons"] for result in found)
+    if (options.phonons_by or options.calculator) != "chgnet" or has_second:
+        return []
+    unstable = sum(result["phonons"] == UNSTABLE for result in found)
+    return [f"{unstable} with unstable phonons: {_OF_UNSTABLE}"] if unstable else []
+
+
+def _show(workdir: Path, found: Sequence[Result], options: Options, page: str) -> None:
     console = output_console()
     console.print(_funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
-        print_whole(console, ranking_table(ranked[:_SHOWN], columns(workdir)))
-    for line in _hull_lines(workdir, found):
+        show_ranking(console, ranked[:_SHOWN], columns(workdir))
+    for line in [*_hull_lines(workdir, found), *phonon_lines(found, options)]:
         console.print(line, markup=False, soft_wrap=True)
     told = ", ".join(f"{count} {status}" for status, count in Counter(result.status for result in found).items())
     console.print(
         f"{len(found)} structures: {told}; all of them in {workdir / TABLE}{page}", markup=False, soft_wrap=True
     )
+
+
+def show_ranking(console: Console, ranked: Sequence[Result], declared: Sequence[Column]) -> None:
+    """Prints the best candidates, without what a narrow terminal has no room for."""
+    table, left_out = ranking_table(ranked, declared), list[str]()
+    tells = any(result.status != OK or result["novel"] is False for result in ranked)
+    has = {name for result in ranked for name, value in result.items() if value is not None}
+    dispensable = [name for name in _DISPENSABLE if name in has and not (name == "status" and tells)]
+    while console.is_terminal and needed_width(console, table) > console.width and dispensable:
+        left_out.append(dispensable.pop(0))
+        table = ranking_table(ranked, declared, left_out)
+    print_whole(console, table)
+    if left_out:
+        console.print(f"without {', '.join(left_out)}, for which this terminal is too narrow", soft_wrap=True)
 
 
 def _funnel_table(counts: Sequence[StageCount]) -> Table:
@@ -192,40 +229,53 @@ def _funnel_table(counts: Sequence[StageCount]) -> Table:
     return table
 
 
-def ranking_table(ranked: Sequence[Result], declared: Sequence[Column]) -> Table:
+def ranking_table(ranked: Sequence[Result], declared: Sequence[Column], without: Collection[str] = ()) -> Table:
     """The table of the best candidates; columns without a value are left out.
 
     Args:
         ranked: what it shows, in order.
         declared: the columns of the screening.
+        without: names of columns that are left out, too.
     """
-    has = {name for result in ranked for name, value in result.items() if value is not None}
+    has = {name for result in ranked for name, value in result.items() if value is not None} - set(without)
     shown = [(column, column.table) for column in declared if column.table is not None and column.name in has]
     shown.sort(key=lambda pair: pair[1].place)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("candidate", no_wrap=True)
-    named = any(result.name != result.id for result in ranked)
+    named = "name" not in without and any(result.name != result.id for result in ranked)
     if named:
         table.add_column("name", overflow="fold", max_width=_NAME)
     for column, view in shown:
+        is_number = column.kind in ("number", "integer")
         table.add_column(
-            view.label,
-            justify="right" if column.kind in ("number", "integer") else "left",
+            _in_two_lines(view.label) if is_number else view.label,
+            justify="right" if is_number else "left",
             no_wrap=not column.words or column.style == "badge",
-            min_width=max(len(word) for text in (view.label, *column.words) for word in text.split()),
+            min_width=max(
+                len(line) for text in (view.label, *column.words) for line in _in_two_lines(text).split("\n")
+            ),
         )
-    table.add_column("status", no_wrap=True)
+    if "status" not in without:
+        table.add_column("status", no_wrap=True)
     for result in ranked:
         cells = [_cell(result[column.name], view.digits) for column, view in shown]
         note = result.status if result["novel"] is not False else f"{result.status}, known: {result['known_as']}"
         names = (result.id, *(["" if result.name == result.id else result.name] if named else []))
-        table.add_row(str(result.rank), *map(Text, names), *cells, Text(note))
+        notes = () if "status" in without else (Text(note),)
+        table.add_row(str(result.rank), *map(Text, names), *cells, *notes)
     return table
+
+
+def _in_two_lines(text: str) -> str:
+    """A text of several words as two lines, the longer of which is as short as possible."""
+    words = text.split()
+    halves = [(" ".join(words[:k]), " ".join(words[k:])) for k in range(1, len(words))]
+    return "\n".join(min(halves, key=lambda pair: max(map(len, pair)))) if halves else text
 
 
 def _cell(value: object, digits: int) -> Text:
     """A value as the table of the best candidates shows it; brackets in it are no markup."""
     if value is None:
         return Text()
-    return Text(f"{value:.{digits}f}" if isinstance(value, float) else str(value))
+    return Text(f"{round(value, digits) + 0.0:.{digits}f}" if isinstance(value, float) else str(value))  # no -0.000

@@ -175,6 +175,17 @@ def test_a_folder_goes_on_only_with_what_it_was_begun_with(tmp_path: Path) -> No
             ledger.check_stages(stages)
 
 
+def test_calls_at_once_can_t_have_different_settings(tmp_path: Path) -> None:
+    """Both looked at the folder before a stage had begun: the first one's settings hold, and the other one stops."""
+    first, other = begun(tmp_path), Ledger(tmp_path)
+    first.begin("two", 1, {"fmax": 0.05}, [])
+    other.begin("two", 1, {"fmax": 0.05}, [])
+    with pytest.raises(InputError, match="two with fmax 0.05, not 0.01: take another folder"):
+        other.begin("two", 1, {"fmax": 0.01}, [])
+    with pytest.raises(InputError, match="another call has begun other stages"):
+        other.begin("three", 1, {}, [])
+
+
 def test_a_stage_takes_more_candidates_later_but_none_twice(tmp_path: Path) -> None:
     ledger = begun(tmp_path, 2)
     for unit in ledger.claim("one", 2):

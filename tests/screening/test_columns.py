@@ -13,11 +13,12 @@ import pytest
 from ase.build import bulk
 from rich.console import Console
 
-from asegen.cli.runs.screen import ranking_table
+from asegen.cli.runs.screen import phonon_lines, ranking_table, show_ranking
 from asegen.cli.terminal import print_whole
 from asegen.errors import AsegenError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column, Shown, as_json, from_json, merged
+from asegen.screening.options import Options
 from asegen.screening.pipeline import run_stages
 from asegen.screening.records import Outcome
 from asegen.screening.registry import columns
@@ -29,7 +30,7 @@ from asegen.screening.stages.hull import Hull
 from asegen.screening.stages.phonons import Phonons
 from asegen.screening.stages.properties import Properties
 from asegen.screening.stages.read import Read
-from asegen.screening.stages.verdicts import LOWEST
+from asegen.screening.stages.verdicts import KNOWN_COMPOSITION, LOWEST, VERDICTS
 
 THREADS = Workforce(ThreadPoolExecutor(1), lambda: 1)
 SHOWN = Shown(45, "Å³/atom", digits=2)
@@ -98,13 +99,53 @@ def test_words_of_a_verdict_are_never_cut(tmp_path: Path) -> None:
     assert "composition," in console.export_text()
 
 
+def test_verdicts_take_two_lines_on_a_terminal_and_one_elsewhere(tmp_path: Path) -> None:
+    found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    rows = [
+        Result({**found[0], "rank": k, "hull_verdict": word, "e_hull": 0.1}, None) for k, word in enumerate(VERDICTS)
+    ]
+    for terminal, lines in ((True, 2), (False, 1)):
+        file = (tmp_path / "told").open("w")
+        console = Console(width=60, record=True, file=file, force_terminal=terminal)
+        print_whole(console, ranking_table(rows, columns([])))
+        told = console.export_text()
+        assert len(told.rstrip().splitlines()) <= 4 + lines * len(rows)
+        assert ("known composition, within the error" in told) != terminal
+
+
+def test_a_narrow_terminal_goes_without_what_says_least(tmp_path: Path) -> None:
+    found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    values = {**found[0], "rank": 1, "hull_verdict": KNOWN_COMPOSITION, "e_hull": 0.1, "energy": -4.084}
+    values |= {"space_group": "I4_1/amd (141)", "name": "mine", "phonons": "stable"}
+    for width, status, has, lacks in (
+        (120, "ok", ["-4.084", "mine", "status", "(141)"], ["too narrow"]),
+        (80, "ok", ["stable", "composition", "0.100", "without energy, name"], ["-4.084", "mine"]),
+        (60, "unconverged", ["unconverged", "without energy, name, space_group, for"], ["-4.084", "(141)"]),
+    ):
+        console = Console(width=width, record=True, file=(tmp_path / "told").open("w"), force_terminal=True)
+        show_ranking(console, [Result({**values, "status": status}, None)], columns([]))
+        told = console.export_text()
+        assert all(word in told for word in has) and not any(word in told for word in lacks), told
+
+
+def test_unstable_phonons_of_chgnet_leave_a_doubt(tmp_path: Path) -> None:
+    (found,) = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
+    unstable, stable = (Result({**found, "phonons": word}, None) for word in ("unstable", "stable"))
+    (line,) = phonon_lines([unstable, stable], Options("chgnet"))
+    assert line.startswith("1 with unstable phonons: CHGNet says so of ")
+    asked = Result({**unstable, "second_phonons": "stable"}, None)
+    assert not phonon_lines([stable], Options("chgnet")) and not phonon_lines([asked], Options("chgnet"))
+    assert not phonon_lines([unstable], Options("emt")) and not phonon_lines([unstable], Options(phonons_by="emt"))
+
+
 def test_a_table_wider_than_the_console_is_printed_whole(tmp_path: Path) -> None:
     found = run_stages([bulk("Cu")], tmp_path / "run", [Read()], workforce=THREADS)
-    values = {**found[0], "rank": 1, "hull_verdict": LOWEST, "e_hull": 0.123456, "formula": 90 * "C"}
+    values = {**found[0], "rank": 1, "hull_verdict": LOWEST, "e_hull": 0.123456, "formula": 90 * "C", "energy": -1e-4}
     for width in (60, 100):
         console = Console(width=width, record=True, file=(tmp_path / "told").open("w"))
         print_whole(console, ranking_table([Result(values, None)], columns([])))
         told = console.export_text()
+        assert "0.000" in told and "-0.000" not in told
         assert 90 * "C" in told and "0.123" in told and "status" in told and "candidates" in told
 
 
@@ -121,7 +162,7 @@ def test_the_table_of_the_stages_here_has_its_order() -> None:
         " formation_energy e_known known_composition measured_against e_hull_reason energy_scale"
         " second_energy second_e_hull second_e_known second_formation_energy second_e_hull_error second_reason opinions"
         " space_group_before second_space_group prerelax_status prerelax_steps steps force_calls fmax"
-        " second_force_calls duplicates duplicate_of known_as phonons_reason lowest_frequency"
+        " second_force_calls duplicates duplicate_of known_as known_crystal phonons_reason lowest_frequency"
         " dft_phonons second_phonons second_phonons_reason second_lowest_frequency target_probability target_distance "
         + " ".join(column.name for column in Properties.columns)
         + " bulk_modulus shear_modulus mechanical_stability elastic_reason"

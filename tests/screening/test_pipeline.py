@@ -342,6 +342,65 @@ def test_known_crystals_are_told_from_new_ones(tmp_path: Path) -> None:
     ]
 
 
+def test_crystals_inside_the_package_are_named(tmp_path: Path) -> None:
+    """Strained as another method leaves them; fcc iron is bcc within the matcher's tolerances."""
+    salt, other = bulk("NaCl", "rocksalt", a=5.7), bulk("NaCl", "cesiumchloride", a=3.5)
+    iron = bulk("Fe", "fcc", a=3.55)  # only the bcc crystal is inside the package
+    found = run_stages(
+        [salt, other, iron], tmp_path / "run", [Read(), Symmetrise(), Compare(None, True)], workforce=THREADS
+    )
+    named = {result.id: (result["known_crystal"], result["novel"]) for result in found}
+    assert named == {"c000001": ("NaCl-225", None), "c000002": (None, None), "c000003": (None, None)}
+    assert Compare.of(Options("emt")).catalogue and not Compare.of(Options("emt", reference="none")).catalogue
+
+
+@dataclass(frozen=True)
+class Noting(Stage):
+    """Only adds a note, or so it says."""
+
+    name: ClassVar[str] = "noting"
+    adds: ClassVar[bool] = True
+
+    def work(self, candidates, supplied):
+        return [Outcome(notes=(self.name,)) for _ in candidates]
+
+
+class Other(Noting):
+    name: ClassVar[str] = "other"
+
+
+class Changing(Noting):
+    name: ClassVar[str] = "changing"
+    adds: ClassVar[bool] = False
+
+
+def test_stages_that_only_add_may_come_in_any_order(tmp_path: Path) -> None:
+    """A second opinion after elastic constants, which usually come behind it."""
+    run_stages([bulk("Cu")], tmp_path, [Read(), Other()], workforce=THREADS)
+    (found,) = run_stages([bulk("Cu")], tmp_path, [Read(), Noting(), Other()], workforce=THREADS)
+    assert found.notes == ("other", "noting")
+    with pytest.raises(InputError, match="has already been through read,other,noting, which read,changing"):
+        run_stages([bulk("Cu")], tmp_path, [Read(), Changing(), Noting(), Other()], workforce=THREADS)
+    stages = recipe(Options("emt", relaxer=None, stages=["default", "thermal"]))
+    assert [stage.name for stage in stages if not stage.adds] == [
+        "read",
+        "dedup",
+        "symmetrise",
+        "relax",
+        "compare",
+        "hull",
+    ]
+
+
+def test_a_note_tells_of_a_magnetic_order(tmp_path: Path) -> None:
+    """Inputs of DFT begin with all moments parallel, whatever order the input has."""
+    iron = bulk("Fe", cubic=True)
+    iron.set_initial_magnetic_moments([2.2, -2.2])
+    write(tmp_path / "in.extxyz", iron)
+    found = run_stages([tmp_path / "in.extxyz", iron, bulk("Ni")], tmp_path / "run", [Read()], workforce=THREADS)
+    assert [result.notes for result in found] == [("magnetic moments left out",), ("magnetic moments left out",), ()]
+
+
 def test_without_a_relaxer_there_is_no_stage_of_it() -> None:
     names = [stage.name for stage in recipe(Options("emt", relaxer=None))]
     usual = ["read", "dedup", "symmetrise", "relax", "compare", "hull", "properties", "phonons", "vasp", "espresso"]

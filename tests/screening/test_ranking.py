@@ -33,6 +33,11 @@ def test_without_a_prior_or_an_error_energies_alone_decide() -> None:
     assert in_order([row("A", None, energy=-1.0), row("A", None, energy=-2.0), row("A", 0.5)]) == [2, 1, 0]
 
 
+def test_who_seems_to_beat_phases_that_are_lacking_does_not_come_first() -> None:
+    unknown = {**row("XeF2", 0.0), "e_known": -0.8, "hull_verdict": "too few known phases"}
+    assert in_order([unknown, {**row("B", 0.0), "e_known": -0.01}, row("C", 0.01)]) == [1, 0, 2]
+
+
 def test_below_the_hull_the_lower_comes_first() -> None:
     below = [{**row("A", 0.0), "e_known": -0.05}, {**row("B", -0.001), "e_known": -0.2}, row("C", 0.0)]
     assert in_order(below) == [1, 0, 2]

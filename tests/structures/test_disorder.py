@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.parallel.workforce import Workforce
 from asegen.screening.pipeline import run_stages
+from asegen.screening.run import publish
 from asegen.screening.stages.read import Read
 from asegen.structures.disorder import ordered
 from asegen.structures.errors import StructureError
@@ -81,3 +83,6 @@ def test_a_screening_orders_on_request_only(tmp_path: Path) -> None:
     (taken,) = run_stages([tmp_path / "a.cif"], tmp_path / "with", [Read(order=True)], workforce=force)
     assert refused.status == "rejected" and refused.reason.kind == "partial occupancy"
     assert (taken.status, taken["formula"]) == ("ok", "KNaCl2") and "ordered from" in taken.notes[0]
+    assert publish(tmp_path / "with") is None
+    written = read(tmp_path / "with" / "results.extxyz")
+    assert sorted(set(written.symbols)) == ["Cl", "K", "Na"] and written.info["name"] == "a"

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -24,6 +25,7 @@ class OfTheBest(Stage):
         best: how many.
     """
 
+    adds: ClassVar[bool] = True
     best: int
 
     @override

@@ -1,4 +1,8 @@
-"""Copies among the relaxed crystals are dropped, and the known are told from the new."""
+"""Copies among the relaxed crystals are dropped, and the known are told from the new.
+
+The known are those of a file of the user's and, with the shipped hull, the crystals inside the package. As these are
+not all that are known, what is none of them need not be new.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,15 @@ from asegen.screening.options import Options
 from asegen.screening.records import DUPLICATE, OK, Candidate, Outcome
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.known import gather
+from asegen.screening.stages.known_hull import counts_of
 from asegen.screening.stages.shared import DUPLICATE_OF, DUPLICATES, by_formula, duplicates
 from asegen.structures.matching import ENERGIES, USUAL, same_as
+from asegen.trained.weights import shipped_catalogue
+
+Named = Sequence[tuple[str, Atoms]]
+"""Identifiers and crystals."""
+_MOST_ATOMS = 60
+"""Of known crystals that are compared: the largest of most structure types."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,7 @@ class Compare(Stage):
 
     Attributes:
         reference: file of known crystals; None: novelty isn't asked for.
+        catalogue: whether crystals inside the package are looked up, too.
     """
 
     name: ClassVar[str] = "compare"
@@ -44,19 +56,29 @@ class Compare(Stage):
             optional=True,
         ),
         Column("known_as", "identifier of the reference structure that is the same crystal", section="copies"),
+        Column(
+            "known_crystal",
+            "the crystal inside the package that is the same one, formula and space group; nothing: it is none of "
+            "them, which are not all that are known, or `--reference none` left them out",
+            section="copies",
+            page=Shown(61, "Known crystal"),
+            optional=True,
+        ),
     )
     splits: ClassVar[bool] = False
     reference: Path | None = None
+    catalogue: bool = False
 
     @override
     @classmethod
     def of(cls, options: Options) -> Self:
-        return cls(options.reference_file)
+        return cls(options.reference_file, options.wants_hull)
 
     @override
     def settings(self) -> dict[str, Any]:
         reference = None if self.reference is None else sha256(self.reference)
-        return asdict(USUAL) | {"energies": ENERGIES, "reference": reference}
+        catalogue = f"mp, sha256 {sha256(shipped_catalogue())[:12]}" if self.catalogue else None
+        return asdict(USUAL) | {"energies": ENERGIES, "reference": reference, "known_crystals": catalogue}
 
     @override
     def groups(self, candidates: Sequence[Candidate]) -> list[list[int]]:
@@ -70,19 +92,21 @@ class Compare(Stage):
             gather(ledger, self.reference, {c.found["formula"] for c in ledger.candidates(self.name)}, run)
 
     @override
-    def supply(self, ledger: Ledger, members: Sequence[int]) -> list[tuple[str, Atoms]] | None:
-        if self.reference is None:
-            return None
+    def supply(self, ledger: Ledger, members: Sequence[int]) -> tuple[Named | None, Named]:
+        # Crystals of the candidates' composition: the file's, None without one, and those inside the package.
         (candidate,) = ledger.load(members[:1], self.name)
-        return ledger.known_crystals(candidate.found["formula"])
+        formula = candidate.found["formula"]
+        return (
+            None if self.reference is None else ledger.known_crystals(formula),
+            _inside(formula) if self.catalogue else [],
+        )
 
     @override
-    def work(self, candidates: Sequence[Candidate], supplied: list[tuple[str, Atoms]] | None) -> list[Outcome]:
+    def work(self, candidates: Sequence[Candidate], supplied: tuple[Named | None, Named]) -> list[Outcome]:
+        given, inside = supplied
         outcomes = duplicates(candidates, USUAL, by_energy=True)
-        if supplied is None:
-            return outcomes
         return [
-            outcome if outcome.status == DUPLICATE else _with_novelty(outcome, candidate, supplied)
+            outcome if outcome.status == DUPLICATE else _compared(outcome, candidate, given, inside)
             for candidate, outcome in zip(candidates, outcomes, strict=True)
         ]
 
@@ -95,9 +119,31 @@ class Compare(Stage):
         return Outcome(notes=(f"not compared with others: {reason}",))
 
 
-def _with_novelty(outcome: Outcome, candidate: Candidate, known: Sequence[tuple[str, Atoms]]) -> Outcome:
+def _inside(formula: str) -> Named:
+    """The crystals inside the package of a composition."""
+    from asegen.prototypes.sources import KNOWN, open_library  # loads torch
+
+    found = open_library(KNOWN).of_composition(counts_of(formula), _MOST_ATOMS)
+    return [(id, atoms) for id, atoms, _ in found]
+
+
+def _compared(outcome: Outcome, candidate: Candidate, given: Named | None, inside: Named) -> Outcome:
     """An outcome that says which of some known crystals, if any, a candidate is."""
-    references = [atoms for _, atoms in known]
-    same = same_as([candidate.crystal], references, USUAL)[0].earlier if references else None
-    name = None if same is None else known[same][0]
-    return replace(outcome, found={**outcome.found, "novel": same is None, "known_as": name})
+    found = dict(outcome.found)
+    if given is not None:
+        name = _name(candidate.crystal, given)
+        found |= {"novel": name is None, "known_as": name}
+    # Within the matcher's tolerances bcc is fcc: a known crystal has the same space group.
+    group = candidate.found.get("space_group")
+    alike = [(id, atoms) for id, atoms in inside if group is not None and group.endswith(f"({id.rpartition('-')[2]})")]
+    if (same := _name(candidate.crystal, alike)) is not None:
+        found["known_crystal"] = same
+    return replace(outcome, found=found)
+
+
+def _name(crystal: Atoms, known: Named) -> str | None:
+    """Of the known crystal that is the same one."""
+    if not known:
+        return None
+    same = same_as([crystal], [atoms for _, atoms in known], USUAL)[0].earlier
+    return None if same is None else known[same][0]

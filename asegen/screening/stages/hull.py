@@ -50,7 +50,7 @@ from asegen.screening.stages.sources import (
     Source,
     can_hold,
 )
-from asegen.screening.stages.verdicts import verdict
+from asegen.screening.stages.verdicts import WIDTH, verdict
 
 if TYPE_CHECKING:
     from asegen.screening.stages.phase_diagram import Placement
@@ -212,9 +212,10 @@ class Hull(Stage):
         outcomes = []
         for candidate, placement in zip(candidates, placements, strict=True):
             formula = candidate.found["formula"]
-            form = against.forms[formula].id if formula in shifts else None
+            form = against.forms[formula] if formula in shifts else None
+            unmet = lowest.get(formula) is candidate and not _reaches_the_hull(candidate, form, against.references)
             gap = not self.engine.pressure and has_gap(formula, against.known)
-            outcomes.append(self._outcome(candidate, placement, error, lowest.get(formula) is candidate, form, gap))
+            outcomes.append(self._outcome(candidate, placement, error, unmet, form, gap))
         return outcomes
 
     def _lowest(self, candidates: Sequence[Candidate]) -> dict[str, Candidate]:
@@ -243,27 +244,34 @@ class Hull(Stage):
         candidate: Candidate,
         placement: Placement,
         error: float | None,
-        is_lowest: bool,
-        form: str | None,
+        unmet: bool,
+        form: KnownForm | None,
         has_gap: bool,
     ) -> Outcome:
         e_known = above_known(candidate, placement, error)
-        formula, known_as = candidate.found["formula"], candidate.found.get("known_as")
-        known = None if self.engine.pressure else knowledge(formula)
-        unmet = is_lowest and form is None and known == "stable"
+        known_as, known_crystal = candidate.found.get("known_as"), candidate.found.get("known_crystal")
+        known = None if self.engine.pressure else knowledge(candidate.found["formula"])
+        said = verdict(
+            placement.e_hull,
+            e_known,
+            error,
+            known_as,
+            known,
+            known_crystal=known_crystal,
+            unmet=unmet and known == "stable",
+            has_gap=has_gap,
+        )
         return Outcome(
             found={
                 "e_hull": placement.e_hull,
                 "e_known": e_known,
                 "e_hull_error": None if placement.e_hull is None else error,
-                "hull_verdict": verdict(
-                    placement.e_hull, e_known, error, known_as, known, unmet=unmet, has_gap=has_gap
-                ),
+                "hull_verdict": said,
                 "e_hull_reason": None if placement.reason is None else str(placement.reason),
                 "formation_energy": placement.formation_energy,
                 "decomposes_into": placement.decomposes_into,
                 "known_composition": known,
-                "measured_against": form,
+                "measured_against": None if form is None else form.id,
             }
         )
 
@@ -274,6 +282,25 @@ class Hull(Stage):
     @override
     def gave_up(self, candidate: Candidate, status: str, reason: Reason) -> Outcome:
         return Outcome(found={"e_hull_reason": f"no hull: {reason}"})  # all else stands
+
+
+def _reaches_the_hull(candidate: Candidate, form: KnownForm | None, references: ElementReferences | None) -> bool:
+    """Whether what a candidate is measured against by the same potential lies on the hull.
+
+    Of elements it is the ground state. A known form may lie above the hull itself: then its stable form isn't at hand,
+    and that the lowest candidate lies above the hull may be the potential's error. So it may where the potential alone
+    has chosen the stable form among known crystals and the candidate is another one of these: caesium chloride.
+    """
+    if references is None:
+        return False
+    counts = _composition(candidate.found["formula"])
+    if len(counts) == 1:
+        return counts.keys() <= references.crystals.keys()
+    if form is None:
+        return False
+    if form.above is None:
+        return candidate.found.get("known_crystal") in (None, form.id)
+    return form.above <= WIDTH * references.error
 
 
 def above_known(candidate: Candidate, placement: Placement, error: float | None) -> float | None:

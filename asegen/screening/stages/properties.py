@@ -77,6 +77,7 @@ class Properties(Stage):
     name: ClassVar[str] = "properties"
     columns: ClassVar[tuple[Column, ...]] = (*PREDICTED.values(), _ABOVE_HULL)
     alone: ClassVar[bool] = True
+    adds: ClassVar[bool] = True
     device: str = "auto"
     at_once: int = 32
 

@@ -21,7 +21,7 @@ from asegen.screening.records import FAILED, OK, REJECTED, UNSUPPORTED, Candidat
 from asegen.screening.stage import Stage
 from asegen.screening.stages.shared import FORMULA, N_ATOMS, SPACE_GROUP, TIGHT_SYMPREC, chunks
 from asegen.structures.errors import StructureError
-from asegen.structures.fields import NOTE
+from asegen.structures.fields import NOTE, WITHOUT_MOMENTS
 from asegen.structures.formulas import reduced_formula
 from asegen.structures.reading import CIF, read_entry
 from asegen.structures.space_groups import space_group
@@ -114,7 +114,8 @@ class Read(Stage):
         except Exception as error:  # a malformed entry is a record, never the end of the run
             return Outcome(REJECTED, Reason("unreadable", f"{type(error).__name__}: {str(error)[:120]!r}"))
         found = {"name": name, **_described(atoms, info)}
-        notes = (str(note),) if (note := atoms.info.get(NOTE)) else ()
+        told = [atoms.info.get(NOTE), WITHOUT_MOMENTS if _has_magnetic_order(atoms) else None]
+        notes = tuple(str(note) for note in told if note)
         if reason is not None:
             status = UNSUPPORTED if reason.kind in UNSUPPORTED_KINDS else REJECTED
             return Outcome(status, reason, found, notes=notes)
@@ -134,6 +135,12 @@ class Read(Stage):
 
             return entry.name, ordered(entry.content), {}
         return id or str(info.get("name", "")), atoms, info
+
+
+def _has_magnetic_order(atoms: Atoms) -> bool:
+    """Whether there are moments that aren't parallel, as those in inputs of DFT are."""
+    moments = atoms.get_initial_magnetic_moments()
+    return bool(moments.any() and (moments.ndim > 1 or moments.min() < 0 < moments.max()))
 
 
 def plain(atoms: Atoms) -> Atoms:

@@ -17,6 +17,7 @@ from typing_extensions import override
 from asegen.errors import Reason
 from asegen.parallel.files import replacing
 from asegen.potentials.engine import Engine
+from asegen.prototypes.known_forms import KnownForm
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
 from asegen.screening.records import OK, Candidate, Outcome, candidate_id
@@ -135,6 +136,7 @@ class SecondHull(Hull):
         _REASON,
         _OPINIONS,
     )
+    adds: ClassVar[bool] = True
     energy: ClassVar[str] = "second_energy"
 
     @override
@@ -156,8 +158,8 @@ class SecondHull(Hull):
         candidate: Candidate,
         placement: Placement,
         error: float | None,
-        is_lowest: bool,
-        form: str | None,
+        unmet: bool,
+        form: KnownForm | None,
         has_gap: bool,
     ) -> Outcome:
         first, e_known = candidate.found, above_known(candidate, placement, error)

@@ -9,7 +9,8 @@ BELOW, WITHIN, ABOVE = "below the known hull", "within the error of the hull", "
 """Of a candidate against the known phases."""
 KNOWN_CRYSTAL, KNOWN_COMPOSITION = "known crystal, within the error", "known composition, within the error"
 """Of a candidate as near to the hull as `WITHIN` that is hardly news: it is a crystal of the reference that was given,
-or of a composition of which a stable compound is known. What it lies above the hull by is mostly the potential's error.
+or one inside the package, or of a composition of which a stable compound is known. What it lies above the hull by is
+mostly the potential's error.
 """
 KNOWN_ABOVE = "known composition, above the hull"
 """Of the lowest candidate of a composition of which a stable compound is known, where the error doesn't explain that it
@@ -34,6 +35,7 @@ def verdict(
     known_as: str | None = None,
     known_composition: str | None = None,
     *,
+    known_crystal: str | None = None,
     unmet: bool = False,
     has_gap: bool = False,
 ) -> str | None:
@@ -44,9 +46,10 @@ def verdict(
         e_known: eV/atom above the hull of the known phases alone.
         error: mean error of both, eV/atom; None where the known phases are lacking.
         known_as: the reference structure that is the same crystal.
+        known_crystal: the crystal inside the package that is the same one; it fills no gap of the hull.
         known_composition: see `asegen.screening.stages.known_hull.knowledge`.
         unmet: whether it is the lowest candidate of a composition of which a stable compound is known, but no crystal
-            is at hand to measure it against.
+            near the hull is at hand to measure it against.
         has_gap: the hull has a gap there, see `asegen.hull.table.HullTable.gap`.
     """
     if e_hull is None or e_known is None:
@@ -59,7 +62,7 @@ def verdict(
         return UNKNOWN
     if e_known < -WIDTH * error:
         return BELOW
-    if known_as is not None:
+    if known_as is not None or known_crystal is not None:
         return KNOWN_CRYSTAL
     return KNOWN_COMPOSITION if known_composition == "stable" else WITHIN
 

@@ -115,6 +115,15 @@ def test_the_lowest_of_a_known_composition_is_told_from_others_above_the_hull(tm
     assert [row["hull_verdict"] for row in found] == [ABOVE, KNOWN_ABOVE, ABOVE, ABOVE]
 
 
+def test_an_element_above_its_ground_state_is_no_doubtful_compound(tmp_path: Path) -> None:
+    """The ground state was relaxed by the same potential: fcc silicon lies above it, whatever else is a candidate."""
+    references = ElementReferences({"Si": -5.2}, 0.02, crystals={"Si": -5.3})
+    (found,) = placed(tmp_path, [("Si", {"Si": 1}, 0.4)], references=references)
+    assert found["e_hull"] == pytest.approx(0.4) and found["hull_verdict"] == ABOVE
+    (found,) = placed(tmp_path, [("Si", {"Si": 1}, 0.4)], references=ElementReferences({"Si": -5.2}, 0.02))
+    assert found["hull_verdict"] == KNOWN_ABOVE
+
+
 def test_phases_that_a_user_adds_fill_the_gaps_of_the_hull(tmp_path: Path) -> None:
     xef2, far = [("XeF2", {"Xe": 1, "F": 2}, -0.5)], {"XeF4": -0.9, "XeF6": -0.9}
     assert [row["hull_verdict"] for row in placed(tmp_path, xef2)] == [UNKNOWN]
@@ -136,6 +145,8 @@ def test_verdicts() -> None:
     assert verdict(0.03, 0.03, 0.02, known_composition="unstable") == WITHIN
     assert verdict(0.03, 0.03, 0.02, "mp-22862", "stable") == KNOWN_CRYSTAL
     assert verdict(0.05, 0.05, 0.02, "mp-22862", "stable") == ABOVE
+    assert verdict(0.03, 0.03, 0.02, None, "stable", known_crystal="NaCl-225") == KNOWN_CRYSTAL
+    assert verdict(0.0, -0.8, 0.02, None, "stable", known_crystal="F2Xe-139", has_gap=True) == UNKNOWN
     assert verdict(0.05, 0.05, 0.02, None, "stable", unmet=True) == KNOWN_ABOVE
     assert verdict(0.03, 0.03, 0.02, None, "stable", unmet=True) == KNOWN_COMPOSITION
     assert verdict(0.0, -0.05, 0.02, known_composition="stable") == BELOW
