@@ -139,7 +139,7 @@ METRICS: dict[str, Metric] = {
     ),
     "novelty": Metric(
         "asegen.metrics.novelty:novelty",
-        "share of all generated structures; known structure: like one of the 30,188 crystals inside the package; "
+        "share of all generated structures; known structure: like one of the 27,456 crystals inside the package; "
         "substitution: like one of them with other elements and another volume; new type: neither; tolerances of "
         "--protocol; novel composition: none of the 86,277 of the Materials Project's hull inside the package, nor of "
         "these crystals; novel structure: neither a known one nor of a known composition whose structures aren't at "

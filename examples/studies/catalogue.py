@@ -5,12 +5,12 @@
     python examples/studies/catalogue.py shards/mp/train shards/extra/train -o asegen/weights/mp.wyckoff.safetensors
 
 To the crystals of the splits it adds AFLOW's prototypes (from pymatgen) and the elements in the structures that ASE's
-table of reference states has. Energies above the hull are those of the splits; where a compound has none, the one that
-ALIGNN predicts; elements have none then. What lies more than 0.3 eV/atom above the hull is left out. Without splits
-AFLOW's prototypes and the elements alone are written.
+table of reference states has. Energies above the hull are those of the splits; where a crystal has none, CHGNet's, of
+the crystal as it is, against known crystals of its composition where there are any. What lies more than 0.3 eV/atom
+above the hull is left out. Without splits AFLOW's prototypes and the elements alone are written.
 
-Other weights of ALIGNN than those of then leave other compounds out. This keeps all crystals of the shipped catalogue
-but for those that are too dense, and adds those of textbooks:
+This begins with the shipped catalogue, computes the energies that it doesn't know anew (a quarter of an hour), leaves out
+what lies high or is too dense, and adds the crystals of textbooks that it lacks:
 
     python examples/studies/catalogue.py --amend mp.wyckoff.safetensors -o asegen/weights/mp.wyckoff.safetensors
 """
@@ -18,11 +18,13 @@ but for those that are too dense, and adds those of textbooks:
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence, Set
+from itertools import count
 from pathlib import Path
 
-import numpy as np
 import torch
 from ase import Atoms
 from ase.build import bulk
@@ -35,12 +37,15 @@ from torch import Tensor
 
 from asegen import __version__
 from asegen.data.shards import CrystalDataset, load_split
-from asegen.generation.stability import ABOVE_HULL, Stability
+from asegen.generation.above_hull import ABOVE_HULL, AboveHull
+from asegen.generation.rankers import CHGNET, find_ranker
+from asegen.hull.table import reduced
 from asegen.ingest.symmetric import symmetrise
+from asegen.potentials.elements import element_crystal
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.examples import Example
 from asegen.prototypes.library import TemplateLibrary
-from asegen.prototypes.sensible import COLUMN, PREDICTED, is_crushed, sensible
+from asegen.prototypes.sensible import COLUMN, MAX_ABOVE_HULL, PREDICTED, is_crushed, sensible
 from asegen.prototypes.sources import aflow_prototypes, open_library
 from asegen.structures.atoms import atoms_from_crystals, crystals_from_atoms
 from asegen.symmetry.assignments import Occupation
@@ -50,7 +55,11 @@ _SIMPLE = ("fcc", "bcc", "hcp", "diamond", "sc")
 """Kinds of reference states that have no free positions; AFLOW's prototypes have the others."""
 _CHAINS = ("Se", "Te")
 """Whose reference states ASE calls hcp, for their lattice: AFLOW has them."""
+_ODD = ("S", "F", "Hg", "Pa")
+"""Elements whose crystals `asegen.potentials.elements` writes down, or has from ASE's dcdft set."""
 _MOST_ATOMS = 60
+_AT_ONCE = 400
+"""Crystals whose graphs are in the memory together."""
 _ALIKE = 0.15
 """Of the volume, by which a crystal of the catalogue may differ from the one in textbooks to be it."""
 
@@ -66,10 +75,10 @@ def elements() -> CrystalDataset:
     return CrystalDataset(crystals_from_atoms(found), above_hull, [str(atoms.symbols) for atoms in found])
 
 
-def missing(library: TemplateLibrary) -> list[Atoms]:
-    """The crystals of textbooks that a library doesn't have."""
-    structures = [known.structure for known in TEXTBOOK]
-    return [AseAtomsAdaptor.get_atoms(one, msonable=False) for one in structures if not _has(library, one)]
+def textbook_crystals() -> list[Structure]:
+    """Crystals of textbooks, and of elements that have no simple one."""
+    odd = [atoms for symbol in _ODD if (atoms := element_crystal(symbol)) is not None]
+    return [known.structure for known in TEXTBOOK] + [AseAtomsAdaptor.get_structure(atoms) for atoms in odd]
 
 
 def on_the_hull(new: list[Atoms]) -> CrystalDataset:
@@ -78,31 +87,52 @@ def on_the_hull(new: list[Atoms]) -> CrystalDataset:
     return CrystalDataset(crystals_from_atoms(new), columns, [f"{atoms.symbols}" for atoms in new])
 
 
-def _has(library: TemplateLibrary, one: Structure) -> bool:
-    """Whether a crystal with the elements, the space group and nearly the volume is the same for the matcher."""
-    counts = {int(z): atoms for z, atoms in zip(*np.unique(one.atomic_numbers, return_counts=True), strict=True)}
+def places(library: TemplateLibrary, crystals: Sequence[Structure]) -> list[int | None]:
+    """Where a library has each crystal, with the elements, the group and nearly the volume, the same for the matcher."""
+    by_formula = defaultdict(list)
+    for k, atoms in enumerate(library.atoms(range(len(library)))):
+        if len(atoms) <= _MOST_ATOMS:
+            by_formula[reduced(Counter(atoms.numbers.tolist()))].append((k, atoms))
+    return [_place(library, by_formula[reduced(Counter(one.atomic_numbers))], one) for one in crystals]
+
+
+def _place(library: TemplateLibrary, own: Sequence[tuple[int, Atoms]], one: Structure) -> int | None:
     group = one.get_space_group_info(_SYMPREC)[1]
-    for name, atoms, _ in library.of_composition(counts, _MOST_ATOMS):
+    for k, atoms in own:
         ratio = one.volume / len(one) / (atoms.get_volume() / len(atoms))
-        is_near = name.endswith(f"-{group}") and abs(ratio - 1) < _ALIKE
+        is_near = library.ids[k].endswith(f"-{group}") and abs(ratio - 1) < _ALIKE
         if is_near and StructureMatcher().fit(one, AseAtomsAdaptor.get_structure(atoms)):
-            return True
-    return False
+            return k
+    return None
 
 
-def with_energies(split: CrystalDataset, stability: Stability) -> CrystalDataset:
-    """The split with predicted energies above the hull for compounds that have none."""
+def heights(crystals: Sequence[Atoms]) -> list[float]:
+    """Energies above the hull by CHGNet, eV/atom; NaN where there is none.
+
+    Those of one composition are measured against one another, so that they must come together.
+    """
+    ranker = find_ranker(CHGNET, "cpu")
+    assert ranker is not None
+    copies = [atoms.copy() for atoms in crystals]
+    for start in range(0, len(copies), _AT_ONCE):
+        for atoms, judged in zip(
+            copies[start : start + _AT_ONCE], ranker.judge(copies[start : start + _AT_ONCE]), strict=True
+        ):
+            atoms.info = {} if math.isnan(judged.energy) else {"energy_per_atom": judged.energy}
+        print(f"{min(start + _AT_ONCE, len(copies))} of {len(copies)} energies", flush=True)
+    AboveHull(ranker).place(copies)
+    return [atoms.info.get(ABOVE_HULL, math.nan) for atoms in copies]
+
+
+def with_energies(split: CrystalDataset) -> CrystalDataset:
+    """The split with predicted energies above the hull for crystals that have none."""
     unknown = torch.full((len(split),), torch.nan, dtype=torch.float64)
     above: Tensor = split.targets.get(COLUMN, unknown).clone()
-    missing = torch.nonzero(above.isnan()).ravel().tolist()
-    structures: list[Atoms] = atoms_from_crystals(split.crystals[torch.tensor(missing, dtype=torch.int64)])
-    stability.judge(structures)
-    for k, atoms in zip(missing, structures, strict=True):
-        if len(set(atoms.numbers)) > 1:
-            above[k] = atoms.info.get(ABOVE_HULL, torch.nan)
-    predicted = torch.zeros(len(split), dtype=torch.float64)
-    predicted[missing] = 1.0
-    columns = {COLUMN: above, PREDICTED: predicted}
+    predicted = above.isnan()
+    missing = torch.nonzero(predicted).ravel()
+    found = heights(atoms_from_crystals(split.crystals[missing]))
+    above[missing] = torch.tensor(found, dtype=torch.float64)
+    columns = {COLUMN: above, PREDICTED: predicted.double()}
     return CrystalDataset(split.crystals, columns, split.ids, split.header, symmetry=split.symmetry)
 
 
@@ -125,11 +155,10 @@ def joined(parts: Iterable[Catalogue]) -> Catalogue:
 
 def built(paths: Sequence[Path], folder: Path) -> tuple[Catalogue, list[int]]:
     """The catalogue of splits, AFLOW, ASE and textbooks, and how many crystals each gave."""
-    stability = Stability("cpu")
     named = {str(path): load_split(path.parent, path.name) for path in paths}
     others = {"AFLOW": aflow_prototypes(), "elements of ASE": elements()}
     named |= {name: symmetrise(split, _SYMPREC, 1)[0] for name, split in others.items()}
-    parts = {name: catalogue(with_energies(split, stability)) for name, split in named.items()}
+    parts = {name: catalogue(with_energies(split)) for name, split in named.items()}
     for name, part in parts.items():
         print(f"{name}: {sum(part.known.values())} of {len(named[name])} crystals")
     known = joined(parts.values())
@@ -137,25 +166,51 @@ def built(paths: Sequence[Path], folder: Path) -> tuple[Catalogue, list[int]]:
 
 
 def with_textbooks(known: Catalogue, folder: Path, counts: list[int]) -> tuple[Catalogue, list[int]]:
-    """A catalogue with the crystals of textbooks that it doesn't have, and the numbers of its parts with theirs."""
+    """A catalogue with the crystals of textbooks that it doesn't have, and the numbers of its parts with theirs.
+
+    Those that it has without an energy of their source are put on the hull, as the others are.
+    """
     before = folder / "before.wyckoff.safetensors"
     known.write(before, {})
-    new = missing(open_library(str(before)))
-    print(f"textbooks: {len(new)} of {len(TEXTBOOK)} crystals:", *(atoms.symbols for atoms in new))
+    crystals = textbook_crystals()
+    found = places(open_library(str(before)), crystals)
+    new = [AseAtomsAdaptor.get_atoms(one, msonable=False) for one, k in zip(crystals, found, strict=True) if k is None]
+    print(f"textbooks: {len(new)} of {len(crystals)} crystals:", *(atoms.symbols for atoms in new))
+    ground = _on_the_hull(known, {k for k in found if k is not None})
     if not new:
-        return known, counts
+        return ground, counts
     part = catalogue(symmetrise(on_the_hull(new), _SYMPREC, 1)[0])
-    return joined([known, part]), [*counts, sum(part.known.values())]
+    return joined([ground, part]), [*counts, sum(part.known.values())]
+
+
+def _on_the_hull(known: Catalogue, chosen: Set[int]) -> Catalogue:
+    """The catalogue with some of its crystals on the hull, if their energies are no source's."""
+    order = count()
+    examples = {
+        occupation: [_lowered(one) if next(order) in chosen else one for one in own]
+        for occupation, own in known.examples.items()
+    }
+    return Catalogue(examples, known.bravais_mean, known.bravais_std)
+
+
+def _lowered(one: Example) -> Example:
+    return one._replace(above_hull=0.0, is_predicted=True) if one.is_predicted else one
 
 
 def amended(path: Path, folder: Path) -> tuple[Catalogue, list[int]]:
-    """A catalogue without crystals that are too dense, and with those of textbooks."""
+    """A catalogue with energies computed anew, without crystals that are too dense, and with those of textbooks."""
     known, library = Catalogue.read(path), open_library(str(path))
-    dense = [is_crushed(atoms) for atoms in library.atoms(range(len(library)))]
-    print("too dense:", " ".join(name for name, is_dense in zip(library.ids, dense, strict=True) if is_dense))
-    flags = iter(dense)
-    kept = {occupation: [e for e in own if not next(flags)] for occupation, own in known.examples.items()}
-    whole = Catalogue({o: own for o, own in kept.items() if own}, known.bravais_mean, known.bravais_std)
+    crystals = library.atoms(range(len(library)))
+    entries = [(occupation, example) for occupation, own in known.examples.items() for example in own]
+    guessed = [k for k, (_, one) in enumerate(entries) if one.is_predicted or math.isnan(one.above_hull)]
+    found = dict(zip(guessed, heights([crystals[k] for k in guessed]), strict=True))
+    kept: dict[Occupation, list[Example]] = {}
+    for k, (occupation, one) in enumerate(entries):
+        example = one._replace(above_hull=found[k], is_predicted=True) if k in found else one
+        if not is_crushed(crystals[k]) and not example.above_hull > MAX_ABOVE_HULL:
+            kept.setdefault(occupation, []).append(example)
+    whole = Catalogue(kept, known.bravais_mean, known.bravais_std)
+    print(f"{sum(whole.known.values())} of {len(entries)} crystals, {len(guessed)} energies computed")
     return with_textbooks(whole, folder, [sum(whole.known.values())])
 
 

@@ -206,6 +206,9 @@ TEXTBOOK = (
     ),
     _molecules("I", 7.136, 4.686, 9.784, 0.1543, 0.1174),
     _molecules("Cl", 6.145, 4.395, 8.154, 0.1173, 0.1016),
+    _molecules("Ga", 4.520, 7.663, 4.526, 0.1539, 0.0810),
+    _molecules("P", 3.3133, 10.473, 4.374, 0.1017, 0.0806),
+    Known("P6_3/mmc", hexagonal(2.464, 6.711), (("C", (0, 0, 0.25)), ("C", (1 / 3, 2 / 3, 0.25)))),
 )
 """Ground states, and well-known phases beside them: anatase, brookite, the ferroelectrics by temperature."""
 
