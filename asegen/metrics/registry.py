@@ -213,8 +213,8 @@ def check_cutoffs(cutoffs: object) -> None:
     Raises:
         InputError: they aren't two positive numbers.
     """
-    two = isinstance(cutoffs, Sequence) and not isinstance(cutoffs, str) and len(cutoffs) == 2
-    if not (two and all(0 < real_number("cov_cutoffs", one) < math.inf for one in cutoffs)):
+    two = list(cutoffs) if isinstance(cutoffs, Iterable) and not isinstance(cutoffs, str) else []
+    if len(two) != 2 or not all(0 < real_number("cov_cutoffs", one) < math.inf for one in two):
         wrong = f"cov_cutoffs = {cutoffs!r:.60}: two positive distances are needed, such as (0.4, 10)"
         raise InputError(wrong, "cov_cutoffs")
 
