@@ -14,6 +14,7 @@ from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source
 from asegen.parallel.machine import check_jobs
+from asegen.trained.weights import find_weights
 
 
 @pytest.mark.parametrize("given", [2, np.int64(2), np.uint8(2)])
@@ -89,6 +90,14 @@ def test_a_path_is_needed_to_write_to(tmp_path: Any, monkeypatch: pytest.MonkeyP
 def test_numbers_of_numpy_do_for_a_discoverer() -> None:
     found = Discoverer(potential="none", candidates=np.int64(1), max_atoms=np.int64(4), most_alike=np.int32(1))
     assert found.run(None, 1, proposals=np.int64(1)).funnel
+
+
+def test_weights_may_be_a_path() -> None:
+    """As `asegen train` leaves them; before, text alone was one."""
+    place = find_weights("cgcnn-formation-energy")
+    crystals = [bulk(name, "fcc", a=a) for name, a in (("Cu", 3.6), ("Au", 4.1), ("Ag", 4.1), ("Ni", 3.5))]
+    found = evaluate(crystals, crystals, metrics=["fad", "fd-cgcnn"], embedder=place, cgcnn=place).metrics
+    assert found["fad"].values["distance"] == found["fd-cgcnn"].values["distance"] == pytest.approx(0, abs=1e-9)
 
 
 def test_one_metric_by_its_name_and_ranges_as_lists() -> None:

@@ -99,9 +99,9 @@ def evaluate(
     metrics: str | Sequence[str] | None = None,
     jobs: int = 1,
     report: Report = lambda task, done, total: None,
-    embedder: str | Embedder = EMBEDDER,
+    embedder: str | Path | Embedder = EMBEDDER,
     cache: str | Path | None = None,
-    cgcnn: str = CGCNN,
+    cgcnn: str | Path = CGCNN,
     energy: str = "embedder",
     cov_cutoffs: tuple[float, float] = MP20_CUTOFFS,
     potential: str | None = None,
@@ -180,18 +180,18 @@ def _measure(name: str, inputs: Inputs) -> Measurement:
     return Measurement(metric.protocol, metric.version, labels, **vars(figures))
 
 
-def _embedder(embedder: str | Embedder) -> Embedder:
-    if not isinstance(embedder, str):
+def _embedder(embedder: str | Path | Embedder) -> Embedder:
+    if not isinstance(embedder, str | Path):
         return embedder
     from asegen.metrics.embedding import load_embedder  # torch, which worker processes do without
 
-    return load_embedder(embedder)
+    return load_embedder(str(embedder))
 
 
-def _cgcnn(model: str) -> Embedder:
+def _cgcnn(model: str | Path) -> Embedder:
     from asegen.metrics.embedding import NetworkEmbedder
 
-    return NetworkEmbedder(model, "CGCNN")
+    return NetworkEmbedder(str(model), "CGCNN")
 
 
 def _chgnet() -> Embedder:

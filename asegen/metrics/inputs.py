@@ -96,7 +96,7 @@ def check_embedder(given: object) -> None:
     Raises:
         InputError: see above.
     """
-    if not isinstance(given, str) and not callable(getattr(given, "rows", None)):
+    if not isinstance(given, str | Path) and not callable(getattr(given, "rows", None)):
         raise InputError(f"embedder = {given!r:.60}: a name, a path or an embedder is needed", "embedder")
 
 
