@@ -191,6 +191,9 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")
+    for key, value in (("[optimizer] steps", optimizer.steps), ("validate_every", rest.validate_every)):
+        if value < 1:
+            raise InputError(f"{key} = {value}: at least 1 is needed")
     model_accepts = _check_arguments(model_class(model), model_options, "model")
     _check_arguments(task_class(task), task_options, "task")
     labels = task_class(task).labels

@@ -63,7 +63,11 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
                 console.print(_ENDING)
             return wanted
 
-        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop)
+        def note(line: str) -> None:
+            if fabric.is_global_zero:
+                console.print(f"note: {line}", markup=False, soft_wrap=True)
+
+        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop, note)
     if fabric.is_global_zero:
         console.print(f"weights: {Path(args.out) / WEIGHTS}")
     if asked.by is not None:

@@ -27,7 +27,7 @@ def arguments(tmp_path: Path) -> list[str]:
 
 def training(monkeypatch: pytest.MonkeyPatch, steps: Callable[[Callable[[], bool]], Any]) -> None:
     """Puts steps in the place of the loop."""
-    monkeypatch.setattr(run, "train", lambda *given: steps(given[-1]))
+    monkeypatch.setattr(run, "train", lambda *given: steps(given[-2]))
 
 
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])

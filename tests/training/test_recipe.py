@@ -38,6 +38,8 @@ def test_good_table() -> None:
         ({"model": {"class": "CrystalTransformer", "depth": 3}}, "depth"),
         ({"optimizer": {"steps": "many"}}, "steps"),
         ({"optimizer": {"steps": -1}}, "steps"),
+        ({"optimizer": {"steps": 0}}, "steps = 0: at least 1"),
+        ({"validate_every": 0}, "validate_every = 0: at least 1"),
         ({"optimizer": {"stepz": 1}}, "stepz"),
         ({"data": 3}, "data"),
         ({"precision": "fp8"}, "fp8"),
