@@ -44,11 +44,11 @@ Report = Callable[[int, dict[str, float]], None]
 
 def train(
     recipe: Recipe,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     fabric: Fabric,
     resume: bool = False,
-    init: Path | None = None,
+    init: str | Path | None = None,
     report: Report = lambda step, metrics: None,
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -83,6 +83,7 @@ def train(
         InputError: the data lacks a split or a target, or has no crystal that fits; or `out` holds a run and `resume`
             isn't set; or the network can't be made of the recipe's numbers.
     """
+    out, init = Path(out), None if init is None else Path(init)
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists() and not resume:
         raise InputError(f"{out} already holds a run: go on with resume, or name another folder", "resume")

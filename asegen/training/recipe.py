@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from asegen.arguments import whole_number
 from asegen.errors import InputError
 from asegen.models.arguments import arguments_of
 from asegen.training.registry import MODELS, TASKS, model_class, task_class
@@ -107,11 +108,11 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(
-    name_or_path: str,
+    name_or_path: str | Path,
     steps: int | None = None,
     seed: int | None = None,
     precision: str | None = None,
-    targets: Sequence[str] = (),
+    targets: str | Sequence[str] = (),
 ) -> Recipe:
     """Reads a recipe, shipped by name or from a TOML file.
 
@@ -122,22 +123,22 @@ def load_recipe(
         steps: overrides `optimizer.steps`.
         seed: overrides `seed`.
         precision: overrides `precision`.
-        targets: overrides `data.targets`.
+        targets: overrides `data.targets`; several, or one.
 
     Raises:
         InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
+    name_or_path, targets = str(name_or_path), [targets] if isinstance(targets, str) else targets
     table = read_table(name_or_path)
     if targets:
         table = _merged(table, {"data": {"targets": list(targets)}})
-    recipe = recipe_from_table(Path(name_or_path).stem, table)
     if steps is not None:
-        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
-    return dataclasses.replace(
-        recipe,
-        seed=recipe.seed if seed is None else seed,
-        precision=precision or recipe.precision,
-    )
+        table = _merged(table, {"optimizer": {"steps": whole_number("steps", steps)}})
+    if seed is not None:
+        table = table | {"seed": whole_number("seed", seed)}
+    if precision is not None:
+        table = table | {"precision": precision}
+    return recipe_from_table(Path(name_or_path).stem, table)
 
 
 def read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
