@@ -17,7 +17,6 @@ from asegen.training.loop import WEIGHTS, train
 from asegen.training.machine import has_bfloat16, keep_freed_memory
 from asegen.training.recipe import load_recipe
 
-
 _ENDING = "ending the run with a validation and a checkpoint; once more ends it at once"
 
 
