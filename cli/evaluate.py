@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 
@@ -93,10 +92,11 @@ class CLICommand:
 
 
 def _cutoffs(text: str, parser: argparse.ArgumentParser) -> tuple[float, float]:
+    from asegen.metrics.registry import check_cutoffs
+
     try:
         structure, composition = (float(part) for part in text.split(","))
     except ValueError:
         parser.error(f"--cov-cutoffs {text}: two numbers are needed, such as 0.4,10")
-    if not (0 < structure < math.inf and 0 < composition < math.inf):
-        parser.error(f"--cov-cutoffs {text}: two positive distances are needed, such as 0.4,10")
+    check_cutoffs((structure, composition))
     return structure, composition

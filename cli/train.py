@@ -31,8 +31,8 @@ class CLICommand:
     """Train a network from a recipe.
 
     DATA is a folder written by "asegen ingest", with the splits train and val. OUT receives weights.safetensors (the
-    best on val), metrics.csv and a checkpoint from which --resume goes on exactly. SIGTERM ends a run with a
-    validation and a checkpoint.
+    best on val), metrics.csv and a checkpoint from which --resume goes on exactly. Ctrl-C or SIGTERM ends a
+    run with a validation and a checkpoint, the second one at once.
     """
 
     FLAGS: ClassVar[dict[str, str]] = {"targets": "--target"}

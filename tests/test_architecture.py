@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # (`asegen.__getattr__`, `asegen.calculators.__getattr__`, the table of commands) are no imports.
 FLOORS: list[set[str]] = [
     {"errors", "elements"},
+    {"arguments"},
     {"geometry", "parallel"},
     {"crystals"},
     {"nn", "data", "structures"},
@@ -26,10 +27,10 @@ FLOORS: list[set[str]] = [
     {"cli"},
 ]
 BARE_FLOORS = {
-    *("errors", "elements", "geometry", "crystals", "nn", "data", "properties"),
+    *("errors", "elements", "arguments", "geometry", "crystals", "nn", "data", "properties"),
     *("models", "diffusion", "relaxation", "training", "trained"),
 }
-LOOSE = {"__init__", "errors", "elements"}
+LOOSE = {"__init__", "arguments", "errors", "elements"}
 BARE_MACHINE = {"torch", "torch_geometric", "numpy", "scipy", "lightning", "safetensors"}
 
 

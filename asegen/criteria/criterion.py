@@ -15,6 +15,7 @@ Wanted = Iterable[str] | Mapping[str, float | bool | str | Range]
 """Texts such as "band_gap=1..2", or names with ranges (low, high), in which None leaves an end open, or one value."""
 
 _PARAMETER = "target"
+_EXAMPLE = "NAME=LOW..HIGH, such as band_gap=1..2"
 _LIKELY = 0.5
 """From this probability on, a crystal counts as a metal."""
 
@@ -90,6 +91,8 @@ def read_criteria(wanted: Wanted) -> tuple[Criterion, ...]:
     """
     if isinstance(wanted, str):
         wanted = [wanted]
+    if not isinstance(wanted, Iterable):
+        raise InputError(f"target = {wanted!r:.60}: write {_EXAMPLE}", _PARAMETER)
     pairs = wanted.items() if isinstance(wanted, Mapping) else map(_split, wanted)
     found: dict[str, Criterion] = {}
     for name, value in pairs:
@@ -101,9 +104,9 @@ def read_criteria(wanted: Wanted) -> tuple[Criterion, ...]:
 
 
 def _split(text: str) -> tuple[str, str]:
-    name, equals, value = (part.strip() for part in text.partition("="))
+    name, equals, value = (part.strip() for part in str(text).partition("="))
     if not equals or not value:
-        raise InputError(f"target = {text[:60]!r}: write NAME=LOW..HIGH, such as band_gap=1..2", _PARAMETER)
+        raise InputError(f"target = {str(text)[:60]!r}: write {_EXAMPLE}", _PARAMETER)
     return name, value
 
 
@@ -134,7 +137,7 @@ def _criterion(quantity: Quantity, value: object) -> Criterion:
 def _range(quantity: Quantity, value: object) -> tuple[float, float]:
     if quantity.name == METAL and str(value).lower() in ("yes", "no", "true", "false"):
         return (_LIKELY, 1.0) if str(value).lower() in ("yes", "true") else (0.0, _LIKELY)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         ends: list[object] = list(value)
     elif isinstance(value, str) and ".." in value:
         ends = list(value.split(".."))

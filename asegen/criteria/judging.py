@@ -40,6 +40,7 @@ class Judgement(NamedTuple):
         reason: which criteria aren't met by what, in one line; empty if all are.
         distance: how far the values lie outside of their ranges, summed over the criteria, in units of the nearer ends
             of the ranges (of 1 where that end is 0); 0 if all are met, infinite where a value is missing.
+        each: the probability of each criterion by itself, in order.
     """
 
     values: dict[str, float]
@@ -47,6 +48,7 @@ class Judgement(NamedTuple):
     probability: float
     reason: str
     distance: float = 0.0
+    each: tuple[float, ...] = ()
 
     def as_info(self) -> dict[str, float]:
         """The values, target_probability and target_distance, for `Atoms.info`."""
@@ -96,7 +98,7 @@ class Criteria:
         return [_known(found.values, predictor) for found in predict(structures, predictor)]
 
     def _judgement(self, known: Sequence[_Known]) -> Judgement:
-        values, missed, probability, distance = {}, list[str](), 1.0, 0.0
+        values, missed, each, distance = {}, list[str](), list[float](), 0.0
         for criterion, (value, deviation, zero) in zip(self.criteria, known, strict=True):
             quantity = criterion.quantity
             if math.isfinite(value):
@@ -107,8 +109,9 @@ class Criteria:
                 missed.append(f"{quantity.name}: {_with_unit(value, quantity.unit)}")
                 distance += criterion.distance(value)
             above_zero = criterion.probability(value, deviation) * (1 - zero)
-            probability *= above_zero + zero if criterion.is_met(0.0) else above_zero
-        return Judgement(values, not missed, round(probability, _DIGITS), ", ".join(missed), round(distance, _DIGITS))
+            each.append(above_zero + zero if criterion.is_met(0.0) else above_zero)
+        probability, distance = round(math.prod(each), _DIGITS), round(distance, _DIGITS)
+        return Judgement(values, not missed, probability, ", ".join(missed), distance, tuple(each))
 
 
 class _Known(NamedTuple):

@@ -213,7 +213,7 @@ def load_rejected(folder: Path, split: str) -> list[Rejected]:
         raise InputError(f"cannot read {place}: {error}") from None
 
 
-def load_split(folder: Path, split: str) -> CrystalDataset:
+def load_split(folder: str | Path, split: str) -> CrystalDataset:
     """Reads a split that `write_shards` wrote.
 
     Args:
@@ -226,6 +226,7 @@ def load_split(folder: Path, split: str) -> CrystalDataset:
     Raises:
         InputError: there is no such split, or it is damaged, or of another format.
     """
+    folder = Path(folder)
     place, header = folder / split, read_index(folder, split)
     try:
         ids, names = [str(i) for i in header.pop("ids")], header.pop("targets")

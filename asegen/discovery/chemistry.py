@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from ase.data import atomic_numbers
 
+from asegen.arguments import text, whole_number
 from asegen.errors import InputError
 from asegen.structures.formulas import parse_system
 from asegen.symmetry.symbols import LAST_GROUP, SYSTEMS, crystal_system, parse_group
@@ -50,6 +51,13 @@ class Chemistry:
 
     def __post_init__(self) -> None:
         """Refuses early what can't be."""
+        for name, example in (("elements", "Li Na | O S | *"), ("system", "Li-P-S"), ("spacegroups", "cubic")):
+            if getattr(self, name) is not None:
+                text(name, getattr(self, name), example)
+        if not isinstance(self.exclude, Iterable):
+            raise InputError(f"exclude = {self.exclude!r:.60}: symbols are needed, such as 'Pb Cd Tl'", "exclude")
+        for name in ("max_elements", "max_atoms"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         if not 1 <= self.max_elements <= _MOST_ELEMENTS:
             wrong = f"max_elements = {self.max_elements}: 1 to {_MOST_ELEMENTS} are possible"
             raise InputError(wrong, "max_elements")
@@ -57,6 +65,7 @@ class Chemistry:
             raise InputError(f"max_atoms = {self.max_atoms}: at least 1 is needed", "max_atoms")
         if self.elements is not None and self.system is not None:
             raise InputError("elements and system exclude each other", "elements", "system")
+        self._excluded  # noqa: B018  refuses what is no element
         self._check_groups()
         if self.system is not None and not self._system:
             raise InputError(f"exclude leaves nothing of system = {self.system}", "exclude", "system")
@@ -69,9 +78,9 @@ class Chemistry:
                 f"elements = {self.elements!r} has {len(groups)} groups, more than max_elements = {self.max_elements}"
             )
             raise InputError(wrong, "elements", "max_elements")
-        for text, group in zip((self.elements or "").split("|"), groups, strict=False):
+        for part, group in zip((self.elements or "").split("|"), groups, strict=False):
             if group is not None and not group:
-                raise InputError(f"exclude leaves nothing of {text.strip()!r} in elements", "exclude", "elements")
+                raise InputError(f"exclude leaves nothing of {part.strip()!r} in elements", "exclude", "elements")
         if groups and not any(_are_distinct(one) for one in permutations([g for g in groups if g is not None])):
             raise InputError(f"elements = {self.elements!r}: no two elements of its groups differ", "elements")
 
@@ -112,8 +121,8 @@ class Chemistry:
 
     @property
     def _excluded(self) -> frozenset[int]:
-        text = self.exclude if isinstance(self.exclude, str) else " ".join(self.exclude)
-        return frozenset(_elements(text, "exclude"))
+        symbols = self.exclude if isinstance(self.exclude, str) else " ".join(map(str, self.exclude))
+        return frozenset(_elements(symbols, "exclude"))
 
     @property
     def _system(self) -> frozenset[int]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen import __version__
+from asegen.arguments import whole_number
 from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import Criterion, Wanted, read_criteria
 from asegen.criteria.judging import Criteria
@@ -22,14 +23,14 @@ from asegen.discovery.cells import Cell, cells_of, stable_cells
 from asegen.discovery.chemistry import MAX_ATOMS, MAX_ELEMENTS, Chemistry
 from asegen.discovery.loop import Loop
 from asegen.discovery.prediction import StructurePredictor
-from asegen.discovery.proposal import LEARNED, Proposer
+from asegen.discovery.proposal import LEARNED, Proposer, check_proposal
 from asegen.discovery.records import nearest_miss
 from asegen.discovery.sieve import COMPOSITION, TYPE, Sieve, check_e_hull
 from asegen.discovery.state import RunState
 from asegen.discovery.target_model import TargetModel, known_targets
 from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
-from asegen.generation.source import Source
+from asegen.generation.source import Source, check_source
 from asegen.generation.sources.registry import open_source
 from asegen.prototypes.catalogue import Catalogue
 from asegen.prototypes.novelty import KnownCrystals
@@ -138,9 +139,9 @@ class Discoverer:
         criteria = read_criteria(targets)
         _check_limits(criteria, {"n_atoms": max_atoms, "n_elements": max_elements})
         check_e_hull(e_hull, potential not in (None, NONE))
-        for name, value in (("relax_steps", relax_steps), ("candidates", candidates), ("most_alike", most_alike)):
-            if value < 1:
-                raise InputError(f"{name} = {value}: at least 1 is needed", name)
+        relax_steps, candidates = _positive("relax_steps", relax_steps), _positive("candidates", candidates)
+        most_alike = _positive("most_alike", most_alike)
+        check_proposal(proposal)
         self._proposal, self._most_alike, self._new = proposal, most_alike, new
         library = open_library(KNOWN_CRYSTALS)
         self._library, self._criteria = library, Criteria(criteria, device)
@@ -152,6 +153,11 @@ class Discoverer:
         if isinstance(source, str):
             templates = library if source in ("hybrid", "template") else None
             source = open_source(source, templates=templates, device=device, quick=True)
+        check_source(source)
+        if source.holds_given:
+            raise InputError(
+                f"source = {source.identity.name}: it needs a host, which new compositions don't have", "source"
+            )
         self._source, self._potential = source.identity.name, potential or NONE
         self._predictor = StructurePredictor(source, candidates, spacegroups is not None, device)
 
@@ -204,13 +210,11 @@ class Discoverer:
             InputError: a number out of its range; or the output is there already, is another run's, or can't be
                 written.
         """
-        check_settings(n, seed)
-        n, seed = int(n), int(seed)  # NumPy's whole numbers are none of JSON's
+        n, seed, *_ = check_settings(n, seed)
         part, parts = parse_shard(shard)
         wanted = n // parts + (part <= n % parts)
-        most = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted) if proposals is None else int(proposals)
-        if most < 1:
-            raise InputError(f"proposals = {most}: at least 1 is needed", "proposals")
+        usual = max(_LEAST_PROPOSALS, _PROPOSALS_EACH * wanted)
+        most = usual if proposals is None else _positive("proposals", proposals)
         proposer = self._proposer(part, parts)
         loop = Loop(proposer, self._predictor, self._sieve, self._most_alike, seed, part, self._targets)
         settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
@@ -260,6 +264,13 @@ class Discoverer:
         """Towards the elements of all known crystals, or of those that meet the targets."""
         known = [cell for cell in cells_of(self._catalogue) if sum(cell.counts) <= self._chemistry.max_atoms]
         return Balance(known) if self._targets is None else Balance(known, self._targets.on_target.at(known))
+
+
+def _positive(name: str, given: object) -> int:
+    number = whole_number(name, given)
+    if number < 1:
+        raise InputError(f"{name} = {number}: at least 1 is needed", name)
+    return number
 
 
 def _number(cell: Cell) -> int:

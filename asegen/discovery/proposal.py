@@ -41,6 +41,19 @@ _NEAR_FOUND = 0.25
 """Share of the draws that begin with a crystal that was found, once there are some."""
 
 
+def check_proposal(method: str) -> None:
+    """Refuses a way to propose compositions that there isn't.
+
+    Args:
+        method: one of `PROPOSALS`.
+
+    Raises:
+        InputError: none of them.
+    """
+    if method not in PROPOSALS:
+        raise InputError(f"proposal = {method!r} is not one of {', '.join(PROPOSALS)}", "proposal")
+
+
 class Proposer:
     """Proposes compositions.
 
@@ -65,8 +78,7 @@ class Proposer:
         is_known: Callable[[Cell], bool] = lambda cell: False,
         balance: Balance | None = None,
     ) -> None:
-        if method not in PROPOSALS:
-            raise InputError(f"proposal = {method!r} is not one of {', '.join(PROPOSALS)}", "proposal")
+        check_proposal(method)
         self._chemistry, self._is_known, self._balance = chemistry, is_known, balance
         self._elements = frozenset(z for cell in cells for z in cell.numbers)
         self._exchanges = exchange_matrix(method, cells)

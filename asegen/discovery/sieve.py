@@ -9,6 +9,7 @@ from typing import Any
 
 from ase import Atoms
 
+from asegen.arguments import real_number
 from asegen.calculators.verification import Verifier
 from asegen.criteria.criterion import normal_probability
 from asegen.criteria.judging import PROBABILITY, Criteria, Judgement
@@ -68,7 +69,7 @@ def check_e_hull(e_hull: float, is_computed: bool) -> None:
     Raises:
         InputError: it is no number, or so far below 0 that no prediction lets anything through.
     """
-    if not math.isfinite(e_hull):
+    if not math.isfinite(real_number("e_hull", e_hull)):
         raise InputError(f"e_hull = {e_hull}: a number is needed, eV/atom", "e_hull")
     least = -_MARGIN if is_computed else 0.0
     if e_hull <= least:

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 
-from asegen.criteria.judging import Criteria
+from asegen.criteria.criterion import Criterion
+from asegen.criteria.judging import Criteria, Judgement
 from asegen.discovery.cells import Cell
 from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, LAST, TYPICAL_VOLUME, column
+from asegen.errors import InputError
 from asegen.prototypes.library import TemplateLibrary
 
 Floats = NDArray[np.float64]
@@ -33,6 +36,9 @@ _LEAST = 1e-3
 """Probability of what nothing similar meets, so that nothing is ruled out."""
 _SAMPLE, _MOST_ATOMS = 3000, 20
 """Known crystals that the targets are asked of, and the most atoms in their cells: about 5 ms each for a network."""
+_HOPELESS = 3e-5
+"""Share of known crystals that may have a property by the errors of its prediction alone: below it not one of ten runs
+of 3,000 proposals would find a crystal."""
 _AT_ONCE = 512
 """Compositions whose distances to all others are in memory at a time."""
 
@@ -104,13 +110,33 @@ def known_targets(library: TemplateLibrary, criteria: Criteria) -> TargetModel:
     Args:
         library: known crystals, each judged as if it were a find.
         criteria: the targets.
+
+    Raises:
+        InputError: a predicted property that is asked for is out of reach of all of them, see `_HOPELESS`.
     """
     rng = np.random.default_rng(0)  # the same sample for every seed, so that runs differ by their proposals alone
     places = rng.permutation(len(library))[:_SAMPLE].tolist()
     crystals = [atoms for atoms in library.atoms(places) if len(atoms) <= _MOST_ATOMS]
     cells = [Cell.of(1, Counter(atoms.numbers.tolist())) for atoms in crystals]
-    on_target = KernelMean(cells, [found.probability for found in criteria.judge(crystals)])
+    judged = criteria.judge(crystals)
+    _check_hope(criteria.criteria, crystals, judged)
+    on_target = KernelMean(cells, [found.probability for found in judged])
     return TargetModel(on_target, KernelMean([], [], _STABLE))
+
+
+def _check_hope(criteria: Sequence[Criterion], crystals: Sequence[Atoms], judged: Sequence[Judgement]) -> None:
+    """Refuses a range of predicted values that no known crystal has, nor is likely to have by the errors."""
+    for place, criterion in enumerate(criteria):
+        name = f"{criterion.quantity.name}_predicted"
+        values = {k: found.values[name] for k, found in enumerate(judged) if name in found.values}
+        if not values or any(map(criterion.is_met, values.values())):
+            continue
+        if sum(found.each[place] for found in judged) > _HOPELESS * len(judged):
+            continue
+        nearest = min(values, key=lambda k: criterion.distance(values[k]))
+        has = f"{crystals[nearest].get_chemical_formula(empirical=True)}, has {values[nearest]:.3g}"
+        wrong = f"target = {criterion}: none of {len(crystals)} known crystals comes near; the nearest, {has}"
+        raise InputError(f"{wrong} {criterion.quantity.unit}".rstrip(), "target")
 
 
 def descriptors(cells: Sequence[Cell]) -> Floats:

@@ -13,8 +13,8 @@ from asegen.errors import InputError
 from asegen.generation.drawing import draw
 from asegen.generation.host import Host
 from asegen.generation.plan import Sample, cut_batches, make_plan, take_shard
-from asegen.generation.rankers import NONE, find_ranker
-from asegen.generation.ranking import Ranking
+from asegen.generation.rankers import find_ranker
+from asegen.generation.ranking import NONE, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import NO_ENERGY, Stability
 from asegen.generation.target import Target

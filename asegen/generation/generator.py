@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, final
 from ase import Atoms
 
 from asegen.criteria.criterion import Wanted as Targets
+from asegen.errors import InputError
 from asegen.generation.drawing import Drawer, Plain
 from asegen.generation.plan import check_settings
 from asegen.generation.ranking import ENERGY, Ranking, check_order
 from asegen.generation.request import Formulas, Request
 from asegen.generation.run import Finished, Job, Progress, plan_job, run
 from asegen.generation.screened import Screened
-from asegen.generation.source import Source
+from asegen.generation.source import Source, check_source
 from asegen.generation.sources.registry import DEFAULT, find_entry, open_source
 from asegen.generation.stability import Stability
 
@@ -74,12 +75,13 @@ class Generator:
         targets: Targets = (),
     ) -> None:
         """Opens the source; arguments as above."""
-        check_settings(1, batch_size=batch_size)
-        batch_size = int(batch_size)  # NumPy's whole numbers are none of JSON's
+        batch_size = check_settings(1, batch_size=batch_size).batch_size
         check_order(order_by)
+        _check_rank(rank)
         if isinstance(source, str):
             quick = rank is not None and find_entry(source).quick_if_ranked
             source = open_source(source, device=device, quick=quick)
+        check_source(source)
         self._drawer = _drawer(source, rank, batch_size, order_by, device)
         self._on_target = _on_target(self._drawer, targets, device) if targets else None
         if self._on_target is not None:
@@ -197,6 +199,8 @@ class Generator:
         Raises:
             InputError: as in `generate`; or the output is there already, is another run's, or can't be written.
         """
+        if not isinstance(output, str | Path):
+            raise InputError(f"output = {output!r:.60}: the path of a file or folder is needed", "output")
         job = self.plan(request, n, seed, steps=steps, valid_only=valid_only, force=force, shard=shard)
         return run(job, str(output), resume, overwrite, report, found)
 
@@ -226,6 +230,12 @@ def _on_target(drawer: Drawer, targets: Targets, device: str) -> OnTarget:
     from asegen.generation.on_target import OnTarget
 
     return OnTarget(drawer, Criteria(read_criteria(targets), device))
+
+
+def _check_rank(rank: object) -> None:
+    if rank is not None and not isinstance(rank, str | Ranking):
+        hint = "a Ranking or the name of a potential is needed; a calculator's is module:object"
+        raise InputError(f"rank = {rank!r:.60}: {hint}", "rank")
 
 
 def _drawer(source: Source, rank: str | Ranking | None, batch_size: int, order_by: str | None, device: str) -> Drawer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,8 @@ def _kept(atoms: Atoms, keep: str | Sequence[str] | None) -> np.ndarray:
 
         held = [int(k) for one in atoms.constraints if isinstance(one, FixAtoms) for k in one.index]
         return np.isin(np.arange(len(atoms)), held) if held else np.ones(len(atoms), bool)
+    if not isinstance(keep, Iterable):
+        raise InputError(f"keep = {keep!r:.60}: symbols of elements are needed, such as 'Ti O'", "keep")
     symbols = re.split(r"[\s,\-]+", keep.strip()) if isinstance(keep, str) else list(keep)
     for symbol in symbols:
         if symbol not in atomic_numbers or atomic_numbers[symbol] not in atoms.numbers:

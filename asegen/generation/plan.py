@@ -12,9 +12,9 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from asegen.arguments import text, whole_number
 from asegen.errors import InputError
 from asegen.generation.target import Target
 from asegen.prototypes.formula_units import turn
@@ -65,8 +65,17 @@ def sample_seed(seed: int, sample: Sample, attempt: int = 0) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
 
-def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: int = 1) -> None:
-    """Refuses numbers with which there is nothing to plan.
+class Settings(NamedTuple):
+    """Numbers of a run that are in their ranges; see `check_settings`."""
+
+    n: int
+    seed: int
+    steps: int | None
+    batch_size: int
+
+
+def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: int = 1) -> Settings:
+    """Numbers of a run as Python's own; refuses those with which there is nothing to plan.
 
     Args:
         n: structures of each composition.
@@ -77,10 +86,8 @@ def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: 
     Raises:
         InputError: one is out of its range, or no whole number.
     """
-    given: dict[str, object] = {"n": n, "seed": seed, "steps": 1 if steps is None else steps, "batch_size": batch_size}
-    for name, number in given.items():
-        if not isinstance(number, Integral):
-            raise InputError(f"{name} = {number!r}: a whole number is needed", name)
+    n, seed, batch_size = whole_number("n", n), whole_number("seed", seed), whole_number("batch_size", batch_size)
+    steps = None if steps is None else whole_number("steps", steps)
     if not 1 <= n <= MAX_SAMPLES:
         raise InputError(f"n = {n}: 1 to {MAX_SAMPLES} structures can be asked for", "n")
     if not 0 <= seed < 2**63:
@@ -88,6 +95,7 @@ def check_settings(n: int, seed: int = 0, steps: int | None = None, batch_size: 
     for name, value, most in (("steps", steps, MAX_STEPS), ("batch_size", batch_size, MAX_SAMPLES)):
         if value is not None and not 1 <= value <= most:
             raise InputError(f"{name} = {value}: 1 to {most} are possible", name)
+    return Settings(n, seed, steps, batch_size)
 
 
 def check_plan(targets: Sequence[Target], n: int) -> None:
@@ -170,7 +178,7 @@ def parse_shard(shard: str | None) -> tuple[int, int]:
     """
     if shard is None:
         return 1, 1
-    first, _, count = shard.partition("/")
+    first, _, count = text("shard", shard, "2/8").partition("/")
     whole = all(part.isdecimal() and len(part) < 10 for part in (first, count))
     if not (whole and 1 <= int(first) <= int(count)):
         raise InputError(f"shard = {shard}: write K/N with K from 1 to N, such as 2/8", "shard")

@@ -21,8 +21,8 @@ from asegen.generation.compositions import formula_unit
 from asegen.generation.drawing import check_all, draw, judged
 from asegen.generation.plan import Sample, check_plan, cut_batches, largest_first, take_shard
 from asegen.generation.plausibility import IMPLAUSIBLE, implausible
-from asegen.generation.rankers import NONE, find_ranker
-from asegen.generation.ranking import ENERGY, Ranking
+from asegen.generation.rankers import find_ranker
+from asegen.generation.ranking import ENERGY, NONE, Ranking
 from asegen.generation.source import Source
 from asegen.generation.stability import MISSING, NO_ENERGY, Stability
 from asegen.generation.target import Target

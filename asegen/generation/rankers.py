@@ -10,6 +10,7 @@ from ase import Atoms
 
 from asegen.calculators.property import predict
 from asegen.errors import InputError, Reason
+from asegen.generation.ranking import ALIGNN, CHGNET, WITHOUT_FORCES, check_ranking, no_ranking
 from asegen.potentials import chgnet
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.gate import gate
@@ -18,7 +19,6 @@ from asegen.potentials.references import ElementReferences, references_of
 from asegen.trained.loading import pick_device
 from asegen.trained.predictor import PropertyPredictor, shared_predictor
 
-NONE, ALIGNN, CHGNET = "none", "alignn", "chgnet"
 _ALIGNN_WEIGHTS = "alignn-formation-energy"
 ERROR = 0.03
 """eV/atom between structures of one formula, of a potential whose structures weren't relaxed by it. Of 40 crystals of
@@ -88,16 +88,13 @@ def find_ranker(
         InputError: no such name or device, or steps that can't be made.
         AsegenError: its package is missing.
     """
-    if relax_steps < 0:
-        raise InputError(f"relax_steps = {relax_steps}: at least 0 is needed", "relax_steps")
-    if name in (NONE, ALIGNN):
-        if relax_steps:
-            raise InputError(f"relax_steps needs forces: rank by {CHGNET} or a calculator, not {name}", "relax_steps")
+    check_ranking(name, relax_steps)
+    if name in WITHOUT_FORCES:
         return _Alignn(shared_predictor(_ALIGNN_WEIGHTS, device)) if name == ALIGNN else None
     try:
         engine = find_engine(name).at_pressure(pressure)
     except InputError as error:
-        raise InputError(f"rank: {error}; or {ALIGNN}, or {NONE}", "rank") from None
+        raise no_ranking(error) from None
     if pressure:
         relax_steps = relax_steps or STEPS_UNDER_PRESSURE
     if name == CHGNET and not relax_steps:

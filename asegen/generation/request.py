@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ase import Atoms
 from ase.formula import Formula as AseFormula
 
+from asegen.arguments import text, whole_number
 from asegen.errors import InputError
 from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
 from asegen.generation.host import read_host
@@ -89,10 +89,14 @@ class Request:
         """Refuses early what can't be: everything but what a file holds."""
         object.__setattr__(self, "formulas", _items(self.formulas))
         object.__setattr__(self, "multiples", _whole_numbers(self.multiples))
-        _check_whole("compositions", self.compositions)
-        for name in ("n_atoms", "max_atoms"):
+        for name in ("compositions", "n_atoms", "max_atoms"):
             if getattr(self, name) is not None:
-                _check_whole(name, getattr(self, name))
+                object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        for name, example in (("system", "Li-Fe-O"), ("sites", "Na:a Cl:b"), ("element_map", "Li:Na Co:Ni")):
+            if getattr(self, name) is not None:
+                text(name, getattr(self, name), example)
+        if not isinstance(self.file, str | Path | None):
+            raise InputError(f"file = {self.file!r:.60}: one path is needed", "file")
         _at_most_one({"formulas": self._has_formulas, "system": self.system, "file": self.file, "host": self.host})
         self._check_host()
         _at_most_one({"multiples": self.multiples, "n_atoms": self.n_atoms})
@@ -108,6 +112,8 @@ class Request:
         _goes_with("sites", self.sites, "spacegroup", self.spacegroup)
         if self.compositions < 1:
             raise InputError(f"compositions = {self.compositions}: at least 1 is needed", "compositions")
+        if self.compositions > 1 and self.names_compositions:
+            raise InputError("compositions goes with what names none: system, sites, or nothing", "compositions")
         if self.sites is not None:
             parse_sites(self.sites)
         if self.element_map is not None:
@@ -255,14 +261,9 @@ def _whole_numbers(multiples: object) -> tuple[int, ...] | None:
     if multiples is None:
         return None
     several = tuple(multiples) if isinstance(multiples, Iterable) and not isinstance(multiples, str) else (multiples,)
-    for one in several:
-        _check_whole("multiples", one)
-    return tuple(int(one) for one in several)
-
-
-def _check_whole(name: str, number: object) -> None:
-    if not isinstance(number, Integral):
-        raise InputError(f"{name} = {number!r}: a whole number is needed", name)
+    if not several:
+        raise InputError("multiples = (): at least one is needed", "multiples")
+    return tuple(whole_number("multiples", one) for one in several)
 
 
 def _check_max_atoms(most: int | None) -> None:

@@ -156,8 +156,7 @@ def plan_job(
     Raises:
         InputError: it can't be done; names what can't.
     """
-    check_settings(n, seed, steps)
-    n, seed, steps = int(n), int(seed), None if steps is None else int(steps)  # NumPy's are none of JSON's
+    n, seed, steps, _ = check_settings(n, seed, steps)
     if request.host is not None and not drawer.source.holds_given:
         raise InputError(f'{drawer.source.identity.name} would move the host: Generator("host") holds it', "host")
     targets = with_cells(drawer.source, drawer.source.compose(request.targets()))

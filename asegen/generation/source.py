@@ -122,6 +122,21 @@ class Source(Protocol):
         return True
 
 
+def check_source(source: object) -> None:
+    """Refuses what can't be a source.
+
+    Args:
+        source: to draw with.
+
+    Raises:
+        InputError: it has no `identity`, or is a class.
+    """
+    if isinstance(source, type):
+        raise InputError(f"source = {source.__name__}: an object is needed, not its class", "source")
+    if not isinstance(getattr(source, "identity", None), Identity):
+        raise InputError(f"source = {source!r:.60}: a name or an object of the class Source is needed", "source")
+
+
 def with_cells(source: Source, targets: Sequence[Target]) -> list[Target]:
     """The targets with the numbers of formula units that are likely, where these are open; in order.
 

@@ -12,22 +12,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from asegen.arguments import whole_number
 from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, Rejected, count_kinds
 from asegen.errors import InputError
 from asegen.ingest.prepare import Prepared, Refused, prepare_all
 from asegen.parallel.files import sha256
+from asegen.parallel.machine import check_jobs
 from asegen.structures.fields import BOOKKEEPING
 from asegen.structures.formats import path_text
 from asegen.structures.several import entries_of
 
 
 def ingest(
-    files: Sequence[Path],
+    files: str | Path | Sequence[str | Path],
     *,
     jobs: int,
     max_atoms: int | None = None,
-    targets: Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     header: dict[str, Any] | None = None,
     on_start: Callable[[int], None] = lambda total: None,
     on_row: Callable[[], None] = lambda: None,
@@ -35,10 +37,10 @@ def ingest(
     """Reads files into one dataset.
 
     Args:
-        files: of any format that `read_entries` knows.
+        files: of any format that `read_entries` knows, or one.
         jobs: worker processes; the result does not depend on it.
         max_atoms: reject larger cells.
-        targets: columns to keep, of crystals or of atoms; by default all that hold numbers only.
+        targets: columns to keep, of crystals or of atoms, or one; by default all that hold numbers only.
         header: entries for the index besides sources and counts.
         on_start: told the number of rows before the work begins.
         on_row: called after each row.
@@ -48,9 +50,14 @@ def ingest(
         are as many as the rows.
 
     Raises:
-        InputError: the only file cannot be read, a target is in no file, or nothing was accepted.
+        InputError: the only file cannot be read, a target is in no file, nothing was accepted, or a number of
+            processes or atoms that can't be.
     """
-    entries = list(entries_of(files))
+    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    targets = [targets] if isinstance(targets, str) else targets
+    max_atoms = None if max_atoms is None else whole_number("max_atoms", max_atoms)
+    check_jobs(jobs)
+    entries = list(entries_of(paths))
     on_start(len(entries))
     accepted: list[Prepared] = []
     rejected: list[Rejected] = []
@@ -65,10 +72,10 @@ def ingest(
         on_row()
     if not accepted:
         first = f": {rejected[0].reason}" if rejected else ""
-        raise InputError(f"no crystal of {', '.join(file.name for file in files)[:200]} was accepted{first}")
+        raise InputError(f"no crystal of {', '.join(file.name for file in paths)[:200]} was accepted{first}")
     rows = Counter(file for file, _ in entries)
     counts = {
-        "sources": [{"file": path_text(file.name), "sha256": _hash(file), "rows": rows[file]} for file in files],
+        "sources": [{"file": path_text(file.name), "sha256": _hash(file), "rows": rows[file]} for file in paths],
         "rejected": dict(sorted(count_kinds(rejected).items())),
     }
     sites = {name for crystal in accepted for name in crystal.site_values}

@@ -14,10 +14,10 @@ from typing import Any
 
 from asegen import __version__
 from asegen.metrics.errors import ERROR
-from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples
+from asegen.metrics.inputs import MP20_CUTOFFS, Embedder, Figures, Inputs, Report, as_samples, check_embedder
 from asegen.metrics.labels import label
 from asegen.metrics.protocols import CLASSIC, find_protocol
-from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_energy, choose, installed
+from asegen.metrics.registry import CGCNN, EMBEDDER, METRICS, check_cutoffs, check_energy, choose, installed
 from asegen.parallel.machine import check_jobs
 from asegen.parallel.processes import Processes
 from asegen.structures.given import Structures as InMemory
@@ -96,12 +96,12 @@ def evaluate(
     reference: Structures | None = None,
     train: Structures | None = None,
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     jobs: int = 1,
     report: Report = lambda task, done, total: None,
-    embedder: str | Embedder = EMBEDDER,
+    embedder: str | Path | Embedder = EMBEDDER,
     cache: str | Path | None = None,
-    cgcnn: str = CGCNN,
+    cgcnn: str | Path = CGCNN,
     energy: str = "embedder",
     cov_cutoffs: tuple[float, float] = MP20_CUTOFFS,
     potential: str | None = None,
@@ -113,7 +113,7 @@ def evaluate(
         generated: a file or folder of structures, or Atoms. Nothing is too broken to be counted.
         reference: real crystals, such as the test split; generated ones are paired with them by `material_id`.
         train: real crystals that the generator has seen.
-        metrics: names out of `METRICS`; by default all for which there are structures and packages.
+        metrics: names out of `METRICS`, or one; by default all for which there are structures and packages.
         jobs: worker processes; no figure depends on it.
         report: told what is done, and how much of it.
         embedder: what FAD and energies rest on: a shipped model's name, the path of weights, `FILE.py:NAME`
@@ -134,9 +134,12 @@ def evaluate(
     """
     check_jobs(jobs)
     check_energy(energy)
+    check_cutoffs(cov_cutoffs)
+    check_embedder(embedder)
     tolerances = find_protocol(protocol)
     names = choose(metrics, reference is not None, potential is not None)
-    sides = [() if side is None else as_samples(side) for side in (generated, reference, train)]
+    others = (() if side is None else as_samples(side) for side in (reference, train))
+    sides = [as_samples(generated), *others]
     plugged = once(lambda: _embedder(embedder))
     embedders: dict[str, Callable[[], Embedder]] = {
         "energy": plugged if energy == "embedder" else _chgnet,
@@ -177,18 +180,18 @@ def _measure(name: str, inputs: Inputs) -> Measurement:
     return Measurement(metric.protocol, metric.version, labels, **vars(figures))
 
 
-def _embedder(embedder: str | Embedder) -> Embedder:
-    if not isinstance(embedder, str):
+def _embedder(embedder: str | Path | Embedder) -> Embedder:
+    if not isinstance(embedder, str | Path):
         return embedder
     from asegen.metrics.embedding import load_embedder  # torch, which worker processes do without
 
-    return load_embedder(embedder)
+    return load_embedder(str(embedder))
 
 
-def _cgcnn(model: str) -> Embedder:
+def _cgcnn(model: str | Path) -> Embedder:
     from asegen.metrics.embedding import NetworkEmbedder
 
-    return NetworkEmbedder(model, "CGCNN")
+    return NetworkEmbedder(str(model), "CGCNN")
 
 
 def _chgnet() -> Embedder:

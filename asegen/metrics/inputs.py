@@ -87,6 +87,19 @@ class Embedder(Protocol):
         """
 
 
+def check_embedder(given: object) -> None:
+    """Refuses what is neither the name of an embedder nor one.
+
+    Args:
+        given: as `evaluate` takes it.
+
+    Raises:
+        InputError: see above.
+    """
+    if not isinstance(given, str | Path) and not callable(getattr(given, "rows", None)):
+        raise InputError(f"embedder = {given!r:.60}: a name, a path or an embedder is needed", "embedder")
+
+
 class Embedded(NamedTuple):
     """What a network made of both sides.
 

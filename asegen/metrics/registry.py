@@ -5,10 +5,12 @@ To add a metric, write a function `Inputs -> Figures` (`asegen.metrics.inputs`) 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
+from asegen.arguments import real_number
 from asegen.errors import InputError
 
 EMBEDDER = "alignn-formation-energy"
@@ -172,26 +174,49 @@ METRICS: dict[str, Metric] = {
 """By name, in the order in which they are measured."""
 
 
-def choose(names: Sequence[str] | None, has_reference: bool, has_potential: bool = False) -> list[str]:
+def choose(names: str | Sequence[str] | None, has_reference: bool, has_potential: bool = False) -> list[str]:
     """The metrics to measure, in the order of `METRICS`.
 
     Args:
-        names: those asked for; by default all for which there are structures and packages.
+        names: those asked for, or one; by default all for which there are structures and packages.
         has_reference: whether there are reference structures.
         has_potential: whether a potential is named.
 
     Raises:
         InputError: an unknown metric, or one whose structures or packages are missing.
     """
-    unknown = [name for name in names or () if name not in METRICS]
+    named = None if names is None else _named(names)
+    unknown = [name for name in named or () if name not in METRICS]
     if unknown:
         raise InputError(f"no metric {unknown[0]!r}; there are: {', '.join(METRICS)}")
     default = [name for name, metric in METRICS.items() if has_potential or not metric.on_request]
-    obstacles = {name: _obstacle(name, has_reference) for name in (default if names is None else names)}
+    obstacles = {name: _obstacle(name, has_reference) for name in (default if named is None else named)}
     for name, obstacle in obstacles.items():
-        if obstacle and names is not None:
+        if obstacle and named is not None:
             raise InputError(f"the metric {name!r} needs {obstacle}")
     return [name for name in METRICS if not obstacles.get(name, "not asked for")]
+
+
+def _named(names: object) -> list[str]:
+    several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    if not several:
+        raise InputError(f"metrics = {names!r:.60}: names are needed; there are: {', '.join(METRICS)}", "metrics")
+    return several
+
+
+def check_cutoffs(cutoffs: object) -> None:
+    """Whether distances can be those within which COV calls crystals near.
+
+    Args:
+        cutoffs: of structures and of compositions.
+
+    Raises:
+        InputError: they aren't two positive numbers.
+    """
+    two = list(cutoffs) if isinstance(cutoffs, Iterable) and not isinstance(cutoffs, str) else []
+    if len(two) != 2 or not all(0 < real_number("cov_cutoffs", one) < math.inf for one in two):
+        wrong = f"cov_cutoffs = {cutoffs!r:.60}: two positive distances are needed, such as (0.4, 10)"
+        raise InputError(wrong, "cov_cutoffs")
 
 
 def check_energy(energy: str) -> None:

@@ -36,6 +36,8 @@ class _Layer(nn.Module):
 
     def __init__(self, width: int, heads: int, pair: int, dropout: float) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"width = {width} is no multiple of heads = {heads}")
         self.heads, self.dropout = heads, dropout
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width + heads * pair, width)

@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 
+from asegen.arguments import whole_number
 from asegen.errors import InputError
 
 MOST_JOBS = 1024
@@ -24,6 +25,7 @@ def check_jobs(jobs: int) -> None:
     Raises:
         InputError: fewer than one, or more than `MOST_JOBS`.
     """
+    jobs = whole_number("jobs", jobs)
     if jobs < 1:
         raise InputError(f"jobs = {jobs}: at least one process is needed", "jobs")
     if jobs > MOST_JOBS:

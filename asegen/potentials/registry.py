@@ -56,5 +56,5 @@ def check_name(name: str) -> None:
     Raises:
         InputError: none of them.
     """
-    if name not in POTENTIALS and ":" not in name:
+    if not isinstance(name, str) or (name not in POTENTIALS and ":" not in name):
         raise InputError(f"no calculator {name!r}; there are {', '.join(POTENTIALS)}, or module:object")

@@ -8,6 +8,7 @@ from itertools import islice, permutations, product
 
 from ase.data import atomic_numbers
 
+from asegen.arguments import text as plain_text
 from asegen.errors import InputError
 from asegen.prototypes.votes import chemical_distance, vote
 from asegen.symmetry.assignments import Occupation, canonical
@@ -24,6 +25,7 @@ def parse_element_map(text: str) -> dict[int, int]:
     Raises:
         InputError: something else, an unknown element, or one that is named twice on one side.
     """
+    text = plain_text("element_map", text, "Li:Na Co:Ni")
     pairs = [token.partition(":") for token in text.replace(",", " ").split()]
     if not pairs or not all(old and new for old, _, new in pairs):
         raise InputError(f"element_map = {text[:60]!r}: write pairs such as 'Li:Na Co:Ni'", "element_map")

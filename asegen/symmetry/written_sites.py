@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ase.data import atomic_numbers, chemical_symbols
 
+from asegen.arguments import text as plain_text
 from asegen.errors import InputError
 from asegen.symmetry.assignments import Occupation
 from asegen.symmetry.groups import SpaceGroup
@@ -21,6 +22,7 @@ def parse_sites(text: str) -> dict[int, list[str]] | dict[int, int]:
     Raises:
         InputError: neither of the two, an unknown element, or one named twice.
     """
+    text = plain_text("sites", text, "Na:a Cl:b")
     wrong = InputError(
         f"sites = {text[:60]!r}: write letters, such as 'Na:a Cl:b', or numbers of sites, such as Na:1,Cl:1", "sites"
     )

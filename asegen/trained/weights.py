@@ -40,7 +40,7 @@ def find_weights(name_or_path: str, *tasks: str) -> Path:
     """
     if name_or_path in shipped_weights():
         return _place(name_or_path)
-    path = Path(name_or_path)
+    path = Path(str(name_or_path))
     if not path.is_file():
         known = ", ".join(shipped_weights(*tasks)) or "none"
         raise InputError(f"no model {name_or_path!r}; shipped: {known}; or a path of weights")

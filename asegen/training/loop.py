@@ -44,14 +44,15 @@ Report = Callable[[int, dict[str, float]], None]
 
 def train(
     recipe: Recipe,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     fabric: Fabric,
     resume: bool = False,
-    init: Path | None = None,
+    init: str | Path | None = None,
     report: Report = lambda step, metrics: None,
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
+    note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Trains a recipe's network.
 
@@ -73,24 +74,38 @@ def train(
             20 times instead of every so many steps. The weights depend on the speed of the machine.
         stop: asked after every step; once it says so the run is validated, kept and left, as a checkpoint from which it
             can be resumed.
+        note: told once for each split of which crystals are left out, for their size or for want of a target.
 
     Returns:
         The metrics of the last validation.
 
     Raises:
         InputError: the data lacks a split or a target, or has no crystal that fits; or `out` holds a run and `resume`
-            isn't set.
+            isn't set; or the network can't be made of the recipe's numbers.
     """
+    out, init = Path(out), None if init is None else Path(init)
     out.mkdir(parents=True, exist_ok=True)
     if (out / CHECKPOINT).exists() and not resume:
         raise InputError(f"{out} already holds a run: go on with resume, or name another folder", "resume")
     torch.manual_seed(recipe.seed)
     labels = task_class(recipe.task).labels
-    splits = {name: fitting_split(load_split(data, name), recipe.data, name, labels) for name in ("train", "val")}
+    names = ("train", "val")
+    splits = {name: fitting_split(load_split(data, name), recipe.data, name, labels, note) for name in names}
     run = _Run(recipe, splits, fabric, init, Clock(recipe.optimizer.steps, seconds))
     if resume and (out / CHECKPOINT).exists():
         run.restore(out / CHECKPOINT)
     return run.go(out, report, stop)
+
+
+def _made(kind: type[Any], options: dict[str, Any], section: str) -> Any:
+    """An object of the class that a section of the recipe names; constructors fail in their own ways."""
+    try:
+        return kind(**options)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"[{section}] makes no {kind.__name__}: {type(error).__name__}: {reason}") from error
 
 
 class _Run:
@@ -103,8 +118,8 @@ class _Run:
         self.train_set, self.val_set = splits["train"], splits["val"]  # each batch goes to the device by itself
         header, tensors = read_tensors(init) if init is not None else ({}, {})
         self.task_options = task_options_of(recipe, header, splits["train"])
-        self.task = task_class(recipe.task)(**self.task_options)
-        network: nn.Module = model_class(recipe.model)(**recipe.model_options)
+        self.task = _made(task_class(recipe.task), self.task_options, "task")
+        network: nn.Module = _made(model_class(recipe.model), recipe.model_options, "model")
         if init is not None:
             initialise(network, recipe, header, tensors)
         self.elements = known_elements(recipe, header, splits["train"], self.task_options)

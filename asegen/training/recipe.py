@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from asegen.arguments import whole_number
 from asegen.errors import InputError
 from asegen.models.arguments import arguments_of
 from asegen.training.registry import MODELS, TASKS, model_class, task_class
@@ -107,11 +108,11 @@ def shipped_recipes() -> list[str]:
 
 
 def load_recipe(
-    name_or_path: str,
+    name_or_path: str | Path,
     steps: int | None = None,
     seed: int | None = None,
     precision: str | None = None,
-    targets: Sequence[str] = (),
+    targets: str | Sequence[str] = (),
 ) -> Recipe:
     """Reads a recipe, shipped by name or from a TOML file.
 
@@ -122,22 +123,22 @@ def load_recipe(
         steps: overrides `optimizer.steps`.
         seed: overrides `seed`.
         precision: overrides `precision`.
-        targets: overrides `data.targets`.
+        targets: overrides `data.targets`; several, or one.
 
     Raises:
         InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
+    name_or_path, targets = str(name_or_path), [targets] if isinstance(targets, str) else targets
     table = read_table(name_or_path)
     if targets:
         table = _merged(table, {"data": {"targets": list(targets)}})
-    recipe = recipe_from_table(Path(name_or_path).stem, table)
     if steps is not None:
-        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, steps=steps))
-    return dataclasses.replace(
-        recipe,
-        seed=recipe.seed if seed is None else seed,
-        precision=precision or recipe.precision,
-    )
+        table = _merged(table, {"optimizer": {"steps": whole_number("steps", steps)}})
+    if seed is not None:
+        table = table | {"seed": whole_number("seed", seed)}
+    if precision is not None:
+        table = table | {"precision": precision}
+    return recipe_from_table(Path(name_or_path).stem, table)
 
 
 def read_table(name_or_path: str, depth: int = 0) -> dict[str, Any]:
@@ -191,6 +192,9 @@ def recipe_from_table(name: str, table: dict[str, Any]) -> Recipe:
     rest = _options(_RunOptions, table, "recipe")
     if rest.precision not in PRECISIONS:
         raise InputError(f"precision = {rest.precision!r} is not one of {', '.join(PRECISIONS)}")
+    for key, value in (("[optimizer] steps", optimizer.steps), ("validate_every", rest.validate_every)):
+        if value < 1:
+            raise InputError(f"{key} = {value}: at least 1 is needed")
     model_accepts = _check_arguments(model_class(model), model_options, "model")
     _check_arguments(task_class(task), task_options, "task")
     labels = task_class(task).labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -61,7 +62,13 @@ def _sent(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
-def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, labels: Labels = "targets") -> Split:
+def fitting_split(
+    dataset: CrystalDataset,
+    options: DataOptions,
+    split: str,
+    labels: Labels = "targets",
+    note: Callable[[str], None] = lambda line: None,
+) -> Split:
     """The crystals of a split that are small enough and have all targets.
 
     Args:
@@ -69,6 +76,7 @@ def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, lab
         options: which crystals, which targets.
         split: its name, for errors.
         labels: what the task learns from. A crystal has a target of atoms if one of its atoms has.
+        note: told how many crystals are left out, where any are, and why.
 
     Raises:
         InputError: there is no such column, no such crystal, or no symmetry.
@@ -88,7 +96,15 @@ def fitting_split(dataset: CrystalDataset, options: DataOptions, split: str, lab
     columns = [known[name] for name in options.targets]
     rows = len(dataset.crystals.numbers) if per_site else len(dataset)
     targets = torch.stack(columns, 1) if columns else torch.zeros(rows, 0)
-    keep = (dataset.crystals.n_atoms <= options.max_atoms) & _has_targets(targets, dataset, per_site)
+    is_small, has_targets = dataset.crystals.n_atoms <= options.max_atoms, _has_targets(targets, dataset, per_site)
+    keep = is_small & has_targets
+    if not keep.all():
+        why = {
+            f"of more than {options.max_atoms} atoms": is_small,
+            f"without {', '.join(options.targets)}": has_targets,
+        }
+        counts = [f"{int((~of).sum())} {what}" for what, of in why.items() if not of.all()]
+        note(f"{split}: {int((~keep).sum())} of {len(keep)} crystals are left out: {', '.join(counts)}")
     if not keep.any():
         wanted = f" and {', '.join(options.targets)}" if options.targets else ""
         raise InputError(f"split {split!r} has no crystal of at most {options.max_atoms} atoms{wanted}")

@@ -48,6 +48,7 @@ def _measured(name: str, test: Path, record: bool) -> dict[str, float]:
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     table = results_table("name", "network", "columns", "atoms ≤", "test")
     table.columns[0].max_width = _NAME_WIDTH
+    table.columns[0].no_wrap = all(len(row["name"]) <= _NAME_WIDTH for row in rows)  # it is copied into commands
     for row in rows:
         values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
         measured = _figures(row["test"], row["columns"]) or row["card"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import signal
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lightning.fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from asegen.cli.runs.signals import ENDED, AskedToStop
 from asegen.cli.terminal import message_console
 from asegen.errors import InputError
 from asegen.training.loop import WEIGHTS, train
 from asegen.training.machine import has_bfloat16, keep_freed_memory
 from asegen.training.recipe import load_recipe
+
+_ENDING = "ending the run with a validation and a checkpoint; once more ends it at once"
 
 
 def run_training(args: argparse.Namespace, init: Path | None) -> None:
@@ -29,7 +29,7 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
 
     Raises:
         InputError: a bad recipe, data folder or device.
-        SystemExit: with code 143 after SIGTERM.
+        SystemExit: with code 143 after SIGTERM, 130 after Ctrl-C.
     """
     keep_freed_memory()
     recipe = load_recipe(args.recipe, args.steps, args.seed, args.precision, args.target or ())
@@ -44,7 +44,7 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
         TimeRemainingColumn(), TextColumn("{task.fields[speed]}"),
     )  # fmt: skip
     with (
-        _asked_to_stop() as stop,
+        AskedToStop() as asked,
         Progress(*columns, console=console, transient=True, disable=not fabric.is_global_zero) as progress,
     ):
         task = progress.add_task("training", total=recipe.optimizer.steps, speed="", visible=False)
@@ -57,13 +57,21 @@ def run_training(args: argparse.Namespace, init: Path | None) -> None:
             else:
                 progress.update(task, speed=f"loss {metrics['loss']:.3f}")
 
-        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop)
-        stopped = stop()
+        def stop() -> bool:
+            if wanted := asked():
+                console.print(_ENDING)
+            return wanted
+
+        def note(line: str) -> None:
+            if fabric.is_global_zero:
+                console.print(f"note: {line}", markup=False, soft_wrap=True)
+
+        train(recipe, Path(args.data), Path(args.out), fabric, args.resume, init, report, args.time, stop, note)
     if fabric.is_global_zero:
         console.print(f"weights: {Path(args.out) / WEIGHTS}")
-    if stopped:
-        console.print("asegen: terminated; go on with --resume")
-        raise SystemExit(143)
+    if asked.by is not None:
+        console.print(f"asegen: {ENDED[asked.by]}; go on with --resume")
+        raise SystemExit(128 + asked.by)
 
 
 def _launched(args: argparse.Namespace) -> Fabric:
@@ -75,19 +83,3 @@ def _launched(args: argparse.Namespace) -> Fabric:
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(f"the device can't be used: {error}") from None
     return fabric
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM has come; the second one ends the program at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: object) -> None:
-        asked.append(number)
-        signal.signal(signal.SIGTERM, before)
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,6 +6,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 from pymatgen.analysis.structure_matcher import StructureMatcher
@@ -13,7 +14,7 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
-from asegen.data.shards import count_kinds
+from asegen.data.shards import count_kinds, load_split, write_shards
 from asegen.errors import InputError
 from asegen.ingest.ingest import ingest
 from asegen.ingest.plan import plan_splits
@@ -192,3 +193,16 @@ def test_a_link_that_leads_nowhere_is_rejected_by_name(tmp_path):
     assert [file.name for file in splits["all"]] == ["a.cif", "b.vasp"] and skipped == []
     crystals, rejected = ingest(splits["all"], jobs=1)
     assert len(crystals) == 1 and [(row.file, row.reason[:10]) for row in rejected] == [("b.vasp", "unreadable")]
+
+
+def test_a_script_may_write_paths_as_text_and_one_alone(tmp_path):
+    path = tmp_path / "a.extxyz"
+    write(path, Atoms("Cu", cell=[2.5] * 3, pbc=True, info={"gap": 0.0, "other": 1.0}))
+    for files in (str(path), path, [str(path)]):
+        dataset, _ = ingest(files, jobs=1, targets="gap")
+        assert len(dataset) == 1 and list(dataset.targets) == ["gap"]
+    write_shards(tmp_path, "train", dataset)
+    assert len(load_split(str(tmp_path), "train")) == 1
+    for wrong in ({"jobs": 0}, {"jobs": 1, "max_atoms": "5"}):
+        with pytest.raises(InputError, match="jobs = 0|max_atoms = '5'"):
+            ingest(path, **wrong)

@@ -153,6 +153,23 @@ def test_what_does_not_fit_is_refused(shards: Path, tmp_path: Path) -> None:
         train(recipe(data={"max_atoms": 0}), shards, tmp_path / "other", fabric())
 
 
+@pytest.mark.parametrize("numbers", [{"width": "a"}, {"width": 30, "heads": 4}, {"layers": 1.5}])
+def test_a_network_that_cannot_be_made_is_an_error_of_the_recipe(numbers: dict, shards: Path, tmp_path: Path) -> None:
+    model = {"class": "CrystalTransformer", "width": 32, "layers": 2, "heads": 4}
+    with pytest.raises(InputError, match=r"^\[model\] makes no CrystalTransformer: "):
+        train(recipe(model=model | numbers), shards, tmp_path / "run", fabric())
+
+
+def test_it_is_told_which_crystals_are_left_out(shards: Path, tmp_path: Path) -> None:
+    """Half of the crystals have one atom, the others two."""
+    told: list[str] = []
+    short = {"steps": 1, "warmup_steps": 0}
+    train(recipe(optimizer=short, data={"max_atoms": 1}), shards, tmp_path / "run", fabric(), note=told.append)
+    assert told == [f"{split}: 12 of 24 crystals are left out: 12 of more than 1 atoms" for split in ("train", "val")]
+    train(recipe(optimizer=short), shards, tmp_path / "all", fabric(), note=told.append)
+    assert len(told) == 2
+
+
 def test_dropout_is_off_in_validation(shards: Path, tmp_path: Path) -> None:
     losses = []
     for dropout in (0.0, 0.5):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asegen.errors import InputError
@@ -38,6 +39,8 @@ def test_good_table() -> None:
         ({"model": {"class": "CrystalTransformer", "depth": 3}}, "depth"),
         ({"optimizer": {"steps": "many"}}, "steps"),
         ({"optimizer": {"steps": -1}}, "steps"),
+        ({"optimizer": {"steps": 0}}, "steps = 0: at least 1"),
+        ({"validate_every": 0}, "validate_every = 0: at least 1"),
         ({"optimizer": {"stepz": 1}}, "stepz"),
         ({"data": 3}, "data"),
         ({"precision": "fp8"}, "fp8"),
@@ -47,6 +50,15 @@ def test_good_table() -> None:
 def test_bad_tables_name_the_entry(change: dict, named: str) -> None:
     with pytest.raises(InputError, match=named):
         recipe_from_table("mine", {**GOOD, **change})
+
+
+def test_what_replaces_entries_is_checked_as_they_are() -> None:
+    recipe = load_recipe("cgcnn-formation-energy", steps=np.int64(5), seed=np.int64(3), targets="gap")
+    assert (recipe.optimizer.steps, recipe.seed, recipe.data.targets) == (5, 3, ("gap",))
+    wrong = [({"steps": "5"}, "steps = '5'"), ({"steps": 0}, "steps = 0"), ({"seed": -1}, "negative")]
+    for given, named in [*wrong, ({"precision": "64"}, "'64' is not one of")]:
+        with pytest.raises(InputError, match=named):
+            load_recipe("cgcnn-formation-energy", **given)
 
 
 def test_unknown_recipe_and_bad_toml(tmp_path: Path) -> None:

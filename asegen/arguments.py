@@ -1,0 +1,53 @@
+"""Arguments as Python's own numbers and text, or one line that names the parameter which can't be that."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from asegen.errors import InputError
+
+
+def whole_number(name: str, given: object) -> int:
+    """A whole number as Python's own; those of NumPy can't be written as JSON.
+
+    Args:
+        name: the parameter's.
+        given: what was handed over.
+
+    Raises:
+        InputError: a fraction, a truth value, text, or anything else.
+    """
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise InputError(f"{name} = {given!r:.60}: a whole number is needed", name)
+    return int(given)
+
+
+def real_number(name: str, given: object) -> float:
+    """A number as Python's own, infinity and NaN included.
+
+    Args:
+        name: the parameter's.
+        given: what was handed over.
+
+    Raises:
+        InputError: a truth value, text, or anything else.
+    """
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise InputError(f"{name} = {given!r:.60}: a number is needed", name)
+    return float(given)
+
+
+def text(name: str, given: object, example: str) -> str:
+    """Text.
+
+    Args:
+        name: the parameter's.
+        given: what was handed over.
+        example: what could have been, for the error.
+
+    Raises:
+        InputError: a list, a number, None, or anything else.
+    """
+    if not isinstance(given, str):
+        raise InputError(f"{name} = {given!r:.60}: text is needed, such as {example!r}", name)
+    return given
