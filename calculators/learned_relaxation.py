@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ase import Atoms
 
@@ -47,7 +48,7 @@ class Relaxation:
 
 def relax_structures(
     structures: Structures,
-    model: str | Relaxer | None = None,
+    model: str | Path | Relaxer | None = None,
     device: str = "auto",
     *,
     fix_cell: bool = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class Predicted(NamedTuple):
 
 def predict(
     structures: Structures,
-    model: str | PropertyPredictor = "alignn-formation-energy",
+    model: str | Path | PropertyPredictor = "alignn-formation-energy",
     device: str = "auto",
 ) -> list[Predicted]:
     """Predicts a property of many structures.
@@ -62,7 +63,7 @@ def predict(
         InputError: no such model or device, or something that is no structure.
         CheckpointError: weights that can't be read.
     """
-    predictor = load_predictor(model, device) if isinstance(model, str) else model
+    predictor = model if isinstance(model, PropertyPredictor) else load_predictor(model, device)
     given = as_list(structures)
     results: list[Predicted | None] = [None] * len(given)
     fit: list[tuple[int, Atoms]] = []
@@ -153,7 +154,9 @@ class PropertyCalculator(Calculator):
         CheckpointError: weights that can't be read.
     """
 
-    def __init__(self, model: str = "alignn-formation-energy", device: str = "auto", forces: bool = False) -> None:
+    def __init__(
+        self, model: str | Path = "alignn-formation-energy", device: str = "auto", forces: bool = False
+    ) -> None:
         self.implemented_properties = ["energy", "free_energy", *(["forces", "stress"] if forces else [])]
         super().__init__()
         self.predictor = load_predictor(model, device)

@@ -73,7 +73,7 @@ class LearnedRelaxer(Optimizer):
         trajectory: Any = None,
         append_trajectory: bool = False,
         *,
-        model: str | Relaxer | None = None,
+        model: str | Path | Relaxer | None = None,
         device: str = "auto",
         cell: bool = False,
         fix_positions: bool = False,

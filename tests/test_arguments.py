@@ -14,6 +14,7 @@ from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
 from asegen.generation.source import Source
 from asegen.parallel.machine import check_jobs
+from asegen.screening.options import Options
 from asegen.trained.weights import find_weights
 
 
@@ -41,6 +42,8 @@ def test_numbers_and_text() -> None:
 
 
 REFUSED = [
+    (lambda: Options(fmax="0.03"), "fmax = '0.03': a number"),
+    (lambda: Options(best=2.5), "best = 2.5: a whole number"),
     (lambda: Ranking(by="typo"), "no calculator 'typo'"),
     (lambda: Ranking(by=None), "by = None"),
     (lambda: Ranking(candidates=2.5), "candidates = 2.5: a whole number"),

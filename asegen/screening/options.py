@@ -6,9 +6,9 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
+from asegen.arguments import real_number, whole_number
 from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 
@@ -93,8 +93,9 @@ class Options:
     def __post_init__(self) -> None:
         read_criteria(self.targets)
         for name in ("steps", "best"):
-            if isinstance(number := getattr(self, name), Integral):  # NumPy's whole numbers are none of JSON's
-                object.__setattr__(self, name, int(number))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+        for name in ("fmax", "symprec", "time_limit", "pressure"):
+            object.__setattr__(self, name, real_number(name, getattr(self, name)))
         for name in ("fmax", "symprec", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:

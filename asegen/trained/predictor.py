@@ -151,7 +151,7 @@ def shared_predictor(name: str, device: str = "auto") -> PropertyPredictor:
     return load_predictor(name, device)
 
 
-def load_predictor(name_or_path: str, device: str = "auto") -> PropertyPredictor:
+def load_predictor(name_or_path: str | Path, device: str = "auto") -> PropertyPredictor:
     """Loads trained weights.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ class Relaxer:
         return [Tangent(t.displacement.cpu(), t.strain.cpu()) for t in tangents]
 
 
-def load_relaxer(name_or_path: str | None = None, device: str = "auto") -> Relaxer:
+def load_relaxer(name_or_path: str | Path | None = None, device: str = "auto") -> Relaxer:
     """Loads trained weights.
 
     Args:

@@ -28,7 +28,7 @@ def shipped_catalogue() -> Path:
     return _place(f"mp{CATALOGUE}")
 
 
-def find_weights(name_or_path: str, *tasks: str) -> Path:
+def find_weights(name_or_path: str | Path, *tasks: str) -> Path:
     """The file of shipped weights by name, or a path as it is.
 
     Args:
@@ -43,7 +43,7 @@ def find_weights(name_or_path: str, *tasks: str) -> Path:
     path = Path(str(name_or_path))
     if not path.is_file():
         known = ", ".join(shipped_weights(*tasks)) or "none"
-        raise InputError(f"no model {name_or_path!r}; shipped: {known}; or a path of weights")
+        raise InputError(f"no model {str(name_or_path)!r}; shipped: {known}; or a path of weights")
     return path
 
 

@@ -9,8 +9,8 @@ table of reference states has. Energies above the hull are those of the splits; 
 the crystal as it is, against known crystals of its composition where there are any. What lies more than 0.3 eV/atom
 above the hull is left out. Without splits AFLOW's prototypes and the elements alone are written.
 
-This begins with the shipped catalogue, computes the energies that it doesn't know anew (a quarter of an hour), leaves out
-what lies high or is too dense, and adds the crystals of textbooks that it lacks:
+This begins with the shipped catalogue, computes the energies that it doesn't know anew (a quarter of an hour), leaves
+out what lies high or is too dense, and adds the crystals of textbooks that it lacks:
 
     python examples/studies/catalogue.py --amend mp.wyckoff.safetensors -o asegen/weights/mp.wyckoff.safetensors
 """
@@ -88,7 +88,7 @@ def on_the_hull(new: list[Atoms]) -> CrystalDataset:
 
 
 def places(library: TemplateLibrary, crystals: Sequence[Structure]) -> list[int | None]:
-    """Where a library has each crystal, with the elements, the group and nearly the volume, the same for the matcher."""
+    """Where a library has each crystal: of the same elements and group, nearly the volume, the same for the matcher."""
     by_formula = defaultdict(list)
     for k, atoms in enumerate(library.atoms(range(len(library)))):
         if len(atoms) <= _MOST_ATOMS:

@@ -1,8 +1,8 @@
 """Formation energies by CHGNet of crystals that no data tell, to train a network on.
 
 The Materials Project's crystals lie near the hull, and a network that knows no others takes bad crystals for good ones:
-rock-salt ZnO came out 0.03 eV/atom below the hull (0.15 above it by CHGNet). So the network learns from CHGNet's energies
-of other databases' crystals and of generated ones, too.
+rock-salt ZnO came out 0.03 eV/atom below the hull (0.15 above it by CHGNet). So the network learns from CHGNet's
+energies of other databases' crystals and of generated ones, too.
 
     python examples/studies/taught_energies.py formulas train.csv.gz extra.csv.gz -o formulas.txt -n 3000 --seed 1
     asegen generate --from formulas.txt --method template -n 3 --quick --seed 1 -o templates.extxyz

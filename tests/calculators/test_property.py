@@ -36,6 +36,7 @@ def test_every_structure_gets_a_value_or_a_reason(property_weights: Weights) -> 
     broken.positions[0, 0] = np.nan
     structures = [bulk("Cu"), molecule("H2O"), broken, salt(), bulk("Au"), Atoms()]
     found = predict(structures, str(property_weights["alignn"]), "cpu")
+    assert found == predict(structures, property_weights["alignn"], "cpu")  # a path as pathlib has it
     kinds = [result.status.partition(":")[0] for result in found]
     assert kinds == ["ok", "not periodic", "non-finite", "ok", "unknown element", "no atoms"]
     assert "Au" in found[4].status and not found[4].values
