@@ -39,7 +39,7 @@ from asegen import __version__
 from asegen.data.shards import CrystalDataset, load_split
 from asegen.generation.above_hull import ABOVE_HULL, AboveHull
 from asegen.generation.rankers import CHGNET, find_ranker
-from asegen.hull.table import reduced
+from asegen.hull.table import reduced, shipped_hull
 from asegen.ingest.symmetric import symmetrise
 from asegen.potentials.elements import element_crystal
 from asegen.prototypes.catalogue import Catalogue
@@ -82,9 +82,18 @@ def textbook_crystals() -> list[Structure]:
 
 
 def on_the_hull(new: list[Atoms]) -> CrystalDataset:
-    """Crystals of textbooks, on the hull by assumption."""
-    columns = {COLUMN: torch.zeros(len(new), dtype=torch.float64), PREDICTED: torch.ones(len(new), dtype=torch.float64)}
+    """Crystals of textbooks, on the hull; by assumption where it has no stable compound of the composition."""
+    assumed = [float(not is_on_the_hull(atoms.numbers.tolist())) for atoms in new]
+    columns = {
+        COLUMN: torch.zeros(len(new), dtype=torch.float64),
+        PREDICTED: torch.tensor(assumed, dtype=torch.float64),
+    }
     return CrystalDataset(crystals_from_atoms(new), columns, [f"{atoms.symbols}" for atoms in new])
+
+
+def is_on_the_hull(numbers: Sequence[int]) -> bool:
+    """Whether the shipped hull has a stable compound of the composition, which its textbook crystal then is."""
+    return shipped_hull().is_stable(Counter(numbers))
 
 
 def places(library: TemplateLibrary, crystals: Sequence[Structure]) -> list[int | None]:
@@ -187,14 +196,18 @@ def _on_the_hull(known: Catalogue, chosen: Set[int]) -> Catalogue:
     """The catalogue with some of its crystals on the hull, if their energies are no source's."""
     order = count()
     examples = {
-        occupation: [_lowered(one) if next(order) in chosen else one for one in own]
+        occupation: [
+            _lowered(one, list(Counter(occupation.counts).elements())) if next(order) in chosen else one for one in own
+        ]
         for occupation, own in known.examples.items()
     }
     return Catalogue(examples, known.bravais_mean, known.bravais_std)
 
 
-def _lowered(one: Example) -> Example:
-    return one._replace(above_hull=0.0, is_predicted=True) if one.is_predicted else one
+def _lowered(one: Example, numbers: Sequence[int]) -> Example:
+    if not one.is_predicted:
+        return one
+    return one._replace(above_hull=0.0, is_predicted=not is_on_the_hull(numbers))
 
 
 def amended(path: Path, folder: Path) -> tuple[Catalogue, list[int]]:

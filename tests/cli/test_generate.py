@@ -33,16 +33,16 @@ def generate(*args: str) -> None:
 
 def test_by_default_known_types_and_models_take_turns(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "a.extxyz"
-    arguments = ["generate", "SrTiO3", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "12", "-o", str(out)]
+    arguments = ["generate", "LiF", "RaO", "-n", "4", "--quick", "--device", "cpu", "--steps", "12", "-o", str(out)]
     main(arguments)
     printed, found = capsys.readouterr(), read(out, ":")
     assert "template" in printed.out and "diffusion" in printed.out
     assert "e_hull" in printed.out and all("e_hull_predicted" in atoms.info for atoms in found[:4])
     assert all("Ra" in atoms.info["e_hull_missing"] for atoms in found[4:])
-    expected = Generator(open_source(device="cpu", quick=True)).generate(["SrTiO3", "RaO"], n=4, steps=12)
+    expected = Generator(open_source(device="cpu", quick=True)).generate(["LiF", "RaO"], n=4, steps=12)
     assert [a.info for a in found] == [a.info for a in expected]
     assert [a.info["source"] for a in found[4:]] == ["template"] * 4  # no model knows radium
-    assert found[0].info["spacegroup"] in (62, 140, 221)  # perovskite, tilted or not
+    assert found[0].info["spacegroup"] == 225
     main([*arguments, "--resume"])
     assert "complete" in capsys.readouterr().err
 
@@ -425,7 +425,8 @@ def test_the_order_by_likelihood_leaves_all_as_it_is_drawn(tmp_path: Path, capsy
     priors = [atoms.info["log_prior"] for atoms in drawn]
     assert priors == sorted(priors, reverse=True)
     high = [[k for k, a in enumerate(own) if a.info["e_hull_predicted"] > 0.3] for own in (drawn, ordered)]
-    assert high[0] and min(high[0]) < 11 and len(high[1]) < len(high[0])
+    assert high[0] != high[1] == list(range(12 - len(high[1]), 12))  # by default they come last
+    assert len(high[1]) <= len(high[0])
     with pytest.raises(SystemExit) as caught:
         main([*arguments, "--rank", "none", "--order-by", "beauty", "-o", str(tmp_path / "c.extxyz")])
     assert caught.value.code == 2 and "beauty" in capsys.readouterr().err
