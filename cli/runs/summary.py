@@ -125,7 +125,9 @@ class Summary:
             return f"e_hull: energy above the known phases' hull by {by}, eV/atom"
         if not any(ABOVE_HULL in atoms.info for atoms in self._rows):
             return None
-        errors = "about 0.05 for known crystals, 0.15 for others" + (", of elements up to 0.5" if self._has_elements else "")
+        errors = "about 0.05 for known crystals, 0.15 for others" + (
+            ", of elements up to 0.5" if self._has_elements else ""
+        )
         return f"e_hull: predicted energy above the known phases' hull, eV/atom; errors are {errors}"
 
 
