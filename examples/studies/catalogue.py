@@ -29,6 +29,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from ase.data import chemical_symbols, reference_states
+from chgnet_heights import heights
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -37,9 +38,7 @@ from torch import Tensor
 
 from asegen import __version__
 from asegen.data.shards import CrystalDataset, load_split
-from asegen.generation.above_hull import ABOVE_HULL, AboveHull
-from asegen.generation.rankers import CHGNET, find_ranker
-from asegen.hull.table import reduced, shipped_hull
+from asegen.hull.table import Counts, reduced, shipped_hull
 from asegen.ingest.symmetric import symmetrise
 from asegen.potentials.elements import element_crystal
 from asegen.prototypes.catalogue import Catalogue
@@ -58,8 +57,6 @@ _CHAINS = ("Se", "Te")
 _ODD = ("S", "F", "Hg", "Pa")
 """Elements whose crystals `asegen.potentials.elements` writes down, or has from ASE's dcdft set."""
 _MOST_ATOMS = 60
-_AT_ONCE = 400
-"""Crystals whose graphs are in the memory together."""
 _ALIKE = 0.15
 """Of the volume, by which a crystal of the catalogue may differ from the one in textbooks to be it."""
 
@@ -83,17 +80,12 @@ def textbook_crystals() -> list[Structure]:
 
 def on_the_hull(new: list[Atoms]) -> CrystalDataset:
     """Crystals of textbooks, on the hull; by assumption where it has no stable compound of the composition."""
-    assumed = [float(not is_on_the_hull(atoms.numbers.tolist())) for atoms in new]
+    assumed = [float(not shipped_hull().is_stable(Counter(atoms.numbers.tolist()))) for atoms in new]
     columns = {
         COLUMN: torch.zeros(len(new), dtype=torch.float64),
         PREDICTED: torch.tensor(assumed, dtype=torch.float64),
     }
     return CrystalDataset(crystals_from_atoms(new), columns, [f"{atoms.symbols}" for atoms in new])
-
-
-def is_on_the_hull(numbers: Sequence[int]) -> bool:
-    """Whether the shipped hull has a stable compound of the composition, which its textbook crystal then is."""
-    return shipped_hull().is_stable(Counter(numbers))
 
 
 def places(library: TemplateLibrary, crystals: Sequence[Structure]) -> list[int | None]:
@@ -113,24 +105,6 @@ def _place(library: TemplateLibrary, own: Sequence[tuple[int, Atoms]], one: Stru
         if is_near and StructureMatcher().fit(one, AseAtomsAdaptor.get_structure(atoms)):
             return k
     return None
-
-
-def heights(crystals: Sequence[Atoms]) -> list[float]:
-    """Energies above the hull by CHGNet, eV/atom; NaN where there is none.
-
-    Those of one composition are measured against one another, so that they must come together.
-    """
-    ranker = find_ranker(CHGNET, "cpu")
-    assert ranker is not None
-    copies = [atoms.copy() for atoms in crystals]
-    for start in range(0, len(copies), _AT_ONCE):
-        for atoms, judged in zip(
-            copies[start : start + _AT_ONCE], ranker.judge(copies[start : start + _AT_ONCE]), strict=True
-        ):
-            atoms.info = {} if math.isnan(judged.energy) else {"energy_per_atom": judged.energy}
-        print(f"{min(start + _AT_ONCE, len(copies))} of {len(copies)} energies", flush=True)
-    AboveHull(ranker).place(copies)
-    return [atoms.info.get(ABOVE_HULL, math.nan) for atoms in copies]
 
 
 def with_energies(split: CrystalDataset) -> CrystalDataset:
@@ -196,18 +170,16 @@ def _on_the_hull(known: Catalogue, chosen: Set[int]) -> Catalogue:
     """The catalogue with some of its crystals on the hull, if their energies are no source's."""
     order = count()
     examples = {
-        occupation: [
-            _lowered(one, list(Counter(occupation.counts).elements())) if next(order) in chosen else one for one in own
-        ]
+        occupation: [_lowered(one, occupation.counts) if next(order) in chosen else one for one in own]
         for occupation, own in known.examples.items()
     }
     return Catalogue(examples, known.bravais_mean, known.bravais_std)
 
 
-def _lowered(one: Example, numbers: Sequence[int]) -> Example:
+def _lowered(one: Example, counts: Counts) -> Example:
     if not one.is_predicted:
         return one
-    return one._replace(above_hull=0.0, is_predicted=not is_on_the_hull(numbers))
+    return one._replace(above_hull=0.0, is_predicted=not shipped_hull().is_stable(counts))
 
 
 def amended(path: Path, folder: Path) -> tuple[Catalogue, list[int]]:

@@ -17,7 +17,6 @@ leaves out what has a formation energy already, what fails the validity gate or 
 from __future__ import annotations
 
 import argparse
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,9 +27,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from ase.formula import Formula
 from ase.io import write
+from chgnet_heights import heights
 
-from asegen.generation.above_hull import ABOVE_HULL, AboveHull
-from asegen.generation.rankers import CHGNET, find_ranker
 from asegen.hull.table import shipped_hull
 from asegen.potentials.chgnet import ELEMENTS
 from asegen.prototypes.votes import distances
@@ -41,8 +39,6 @@ HIGHEST = 3.0
 """eV/atom above the hull, beyond which nobody asks."""
 SIMILAR = 2.0
 """Chemical distance at which an exchange is e times rarer."""
-AT_ONCE = 400
-"""Crystals whose graphs are in the memory together."""
 
 
 def drawn_formulas(tables: Sequence[Path], n: int, seed: int) -> list[str]:
@@ -74,28 +70,18 @@ def untold(path: Path) -> Iterator[Atoms]:
     """The structures of a file that have no formation energy."""
     for entry in read_entries(path):
         _, atoms, values = read_entry(entry)
-        if not values.get(TARGET):
+        if values.get(TARGET) in (None, ""):  # 0 is the energy of an element
             yield atoms
 
 
 def with_energies(structures: Sequence[Atoms]) -> Iterator[Atoms]:
     """Crystals with CHGNet's formation energy on the Materials Project's scale, measured against known crystals."""
-    ranker = find_ranker(CHGNET, "cpu")
-    assert ranker is not None
-    plain = [Atoms(one.numbers, one.positions, cell=one.cell, pbc=True) for one in structures]
-    for start in range(0, len(plain), AT_ONCE):
-        part = plain[start : start + AT_ONCE]
-        for atoms, judged in zip(part, ranker.judge(part), strict=True):
-            if not math.isnan(judged.energy):
-                atoms.info["energy_per_atom"] = judged.energy
-        print(f"{start + len(part)} of {len(plain)}", flush=True)
-    AboveHull(ranker).place(plain)
-    for k, atoms in enumerate(plain):
-        above = atoms.info.get(ABOVE_HULL, math.inf)
+    for k, (atoms, above) in enumerate(zip(structures, heights(structures), strict=True)):
         if above <= HIGHEST:
             energy = above + shipped_hull().point(Counter(atoms.numbers.tolist())).energy
-            atoms.info = {"material_id": f"taught-{k}", TARGET: round(energy, 5)}
-            yield atoms
+            plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+            plain.info = {"material_id": f"taught-{k}", TARGET: round(energy, 5)}
+            yield plain
 
 
 def main() -> None:

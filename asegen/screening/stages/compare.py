@@ -22,10 +22,9 @@ from asegen.screening.options import Options
 from asegen.screening.records import DUPLICATE, OK, Candidate, Outcome
 from asegen.screening.stage import Runner, Stage
 from asegen.screening.stages.known import gather
-from asegen.screening.stages.known_hull import counts_of
+from asegen.screening.stages.known_hull import catalogue_identity, counts_of
 from asegen.screening.stages.shared import DUPLICATE_OF, DUPLICATES, by_formula, duplicates
 from asegen.structures.matching import ENERGIES, USUAL, same_as
-from asegen.trained.weights import shipped_catalogue
 
 Named = Sequence[tuple[str, Atoms]]
 """Identifiers and crystals."""
@@ -77,7 +76,7 @@ class Compare(Stage):
     @override
     def settings(self) -> dict[str, Any]:
         reference = None if self.reference is None else sha256(self.reference)
-        catalogue = f"mp, sha256 {sha256(shipped_catalogue())[:12]}" if self.catalogue else None
+        catalogue = catalogue_identity() if self.catalogue else None
         return asdict(USUAL) | {"energies": ENERGIES, "reference": reference, "known_crystals": catalogue}
 
     @override

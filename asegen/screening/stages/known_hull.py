@@ -33,6 +33,11 @@ Knowledge = Literal["stable", "unstable"]
 """What the table knows of a composition."""
 
 
+def catalogue_identity() -> str:
+    """What the settings of a stage call the crystals inside the package."""
+    return f"mp, sha256 {sha256(shipped_catalogue())[:12]}"
+
+
 @dataclass(frozen=True)
 class KnownHull(Source):
     """The elements and the stable compounds of the shipped hull, on `FORMATION_SCALE`."""
@@ -41,7 +46,7 @@ class KnownHull(Source):
     def settings(self) -> dict[str, Any]:
         with resources.as_file(resources.files("asegen.hull") / "mp.npz") as file:
             hull = f"mp, sha256 {sha256(file)[:12]}"
-        return {"hull": hull, "known_crystals": f"mp, sha256 {sha256(shipped_catalogue())[:12]}"}
+        return {"hull": hull, "known_crystals": catalogue_identity()}
 
     @override
     def phases(self, systems: Systems, ledger: Ledger, run: Runner) -> Found:
