@@ -49,7 +49,7 @@ class Options:
         fit_references: energies of the elements are fitted to a calculator that comes without them, once, so that its
             candidates can be placed above the shipped hull.
         cache: folder of the elements' energies, shared between screenings; one of the user's without it.
-        best: how many candidates get a second opinion, phonons and inputs for DFT.
+        best: how many candidates get a second opinion, phonons and inputs for DFT; new crystals before known ones.
         second_opinion: another calculator, which relaxes the best candidates, too.
         phonons_by: the calculator of the phonons and of the stage `elastic`; without it phonons are by `calculator` and
             by `second_opinion`, elastic constants by `calculator`.

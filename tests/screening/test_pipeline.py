@@ -426,3 +426,15 @@ def test_the_best_are_the_converged_nearest_to_the_hull() -> None:
     ]
     wanted = [[], [6], [5, 6], [4, 5, 6], [1, 4, 5, 6], [1, 3, 4, 5, 6], [1, 3, 4, 5, 6]]
     assert [best(candidates, k) for k in range(7)] == wanted
+
+
+def test_known_crystals_are_among_the_best_only_after_the_new_ones() -> None:
+    candidates = [
+        Candidate(1, "ok", {"e_hull": 0.0, "known_crystal": "NaCl-225"}, None),
+        Candidate(2, "ok", {"e_hull": 0.1, "known_crystal": None, "novel": True}, None),
+        Candidate(3, "ok", {"e_hull": 0.0, "known_as": "mp-22862", "novel": False}, None),
+        Candidate(4, "ok", {"e_hull": 0.2}, None),
+        Candidate(5, "ok", {"e_hull": 0.05, "known_crystal": "NaCl-221"}, None),
+    ]
+    wanted = [[], [2], [2, 4], [1, 2, 4], [1, 2, 3, 4], [1, 2, 3, 4, 5]]
+    assert [best(candidates, k) for k in range(6)] == wanted

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -20,6 +20,8 @@ from asegen.screening.stage import Stage
 
 class OfTheBest(Stage):
     """For the best candidates alone, one by one, with the screening's folder at hand; the others pass by.
+
+    Known crystals are taken last, see `best`.
 
     Attributes:
         best: how many.
@@ -68,7 +70,20 @@ def fresh_folder(place: Path) -> Iterator[Path]:
 
 
 def best(candidates: Sequence[Candidate], number: int) -> list[int]:
-    """Keys of the candidates that rank first; unconverged ones are not among them."""
+    """Keys of the candidates that rank first, those that are known crystals only after all others.
+
+    Known crystals mostly lie on the hull and would be nearly all of the best, although others have computed them.
+
+    Args:
+        candidates: of any status; unconverged ones are not among the best.
+        number: how many, at most.
+    """
     good = sorted((candidate for candidate in candidates if candidate.status == OK), key=lambda one: one.key)
     order = in_order([candidate.found for candidate in good])
-    return sorted(good[k].key for k in order[:number])
+    new_first = sorted(order, key=lambda k: _is_known(good[k].found))
+    return sorted(good[k].key for k in new_first[:number])
+
+
+def _is_known(found: Mapping[str, Any]) -> bool:
+    """Whether the stage `compare` found the crystal in a reference file or in the package."""
+    return found.get("known_as") is not None or found.get("known_crystal") is not None
