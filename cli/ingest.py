@@ -10,9 +10,9 @@ class CLICommand:
     """Turn files of crystals into the arrays that training reads.
 
     Reads CSV tables with a `cif` column, CIF, extxyz, POSCAR, ASE databases and trajectories, each also as .gz where it
-    is text. Columns of numbers become targets, and so do arrays of one number per atom, such as an extxyz file's
-    `magmoms`. Every crystal is checked and Niggli-reduced; every row that is not used is listed with its reason in
-    DIR/SPLIT/rejected.csv.
+    is text. Columns of numbers become targets, those of true and false as 1 and 0, and so do arrays of one number per
+    atom, such as an extxyz file's `magmoms`. Every crystal is checked and Niggli-reduced; every row that is not used
+    is listed with its reason in DIR/SPLIT/rejected.csv.
 
     Files make splits of their own names, such as train, val and test. A single file of another name is divided at
     random into train (80 %), val and test (10 % each), unless --split names one split.
@@ -29,7 +29,7 @@ class CLICommand:
         parser.add_argument(
             "--targets",
             metavar="A,B",
-            help="columns to keep (default: all numbers but those of how asegen made a crystal, such as seed)",
+            help="columns to keep (default: all numbers, true and false but what tells how asegen made a crystal, such as seed)",
         )
         parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
         parser.add_argument(

@@ -40,7 +40,8 @@ def ingest(
         files: of any format that `read_entries` knows, or one.
         jobs: worker processes; the result does not depend on it.
         max_atoms: reject larger cells.
-        targets: columns to keep, of crystals or of atoms, or one; by default all that hold numbers only.
+        targets: columns to keep, of crystals or of atoms, or one; by default all that hold numbers only,
+            or true and false, which become 1 and 0.
         header: entries for the index besides sources and counts.
         on_start: told the number of rows before the work begins.
         on_row: called after each row.

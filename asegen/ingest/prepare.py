@@ -22,6 +22,8 @@ from asegen.structures.validity import Floats, check_atoms, niggli_reduce
 
 TIME_LIMIT = 60.0
 """Seconds of processor time that one structure may take to read and check."""
+_TRUTHS = {"true": 1.0, "false": 0.0}
+"""How tables write booleans, in any case."""
 
 
 class Prepared(NamedTuple):
@@ -57,7 +59,7 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         if (reason := check_atoms(atoms)) is not None:
             raise StructureError(str(reason))
         cell, positions = niggli_reduce(atoms.cell.array, atoms.cell.scaled_positions(atoms.positions))
-        columns = {str(key): number(value) for key, value in values.items()}
+        columns = {str(key): _target(value) for key, value in values.items()}
         note = atoms.info.get(NOTE)
         numbers, sites = atoms.numbers.astype(np.int16), site_columns(atoms)
         return Prepared(entry.row, name, cell, positions, numbers, columns, note, sites)
@@ -65,6 +67,14 @@ def prepare(entry: Entry, max_atoms: int | None) -> Outcome:
         return Refused(entry.row, entry.id, str(error))
     except Exception as error:  # a malformed row is a record, never the end of the run
         return Refused(entry.row, entry.id, f"unreadable: {type(error).__name__}: {str(error)[:120]!r}")
+
+
+def _target(value: object) -> float | None:
+    """A value as `number` reads it; true and false, such as whether a crystal is a metal, are 1 and 0."""
+    if isinstance(value, bool | np.bool_):
+        return float(value)
+    truth = _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
+    return number(value) if truth is None else truth
 
 
 def prepare_all(entries: Iterable[Entry], max_atoms: int | None, jobs: int) -> Iterator[Outcome]:

@@ -16,9 +16,9 @@ UNREADABLE = "reading_error"
 """Key of `Atoms.info` for why there are no atoms, `kind: detail`, in place of a structure that can't be Atoms."""
 BOOKKEEPING = frozenset(
     "seed sample_index sample_seed attempt steps candidate log_prior template_distance symprec symmetrize_row "
-    "relax_row relax_steps relax_fmax relax_strain".split()
+    "relax_row relax_steps relax_fmax relax_strain valid known_composition novel".split()
 )
-"""Numbers that the commands write beside a structure of how it came about: no properties of it."""
+"""Numbers and truths that the commands write beside a structure of how it came about: no properties of it."""
 HEAVY_HYDROGEN = ("D", "T")
 """Symbols that are read as hydrogen."""
 HEAVY_HYDROGEN_NOTE = "deuterium or tritium read as hydrogen"

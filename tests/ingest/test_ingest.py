@@ -95,6 +95,21 @@ def test_numeric_columns_are_targets(ingested):
     assert dataset.targets["partly"].isnan().tolist() == [False] + [True] * 11
 
 
+def test_true_and_false_are_a_target_of_one_and_zero(tmp_path):
+    metal = ["True", "FALSE", "", "1"]
+    rows = [["a", metal[k], str(CifWriter(SOURCES[k]))] for k in range(4)]
+    path = write_table(tmp_path / "train.csv", rows, ["material_id", "is_metal", "cif"])
+    for targets in (None, ["is_metal"]):
+        dataset, rejected = ingest([path], jobs=1, targets=targets)
+        assert not rejected and dataset.targets["is_metal"].nan_to_num(9.0).tolist() == [1.0, 0.0, 9.0, 1.0]
+    frames = [bulk("Cu"), bulk("Si")]
+    for atoms, is_metal in zip(frames, (True, False), strict=True):
+        atoms.info |= {"is_metal": is_metal, "valid": True}  # the latter is what `asegen generate` says of its own
+    write(tmp_path / "all.extxyz", frames)
+    dataset, _ = ingest([tmp_path / "all.extxyz"], jobs=1)
+    assert {name: values.tolist() for name, values in dataset.targets.items()} == {"is_metal": [1.0, 0.0]}
+
+
 def test_nothing_depends_on_the_number_of_processes(ingested, table):
     dataset, rejected = ingest([table], jobs=1)
     assert rejected == ingested[1] and dataset.header == ingested[0].header and dataset.ids == ingested[0].ids
