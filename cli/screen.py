@@ -95,8 +95,8 @@ class CLICommand:
             type=int,
             default=10,
             metavar="N",
-            help="so many get what follows, new crystals before known ones: a second opinion, phonons, DFT inputs (default: "
-            "10)",
+            help="so many get what follows, new crystals before known ones: a second opinion, phonons, DFT inputs "
+            "(default: 10)",
         )
         add(
             "--second-opinion",
