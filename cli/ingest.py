@@ -29,8 +29,8 @@ class CLICommand:
         parser.add_argument(
             "--targets",
             metavar="A,B",
-            help="columns to keep (default: all of numbers, or of true and false, but those of how asegen made a crystal, "
-            "such as seed)",
+            help="columns to keep (default: all of numbers, or of true and false, but those of how asegen made a "
+            "crystal, such as seed)",
         )
         parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core)")
         parser.add_argument(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import NoReturn
 
 from rich import box
@@ -19,6 +20,8 @@ _WIDEST = 10_000
 """Characters that no cell reaches."""
 _BETWEEN = 3
 """Characters between two columns, at most."""
+_LONGEST_WORD = 30
+"""Characters; what is longer, such as a path, is cut where a column may be folded."""
 
 
 class Console(AnyConsole):
@@ -43,7 +46,7 @@ def output_console(plain_width: int = _PLAIN_WIDTH) -> Console:
 
 
 def results_table(*columns: str, numbers: Collection[str] = ()) -> Table:
-    """A table in which nothing is cut: where the terminal is narrow, words are folded, and numbers stay whole.
+    """A table for `print_table`: where the terminal is narrow, text is folded between words, and numbers stay whole.
 
     Args:
         columns: their heads, which may be of several lines.
@@ -66,28 +69,64 @@ def told_apart(rows: Sequence[tuple[str, str, int]]) -> list[str]:
     return [name if times[name] == 1 else f"{name} ({file}, {row})" for name, file, row in rows]
 
 
-def print_whole(console: AnyConsole, table: Table) -> None:
-    """Prints a table whose numbers have to stay whole, wider than the console where that is too narrow for them.
-
-    Where there is no terminal nothing is folded, so that each row is a line, for grep and its like.
+def print_table(console: AnyConsole, table: Table, dispensable: Sequence[str] = ()) -> None:
+    """Prints a table of `results_table` with whole words and numbers.
 
     Args:
         console: where it is printed.
-        table: its columns that are not to be folded have `no_wrap`.
+        table: the table.
+        dispensable: heads of columns that a terminal too narrow for all goes without, those first that say least; a
+            head of several lines by its words.
+    """
+    heads = [_head(column) for column in table.columns]
+    print_fitting(console, partial(_without, table), [name for name in dispensable if name in heads], folds=True)
+
+
+def print_fitting(
+    console: AnyConsole, table_without: Callable[[Collection[str]], Table], dispensable: Sequence[str], *, folds: bool
+) -> None:
+    """Prints a table without what a narrow terminal has no room for, and says what that is.
+
+    Args:
+        console: where it is printed.
+        table_without: the table without some of the dispensable columns.
+        dispensable: names of columns, those first that say least.
+        folds: see `print_whole`.
+    """
+    left_out, waiting = list[str](), list(dispensable)
+    table = table_without(left_out)
+    while console.is_terminal and needed_width(console, table) > console.width and waiting:
+        left_out.append(waiting.pop(0))
+        table = table_without(left_out)
+    print_whole(console, table, folds=folds)
+    if left_out:
+        line = f"without {', '.join(left_out)}, for which this terminal is too narrow"
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def print_whole(console: AnyConsole, table: Table, *, folds: bool = False) -> None:
+    """Prints a table whose numbers and words have to stay whole, wider than the console where that is too narrow.
+
+    Args:
+        console: where it is printed.
+        table: its columns that are not to be folded have `no_wrap`; the widths of its columns are set.
+        folds: whether text is folded where there is no terminal, too; else each row is a line there, for grep and its
+            like.
     """
     width = console.width
-    console.width = max(width, needed_width(console, table, unfolded=not console.is_terminal))
+    console.width = max(width, needed_width(console, table, unfolded=not (folds or console.is_terminal)))
+    _set_widths(console, table)
     console.print(table)  # it takes no width beyond the console's
     console.width = width
 
 
 def needed_width(console: AnyConsole, table: Table, *, unfolded: bool = False) -> int:
-    """Characters of a table whose numbers stay whole.
+    """Characters of a table whose numbers and words stay whole.
 
     Args:
         console: where it is printed.
         table: its columns that are not to be folded have `no_wrap`.
-        unfolded: whether words stay on one line as well.
+        unfolded: whether text stays on one line as well.
     """
     return sum(_needed(console, column, unfolded) + _BETWEEN for column in table.columns)
 
@@ -96,8 +135,36 @@ def _needed(console: AnyConsole, column: Column, unfolded: bool) -> int:
     """Characters of a column: of its longest cell, or of its longest word where it may be folded."""
     options = console.options.update(max_width=_WIDEST)
     cells = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
-    widest = max(cell.maximum if column.no_wrap or unfolded else cell.minimum for cell in cells)
+    if column.no_wrap or unfolded:
+        widest = max(cell.maximum for cell in cells)
+    else:
+        widest = min(max(cell.minimum for cell in cells), _LONGEST_WORD)
     return max(min(widest, column.max_width or widest), column.min_width or 0)
+
+
+def _set_widths(console: AnyConsole, table: Table) -> None:
+    """Columns as narrow as the console asks for; rich by itself makes them narrower than their words."""
+    least = [_needed(console, column, False) for column in table.columns]
+    widths = [_needed(console, column, True) for column in table.columns]
+    excess = sum(widths) + _BETWEEN * len(widths) - console.width
+    while excess > 0 and (foldable := [k for k, width in enumerate(widths) if width > least[k]]):
+        widths[max(foldable, key=widths.__getitem__)] -= 1
+        excess -= 1
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
+
+
+def _without(table: Table, left_out: Collection[str]) -> Table:
+    """The same table without some columns, by their heads."""
+    kept = [column for column in table.columns if _head(column) not in left_out]
+    fewer = Table(*(column.copy() for column in kept), box=table.box, pad_edge=table.pad_edge)
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        fewer.add_row(*cells)
+    return fewer
+
+
+def _head(column: Column) -> str:
+    return str(column.header).replace("/\n", "/").replace("\n", " ")
 
 
 def message_console() -> Console:

@@ -16,7 +16,7 @@ UNREADABLE = "reading_error"
 """Key of `Atoms.info` for why there are no atoms, `kind: detail`, in place of a structure that can't be Atoms."""
 BOOKKEEPING = frozenset(
     "seed sample_index sample_seed attempt steps candidate log_prior template_distance symprec symmetrize_row "
-    "relax_row relax_steps relax_fmax relax_strain valid known_composition novel".split()
+    "relax_row relax_steps relax_fmax relax_strain valid has_template known_composition novel".split()
 )
 """Numbers and truths that the commands write beside a structure of how it came about: no properties of it."""
 HEAVY_HYDROGEN = ("D", "T")

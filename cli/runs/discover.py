@@ -12,7 +12,7 @@ from rich.table import Table
 
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.summary import space_group
-from asegen.cli.terminal import message_console, output_console, results_table
+from asegen.cli.terminal import message_console, output_console, print_table, results_table
 from asegen.criteria.criterion import Criterion, read_criteria
 from asegen.criteria.judging import PROBABILITY
 from asegen.discovery.discoverer import Discoverer, Discovery, Progress
@@ -20,6 +20,8 @@ from asegen.discovery.places import state_of, table_of
 from asegen.errors import InputError
 
 ROWS, PICTURES = 20, 24
+_DISPENSABLE = ("nearest known", "novelty", "space group")
+"""Columns that a narrow terminal goes without, those first that say least."""
 _EXHAUSTED = (
     "known crystals lead to no other composition of this kind (--elements, --system, --new and others allow more)"
 )
@@ -111,7 +113,7 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
     console = output_console()
     if found.structures:
         best = sorted(found.structures, key=lambda atoms: -atoms.info.get(PROBABILITY, 0.0))  # stable without targets
-        console.print(_table(best[:ROWS], criteria))
+        print_table(console, _table(best[:ROWS], criteria), _DISPENSABLE)
         if not any("calculator" in atoms.info for atoms in best):
             console.print(_PREDICTED, soft_wrap=True)
     if len(found.structures) > ROWS:
@@ -121,7 +123,7 @@ def _show(found: Discovery, out: Path, wanted: int | None, criteria: Sequence[Cr
         if count:
             funnel.add_row(fate, str(count))
     funnel.add_row("in all", str(sum(count for _, count in found.funnel)))
-    console.print(funnel)
+    print_table(console, funnel)
     if not found.structures:
         return
     noun = "crystal" if len(found.structures) == 1 else "crystals"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console, results_table
+from asegen.cli.terminal import message_console, output_console, print_table, results_table
 from asegen.metrics.evaluation import Evaluation, evaluate
 from asegen.metrics.labels import label
 from asegen.parallel.files import write_text
@@ -66,7 +66,7 @@ def _show(found: Evaluation) -> None:
     for name, metric in found.metrics.items():
         for k, (figure, value) in enumerate(metric.rows()):
             table.add_row("" if k else name, escape(figure), value.strip())
-    console.print(table)
+    print_table(console, table)
     console.print(f"alike by {found.protocol}", markup=False, soft_wrap=True)
     for name, metric in found.metrics.items():
         counts = ", ".join(f"{count} {label(kind)}" for kind, count in metric.counts.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asegen import __version__
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console, results_table
+from asegen.cli.terminal import message_console, output_console, print_table, results_table
 from asegen.data.shards import CrystalDataset, Rejected, count_kinds, write_shards
 from asegen.errors import InputError
 from asegen.ingest.divide import FEWEST, divide
@@ -118,4 +118,4 @@ def _print_summary(results: Mapping[str, tuple[CrystalDataset, list[Rejected]]])
         rows = len(dataset) + len(rejected)
         targets = [*dataset.targets, *(f"{name} (per atom)" for name in dataset.site_targets)]
         table.add_row(split, str(rows), str(len(dataset)), str(len(rejected)), why, ", ".join(targets))
-    output_console().print(table)
+    print_table(output_console(), table, ("rows", "targets"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from asegen.cli.terminal import output_console, results_table
+from asegen.cli.terminal import output_console, print_table, results_table
 from asegen.models.header import read_model_header
 from asegen.trained.weights import find_weights, shipped_weights
 
@@ -53,7 +53,7 @@ def _print(rows: Sequence[Mapping[str, Any]]) -> None:
         values = [row["name"], row["network"], ", ".join(row["columns"]) or row["task"], row["max_atoms"]]
         measured = _figures(row["test"], row["columns"]) or row["card"]
         table.add_row(*(escape(str(value)) for value in (*values, measured)))
-    output_console(_PLAIN_WIDTH).print(table)
+    print_table(output_console(_PLAIN_WIDTH), table, ("atoms ≤", "network", "columns"))
 
 
 def _figures(figures: Mapping[str, float], columns: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from asegen.calculators.property import OK, predict
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console, results_table, told_apart
+from asegen.cli.terminal import message_console, output_console, print_table, results_table, told_apart
 from asegen.errors import InputError
 from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
@@ -179,7 +179,8 @@ def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str
 
 def _show(watch: _Watch, predictor: PropertyPredictor, model: str, out: Path | None) -> None:
     console = output_console()
-    console.print(_table(watch.shown, predictor))
+    says_nothing = ["status"] if set(watch.statuses) == {OK} else []
+    print_table(console, _table(watch.shown, predictor), [*says_nothing, "formula"])
     if any(_is_doubtful(result.row, predictor) for result in watch.shown):
         low, high = DOUBTFUL
         name, probability = predictor.columns[0], predictor.zero_probability

@@ -10,14 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ase import Atoms
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from asegen.calculators.learned_relaxation import Relaxation, relax_structures
 from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
 from asegen.cli.progress import ProgressBar
-from asegen.cli.terminal import message_console, output_console, told_apart
+from asegen.cli.terminal import message_console, output_console, print_table, results_table, told_apart
 from asegen.errors import InputError
 from asegen.relaxation.relax import Limits
 from asegen.relaxation.statuses import CONVERGED
@@ -114,11 +112,8 @@ def show(rows: Sequence[Row], seconds: float, out: Path) -> None:
 
 
 def _show_constants(rows: Sequence[Row]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "formula", "status", ""):
-        table.add_column(name)
-    for name in ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]"):
-        table.add_column(name, justify="right", no_wrap=True)
+    constants = ("a [Å]", "b [Å]", "c [Å]", "α [°]", "β [°]", "γ [°]")
+    table = results_table("id", "formula", "status", "", *constants, numbers=constants)
     shown = rows[:_ROWS]
     names = told_apart([(row.id, Path(row.source).name, row.row) for row in shown])
     for name, row in zip(names, shown, strict=True):
@@ -126,6 +121,6 @@ def _show_constants(rows: Sequence[Row]) -> None:
         pairs = zip(row.before, row.after, strict=True)
         table.add_row(*texts, "before\nafter", *(f"{before}\n{after}" for before, after in pairs))
     console = output_console()
-    console.print(table)
+    print_table(console, table, ("status", "γ [°]", "β [°]", "α [°]"))
     if len(rows) > _ROWS:
         console.print(f"… and {len(rows) - _ROWS} more")

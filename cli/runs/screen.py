@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from rich import box
@@ -19,7 +20,7 @@ from rich.text import Text
 
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
-from asegen.cli.terminal import Console, message_console, needed_width, output_console, print_whole
+from asegen.cli.terminal import Console, message_console, output_console, print_fitting, print_table, results_table
 from asegen.errors import InputError
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
@@ -193,7 +194,7 @@ def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:
 
 def _show(workdir: Path, found: Sequence[Result], options: Options, page: str) -> None:
     console = output_console()
-    console.print(_funnel_table(funnel(workdir)))
+    print_table(console, _funnel_table(funnel(workdir)))
     ranked = [result for result in found if result.is_ranked]
     if ranked:
         show_ranking(console, ranked[:_SHOWN], columns(workdir))
@@ -207,22 +208,15 @@ def _show(workdir: Path, found: Sequence[Result], options: Options, page: str) -
 
 def show_ranking(console: Console, ranked: Sequence[Result], declared: Sequence[Column]) -> None:
     """Prints the best candidates, without what a narrow terminal has no room for."""
-    table, left_out = ranking_table(ranked, declared), list[str]()
     tells = any(result.status != OK or result["novel"] is False for result in ranked)
     has = {name for result in ranked for name, value in result.items() if value is not None}
     dispensable = [name for name in _DISPENSABLE if name in has and not (name == "status" and tells)]
-    while console.is_terminal and needed_width(console, table) > console.width and dispensable:
-        left_out.append(dispensable.pop(0))
-        table = ranking_table(ranked, declared, left_out)
-    print_whole(console, table)
-    if left_out:
-        console.print(f"without {', '.join(left_out)}, for which this terminal is too narrow", soft_wrap=True)
+    print_fitting(console, partial(ranking_table, ranked, declared), dispensable, folds=False)
 
 
 def _funnel_table(counts: Sequence[StageCount]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("stage", "in", "out", "stopped", "worker time"):
-        table.add_column(name, justify="left" if name in ("stage", "stopped") else "right")
+    numbers = ("in", "out", "worker time")
+    table = results_table("stage", "in", "out", "stopped", "worker time", numbers=numbers)
     for count in counts:
         stopped = ", ".join(f"{number} {status}" for status, number in count.stopped.items())
         table.add_row(count.stage, str(count.entered), str(count.left), stopped, f"{count.seconds:.1f} s")

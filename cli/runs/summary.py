@@ -13,7 +13,7 @@ from ase.formula import Formula
 from rich.markup import escape
 from rich.table import Table
 
-from asegen.cli.terminal import output_console, results_table
+from asegen.cli.terminal import output_console, print_table, results_table
 from asegen.generation.above_hull import ABOVE_HULL as RANKED
 from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
@@ -24,6 +24,8 @@ ROWS = 20
 PICTURES = 24
 SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statistics use this tolerance
 _OWN = {"rank": "rank", "source": "source", "eV/atom": "energy_per_atom"}  # columns and their keys in `info`
+_DISPENSABLE = ("Å³/atom", "source", "g/cm³", "min Å", "rank", "space group")
+"""Columns that a narrow terminal goes without, those first that say least."""
 _FAR_BELOW = -0.1  # eV/atom, twice the prediction's error: nothing that is known lies there
 
 
@@ -98,7 +100,7 @@ class Summary:
         """Prints the first structures and the totals on stdout."""
         console = output_console()
         if self._rows:
-            console.print(_table(self._rows))
+            print_table(console, _table(self._rows), _DISPENSABLE)
         if self.written > len(self._rows):
             console.print(f"… and {self.written - len(self._rows)} more")
         noun = "structure" if self.written == 1 else "structures"
