@@ -11,7 +11,6 @@ from functools import cache
 from itertools import count, islice
 
 import numpy as np
-import spglib
 from ase import Atoms
 
 from asegen.calculators.learned_relaxation import relax_structures
@@ -30,6 +29,7 @@ from asegen.hull.table import reduced
 from asegen.prototypes.formula_units import Units, reduced_counts
 from asegen.relaxation.statuses import CONVERGED, OUT_OF_STEPS
 from asegen.structures.matching import USUAL, Distinct
+from asegen.structures.settings import tabulated_operations
 from asegen.structures.space_groups import symmetry_dataset
 from asegen.trained.relaxer import load_relaxer
 
@@ -288,9 +288,7 @@ def _together(targets: Sequence[Target]) -> Target:
 @cache
 def _point_operations(hall_number: int) -> int:
     # Those that spglib finds in a cell which isn't primitive lack what would change that cell.
-    operations = spglib.get_symmetry_from_database(hall_number)
-    assert operations is not None  # it is spglib's own number
-    return len(np.unique(operations["rotations"], axis=0))
+    return len(np.unique(tabulated_operations(hall_number)[0], axis=0))
 
 
 def _placed(atoms: Atoms, sample: Sample) -> Atoms:

@@ -16,6 +16,8 @@ import numpy as np
 import spglib
 from numpy.typing import NDArray
 
+from asegen.structures.validity import found_by_spglib
+
 Floats = NDArray[np.float64]
 Operations = tuple[NDArray[np.int64], Floats]
 """Rotations (n, 3, 3) and translations (n, 3) of fractional coordinates."""
@@ -35,7 +37,7 @@ _TO_ASCII = str.maketrans("₀₁₂₃₄₅₆₇₈₉−–‐", "0123456789
 @cache
 def all_settings() -> tuple[spglib.SpaceGroupType, ...]:
     """Every setting that spglib tabulates, those of the standard first."""
-    found = [spglib.get_spacegroup_type(hall) for hall in range(1, _SETTINGS + 1)]
+    found = [found_by_spglib(spglib.get_spacegroup_type, hall) for hall in range(1, _SETTINGS + 1)]
     known = [setting for setting in found if setting is not None]
     assert len(known) == _SETTINGS, "spglib's table has other settings"
     return tuple(sorted(known, key=lambda setting: setting.choice not in _STANDARD))
@@ -87,7 +89,7 @@ def tabulated_operations(hall_number: int) -> Operations:
     Args:
         hall_number: 1 to 530, spglib's.
     """
-    table = spglib.get_symmetry_from_database(hall_number)
+    table = found_by_spglib(spglib.get_symmetry_from_database, hall_number)
     assert table is not None, f"spglib knows no setting {hall_number}"
     return table["rotations"].astype(np.int64), table["translations"]
 

@@ -52,23 +52,29 @@ _WRAPS = 1 - 2**-25  # what rounds to 1 in float32 is 0 on the torus
 _PAIRS_AT_ONCE = 200_000
 _ALL_PAIRS_UP_TO = 300
 """Atoms; above, a tree of positions finds the nearest pair."""
+_SWITCH = "OLD_ERROR_HANDLING"  # of spglib
 _TYPICAL_VOLUME = np.array([*TYPICAL_VOLUME, *[TYPICAL_VOLUME[-1]] * (len(chemical_symbols) - len(TYPICAL_VOLUME))])
 
 
 def found_by_spglib(search: Callable[P, T | None], *args: P.args, **settings: P.kwargs) -> T | None:
     """What a function of spglib finds; None where it finds nothing.
 
-    Without this, whether a failure is None or an exception depends on a switch that other libraries set.
+    spglib raises an error for that where a switch of the process is set, as some libraries set it, and else warns at
+    every call that the switch ought to be. It is set for the call alone, since libraries that don't set it expect None.
 
     Args:
         search: the function.
         args: its arguments; nothing that isn't finite, which ends the process.
         settings: its other arguments.
     """
+    before = getattr(spglib.error, _SWITCH, False)  # versions to come have errors alone
+    setattr(spglib.error, _SWITCH, False)
     try:
         return search(*args, **settings)
     except spglib.SpglibError:
         return None
+    finally:
+        setattr(spglib.error, _SWITCH, before)
 
 
 def niggli_reduce(cell: Floats, scaled_positions: Floats) -> tuple[Floats, Floats]:

@@ -56,6 +56,8 @@ def kind_of_setting(hall_number: int) -> SpaceGroupType:
     """What spglib knows of a setting, 1 to 530."""
     import spglib
 
-    kind = spglib.get_spacegroup_type(hall_number)
+    from asegen.structures.validity import found_by_spglib
+
+    kind = found_by_spglib(spglib.get_spacegroup_type, hall_number)
     assert kind is not None, f"spglib knows no setting {hall_number}"
     return kind

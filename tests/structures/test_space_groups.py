@@ -1,5 +1,9 @@
 """Space groups of candidates by spglib, and cells that have them exactly."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -69,3 +73,19 @@ def test_spglib_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     atoms = Atoms("HHeH", scaled_positions=positions, cell=[2.151, 3.807, 5.958], pbc=True)
     space_group_number(atoms, 0.3)
     assert capfd.readouterr().err == ""
+
+
+def test_spglib_doesn_t_warn_of_itself() -> None:
+    """It does at every call unless a switch of the process is set, which stays as it was for other libraries."""
+    calls = "space_group(bulk('Cu'), 0.1); symmetry_dataset(Atoms('Cu'), 0.1); settings_of('Fm-3m'); "
+    calls += "tabulated_operations(523); kind_of_setting(523); print(spglib.error.OLD_ERROR_HANDLING)"
+    script = (
+        "import spglib; from ase import Atoms; from ase.build import bulk; "
+        "from asegen.structures.settings import settings_of, tabulated_operations; "
+        "from asegen.structures.space_groups import space_group, symmetry_dataset; "
+        "from asegen.symmetry.symbols import kind_of_setting; "
+    )
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SPGLIB_")}  # ASE sets one
+    command = [sys.executable, "-W", "error", "-c", script + calls]
+    run = subprocess.run(command, capture_output=True, text=True, env=own)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "True\n", "")
