@@ -58,9 +58,9 @@ class CLICommand:
         output_format(args.output)
         _check_together(args, parser)
         if not args.resume:
-            for place in (Path(args.output), args.status):
-                if place is not None:
-                    check_output(place, args.overwrite)
+            check_output(Path(args.output), args.overwrite)
+        if args.status is not None:
+            check_output(args.status, args.overwrite or args.resume)
         for flag, value in (("fmax", args.fmax), ("cell-max", args.cell_max), ("steps", args.steps)):
             if value is not None and not 0 <= value < math.inf:
                 parser.error(f"--{flag} {value:g}: a number that isn't negative is needed")

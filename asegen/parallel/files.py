@@ -20,6 +20,8 @@ try:
 except ImportError:  # a system without file locks of POSIX
     fcntl = None  # type: ignore[assignment]
 
+_STREAMS = {1: "standard output", 2: "standard error"}
+
 
 def place_behind(path: Path) -> Path:
     """Where a path leads once links are followed, so that a link stays one and its target is written.
@@ -28,13 +30,27 @@ def place_behind(path: Path) -> Path:
         path: a file or folder, or one to be.
 
     Raises:
-        InputError: something else is there, such as a device or a pipe, which a file must not replace.
+        InputError: something else is there, such as a device or a pipe, which a file must not replace; or the file
+            that this process prints into, as `/dev/stdout` is, which would lose what is printed.
     """
     place = Path(os.path.realpath(path))
     leads_nowhere = place.is_symlink()  # in a circle of links
     if leads_nowhere or (path.exists() and not (path.is_file() or path.is_dir())):
         raise InputError(f"can't write {path}: it is no regular file")
+    if (stream := _stream_at(place)) is not None:
+        raise InputError(f"can't write {path}: it is this command's {stream}; name a file of its own")
     return place
+
+
+def _stream_at(path: Path) -> str | None:
+    """The standard stream that a path leads to, by a link such as `/dev/stdout` or by the file's own name."""
+    for number, name in _STREAMS.items():
+        try:
+            if os.path.samestat(os.stat(path), os.fstat(number)):
+                return name
+        except OSError:  # nothing is there, or the stream is closed
+            continue
+    return None
 
 
 def check_writable(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,6 +217,9 @@ def test_links_stay_and_pipes_are_refused(tmp_path: Path, weights: str, capsys: 
     with pytest.raises(SystemExit) as stop:
         main([*run, "--status", str(tmp_path / "pipe.csv")])
     assert stop.value.code == 2 and "pipe.csv: it is no regular file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*run[:-3], *run[-2:], "--calculator", "emt", "--resume", "--status", str(tmp_path / "pipe.csv")])
+    assert "pipe.csv: it is no regular file" in capsys.readouterr().err
     assert (tmp_path / "pipe.csv").is_fifo() and (tmp_path / "there.extxyz").read_text() == "old"
     main(run)
     assert (tmp_path / "link.extxyz").is_symlink() and len(read(tmp_path / "there.extxyz", ":")) == 1
@@ -229,3 +234,15 @@ def test_a_link_to_a_folder_stays(tmp_path: Path, weights: str, target: str) -> 
     main(["relax", str(tmp_path / "in.extxyz"), "--model", weights, "-o", str(tmp_path / "link"), "--overwrite"])
     assert (tmp_path / "link").is_symlink()
     assert sorted(file.name for file in (tmp_path / target).iterdir()) == ["POSCAR-000000-m-0", "POSCAR-000001-m-1"]
+
+
+@pytest.mark.parametrize("status", ["/dev/stdout", "told.txt"])
+def test_what_the_command_prints_into_is_not_replaced(
+    tmp_path: Path, weights: str, forked: Callable[..., Any], status: str
+) -> None:
+    write(tmp_path / "in.extxyz", frames(1))
+    run = ["relax", str(tmp_path / "in.extxyz"), "--model", weights, "-o", str(tmp_path / "out.extxyz"), "--overwrite"]
+    with (tmp_path / "told.txt").open("w") as told:
+        code, errors = forked([*run, "--status", os.path.join(tmp_path, status)], stdout=told.fileno()).end()
+    assert code == 2 and errors.endswith("it is this command's standard output; name a file of its own\n")
+    assert errors.count("\n") == 1 and not (tmp_path / "out.extxyz").exists()
