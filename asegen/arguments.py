@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 
 from asegen.errors import InputError
 
@@ -51,3 +52,17 @@ def text(name: str, given: object, example: str) -> str:
     if not isinstance(given, str):
         raise InputError(f"{name} = {given!r:.60}: text is needed, such as {example!r}", name)
     return given
+
+
+def check_model(name: str, given: object) -> None:
+    """Refuses what names no model; whether there is one of that name is another matter.
+
+    Args:
+        name: the parameter's.
+        given: the name of shipped weights, the path of a file, or None.
+
+    Raises:
+        InputError: a truth value, a number, or anything else.
+    """
+    if given is not None and not isinstance(given, str | PathLike):
+        raise InputError(f"{name} = {given!r:.60}: the name of a model, a path of weights, or None is needed", name)

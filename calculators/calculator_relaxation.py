@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from asegen.arguments import whole_number
 from asegen.calculators.minimisation import FAILED, Ended, Minimisation
 from asegen.errors import InputError
 from asegen.parallel.processes import Processes
@@ -126,6 +127,7 @@ def relax_with_calculator(
         CheckpointError: weights that can't be read.
         AsegenError: the calculator's package is missing, or worker processes can't be started.
     """
+    jobs = None if jobs is None else whole_number("jobs", jobs)
     if jobs is not None and (jobs < 1 or not isinstance(calculator, str)):
         raise InputError(f"jobs = {jobs}: one at least, and a calculator by its name", "jobs")
     engine = find_engine(calculator) if isinstance(calculator, str) else _Given.of(calculator)

@@ -34,7 +34,7 @@ class RelaxationConstraints:
         fix_cell: cells stay.
         fix_positions: fractional positions stay.
         keep_symmetry: the space group that is found within `symprec` is kept.
-        symprec: Å.
+        symprec: Å, tolerance of the space groups.
 
     Raises:
         InputError: nothing may move, or a tolerance without meaning.

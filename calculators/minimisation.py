@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
+from asegen.arguments import check_model, real_number, whole_number
 from asegen.errors import InputError, Reason
 from asegen.models.header import read_header
 from asegen.parallel.files import is_of_the_disk, sha256
@@ -91,9 +92,12 @@ class Minimisation:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "fmax", real_number("fmax", self.fmax))
+        object.__setattr__(self, "steps", whole_number("steps", self.steps))
         if not 0 < self.fmax < math.inf:
             raise InputError(f"fmax = {self.fmax:g}: a positive number is needed", "fmax")
         check_symprec(self.symprec)
+        check_model("prerelax", self.prerelax)
         if self.steps < 0:
             raise InputError(f"steps = {self.steps}: a number that isn't negative is needed", "steps")
         if self.engine.pressure and self.fix_cell:
@@ -101,18 +105,18 @@ class Minimisation:
         checked_optimizer(self.optimizer)
 
     def settings(self) -> dict[str, object]:
-        """What decides the results, JSON values.
+        """What decides the results, JSON values by the names of the parameters of `relax_with_calculator`.
 
         Raises:
             InputError: no such relaxer.
             CheckpointError: its file holds no weights.
         """
-        known: dict[str, object] = {one.name: getattr(self, one.name) for one in fields(self)}
-        known |= {"engine": self.engine.identity, "prerelax": None}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "engine"}
+        known: dict[str, object] = {"calculator": self.engine.identity, **own}
         if self.prerelax is not None:
             weights = find_weights(self.prerelax, *RELAXERS)
             read_header(weights)
-            known["prerelax"] = sha256(weights)
+            known["prerelax"] = f"sha256 {sha256(weights)[:12]}"
         return known
 
     def __call__(self, atoms: Atoms) -> Ended:

@@ -76,7 +76,7 @@ def relax_files(
         return []
     frames = list(read_frames(inputs))
     check_room(kind, len(frames), str(output))
-    with Journal(journal_of(out), _fingerprint(frames, minimisation), resume) as journal:
+    with Journal(journal_of(out), minimisation.settings(), _fingerprint(frames), resume) as journal:
         _relax(frames, minimisation, workers or Workers(), journal, report)
         pairs = [(frame, _record(frame, journal.results.get(str(k)), minimisation)) for k, frame in enumerate(frames)]
         rows = [_row(frame, record) for frame, record in pairs]
@@ -112,10 +112,9 @@ def is_complete(output: str | Path, resume: bool, overwrite: bool) -> bool:
     return check_resumable(str(output), journal_of(Path(output)), resume, overwrite)
 
 
-def _fingerprint(frames: Sequence[Frame], minimisation: Minimisation) -> str:
-    """A hash of all that decides the results."""
-    settings = minimisation.settings() | {"asegen": __version__}
-    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+def _fingerprint(frames: Sequence[Frame]) -> str:
+    """A hash of what decides the results beside the minimisation."""
+    content = hashlib.sha256(__version__.encode())
     for frame in frames:
         content.update(json.dumps([frame.source, frame.row, frame.id]).encode())
         if isinstance(frame.atoms, Atoms):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import ClassVar
 
 
 class CLICommand:
@@ -17,6 +18,8 @@ class CLICommand:
     Files make splits of their own names, such as train, val and test. A single file of another name is divided at
     random into train (80 %), val and test (10 % each), unless --split names one split.
     """
+
+    FLAGS: ClassVar = {"symprec": "--symmetry"}
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +60,10 @@ class CLICommand:
             check_jobs(args.jobs)
         if not 0 <= args.seed < 2**63:
             parser.error(f"--seed {args.seed}: a whole number from 0 to 2^63 - 1 is needed")
-        if args.symmetry is not None and not 0 < args.symmetry <= 1:
-            parser.error(f"--symmetry {args.symmetry:g}: a tolerance in Å, above 0 and at most 1, is needed")
+        from asegen.structures.tolerance import check_symprec
+
+        if args.symmetry is not None:
+            check_symprec(args.symmetry)
         if args.general and args.symmetry is None:
             parser.error("--general goes with --symmetry only")
         from asegen.data.index import check_writable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import ClassVar
 
 _WITH_CALCULATOR = ("no_prerelax", "pressure", "optimizer", "jobs", "memory", "time_limit", "resume")
 _LEARNED_ONLY = ("fix_positions", "cell_max")
@@ -20,6 +21,8 @@ class CLICommand:
     like. OUT's name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs. Each frame carries
     relax_status and where it came from; what can't be relaxed is named on stderr and left out.
     """
+
+    FLAGS: ClassVar = {"prerelax": "--model"}
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ class CLICommand:
         add = parser.add_argument
         add("inputs", nargs="+", type=Path, metavar="IN", help="any file that ASE reads, a CSV with CIFs, or a folder")
         add("-o", "--output", required=True, metavar="OUT", help="where the structures go")
-        add("--symprec", type=float, default=0.01, metavar="Å", help="tolerance (default: 0.01)")
+        add("--symprec", type=float, default=0.01, metavar="Å", help="tolerance of the space groups (default: 0.01)")
         add(
             "--cell",
             choices=("primitive", "conventional", "as-is"),

@@ -34,7 +34,7 @@ def symmetrise(
 
     Args:
         dataset: a split.
-        symprec: tolerance, Å.
+        symprec: Å, tolerance of the space groups.
         jobs: worker processes; the result does not depend on it.
         on_row: called after each crystal.
 

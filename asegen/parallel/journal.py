@@ -1,13 +1,14 @@
 """Results that are kept one by one while a run goes on, so that whatever kills it loses what was being worked on alone.
 
-A journal is a text file of JSON lines beside the output. The first says of which run it is; every other one holds a
-result under its key. A line that a kill cut off is dropped.
+A journal is a text file of JSON lines beside the output. The first says of which run it is, by its options and a
+fingerprint of the rest; every other one holds a result under its key. A line that a kill cut off is dropped.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -21,7 +22,8 @@ class Journal:
 
     Args:
         path: of the file; made where there is none, and kept afterwards unless `remove` is called.
-        fingerprint: of all that decides the results.
+        options: parameter -> JSON value, of those that decide the results.
+        fingerprint: of what else decides them, such as what was read.
         resume: go on with what is there; without it, it begins anew.
 
     Attributes:
@@ -31,8 +33,9 @@ class Journal:
         InputError: the file is another run's, is damaged or in use, or can't be written.
     """
 
-    def __init__(self, path: Path, fingerprint: str, resume: bool) -> None:
+    def __init__(self, path: Path, options: Mapping[str, Any], fingerprint: str, resume: bool) -> None:
         self.path, self.results = path, dict[str, Any]()
+        head = {"options": json.loads(json.dumps(options)), "fingerprint": fingerprint}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("a+b", buffering=0)
@@ -40,10 +43,10 @@ class Journal:
             raise InputError(f"can't write {path}: {error.strerror}") from None
         try:
             lock(self._file, path)
-            whole = self._read(fingerprint) if resume else 0
+            whole = self._read(head) if resume else 0
             self._file.truncate(whole)
             if not whole:
-                self._write({"fingerprint": fingerprint})
+                self._write(head)
         except BaseException:
             self._file.close()
             raise
@@ -69,21 +72,30 @@ class Journal:
         """Deletes the file, once all is where it belongs."""
         self.path.unlink(missing_ok=True)
 
-    def _read(self, fingerprint: str) -> int:
+    def _read(self, wanted: dict[str, Any]) -> int:
         """Takes over what was kept; the number of bytes of whole lines."""
         self._file.seek(0)
         text = self._file.readall()  # type: ignore[attr-defined]  # of an unbuffered file
         text = text[: text.rfind(b"\n") + 1]
         try:
-            head, *rest = [dict(json.loads(line)) for line in text.splitlines()] or [{"fingerprint": fingerprint}]
+            head, *rest = [dict(json.loads(line)) for line in text.splitlines()] or [wanted]
         except (ValueError, TypeError):
             raise InputError(f"{self.path} is damaged: start again with overwrite", "overwrite") from None
-        if head != {"fingerprint": fingerprint}:
-            wrong = f"{self.path} was begun with other arguments: repeat those, or start with overwrite"
-            raise InputError(wrong, "overwrite")
+        self._check_head(head, wanted)
         for line in rest:
             self.results |= line
         return len(text)
+
+    def _check_head(self, head: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+        before, now = head.get("options", {}), wanted["options"]
+        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)] if before else []
+        if changed:
+            changes = ", ".join(f"{name} = {before.get(name)} → {now.get(name)}" for name in changed)
+            wrong = f"{self.path} was begun with other options ({changes}): repeat those, or start with overwrite"
+            raise InputError(wrong, *changed, "overwrite")
+        if head != wanted:
+            wrong = f"{self.path} was begun with other structures or by another version: start with overwrite"
+            raise InputError(wrong, "overwrite")
 
     def _write(self, line: dict[str, Any]) -> None:
         data = json.dumps(line).encode() + b"\n"

@@ -6,6 +6,7 @@ import math
 
 from ase.units import GPa
 
+from asegen.arguments import real_number
 from asegen.errors import InputError
 
 
@@ -13,8 +14,9 @@ def checked_pressure(pressure: float) -> float:
     """A pressure in GPa as it is.
 
     Raises:
-        InputError: it is negative or not finite.
+        InputError: it is no number, negative or not finite.
     """
+    pressure = real_number("pressure", pressure)
     if not 0 <= pressure < math.inf:
         raise InputError(f"pressure = {pressure:g}: a number of GPa that isn't negative is needed", "pressure")
     return pressure

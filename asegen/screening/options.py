@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asegen.arguments import real_number, whole_number
+from asegen.arguments import check_model, real_number, whole_number
 from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
+from asegen.structures.tolerance import check_symprec
 
 EMPNN, NO_RELAXER = "empnn", "none"
 """Names of the pre-relaxation: the shipped network, and none."""
@@ -92,18 +93,18 @@ class Options:
 
     def __post_init__(self) -> None:
         read_criteria(self.targets)
+        check_model("relaxer", self.relaxer)
         for name in ("steps", "best"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         for name in ("fmax", "symprec", "time_limit", "pressure"):
             object.__setattr__(self, name, real_number(name, getattr(self, name)))
-        for name in ("fmax", "symprec", "steps", "time_limit"):
+        for name in ("fmax", "steps", "time_limit"):
             value = getattr(self, name)
             if not value > 0:
                 raise InputError(f"{name} = {value:g}: must be greater than 0", name)
             if value == math.inf:
                 raise InputError(f"{name} = {value:g}: must be finite", name)
-        if self.symprec > 1:
-            raise InputError(f"symprec = {self.symprec:g}: at most 1 Å", "symprec")
+        check_symprec(self.symprec)
         if self.steps > MOST_STEPS:
             raise InputError(f"steps = {self.steps}: {MOST_STEPS} at most", "steps")
         if self.best < 0:

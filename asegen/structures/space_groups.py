@@ -23,7 +23,7 @@ def space_group(atoms: Atoms, symprec: float) -> str:
 
     Args:
         atoms: passes the validity gate: spglib ends the process on NaN.
-        symprec: Å.
+        symprec: Å, tolerance of the space group.
     """
     found = found_by_spglib(spglib.get_spacegroup, _cell(atoms), symprec=symprec)
     return "" if found is None else found
@@ -34,7 +34,7 @@ def symmetry_dataset(atoms: Atoms, symprec: float) -> spglib.SpglibDataset | Non
 
     Args:
         atoms: passes the validity gate.
-        symprec: Å.
+        symprec: Å, tolerance of the space group.
     """
     return found_by_spglib(spglib.get_symmetry_dataset, _cell(atoms), symprec=symprec)
 
@@ -44,7 +44,7 @@ def space_group_number(atoms: Atoms, symprec: float) -> int | None:
 
     Args:
         atoms: passes the validity gate.
-        symprec: Å.
+        symprec: Å, tolerance of the space group.
     """
     found = symmetry_dataset(atoms, symprec)
     return None if found is None else int(found.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asegen.arguments import real_number
 from asegen.errors import InputError
 
 LARGEST = 1.0
@@ -12,11 +13,12 @@ def check_symprec(symprec: float) -> None:
     """Refuses a tolerance without meaning.
 
     Args:
-        symprec: Å.
+        symprec: Å, tolerance of the space groups.
 
     Raises:
-        InputError: it isn't above 0 and at most `LARGEST`.
+        InputError: it is no number above 0 and at most `LARGEST`.
     """
+    symprec = real_number("symprec", symprec)
     if not 0 < symprec <= LARGEST:
         wrong = f"symprec = {symprec:g}: a tolerance in Å, above 0 and at most {LARGEST:g}, is needed"
         raise InputError(wrong, "symprec")

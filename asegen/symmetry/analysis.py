@@ -65,7 +65,7 @@ def find_symmetry(
         cell: (3, 3), rows are lattice vectors, Å, finite and with a volume (spglib crashes on anything else).
         scaled_positions: (n_atoms, 3), fractional, finite.
         numbers: (n_atoms,), atomic numbers.
-        symprec: tolerance, Å.
+        symprec: Å, tolerance of the space group.
 
     Raises:
         InputError: spglib finds no group (atoms that overlap), or its crystal doesn't fit the tables.
@@ -197,7 +197,7 @@ def found_group(structure: Structure, rotations: Floats, translations: Floats, s
         structure: finite, with a volume.
         rotations: (n_operations, 3, 3), of fractional coordinates in the structure's cell.
         translations: (n_operations, 3).
-        symprec: tolerance, Å.
+        symprec: Å, tolerance of the space group.
 
     Returns:
         None where spglib finds nothing.

@@ -38,7 +38,7 @@ def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> R
 
     Args:
         atoms: a crystal; not changed.
-        symprec: tolerance, Å.
+        symprec: Å, tolerance of the space group.
         cell: "primitive" or "conventional", in the standard setting of the International Tables; or "as-is": the cell,
             the orientation and the order of the atoms that it has.
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from asegen.arguments import check_model
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.relaxation.motion import Freedom
 from asegen.relaxation.relax import Limits, Relaxed, propose, relax
@@ -85,6 +86,7 @@ def load_relaxer(name_or_path: str | Path | None = None, device: str = "auto") -
         InputError: no such model or device, or a model that moves no crystals.
         CheckpointError: a file is corrupt, foreign, or doesn't fit its network.
     """
-    path = find_weights(name_or_path or DEFAULT_RELAXER, *RELAXERS)
+    check_model("model", name_or_path)
+    path = find_weights(DEFAULT_RELAXER if name_or_path is None else name_or_path, *RELAXERS)
     header, model, _, place = load_trained(path, pick_device(device), *RELAXERS, needs=("elements",))
     return Relaxer(header, model, place)

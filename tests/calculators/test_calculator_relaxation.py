@@ -113,6 +113,12 @@ def test_worker_processes_find_the_same() -> None:
         ({"steps": -1}, "steps"),
         ({"optimizer": "newton"}, "no optimizer"),
         ({"prerelax": "no such"}, "no model"),
+        ({"prerelax": False}, "prerelax = False: the name of a model, a path of weights, or None is needed"),
+        ({"fmax": "0.1"}, "fmax = '0.1': a number is needed"),
+        ({"steps": 2.5}, "steps = 2.5: a whole number"),
+        ({"symprec": "0.1"}, "symprec = '0.1': a number is needed"),
+        ({"pressure": "1"}, "pressure = '1': a number is needed"),
+        ({"jobs": "2"}, "jobs = '2': a whole number"),
         ({"calculator": "no such"}, "no calculator"),
         ({"calculator": Calculator(), "jobs": 2}, "jobs"),
     ],
@@ -125,5 +131,5 @@ def test_nonsense_is_refused(change: dict, message: str) -> None:
 def test_settings_name_all_that_decides_the_result() -> None:
     engine = find_engine("emt")
     known = Minimisation(engine).settings()
-    assert known["engine"] == engine.identity and len(str(known["prerelax"])) == 64
+    assert known["calculator"] == engine.identity and len(str(known["prerelax"])) == len("sha256 ") + 12
     assert Minimisation(engine.at_pressure(1)).settings() != known

@@ -350,6 +350,8 @@ def test_nonsense_is_refused() -> None:
         LearnedRelaxer(bulk("Cu"), model=known(), maxstep=0.0)
     with pytest.raises(InputError, match="no model"):
         LearnedRelaxer(bulk("Cu"), model="no such model")
+    with pytest.raises(InputError, match="model = False: the name of a model"):
+        relax_structures([], False)
     with pytest.raises(InputError, match="not for Denoising or Reconstruction"):
         LearnedRelaxer(bulk("Cu"), model="torusflow-mp")
     assert relax_structures([], known()) == []

@@ -56,6 +56,7 @@ def test_from_files_to_splits(tmp_path, capsys):
         (["a.extxyz", "--split", "taken"], "--force"),
         (["a.extxyz", "-o", "empty.csv"], "cannot make the folder"),
         (["a.extxyz", "--max-atoms", "1"], "too many atoms"),
+        (["a.extxyz", "--symmetry", "5"], "--symmetry 5: a tolerance in Å, above 0 and at most 1, is needed"),
         (["a.extxyz", "--targets", "energy"], "no column 'energy'"),
     ],
 )

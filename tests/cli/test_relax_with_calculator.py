@@ -63,7 +63,7 @@ class Killed(BaseException):
     """What nothing catches."""
 
 
-def test_a_run_that_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_a_run_that_ended_goes_on_to_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, whole, out = tmp_path / "in.extxyz", tmp_path / "whole.extxyz", tmp_path / "out.extxyz"
     write(source, frames(5))
     minimisation = Minimisation(find_engine("emt"), prerelax=None, steps=2)
@@ -80,8 +80,12 @@ def test_a_run_that_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     journal.write_bytes(journal.read_bytes()[:-7])  # as a kill may leave it
     with pytest.raises(InputError, match="resume goes on, overwrite replaces"):
         relax_files([source], out, minimisation)
-    with pytest.raises(InputError, match="other arguments"):
+    with pytest.raises(InputError, match=r"with other options \(steps = 2 → 500\)"):
         relax_files([source], out, Minimisation(find_engine("emt"), prerelax=None), resume=True)
+    with pytest.raises(SystemExit):
+        main(["relax", str(source), "-o", str(out), *QUICK, "--resume", "--fix-cell", "--steps", "2"])
+    printed = capsys.readouterr().err
+    assert "with other options (--fix-cell False → True): repeat those, or start with --overwrite" in printed
     told: list[int] = []
     relax_files([source], out, minimisation, resume=True, report=lambda done, total: told.append(done))
     assert told == [2, 3, 4, 5]

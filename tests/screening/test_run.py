@@ -46,8 +46,8 @@ def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_
         ({"stages": ["magic"]}, "stages: no stage 'magic'; there are read, dedup"),
         ({"stages": ["hull"]}, "stages: the stage hull needs the stage relax"),
         ({"fmax": 0.0}, "fmax = 0: must be greater than 0"),
-        ({"symprec": float("nan")}, "symprec = nan: must be greater than 0"),
-        ({"symprec": 1e9}, "symprec = 1e\\+09: at most 1 Å"),
+        ({"symprec": float("nan")}, "symprec = nan: a tolerance in Å, above 0 and at most 1, is needed"),
+        ({"symprec": 1e9}, "symprec = 1e\\+09: a tolerance in Å"),
         ({"jobs": 10**8}, "jobs = 100000000: 1024 at most"),
         ({"time_limit": -60}, "time_limit = -60: must be greater than 0"),
         ({"best": -1}, "best = -1: must not be negative"),
@@ -61,6 +61,7 @@ def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_
         ({"materials_project": True}, "materials_project: .* set MP_API_KEY"),
         ({"calculator": "abacus"}, "no calculator 'abacus'"),
         ({"relaxer": "no-such-model"}, "no model 'no-such-model'"),
+        ({"relaxer": False}, "relaxer = False: the name of a model"),
         ({"structures": "none.cif"}, "cannot read none.cif"),
     ],
 )
