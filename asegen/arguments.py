@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from os import PathLike
+from typing import Any
 
 from asegen.errors import InputError
+
+
+def listed(given: Any) -> list[Any]:
+    """One or several as a list; text is one, although it iterates over its letters.
+
+    Args:
+        given: what was handed over, such as a name, a path, a number, or any number of these.
+    """
+    return [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
 
 
 def whole_number(name: str, given: object) -> int:

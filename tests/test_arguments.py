@@ -1,5 +1,6 @@
 """What scripts hand over in the wrong kind is refused at the entrance, by the parameter's name."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 
 from asegen import Discoverer, Generator, Ranking, Request, evaluate
-from asegen.arguments import real_number, text, whole_number
+from asegen.arguments import listed, real_number, text, whole_number
 from asegen.criteria.criterion import read_criteria
 from asegen.errors import InputError
 from asegen.generation.plan import check_settings, parse_shard
@@ -39,6 +40,12 @@ def test_numbers_and_text() -> None:
     assert text("system", "Li-O", "Li-O") == "Li-O"
     with pytest.raises(InputError, match=r"^system = \['Li', 'O'\]: text is needed, such as 'Li-O'"):
         text("system", ["Li", "O"], "Li-O")
+
+
+@pytest.mark.parametrize("one", ["band_gap", Path("a.cif"), 2, None])
+def test_one_is_a_list_of_one(one: Any) -> None:
+    assert listed(one) == [one] and listed([one]) == listed(iter((one,))) == [one]
+    assert listed((one, one)) == [one, one]
 
 
 REFUSED = [

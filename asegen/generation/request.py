@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ase import Atoms
 from ase.formula import Formula as AseFormula
 
-from asegen.arguments import text, whole_number
+from asegen.arguments import listed, text, whole_number
 from asegen.errors import InputError
 from asegen.generation.compositions import MAX_ATOMS, Composition, from_formula
 from asegen.generation.host import read_host
@@ -236,9 +236,7 @@ def _items(formulas: object) -> tuple[object, ...]:
     """The formulas one by one; one alone is no list of elements, whatever it iterates over."""
     if isinstance(formulas, Composition) or is_formula(formulas):
         return (formulas,)
-    if isinstance(formulas, Iterable):
-        return tuple(formulas)
-    return (formulas,)  # which `from_formula` refuses by name
+    return tuple(listed(formulas))  # what is no formula is refused by name in `from_formula`
 
 
 def _counted_element(item: object) -> str | None:
@@ -260,7 +258,7 @@ def _whole_numbers(multiples: object) -> tuple[int, ...] | None:
     """
     if multiples is None:
         return None
-    several = tuple(multiples) if isinstance(multiples, Iterable) and not isinstance(multiples, str) else (multiples,)
+    several = listed(multiples)
     if not several:
         raise InputError("multiples = (): at least one is needed", "multiples")
     return tuple(whole_number("multiples", one) for one in several)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from asegen.arguments import whole_number
+from asegen.arguments import listed, whole_number
 from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset, Rejected, count_kinds
 from asegen.errors import InputError
@@ -54,8 +54,8 @@ def ingest(
         InputError: the only file cannot be read, a target is in no file, nothing was accepted, or a number of
             processes or atoms that can't be.
     """
-    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
-    targets = [targets] if isinstance(targets, str) else targets
+    paths = [Path(file) for file in listed(files)]
+    targets = None if targets is None else listed(targets)
     max_atoms = None if max_atoms is None else whole_number("max_atoms", max_atoms)
     check_jobs(jobs)
     entries = list(entries_of(paths))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from asegen.arguments import real_number
+from asegen.arguments import listed, real_number
 from asegen.errors import InputError
 
 EMBEDDER = "alignn-formation-energy"
@@ -198,7 +198,7 @@ def choose(names: str | Sequence[str] | None, has_reference: bool, has_potential
 
 
 def _named(names: object) -> list[str]:
-    several = [names] if isinstance(names, str) else list(names) if isinstance(names, Iterable) else []
+    several = listed(names) if isinstance(names, Iterable) else []
     if not several:
         raise InputError(f"metrics = {names!r:.60}: names are needed; there are: {', '.join(METRICS)}", "metrics")
     return several
@@ -213,7 +213,7 @@ def check_cutoffs(cutoffs: object) -> None:
     Raises:
         InputError: they aren't two positive numbers.
     """
-    two = list(cutoffs) if isinstance(cutoffs, Iterable) and not isinstance(cutoffs, str) else []
+    two = listed(cutoffs)
     if len(two) != 2 or not all(0 < real_number("cov_cutoffs", one) < math.inf for one in two):
         wrong = f"cov_cutoffs = {cutoffs!r:.60}: two positive distances are needed, such as (0.4, 10)"
         raise InputError(wrong, "cov_cutoffs")

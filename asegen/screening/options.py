@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asegen.arguments import check_model, real_number, whole_number
+from asegen.arguments import check_model, listed, real_number, whole_number
 from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 from asegen.structures.tolerance import check_symprec
@@ -148,8 +148,7 @@ class Options:
 
     @property
     def _references(self) -> list[Path | str]:
-        given = NONE if self.reference is None else self.reference
-        return [given] if isinstance(given, Path | str) else list(given)
+        return listed(NONE if self.reference is None else self.reference)
 
     @property
     def _reference_files(self) -> list[Path]:

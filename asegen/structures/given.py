@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ase import Atoms
 
+from asegen.arguments import listed
 from asegen.errors import InputError
 from asegen.structures.fields import UNREADABLE
 
@@ -27,8 +28,7 @@ Structures = Structure | Iterable[Structure]
 
 def one_or_several(given: object) -> list[object]:
     """What was handed over, one by one; one structure is no list, although pymatgen's iterates over its sites."""
-    alone = isinstance(given, Atoms | str | Path) or _converts(given)
-    return list(given) if isinstance(given, Iterable) and not alone else [given]
+    return [given] if isinstance(given, Atoms) or _converts(given) else listed(given)
 
 
 def as_atoms(given: object) -> Atoms:

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from asegen.arguments import whole_number
+from asegen.arguments import listed, whole_number
 from asegen.errors import InputError
 from asegen.models.arguments import arguments_of
 from asegen.training.registry import MODELS, TASKS, model_class, task_class
@@ -128,10 +128,10 @@ def load_recipe(
     Raises:
         InputError: no such recipe, not TOML, an unknown or ill-typed entry (named), or a task without its targets.
     """
-    name_or_path, targets = str(name_or_path), [targets] if isinstance(targets, str) else targets
+    name_or_path = str(name_or_path)
     table = read_table(name_or_path)
     if targets:
-        table = _merged(table, {"data": {"targets": list(targets)}})
+        table = _merged(table, {"data": {"targets": listed(targets)}})
     if steps is not None:
         table = _merged(table, {"optimizer": {"steps": whole_number("steps", steps)}})
     if seed is not None:
