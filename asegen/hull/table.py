@@ -28,6 +28,8 @@ ENERGY_SCALE = "MP2020"
 """Energies on another scale must not be compared with this hull."""
 STEP = 2e-4
 """eV/atom. Energies are kept as whole numbers of it."""
+FAR_BELOW = -0.1
+"""eV/atom, twice the error of networks. No known crystal lies so far below: what they predict there is doubtful."""
 _NOTHING = 1e-6
 """Shares of phases below this are rounding."""
 _RARE = 1e-3

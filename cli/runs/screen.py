@@ -22,6 +22,7 @@ from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
 from asegen.cli.terminal import Console, message_console, output_console, print_fitting, print_table, results_table
 from asegen.errors import InputError
+from asegen.hull.table import FAR_BELOW
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column
@@ -178,9 +179,18 @@ def _hull_lines(workdir: Path, found: Sequence[Result]) -> list[str]:
         hint = " (--fit-references fits them, by 752 single points)" if known.get("hull_can_fit") else ""
         lines.append(known["hull_note"] + hint)
     lines += [f"no energy above the hull of {count}: {reason}" for reason, count in without.items()]
+    lines += _prediction_lines(found)
     lines += opinion_lines(opinions)
     lacking = known.get("hull_lacking") or {}
     return lines + (lacking_lines(lacking) if len(lacking) <= _SYSTEMS else [])
+
+
+def _prediction_lines(found: Sequence[Result]) -> list[str]:
+    """How many have a predicted energy that is too low to be believed."""
+    energies = [result["e_hull_predicted"] for result in found if result.is_ranked]
+    doubtful = sum(energy is not None and energy < FAR_BELOW for energy in energies)
+    what = f"with a doubtful e_hull_predicted, more than {-FAR_BELOW:g} eV/atom below the hull"
+    return [f"{doubtful} {what}: most of that is error"] if doubtful else []
 
 
 def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:

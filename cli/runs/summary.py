@@ -16,7 +16,9 @@ from rich.table import Table
 from asegen.cli.terminal import output_console, print_table, results_table
 from asegen.generation.above_hull import ABOVE_HULL as RANKED
 from asegen.generation.plausibility import IMPLAUSIBLE
+from asegen.generation.ranking import ALIGNN
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
+from asegen.hull.table import FAR_BELOW
 from asegen.structures.space_groups import symmetry_dataset
 from asegen.structures.validity import density
 
@@ -26,7 +28,8 @@ SYMPREC = 0.1  # Å; generated crystals are rough, and published symmetry statis
 _OWN = {"rank": "rank", "source": "source", "eV/atom": "energy_per_atom"}  # columns and their keys in `info`
 _DISPENSABLE = ("Å³/atom", "source", "g/cm³", "min Å", "rank", "space group")
 """Columns that a narrow terminal goes without, those first that say least."""
-_FAR_BELOW = -0.1  # eV/atom, twice the prediction's error: nothing that is known lies there
+DOUBTFUL = "?"
+"""Mark of a predicted energy that lies below the hull by more than is plausible."""
 
 
 def space_group(atoms: Atoms) -> tuple[str, int] | None:
@@ -38,9 +41,29 @@ def space_group(atoms: Atoms) -> tuple[str, int] | None:
 
 
 def above_hull(atoms: Atoms) -> str:
-    """The energy above the hull by the ranking, or else as predicted, eV/atom, as text; empty where there is none."""
+    """The energy above the hull by the ranking, or else as predicted, eV/atom, as text; empty where there is none.
+
+    A prediction that is doubtful is marked.
+    """
     energy = atoms.info.get(RANKED, atoms.info.get(ABOVE_HULL))
-    return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}"  # no -0.00
+    mark = f" {DOUBTFUL}" if is_doubtful(atoms.info) else ""
+    return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}{mark}"  # no -0.00
+
+
+def is_doubtful(info: Mapping[str, Any]) -> bool:
+    """Whether the energy above the hull that tables show is a network's and too low to be believed.
+
+    Args:
+        info: of a structure; a potential's energy, which errs less, is not in doubt.
+    """
+    is_predicted = RANKED not in info or info.get("ranked_by") == ALIGNN
+    return is_predicted and float(info.get(RANKED, info.get(ABOVE_HULL, 0.0))) < FAR_BELOW
+
+
+def doubtful_line(count: int) -> str:
+    """What the mark means, and of how many structures."""
+    where = f"more than {-FAR_BELOW:g} eV/atom below the hull"
+    return f"{DOUBTFUL} doubtful: {count} predicted to lie {where}: most of that is error"
 
 
 def _is_other(atoms: Atoms) -> bool:
@@ -57,7 +80,7 @@ class Summary:
         self.left_out: list[int] = []
         self._lacking: Counter[tuple[str, str]] = Counter()  # what structures lack and why
         self._others = 0  # of another composition than asked for
-        self._implausible, self._far_below, self._has_elements = 0, 0, False
+        self._implausible, self._doubtful, self._has_elements = 0, 0, False
         self._rows: list[Atoms] = []
         self._pictures: list[Atoms] = []
         self._every = 1
@@ -71,7 +94,7 @@ class Summary:
                 self._lacking[name, str(atoms.info[key])] += 1
         self._others += _is_other(atoms)
         self._implausible += IMPLAUSIBLE in atoms.info
-        self._far_below += atoms.info.get(ABOVE_HULL, 0.0) < _FAR_BELOW
+        self._doubtful += is_doubtful(atoms.info)
         self._has_elements = self._has_elements or len(set(atoms.numbers)) == 1
         if not atoms.info["valid"]:
             self.invalid += 1
@@ -107,9 +130,8 @@ class Summary:
         line = f"{self.written} {noun} in {out}: {self.valid} valid, {self.invalid} not"
         if (meaning := self._meaning_of_e_hull()) is not None:
             console.print(meaning, soft_wrap=True)
-        if self._far_below:
-            below = f"{self._far_below} predicted to lie far below the hull: most of that is error"
-            console.print(below, soft_wrap=True)
+        if self._doubtful:
+            console.print(doubtful_line(self._doubtful), markup=False, soft_wrap=True)
         for (name, reason), count in self._lacking.items():
             console.print(f"no {name} of {count}: {reason}", markup=False, soft_wrap=True)
         if self._others:

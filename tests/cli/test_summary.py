@@ -91,12 +91,22 @@ def test_columns_without_any_value_are_left_out(capsys: pytest.CaptureFixture) -
 
 
 def test_what_is_predicted_far_below_the_hull_is_called_an_error(capsys: pytest.CaptureFixture) -> None:
-    for above, told in ((-0.44, True), (-0.05, False)):
+    for info, doubtful in (
+        ({"e_hull_predicted": -0.44}, True),
+        ({"e_hull_predicted": -0.05}, False),
+        ({"e_hull_predicted": 0.2, "e_hull": -0.44, "ranked_by": "alignn"}, True),
+        ({"e_hull_predicted": -0.44, "e_hull": 0.0, "ranked_by": "alignn"}, False),
+        ({"e_hull_predicted": -0.44, "e_hull": -0.44, "ranked_by": "chgnet"}, False),
+    ):
         summary, atoms = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
-        atoms.info["e_hull_predicted"] = above
+        atoms.info |= info
         summary.add(atoms)
         summary.show(Path("a.extxyz"))
-        assert ("1 predicted to lie far below the hull: most of that is error" in capsys.readouterr().out) == told
+        told = capsys.readouterr().out
+        assert (
+            "? doubtful: 1 predicted to lie more than 0.1 eV/atom below the hull: most of that is error" in told
+        ) == doubtful
+        assert ("-0.44 ?" in told) == doubtful
 
 
 def test_what_makes_no_sense_is_not_simply_valid(capsys: pytest.CaptureFixture) -> None:

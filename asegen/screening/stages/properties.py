@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.hull.table import shipped_hull
+from asegen.hull.table import FAR_BELOW, shipped_hull
 from asegen.parallel.files import sha256
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
@@ -54,7 +54,7 @@ _KNOWN = {
 _ABOVE_HULL = Column(
     "e_hull_predicted",
     "formation_energy_predicted above the shipped hull, of known compositions against known crystals; wrong by about "
-    "0.04 eV/atom",
+    "0.04 eV/atom; doubtful far below 0, which `notes` say",
     "number",
     "eV/atom",
     "properties",
@@ -62,6 +62,7 @@ _ABOVE_HULL = Column(
 _SHIPPED = frozenset(shipped_weights())
 PREDICTED = {weights: column for weights, column in _KNOWN.items() if weights in _SHIPPED}
 """Shipped weights -> the column that they fill."""
+_DOUBT = f"more than {-FAR_BELOW:g} eV/atom below the hull, most of which is the network's error"
 _SECONDS_TO_LOAD = 120.0
 
 
@@ -111,7 +112,7 @@ class Properties(Stage):
                     values[column.name] = round(one.values[predictor.columns[0]], 4)
                 else:
                     said.append(f"no {column.name}: {one.status}")
-        placed: list[tuple[dict[str, float], Counter[int]]] = []
+        placed: list[tuple[dict[str, float], list[str], Counter[int]]] = []
         for values, said, crystal in zip(found, notes, crystals, strict=True):
             counts = Counter(crystal.numbers.tolist())
             if "formation_energy_predicted" not in values:
@@ -119,10 +120,12 @@ class Properties(Stage):
             if (gap := shipped_hull().gap(counts)) is not None:
                 said.append(f"no {_ABOVE_HULL.name}: {gap}")
             else:
-                placed.append((values, counts))
-        levels = Stability(self.device).levels(counts for _, counts in placed)
-        for (values, _), level in zip(placed, levels, strict=True):
-            values[_ABOVE_HULL.name] = round(values["formation_energy_predicted"] - level, 4)
+                placed.append((values, said, counts))
+        levels = Stability(self.device).levels(counts for _, _, counts in placed)
+        for (values, said, _), level in zip(placed, levels, strict=True):
+            values[_ABOVE_HULL.name] = above = round(values["formation_energy_predicted"] - level, 4)
+            if above < FAR_BELOW:
+                said.append(f"{_ABOVE_HULL.name} is doubtful: {_DOUBT}")
         return [Outcome(found=values, notes=tuple(said)) for values, said in zip(found, notes, strict=True)]
 
     @override

@@ -11,7 +11,8 @@ from asegen.calculators.property import predict
 from asegen.parallel.workforce import Workforce
 from asegen.prototypes.sources import open_library
 from asegen.screening import read_atoms, screen
-from asegen.screening.stages.properties import PREDICTED
+from asegen.screening.records import Candidate
+from asegen.screening.stages.properties import PREDICTED, Properties
 from asegen.trained.weights import shipped_weights
 
 ENERGY = "formation_energy_per_atom"
@@ -32,3 +33,11 @@ def test_columns_are_what_the_weights_say(tmp_path: Path) -> None:
     above = salt["formation_energy_predicted"] - predict([known], "alignn-formation-energy")[0].values[ENERGY]
     assert salt["e_hull_predicted"] == pytest.approx(above, abs=1e-3) and strange["e_hull_predicted"] is None
     assert any("no band_gap_predicted" in note for note in strange.notes)
+
+
+def test_what_is_predicted_far_below_the_hull_is_doubtful() -> None:
+    crystals = [bulk("NaCl", "rocksalt", 5.6), bulk("Cl", "bcc", 3.24)]
+    (salt, chlorine) = Properties("cpu").work([Candidate(k, "ok", {}, c) for k, c in enumerate(crystals)], None)
+    assert chlorine.found["e_hull_predicted"] < -0.2 and salt.notes == ()
+    (note,) = chlorine.notes
+    assert note.startswith("e_hull_predicted is doubtful: more than 0.1 eV/atom below the hull")
