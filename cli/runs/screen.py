@@ -20,6 +20,7 @@ from rich.text import Text
 
 from asegen.cli.progress import ProgressBar
 from asegen.cli.runs.screen_options import generation_arguments
+from asegen.cli.runs.signals import first_signal
 from asegen.cli.terminal import Console, message_console, output_console, print_fitting, print_table, results_table
 from asegen.errors import InputError
 from asegen.hull.table import FAR_BELOW
@@ -131,27 +132,20 @@ def _workforce(args: argparse.Namespace) -> AbstractContextManager[Workforce | N
 
 @contextmanager
 def stoppable(tell: Callable[[str], None]) -> Iterator[threading.Event]:
-    """The first SIGINT or SIGTERM lets work in progress end; the second ends at once."""
-    stop, received = threading.Event(), []
+    """The first SIGINT or SIGTERM lets work in progress end; the second ends at once, see `first_signal`."""
+    stop, received = threading.Event(), list[signal.Signals]()
 
-    def ask(signum: int, frame: object) -> None:
-        received.append(signum)
+    def ask(number: signal.Signals) -> None:
+        received.append(number)
         stop.set()
-        for name, handler in before.items():  # the next one ends at once
-            signal.signal(name, handler)
         tell(f"stopping: work in progress has {GRACE:.0f} s; the same command does the rest")
 
-    before = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        with first_signal(ask):
+            yield stop
     except Stopped:
-        for name, handler in before.items():
-            signal.signal(name, handler)
         signal.raise_signal(received[0])
-        raise SystemExit(128 + received[0]) from None  # the caller ignores it, as a shell does for jobs in background
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        raise SystemExit(128 + received[0]) from None  # the caller has a handler that returns
 
 
 def _problems(workdir: Path) -> list[str]:

@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 ENDED = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 """What is said of a run that a signal has ended."""
+
+
+@contextmanager
+def first_signal(handle: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Hands the first SIGINT or SIGTERM to a function; the second one ends the program as usual.
+
+    Signals that are ignored stay so: the shell ignores SIGINT for jobs in the background, which Ctrl-C isn't meant for.
+
+    Args:
+        handle: called with the signal.
+    """
+    found = {number: signal.getsignal(number) for number in ENDED}
+    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def once(number: int, frame: FrameType | None) -> None:
+        restore()
+        handle(signal.Signals(number))
+
+    for number in before:
+        signal.signal(number, once)
+    try:
+        yield
+    finally:
+        restore()
 
 
 class AskedToStop:
@@ -19,7 +49,7 @@ class AskedToStop:
     def __init__(self) -> None:
         self.by: signal.Signals | None = None
         self._has_begun = False
-        self._before = {number: signal.getsignal(number) for number in ENDED}
+        self._caught = first_signal(self._ask)
 
     def __call__(self) -> bool:
         """Whether a signal has come; asked after each step."""
@@ -27,17 +57,13 @@ class AskedToStop:
         return self.by is not None
 
     def __enter__(self) -> AskedToStop:
-        for number, handler in self._before.items():
-            if handler != signal.SIG_IGN:  # of a job in the background, which Ctrl-C isn't meant for
-                signal.signal(number, self._ask)
+        self._caught.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._caught.__exit__(kind, error, at)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.__exit__(None, None, None)
+    def _ask(self, number: signal.Signals) -> None:
         if number == signal.SIGINT and not self._has_begun:
             raise KeyboardInterrupt
-        self.by = signal.Signals(number)
+        self.by = number

@@ -1,7 +1,6 @@
 """`asegen screen`, end to end on few crystals, and on nonsense."""
 
 import csv
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from ase.build import bulk, molecule
 from ase.io import read, write
 
 from asegen.cli.main import main
-from asegen.cli.runs.screen import stoppable
-from asegen.screening.execution import Stopped
 
 
 class Threads(ThreadPoolExecutor):
@@ -101,20 +98,6 @@ def test_nonsense_is_one_line_and_exit_code_2(
     assert stop.value.code == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("asegen: error:") and message in last
-
-
-def test_who_ignores_ctrl_c_is_stopped_by_it_all_the_same() -> None:
-    """Jobs in the background of a shell script begin with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told: list[str] = []
-    try:
-        with pytest.raises(SystemExit) as stop, stoppable(told.append) as asked:
-            signal.raise_signal(signal.SIGINT)
-            assert asked.is_set()
-            raise Stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert stop.value.code == 130 and told[0].startswith("stopping")
 
 
 def test_candidates_are_drawn_before_they_are_screened(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
