@@ -14,7 +14,6 @@ import time
 from collections import Counter, defaultdict
 
 import numpy as np
-import spglib
 from ase import Atoms
 from ase.data import chemical_symbols
 
@@ -24,6 +23,7 @@ from asegen.generation.plan import cut_batches, make_plan
 from asegen.generation.sources.symmetric import Symmetric
 from asegen.generation.target import Target
 from asegen.prototypes.catalogue import Catalogue
+from asegen.structures.space_groups import symmetry_dataset
 from asegen.symmetry.assignments import fits
 from asegen.symmetry.groups import space_group
 from asegen.symmetry.symbols import crystal_system
@@ -55,7 +55,7 @@ def passes(atoms: Atoms, wanted: Target) -> bool:
     """Exact composition, and all operations of the group, as spglib sees the structure."""
     if Counter(atoms.numbers.tolist()) != Counter(wanted.numbers):
         return False
-    data = spglib.get_symmetry_dataset((atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers), symprec=1e-3)
+    data = symmetry_dataset(atoms, 1e-3)
     # Operations modulo lattice translations: a subgroup's number divides the group's, for each primitive cell.
     n = len(space_group(wanted.spacegroup or 1).rotations)
     return data is not None and atoms.info["spacegroup"] == data.number and len(data.rotations) % n == 0
