@@ -26,10 +26,12 @@ NEW = (COMPOSITION, STRUCTURE, TYPE)
 """What has to be new."""
 _MARGIN = 0.05
 """eV/atom, about the prediction's error: what may lie higher by more than that isn't worth a potential."""
-_DEVIATIONS = 2.0
-"""Standard deviations that are added to what is predicted. A structure is chosen because its energy is low, and then it
-is often the error that is low; so is nearly all that is predicted to lie below the hull of everything known, which
-therefore counts as lying on it."""
+_DEVIATIONS = 1.0
+"""Standard deviations that are added to what is predicted: a structure is chosen because its energy is low, and then it
+is often the error that is low. Of 241 compositions, 65 % of which lie within 0.1 eV/atom of the hull by CHGNet, 0, 1
+and 2 of them leave 81, 69 and 51 % to a potential, of which 79, 84 and 90 % are so stable: 98, 90 and 70 % of all that
+are. Without a potential they keep 71, 55 and 27 %, of which 84, 91 and 95 % are. What is predicted to lie below the
+hull counts as lying on it, since errors are as large there."""
 _LEAST_PROBABILITY = 0.2
 """Probability to meet the targets, below which a structure whose predicted values miss them isn't worth a potential."""
 _LEAST_DEVIATION = 0.01

@@ -184,7 +184,7 @@ def _prediction_lines(found: Sequence[Result]) -> list[str]:
     energies = [result["e_hull_predicted"] for result in found if result.is_ranked]
     doubtful = sum(energy is not None and energy < FAR_BELOW for energy in energies)
     what = f"with a doubtful e_hull_predicted, more than {-FAR_BELOW:g} eV/atom below the hull"
-    return [f"{doubtful} {what}: most of that is error"] if doubtful else []
+    return [f"{doubtful} {what}: the error is as large there"] if doubtful else []
 
 
 def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:

@@ -104,7 +104,7 @@ def test_what_is_predicted_far_below_the_hull_is_called_an_error(capsys: pytest.
         summary.show(Path("a.extxyz"))
         told = capsys.readouterr().out
         assert (
-            "? doubtful: 1 predicted to lie more than 0.1 eV/atom below the hull: most of that is error" in told
+            "? doubtful: 1 predicted to lie more than 0.1 eV/atom below the hull: the error is as large there" in told
         ) == doubtful
         assert ("-0.44 ?" in told) == doubtful
 

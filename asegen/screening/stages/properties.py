@@ -62,7 +62,7 @@ _ABOVE_HULL = Column(
 _SHIPPED = frozenset(shipped_weights())
 PREDICTED = {weights: column for weights, column in _KNOWN.items() if weights in _SHIPPED}
 """Shipped weights -> the column that they fill."""
-_DOUBT = f"more than {-FAR_BELOW:g} eV/atom below the hull, most of which is the network's error"
+_DOUBT = f"more than {-FAR_BELOW:g} eV/atom below the hull, which is no more than the network's error there"
 _SECONDS_TO_LOAD = 120.0
 
 
