@@ -29,8 +29,8 @@ ENERGY_SCALE = "MP2020"
 STEP = 2e-4
 """eV/atom. Energies are kept as whole numbers of it."""
 FAR_BELOW = -0.1
-"""eV/atom. No known crystal lies so far below: what networks predict there is doubtful. Of 12 that `discover` proposed 10 lay
-below the hull by CHGNet, and the mean error was 0.1 eV/atom; of odd compositions most do not."""
+"""eV/atom. No known crystal lies so far below: what networks predict there is doubtful. Of 12 such crystals of
+`discover` 10 lay below the hull by CHGNet, with a mean error of 0.1 eV/atom."""
 _NOTHING = 1e-6
 """Shares of phases below this are rounding."""
 _RARE = 1e-3

@@ -63,7 +63,7 @@ def is_doubtful(info: Mapping[str, Any]) -> bool:
 def doubtful_line(count: int) -> str:
     """What the mark means, and of how many structures."""
     where = f"more than {-FAR_BELOW:g} eV/atom below the hull"
-    return f"{DOUBTFUL} doubtful: {count} predicted to lie {where}: the error is as large there, so have a potential compute it"
+    return f"{DOUBTFUL} doubtful: {count} predicted to lie {where}: the error is as large there"
 
 
 def _is_other(atoms: Atoms) -> bool:
