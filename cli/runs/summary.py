@@ -56,7 +56,8 @@ def is_doubtful(info: Mapping[str, Any]) -> bool:
     Args:
         info: of a structure; a potential's energy, which errs less, is not in doubt.
     """
-    is_predicted = RANKED not in info or info.get("ranked_by") == ALIGNN
+    is_ranked_by_network = info.get("ranked_by") == ALIGNN and "calculator" not in info  # else `discover` computed it
+    is_predicted = RANKED not in info or is_ranked_by_network
     return is_predicted and float(info.get(RANKED, info.get(ABOVE_HULL, 0.0))) < FAR_BELOW
 
 

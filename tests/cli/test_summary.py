@@ -97,6 +97,7 @@ def test_what_is_predicted_far_below_the_hull_is_called_an_error(capsys: pytest.
         ({"e_hull_predicted": 0.2, "e_hull": -0.44, "ranked_by": "alignn"}, True),
         ({"e_hull_predicted": -0.44, "e_hull": 0.0, "ranked_by": "alignn"}, False),
         ({"e_hull_predicted": -0.44, "e_hull": -0.44, "ranked_by": "chgnet"}, False),
+        ({"e_hull_predicted": -0.44, "e_hull": -0.44, "ranked_by": "alignn", "calculator": "chgnet"}, False),
     ):
         summary, atoms = Summary(), marked(bulk("NaCl", "rocksalt", a=5.6))
         atoms.info |= info
