@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,14 @@ def arguments(tmp_path: Path) -> list[str]:
 def training(monkeypatch: pytest.MonkeyPatch, steps: Callable[[Callable[[], bool]], Any]) -> None:
     """Puts steps in the place of the loop."""
     monkeypatch.setattr(run, "train", lambda *given: steps(given[-2]))
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, although a shell's background job, which may run the tests, ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])

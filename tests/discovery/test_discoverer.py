@@ -94,13 +94,14 @@ def test_the_same_seed_finds_the_same_and_shards_share_nothing(discoverer: Disco
 
 @pytest.mark.slow
 def test_targets_are_met_recorded_and_remembered(tmp_path: Path) -> None:
-    out, wanted = tmp_path / "found.extxyz", ["density=..4", "n_elements=3"]
+    out, wanted = tmp_path / "found.extxyz", ["density=..3", "n_elements=3"]
     found = Discoverer(**CHEMISTRY, source="template", targets=wanted).run(out, 2, seed=1, proposals=16)
     for atoms in found.structures:
-        assert atoms.info["density"] <= 4 and atoms.info["n_elements"] == 3 and atoms.info["target_probability"] == 1
+        assert atoms.info["density"] <= 3 and atoms.info["n_elements"] == 3 and atoms.info["target_probability"] == 1
     table = pandas.read_csv(f"{out}.proposals.csv")
-    assert table["target_probability"].notna().sum() > 2  # of what isn't kept too: the next round learns from it
-    for others in (["density=..3", "n_elements=3"], wanted[:1], []):
+    judged = table["target_probability"].notna().sum()
+    assert judged > len(found.structures) > 0  # of what isn't kept too: the next round learns from it
+    for others in (["density=..4", "n_elements=3"], wanted[:1], []):
         with pytest.raises(InputError, match="other arguments"):
             Discoverer(**CHEMISTRY, source="template", targets=others).run(out, 2, seed=1, proposals=16, resume=True)
 
