@@ -35,19 +35,24 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Res
     return folder / "run", {result.name: result for result in found}
 
 
+def rock_salts(found: tuple[Path, dict[str, Result]]) -> list[Result]:
+    """The one that is kept, and its copy: which of both it is, less than a meV decides."""
+    both = [found[1][name] for name in ("rock salt", "rock salt again")]
+    return sorted(both, key=lambda result: result.status == "duplicate")
+
+
 def test_rock_salt_is_on_the_hull_and_its_polymorphs_lie_where_they_should(found) -> None:
-    by_name = found[1]
-    assert by_name["rock salt"]["e_hull"] == pytest.approx(0.0, abs=1e-3)
+    by_name, (salt, copy) = found[1], rock_salts(found)
+    assert salt["e_hull"] == pytest.approx(0.0, abs=1e-3)
     assert by_name["zinc blende"]["e_hull"] == pytest.approx(0.078, abs=0.01)
     assert by_name["CsCl type"]["e_hull"] == pytest.approx(0.112, abs=0.01)
-    copy = by_name["rock salt again"]
-    assert copy.status == "duplicate" and copy["duplicate_of"] == by_name["rock salt"].id
+    assert copy.status == "duplicate" and copy["duplicate_of"] == salt.id
     groups = {name: by_name[name]["space_group"] for name in ("rock salt", "zinc blende", "CsCl type", "perovskite")}
     assert list(groups.values()) == ["Fm-3m (225)", "F-43m (216)", "Pm-3m (221)", "Pm-3m (221)"]
 
 
 def test_phonons_tell_rock_salt_from_cubic_strontium_titanate(found) -> None:
-    salt, titanate = found[1]["rock salt"], found[1]["perovskite"]
+    salt, titanate = rock_salts(found)[0], found[1]["perovskite"]
     assert salt["phonons"] == "stable"
     assert titanate["phonons"] == "unstable" and titanate["lowest_frequency"] == pytest.approx(-3.8, abs=0.3)
     assert sum(result.status == "ok" for result in found[1].values()) == funnel(found[0])[-1].left == 4
