@@ -31,6 +31,8 @@ STEP = 2e-4
 FAR_BELOW = -0.1
 """eV/atom. No known crystal lies so far below: what networks predict there is doubtful. Of 12 such crystals of
 `discover` 10 lay below the hull by CHGNet, with a mean error of 0.1 eV/atom."""
+SO_FAR_BELOW = f"more than {-FAR_BELOW:g} eV/atom below the hull"
+"""The same in words, for what commands and tables say."""
 _NOTHING = 1e-6
 """Shares of phases below this are rounding."""
 _RARE = 1e-3

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from asegen.cli.progress import ProgressBar
-from asegen.cli.runs.summary import DOUBTFUL, doubtful_line, is_doubtful, space_group
+from asegen.cli.runs.summary import doubtful_line, is_doubtful, mark, space_group
 from asegen.cli.terminal import message_console, output_console, print_table, results_table
 from asegen.criteria.criterion import Criterion, read_criteria
 from asegen.criteria.judging import PROBABILITY
@@ -146,8 +146,7 @@ def _table(structures: Sequence[Atoms], criteria: Sequence[Criterion]) -> Table:
     for atoms in structures:
         info, group = atoms.info, space_group(atoms)
         cells = [str(info["sample_index"]), str(info["formula"]), f"{group[0]} ({group[1]})" if group else ""]
-        mark = f" {DOUBTFUL}" if is_doubtful(info) else ""
-        cells.append(f"{info[energy]:.3f}{mark}" if energy in info else "")
+        cells.append(f"{info[energy]:.3f}{mark(info)}" if energy in info else "")
         found = [info.get(f"{name}_predicted", info.get(name)) for name in names]
         cells += ["" if value is None else f"{value:.4g}" for value in found]
         cells += [f"{info[PROBABILITY]:.2f}"] if criteria else []

@@ -23,7 +23,7 @@ from asegen.cli.runs.screen_options import generation_arguments
 from asegen.cli.runs.signals import first_signal
 from asegen.cli.terminal import Console, message_console, output_console, print_fitting, print_table, results_table
 from asegen.errors import InputError
-from asegen.hull.table import FAR_BELOW
+from asegen.hull.table import FAR_BELOW, SO_FAR_BELOW
 from asegen.parallel.cluster import cluster, scheduler
 from asegen.parallel.workforce import Workforce
 from asegen.screening.columns import Column
@@ -183,8 +183,8 @@ def _prediction_lines(found: Sequence[Result]) -> list[str]:
     """How many have a predicted energy that is too low to be believed."""
     energies = [result["e_hull_predicted"] for result in found if result.is_ranked]
     doubtful = sum(energy is not None and energy < FAR_BELOW for energy in energies)
-    what = f"with a doubtful e_hull_predicted, more than {-FAR_BELOW:g} eV/atom below the hull"
-    return [f"{doubtful} {what}: the error is as large there"] if doubtful else []
+    line = f"{doubtful} with a doubtful e_hull_predicted, {SO_FAR_BELOW}: the error is as large there"
+    return [line] if doubtful else []
 
 
 def phonon_lines(found: Sequence[Result], options: Options) -> list[str]:

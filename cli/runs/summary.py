@@ -18,7 +18,7 @@ from asegen.generation.above_hull import ABOVE_HULL as RANKED
 from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.ranking import ALIGNN
 from asegen.generation.stability import ABOVE_HULL, MISSING, NO_ENERGY
-from asegen.hull.table import FAR_BELOW
+from asegen.hull.table import FAR_BELOW, SO_FAR_BELOW
 from asegen.structures.space_groups import symmetry_dataset
 from asegen.structures.validity import density
 
@@ -46,8 +46,7 @@ def above_hull(atoms: Atoms) -> str:
     A prediction that is doubtful is marked.
     """
     energy = atoms.info.get(RANKED, atoms.info.get(ABOVE_HULL))
-    mark = f" {DOUBTFUL}" if is_doubtful(atoms.info) else ""
-    return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}{mark}"  # no -0.00
+    return "" if energy is None else f"{round(energy, 2) + 0.0:.2f}{mark(atoms.info)}"  # no -0.00
 
 
 def is_doubtful(info: Mapping[str, Any]) -> bool:
@@ -56,15 +55,19 @@ def is_doubtful(info: Mapping[str, Any]) -> bool:
     Args:
         info: of a structure; a potential's energy, which errs less, is not in doubt.
     """
-    is_ranked_by_network = info.get("ranked_by") == ALIGNN and "calculator" not in info  # else `discover` computed it
-    is_predicted = RANKED not in info or is_ranked_by_network
+    # What `discover` computed stands in the place of what its candidates were ranked by.
+    is_predicted = RANKED not in info or info.get("calculator", info.get("ranked_by")) == ALIGNN
     return is_predicted and float(info.get(RANKED, info.get(ABOVE_HULL, 0.0))) < FAR_BELOW
+
+
+def mark(info: Mapping[str, Any]) -> str:
+    """What stands behind an energy above the hull: the mark of a doubtful one, or nothing; `info` as above."""
+    return f" {DOUBTFUL}" if is_doubtful(info) else ""
 
 
 def doubtful_line(count: int) -> str:
     """What the mark means, and of how many structures."""
-    where = f"more than {-FAR_BELOW:g} eV/atom below the hull"
-    return f"{DOUBTFUL} doubtful: {count} predicted to lie {where}: the error is as large there"
+    return f"{DOUBTFUL} doubtful: {count} predicted to lie {SO_FAR_BELOW}: the error is as large there"
 
 
 def _is_other(atoms: Atoms) -> bool:

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from ase.io import write
 from chgnet_heights import energies
 
 from asegen.structures.reading import read_entries, read_entry
 
 TARGET = "heat_all"
+ELEMENTS = len(chemical_symbols)
 ANIONS = [atomic_numbers[symbol] for symbol in ("N", "O", "F", "S")]
 VOLUMES = 0.06
 """Standard deviation of the logarithms of volumes about the regression's."""
@@ -42,15 +43,15 @@ def places(atoms: Atoms) -> tuple[int, int]:
 
 def counts(atoms: Atoms) -> np.ndarray:
     """(119,): how many atoms there are of each element."""
-    return np.bincount(atoms.numbers, minlength=119)
+    return np.bincount(atoms.numbers, minlength=ELEMENTS)
 
 
 def by_place(atoms: Atoms) -> np.ndarray:
     """(357,): the element of the first place, of the second, and numbers of anions."""
-    vector = np.zeros((3, 119))
+    vector = np.zeros((3, ELEMENTS))
     first, second = places(atoms)
     vector[0, atoms.numbers[first]] = vector[1, atoms.numbers[second]] = 1
-    vector[2] = counts(atoms) * np.isin(np.arange(119), ANIONS)
+    vector[2] = counts(atoms) * np.isin(np.arange(ELEMENTS), ANIONS)
     return vector.ravel()
 
 
@@ -77,9 +78,10 @@ def substituted(known: Sequence[Atoms], left_out: Sequence[Atoms], n: int, seed:
         atoms = known[int(rng.integers(len(known)))].copy()
         pair = list(places(atoms))
         atoms.numbers[pair] = [rng.choice(elements) for elements in metals.T]
-        if len(set(atoms.numbers[pair])) == 1 or occupation(atoms) in seen:
+        first, second, *_ = own = occupation(atoms)
+        if first == second or own in seen:
             continue
-        seen.add(occupation(atoms))
+        seen.add(own)
         volume = np.exp(by_place(atoms) @ weights + VOLUMES * rng.normal())
         atoms.set_cell(atoms.cell * (volume / atoms.get_volume()) ** (1 / 3), scale_atoms=True)
         found.append(atoms)

@@ -122,8 +122,8 @@ def test_kills_change_nothing(whole: tuple[Path, list[dict[str, str]]]) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers in /proc")
 def test_many_kills_change_nothing(tmp_path: Path) -> None:
     expected = screened(tmp_path, 200)
-    sent, found = killed_and_done(tmp_path, 20, 3.0)
-    assert found == expected and sent >= 4  # the faster the machine, the fewer it takes
+    sent, found = killed_and_done(tmp_path, 20, 3.0)  # often enough for a fast machine, too
+    assert found == expected and sent >= 10
 
 
 def test_two_runs_share_one_folder(whole: tuple[Path, list[dict[str, str]]], forked: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from typing_extensions import override
 
 from asegen.errors import Reason
-from asegen.hull.table import FAR_BELOW, shipped_hull
+from asegen.hull.table import FAR_BELOW, SO_FAR_BELOW, shipped_hull
 from asegen.parallel.files import sha256
 from asegen.screening.columns import Column, Shown
 from asegen.screening.options import Options
@@ -62,7 +62,7 @@ _ABOVE_HULL = Column(
 _SHIPPED = frozenset(shipped_weights())
 PREDICTED = {weights: column for weights, column in _KNOWN.items() if weights in _SHIPPED}
 """Shipped weights -> the column that they fill."""
-_DOUBT = f"more than {-FAR_BELOW:g} eV/atom below the hull, which is no more than the network's error there"
+_DOUBT = f"{SO_FAR_BELOW}, which is no more than the network's error there"
 _SECONDS_TO_LOAD = 120.0
 
 
