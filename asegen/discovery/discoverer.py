@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -218,8 +217,7 @@ class Discoverer:
         proposer = self._proposer(part, parts)
         loop = Loop(proposer, self._predictor, self._sieve, self._most_alike, seed, part, self._targets)
         settings = self._settings | {"n": wanted, "seed": seed, "proposals": most, "shard": [part, parts]}
-        fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-        state = RunState(None if output is None else str(output), wanted, fingerprint, resume, overwrite)
+        state = RunState(None if output is None else str(output), wanted, settings, resume, overwrite)
         report(Progress(len(state.kept), wanted, len(state.records)))
         while not state.was_complete and len(state.kept) < wanted and len(state.records) < most:
             if not loop.round(state, wanted, most):

@@ -6,9 +6,12 @@ Beside OUT lies `OUT.part.json` while a run is on, and `OUT.proposals.csv` once 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +19,14 @@ from asegen.discovery.places import check_place, state_of, table_of
 from asegen.discovery.records import FATES, Record, as_csv, funnel
 from asegen.errors import InputError
 from asegen.parallel.files import replacing, write_text
+from asegen.parallel.resuming import check_same_options
 from asegen.structures.formats import FOLDER, output_format
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 RUN = "run"
-"""In `info`: the first digits of the run's fingerprint."""
+"""In `info`: the first digits of the SHA-256 of the run's settings."""
 
 
 class RunState:
@@ -31,7 +35,7 @@ class RunState:
     Args:
         output: where the structures go; its name decides the format. None keeps nothing on disk.
         n: structures that are wanted.
-        fingerprint: of all that decides the result.
+        settings: option -> JSON value, of all that decides the result.
         resume: go on with what is there, if it is this run's.
         overwrite: replace what is there.
 
@@ -46,12 +50,17 @@ class RunState:
     """
 
     def __init__(
-        self, output: str | None, n: int, fingerprint: str, resume: bool = False, overwrite: bool = False
+        self,
+        output: str | None,
+        n: int,
+        settings: Mapping[str, object],
+        resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.records: list[Record] = []
         self.kept: list[Atoms] = []
         self.rounds, self.was_complete = 0, False
-        self._fingerprint, self._out = fingerprint, None if output is None else Path(output)
+        self._settings, self._out = settings, None if output is None else Path(output)
         if output is None or self._out is None:
             return
         check_place(output, n, resume, overwrite)
@@ -61,25 +70,22 @@ class RunState:
         elif resume and self._out.exists() and self._out.stat().st_size > 0:  # an empty one doesn't say whose it is
             self._read_complete(self._out)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Of the run, for the structures' `info`."""
-        return self._fingerprint[:12]
+        return hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()[:12]
 
     def _go_on(self, place: Path) -> None:
         from asegen.discovery.frames import read_frames
 
         try:
             state = json.loads(place.read_text(encoding="utf-8"))
-            known = state["fingerprint"]
+            known = dict(state["settings"])
             self.records = [Record.from_json(record) for record in state["records"]]
             self.rounds, self.kept = state["rounds"], read_frames(state["kept"])
         except (ValueError, KeyError, TypeError, OSError):
             raise InputError(f"{place} is damaged: start again with overwrite", "overwrite") from None
-        if known != self._fingerprint:
-            raise InputError(
-                f"{place} was begun with other arguments: repeat those, or start with overwrite", "overwrite"
-            )
+        check_same_options(place, known, self._settings, "n", "seed", "proposals")
 
     def _read_complete(self, out: Path) -> None:
         from asegen.structures.reading_back import read_back
@@ -99,7 +105,7 @@ class RunState:
         from asegen.discovery.frames import frames
 
         state = {
-            "fingerprint": self._fingerprint,
+            "settings": self._settings,
             "rounds": self.rounds,
             "records": [record.as_json() for record in self.records],
             "kept": frames(self.kept),

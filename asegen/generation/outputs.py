@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -23,6 +23,7 @@ from ase import Atoms
 
 from asegen.errors import InputError
 from asegen.parallel.files import lock, place_behind
+from asegen.parallel.resuming import check_same_options
 from asegen.structures.formats import EXTXYZ, FOLDER, check_resumable, output_format
 
 
@@ -62,7 +63,7 @@ class PartialOutput:
 
     Args:
         name: the path that the user asked for; a folder's may end with a slash.
-        fingerprint: of the run's plan and settings.
+        settings: option -> JSON value, of all that decides the result.
         resume: go on with what is there, if it is this run's.
         overwrite: replace what is there once the run is done.
 
@@ -79,11 +80,13 @@ class PartialOutput:
             process, or isn't what asegen writes; the place can't be written.
     """
 
-    def __init__(self, name: str, fingerprint: str, resume: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self, name: str, settings: Mapping[str, object], resume: bool = False, overwrite: bool = False
+    ) -> None:
         self.format, self.out = output_format(name), Path(name)
         self.part, self._journal = self.out.with_name(self.out.name + ".part.extxyz"), _journal_of(self.out)
         self._new_journal = self.out.with_name(self.out.name + ".part.json.new")
-        self._fingerprint = fingerprint
+        self._settings = settings
         self.batches_done = self._bytes = 0
         self.has_output = True
         self._held: BinaryIO | None = None
@@ -118,12 +121,10 @@ class PartialOutput:
         self._lock()
         try:
             state = json.loads(self._journal.read_text())
-            known, self.batches_done, self._bytes = state["fingerprint"], state["batches"], state["bytes"]
+            known, self.batches_done, self._bytes = dict(state["settings"]), state["batches"], state["bytes"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{self._journal} is damaged: start again with overwrite", "overwrite") from None
-        if known != self._fingerprint:
-            wrong = f"{self.part} was begun with other arguments: repeat those, or start with overwrite"
-            raise InputError(wrong, "overwrite")
+        check_same_options(self.part, known, self._settings, "seed", "steps", "valid_only")
         if self.part.stat().st_size < self._bytes:
             wrong = f"{self.part} is shorter than its journal says: start again with overwrite"
             raise InputError(wrong, "overwrite")
@@ -152,7 +153,7 @@ class PartialOutput:
             raise InputError(message, "resume") from None
 
     def _record(self, batches: int, size: int) -> None:
-        state = {"fingerprint": self._fingerprint, "batches": batches, "bytes": size}
+        state = {"settings": self._settings, "batches": batches, "bytes": size}
         self._new_journal.write_text(json.dumps(state))
         os.replace(self._new_journal, self._journal)
         self.batches_done, self._bytes = batches, size

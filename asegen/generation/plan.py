@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -185,9 +185,9 @@ def parse_shard(shard: str | None) -> tuple[int, int]:
     return int(first), int(count)
 
 
-def fingerprint(batches: Sequence[list[Sample]], settings: Mapping[str, object]) -> str:
-    """A hash of a plan and of all settings that change its result, by which a resumed run knows its own beginning."""
-    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+def plan_hash(batches: Sequence[list[Sample]]) -> str:
+    """SHA-256 of a plan, by which a resumed run knows its own beginning."""
+    content = hashlib.sha256()
     for batch in batches:
         key = [
             (s.index, s.repeat, t.formula, t.spacegroup, t.sites, t.material_id, t.cells)

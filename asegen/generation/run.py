@@ -19,7 +19,7 @@ from asegen import __version__
 from asegen.errors import InputError
 from asegen.generation.drawing import Drawer
 from asegen.generation.outputs import PartialOutput
-from asegen.generation.plan import Sample, check_settings, fingerprint, parse_shard, sample_seed, take_shard
+from asegen.generation.plan import Sample, check_settings, parse_shard, plan_hash, sample_seed, take_shard
 from asegen.generation.request import Request
 from asegen.generation.source import with_cells
 from asegen.structures.formats import CIF, FOLDER, check_room, output_format
@@ -190,7 +190,8 @@ def run(
     """
     batches = [list(batch) for batch in job.batches]
     check_room(output_format(output), sum(map(len, batches)), output)
-    with closing(PartialOutput(output, fingerprint(batches, job.settings), resume, overwrite)) as partial:
+    settings = job.settings | {"what was asked for": plan_hash(batches)}
+    with closing(PartialOutput(output, settings, resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
     if not partial.has_output:
         return Finished(

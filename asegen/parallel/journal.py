@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 
 from asegen.errors import InputError
 from asegen.parallel.files import lock
+from asegen.parallel.resuming import check_same_options
 
 
 class Journal:
@@ -87,12 +88,8 @@ class Journal:
         return len(text)
 
     def _check_head(self, head: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-        before, now = head.get("options", {}), wanted["options"]
-        changed = [name for name in {**before, **now} if before.get(name) != now.get(name)] if before else []
-        if changed:
-            changes = ", ".join(f"{name} = {before.get(name)} → {now.get(name)}" for name in changed)
-            wrong = f"{self.path} was begun with other options ({changes}): repeat those, or start with overwrite"
-            raise InputError(wrong, *changed, "overwrite")
+        if before := head.get("options"):
+            check_same_options(self.path, before, wanted["options"], *wanted["options"])
         if head != wanted:
             wrong = f"{self.path} was begun with other structures or by another version: start with overwrite"
             raise InputError(wrong, "overwrite")

@@ -98,18 +98,18 @@ def test_frames_are_exact() -> None:
 
 def test_a_state_is_that_of_one_run(tmp_path: object) -> None:
     out = f"{tmp_path}/out.extxyz"
-    state = RunState(out, 2, "f" * 64)
+    state = RunState(out, 2, {"seed": 1})
     state.records.append(record(SALT, KEPT))
     state.kept.append(Atoms("H", pbc=True, cell=[3, 3, 3], info={"run": state.label}))
     state.rounds = 1
     state.save()
-    again = RunState(out, 2, "f" * 64, resume=True)
+    again = RunState(out, 2, {"seed": 1}, resume=True)
     assert again.rounds == 1 and again.records == state.records and again.kept == state.kept
-    with pytest.raises(InputError, match="other arguments"):
-        RunState(out, 2, "e" * 64, resume=True)
+    with pytest.raises(InputError, match=r"other options \(seed = 1 → 2\)"):
+        RunState(out, 2, {"seed": 2}, resume=True)
     with pytest.raises(InputError, match="exists"):
-        RunState(out, 2, "f" * 64)
+        RunState(out, 2, {"seed": 1})
     again.finish()
-    assert RunState(out, 2, "f" * 64, resume=True).was_complete
+    assert RunState(out, 2, {"seed": 1}, resume=True).was_complete
     with pytest.raises(InputError, match="other arguments"):
-        RunState(out, 2, "e" * 64, resume=True)
+        RunState(out, 2, {"seed": 2}, resume=True)

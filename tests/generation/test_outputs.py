@@ -20,6 +20,7 @@ from asegen.generation.outputs import PartialOutput
 from asegen.structures.reading_back import read_back
 
 NAMES = ["a.extxyz", "a.xyz", "a.cif", "a.traj", "a.db", "folder"]
+SETTINGS = {"seed": 1, "pool": "a" * 64}
 SAME_BYTES = ["a.extxyz", "a.cif", "folder"]  # a trajectory and a database hold the time at which they were written
 
 
@@ -36,7 +37,7 @@ def batch(first: int, n: int = 3) -> list[Atoms]:
 
 
 def run(out: Path, batches: int, resume: bool = False, overwrite: bool = False) -> PartialOutput:
-    return go_on(PartialOutput(str(out), "abc", resume, overwrite), batches)
+    return go_on(PartialOutput(str(out), SETTINGS, resume, overwrite), batches)
 
 
 def go_on(output: PartialOutput, batches: int) -> PartialOutput:
@@ -120,7 +121,7 @@ def test_a_run_killed_before_any_step_on_the_disk_resumes(tmp_path: Path, name: 
             run(out, 1).finish()
         if not killed_at(call, lambda out=out: run(out, 2, overwrite=overwrite).finish()):
             break
-        output = PartialOutput(str(out), "abc", resume=True)
+        output = PartialOutput(str(out), SETTINGS, resume=True)
         if not output.complete:
             go_on(output, 2).finish()
         indices = [a.info["sample_index"] for a in read_back(out, output.format)]
@@ -182,17 +183,17 @@ def test_a_smaller_run_leaves_nothing_of_the_folder_it_replaces(tmp_path: Path) 
 def test_another_run_s_beginning_is_refused(tmp_path: Path) -> None:
     output = stop(run(tmp_path / "a.extxyz", 1))
     journal = tmp_path / "a.extxyz.part.json"
-    with pytest.raises(InputError, match="other arguments"):
-        PartialOutput(str(output.out), "other", resume=True)
+    with pytest.raises(InputError, match=r"other options \(seed = 1 → 2, pool\): repeat those"):
+        PartialOutput(str(output.out), {**SETTINGS, "seed": 2, "pool": "b" * 64}, resume=True)
     state = json.loads(journal.read_text())
     for damaged in ("{", "[]", "{}", json.dumps({**state, "bytes": state["bytes"] + 1})):
         journal.write_text(damaged)
         with pytest.raises(InputError, match="with overwrite"):
-            PartialOutput(str(output.out), "abc", resume=True)
+            PartialOutput(str(output.out), SETTINGS, resume=True)
     output.part.unlink()
     journal.write_text(json.dumps(state))
     with pytest.raises(InputError, match="shorter"):
-        PartialOutput(str(output.out), "abc", resume=True)
+        PartialOutput(str(output.out), SETTINGS, resume=True)
 
 
 @pytest.mark.parametrize("failing", ["os.fsync", "os.replace"])
@@ -215,7 +216,7 @@ def test_a_full_disk_costs_the_batch_only(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", NAMES)
 def test_a_place_that_cannot_be_written(name: str) -> None:
     with pytest.raises(InputError, match="can't write"):
-        PartialOutput(f"/dev/null/{name}", "abc")
+        PartialOutput(f"/dev/null/{name}", SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["a.cif", "folder", "a.extxyz"])
@@ -226,7 +227,7 @@ def test_what_cannot_or_must_not_be_written_is_left_out_and_returned(tmp_path: P
     for k in (0, 2):
         structures[k].info["valid"] = False
     for valid_only in (False, True):
-        output = PartialOutput(str(tmp_path / name), "abc", overwrite=True)
+        output = PartialOutput(str(tmp_path / name), SETTINGS, overwrite=True)
         output.append(structures)
         left_out = [a.info["sample_index"] for a in output.finish(valid_only)]
         assert left_out == ([98, 100] if valid_only else [100] if name != "a.extxyz" else [])
