@@ -11,7 +11,10 @@ from itertools import pairwise
 LAST = 103
 """The last element that the tables cover, lawrencium."""
 
-_PERIOD_STARTS = (1, 3, 11, 19, 37, 55, 87, 119)
+ATOMIC_NUMBERS = 119
+"""How many there are: 0, which is no element's, to 118."""
+
+_PERIOD_STARTS = (1, 3, 11, 19, 37, 55, 87, ATOMIC_NUMBERS)
 
 COVALENT_RADIUS: tuple[float, ...] = (
     0.0,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -29,7 +30,6 @@ _KEY = "asegen"
 _LONGEST = 200
 _MOST_STEPS = 10**12
 _MOST_ATOMS = 10**6
-_LAST_ELEMENT = 118
 _LARGEST = 1e9
 _MOST_NUMBERS = 100_000
 _DEEPEST = 3
@@ -142,8 +142,8 @@ def _is_line(value: Any) -> bool:
 def _are_elements(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and 0 < len(value) <= _LAST_ELEMENT
-        and all(_is_whole(z, 1, _LAST_ELEMENT) for z in value)
+        and 0 < len(value) < ATOMIC_NUMBERS
+        and all(_is_whole(z, 1, ATOMIC_NUMBERS - 1) for z in value)
         and len(set(value)) == len(value)
     )
 
@@ -193,7 +193,7 @@ def _is_argument(name: str, value: Any) -> bool:
 
 
 _LENGTHS = {
-    "elements": (119,),
+    "elements": (ATOMIC_NUMBERS,),
     "scale": (),
     "lattice_mean": (6,),
     "lattice_std": (6,),
@@ -243,7 +243,7 @@ _ALWAYS = ("name", "steps", "model", "process")
 _SCHEMA = {
     "name": _Rule(_is_line, f"a line of up to {_LONGEST} characters"),
     "steps": _Rule(lambda value: _is_whole(value, 0, _MOST_STEPS), "a number of steps"),
-    "elements": _Rule(_are_elements, f"a list of different atomic numbers, 1 to {_LAST_ELEMENT}"),
+    "elements": _Rule(_are_elements, f"a list of different atomic numbers, 1 to {ATOMIC_NUMBERS - 1}"),
     "max_atoms": _Rule(lambda value: _is_whole(value, 1, _MOST_ATOMS), f"a number of atoms, 1 to {_MOST_ATOMS}"),
     "model": _Rule(_is_model, f"a table with a class and plain arguments, sizes up to {MAX_SIZE}"),
     "process": _Rule(_is_process, "a table with a class and plain arguments, statistics of the right shapes"),

@@ -16,17 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asegen.crystals.crystals import Crystals
+from asegen.elements import ATOMIC_NUMBERS, wide_group
 from asegen.elements import period as period_of
-from asegen.elements import wide_group
 from asegen.geometry.torus import shortest
 from asegen.nn.gaussians import gaussian
-
-_ELEMENTS = 119
 
 
 def _periodic_table() -> tuple[Tensor, Tensor]:
     """Period (0..6) and group (0..31; 18 columns and the f block) of each atomic number; index 0 is unused."""
-    elements = range(1, _ELEMENTS)
+    elements = range(1, ATOMIC_NUMBERS)
     period, group = [period_of(z) - 1 for z in elements], [wide_group(z) - 1 for z in elements]
     return torch.tensor([0, *period]), torch.tensor([0, *group])
 
@@ -108,7 +106,7 @@ class _Trunk(nn.Module, ABC):
         self.register_buffer("centres", torch.linspace(0, cutoff, radial), persistent=False)
         images = torch.cartesian_prod(*[torch.arange(-1.0, 2.0)] * 3)
         self.register_buffer("images", images, persistent=False)
-        self.by_number, self.by_period = nn.Embedding(_ELEMENTS, width), nn.Embedding(7, width)
+        self.by_number, self.by_period = nn.Embedding(ATOMIC_NUMBERS, width), nn.Embedding(7, width)
         self.by_group = nn.Embedding(32, width)
         self.condition = nn.Sequential(nn.Linear(6 + 1 + 32, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.modulation = nn.Linear(width, 6 * width)

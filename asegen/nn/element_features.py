@@ -5,12 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from asegen.elements import COVALENT_RADIUS, ELECTRONEGATIVITY, IONISATION_ENERGY, LAST, period, wide_group
+from asegen.elements import (
+    ATOMIC_NUMBERS,
+    COVALENT_RADIUS,
+    ELECTRONEGATIVITY,
+    IONISATION_ENERGY,
+    LAST,
+    period,
+    wide_group,
+)
 from asegen.errors import InputError
 
 ENCODINGS = ("atomic_number", "hubbard", "period", "properties")
 
-_ROWS = 119
 _HUBBARD_METALS = (23, 24, 25, 26, 27, 28, 42, 74)  # V, Cr, Mn, Fe, Co, Ni, Mo, W
 _HUBBARD_ANIONS = (8, 9)  # O, F
 
@@ -68,11 +75,11 @@ class ElementFeatures(nn.Module):
 
 
 def _one_hot_numbers() -> Tensor:
-    return torch.eye(_ROWS)[:, 1 : LAST + 1]
+    return torch.eye(ATOMIC_NUMBERS)[:, 1 : LAST + 1]
 
 
 def _one_hot_places() -> Tensor:
-    table = torch.zeros(_ROWS, 7 + 32)
+    table = torch.zeros(ATOMIC_NUMBERS, 7 + 32)
     for z in range(1, LAST + 1):
         table[z, period(z) - 1] = 1
         table[z, 7 + wide_group(z) - 1] = 1
@@ -81,6 +88,6 @@ def _one_hot_places() -> Tensor:
 
 def _properties() -> Tensor:
     columns = torch.tensor([ELECTRONEGATIVITY, COVALENT_RADIUS, IONISATION_ENERGY]).T
-    table = torch.zeros(_ROWS, columns.shape[1])
+    table = torch.zeros(ATOMIC_NUMBERS, columns.shape[1])
     table[1 : LAST + 1] = (columns[1:] - columns[1:].mean(0)) / columns[1:].std(0)
     return table

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from asegen.crystals.crystals import Crystals
 from asegen.data.labels import Labels
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.errors import InputError
 from asegen.properties.bagging import bag_weights
 
-_ROWS = 119
 _RIDGE = 1.0  # of a crystal's weight: what an element is worth that occurs once is half believed
 
 
@@ -74,7 +74,7 @@ class Regression:
         """
         x, y = _fractions(crystals).double(), targets.double()
         mean = y.mean(0)
-        gram = x.T @ x + _RIDGE * torch.eye(_ROWS, dtype=x.dtype, device=x.device)
+        gram = x.T @ x + _RIDGE * torch.eye(ATOMIC_NUMBERS, dtype=x.dtype, device=x.device)
         # Fractions add up to one, so the mean may ride on every element.
         coefficients = torch.linalg.solve(gram, x.T @ (y - mean)) + mean
         rest = (y - x @ coefficients).std(0, correction=0)
@@ -167,7 +167,7 @@ def calibration(metrics: dict[str, float], target: int, n_targets: int) -> float
 
 def _fractions(crystals: Crystals) -> Tensor:
     """(n_crystals, 119): share of each element among the atoms."""
-    counts = torch.zeros(len(crystals) * _ROWS, dtype=crystals.dtype, device=crystals.device)
-    place = crystals.batch * _ROWS + crystals.numbers
+    counts = torch.zeros(len(crystals) * ATOMIC_NUMBERS, dtype=crystals.dtype, device=crystals.device)
+    place = crystals.batch * ATOMIC_NUMBERS + crystals.numbers
     counts = counts.index_add(0, place, torch.ones_like(place, dtype=crystals.dtype))
-    return counts.view(len(crystals), _ROWS) / crystals.n_atoms[:, None]
+    return counts.view(len(crystals), ATOMIC_NUMBERS) / crystals.n_atoms[:, None]

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.spacegroup.symmetrize import refine_symmetry
 from scipy.linalg import polar
 
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.structures.validity import check_atoms, found_by_spglib, standardised
 
 EXACT = 1e-7
@@ -121,5 +122,5 @@ def _cell(atoms: Atoms) -> Any:
 
 
 def _same_composition(a: Atoms, b: Atoms) -> bool:
-    counts = [np.bincount(atoms.numbers, minlength=119) for atoms in (a, b)]
+    counts = [np.bincount(atoms.numbers, minlength=ATOMIC_NUMBERS) for atoms in (a, b)]
     return bool((counts[0] * len(b) == counts[1] * len(a)).all())

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch_geometric.nn.models.dimenet import InteractionPPBlock
 
 from asegen.crystals.site_graph import SymmetricEdges, symmetric_triplets
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.geometry.ragged import first_rows
 from asegen.models.dimenet.bases import RadialBessel, SphericalBessel
 from asegen.models.dimenet.spherical_harmonics import spherical_harmonics
 from asegen.nn.bases import zonal_harmonics
 
-_ELEMENTS = 119
 _LEVEL_WIDTH = 20
 _BLOCKS = 6
 """Sites are treated in so many parts, by their number of edges: little is filled up, and a part stays in the cache."""
@@ -55,7 +55,7 @@ class SymmetricDimeNet(nn.Module):
         super().__init__()
         self.cutoff, self.triplets = cutoff, triplets
         self.radial, self.spherical = RadialBessel(radial, cutoff), SphericalBessel(degrees, radial, cutoff)
-        self.element = nn.Embedding(_ELEMENTS, hidden)
+        self.element = nn.Embedding(ATOMIC_NUMBERS, hidden)
         self.of_radial = nn.Linear(radial, hidden)
         self.embed = nn.Linear(3 * hidden + _LEVEL_WIDTH + 2, hidden)
         self.interactions = nn.ModuleList(

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals, Tangent
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.models.empnn.lattice_fields import limit_action
 from asegen.models.empnn.moments import LogGaussians, MomentLayer, Moments, surroundings_of
 from asegen.models.empnn.network import check_moves
 from asegen.models.empnn.shells import Neighborhoods, neighborhoods_of
 from asegen.nn.readouts import without_mean
 
-_ELEMENTS = 119
 _LARGEST_STRAIN = 0.5  # of a step
 _LARGEST_DISPLACEMENT = 1.0  # of a step, Å
 _STRAIN_GATES, _DISPLACEMENT_GATES = 3, 2
@@ -94,7 +94,7 @@ class MomentEMPNN(nn.Module):
         super().__init__()
         check_moves(moves)
         self.neighbors, self.new_neighbors = neighbors, new_neighbors
-        self.atoms = nn.Embedding(_ELEMENTS, width)
+        self.atoms = nn.Embedding(ATOMIC_NUMBERS, width)
         self.basis = LogGaussians(radial)
         counts = [first_layers] + [layers] * (steps - 1)
         self.steps = nn.ModuleList([_Step(width, channels, radial, count, moves) for count in counts])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals, Tangent
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.errors import InputError
 from asegen.geometry.lattice import symmetric_exp
 from asegen.models.empnn.lattice_fields import FieldSet, check_rule, field_set, limit_action, strain_of
@@ -30,7 +31,6 @@ from asegen.models.empnn.pairs import Pairs, edge_pairs
 from asegen.models.empnn.shells import shell_graph
 from asegen.nn.readouts import group_mean, without_mean
 
-_ELEMENTS = 119
 _LARGEST_ACTION = 0.5  # of a step, dimensionless; as in the published code, but of singular values
 MOVES = ("lattice", "positions", "both")
 
@@ -139,7 +139,7 @@ class EMPNN(nn.Module):
         chosen = field_set(fields)
         self.neighbors, self.partners = neighbors, partners
         self.has_triplets = moves != "positions" and bool(chosen.triplets)
-        self.atoms = nn.Embedding(_ELEMENTS, width)
+        self.atoms = nn.Embedding(ATOMIC_NUMBERS, width)
         self.basis = TrainableGaussians()
         counts = [messages + 1] + [1] * (steps - 1)
         self.steps = nn.ModuleList([_Step(width, count, chosen, rule, moves) for count in counts])
@@ -192,7 +192,7 @@ class LatticeRegressor(nn.Module):
     def __init__(self, width: int = 128, messages: int = 8, layers: int = 4, neighbors: int = 16) -> None:
         super().__init__()
         self.neighbors = neighbors
-        self.atoms = nn.Embedding(_ELEMENTS, width)
+        self.atoms = nn.Embedding(ATOMIC_NUMBERS, width)
         self.basis = TrainableGaussians()
         self.messages = nn.ModuleList([MessageLayer(width) for _ in range(messages)])
         self.head = nn.Sequential(

@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from asegen.crystals.crystals import Crystals
+from asegen.elements import ATOMIC_NUMBERS
 from asegen.models.gemsnet.blocks import AtomUpdate, EdgeEmbedding, EdgeScalar, Interaction, TripletWeights
 from asegen.models.gemsnet.dense import Dense
 from asegen.models.gemsnet.geometry import Geometry, geometry_of, lattice_action
 from asegen.nn.bases import GaussianBasis
 from asegen.nn.readouts import crystal_mean
 
-_ELEMENTS = 119
 _HARMONICS = 7
 _RADIAL, _CIRCULAR = 16, 16
 _SHORTEST = 1e-6
@@ -135,7 +135,7 @@ class _AtomHead(nn.Module):
 
 
 def _embedding(width: int) -> nn.Embedding:
-    embedding = nn.Embedding(_ELEMENTS, width)
+    embedding = nn.Embedding(ATOMIC_NUMBERS, width)
     nn.init.uniform_(embedding.weight, -(3**0.5), 3**0.5)
     return embedding
 
