@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from asegen.calculators.property import Predicted, predict
 from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.potentials.elements import element_crystal
 from asegen.prototypes.known_forms import KnownForms
 from asegen.trained.predictor import shared_predictor
 
@@ -18,6 +20,8 @@ NO_ENERGY = "energy_missing"
 """In `info` of a ranked structure: one line that says why the ranking has no energy of it."""
 _WEIGHTS = "alignn-formation-energy"
 _DIGITS = 4
+Formula = tuple[tuple[int, int], ...]
+"""Atomic numbers and how many atoms there are of each, reduced."""
 
 
 class Stability:
@@ -25,7 +29,8 @@ class Stability:
 
     A prediction takes milliseconds and is wrong by about 0.04 eV/atom, more for elements: it tells what is absurd from
     what is sensible, not which of two sensible crystals is stable. A crystal whose composition is that of crystals
-    inside the package is measured against one of these, by the same network, see `asegen.prototypes.known_forms`.
+    inside the package is measured against one of these, by the same network, see `asegen.prototypes.known_forms`, and
+    a crystal of an element against the element's ground state.
 
     Args:
         device: where the network computes, see `asegen.trained.loading.pick_device`.
@@ -37,7 +42,7 @@ class Stability:
     def __init__(self, device: str = "auto") -> None:
         self._predictor = shared_predictor(_WEIGHTS, device)
         self._forms = KnownForms(self._energies)
-        self._levels: dict[tuple[tuple[int, int], ...], float] = {}
+        self._levels: dict[Formula, float] = {}
 
     @property
     def identity(self) -> str:
@@ -83,11 +88,22 @@ class Stability:
             compositions: without gaps of the hull, see `HullTable.gap`.
         """
         formulas = [reduced(counts) for counts in compositions]
+        self._levels |= self._ground_states(formula for formula in formulas if formula not in self._levels)
         new = list(dict.fromkeys(formula for formula in formulas if formula not in self._levels))
         for formula, form in zip(new, self._forms.of(map(dict, new)), strict=True):
             shift = None if form is None else form.shift(0.0)
             self._levels[formula] = shipped_hull().point(dict(formula)).energy - (shift or 0.0)
         return [self._levels[formula] for formula in formulas]
+
+    def _ground_states(self, formulas: Iterable[Formula]) -> dict[Formula, float]:
+        """Levels of elements with a known ground state: zero, or what the network predicts for it if that is lower.
+
+        It was trained on 75 ground states; fluorine's, which wasn't among them, comes out at −0.88 eV/atom.
+        """
+        elements = {formula: chemical_symbols[formula[0][0]] for formula in formulas if len(formula) == 1}
+        crystals = {formula: found for formula, one in elements.items() if (found := element_crystal(one)) is not None}
+        energies = self._energies(list(crystals.values())) if crystals else ()
+        return {formula: min(0.0, energy or 0.0) for formula, energy in zip(crystals, energies, strict=True)}
 
     def _energies(self, crystals: Sequence[Atoms]) -> list[float | None]:
         return [found.values.get(self.target) for found in predict(crystals, self._predictor)]
