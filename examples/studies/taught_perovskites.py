@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,12 @@ def substituted(known: Sequence[Atoms], left_out: Sequence[Atoms], n: int, seed:
     weights = fitted(np.array([by_place(one) for one in known]), np.log([one.get_volume() for one in known]))
     seen = {occupation(one) for one in (*known, *left_out)}
     metals = np.array([one.numbers[list(places(one))] for one in known])
+    anions = {occupation(one)[2:] for one in known}
+    possible = {
+        (*pair, *rest) for pair in product(*map(set, metals.T.tolist())) if len({*pair}) == 2 for rest in anions
+    }
+    if n > len(possible - seen):
+        raise SystemExit(f"-n {n}: there are {len(possible - seen)} others")
     found: list[Atoms] = []
     while len(found) < n:
         atoms = known[int(rng.integers(len(known)))].copy()
