@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from asegen.metrics.evaluation import evaluate as evaluate
     from asegen.screening import screen as screen
 
-__version__ = "0.2.1"
+__version__ = "0.3.0"
 
 # What spglib can't decide within a tolerance is answered by another one; its C library would print each on stderr.
 os.environ.setdefault("SPGLIB_WARNING", "OFF")
