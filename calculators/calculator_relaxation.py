@@ -122,7 +122,7 @@ def relax_with_calculator(
         One record each, in order.
 
     Raises:
-        InputError: no such calculator or model, a number without meaning, worker processes for an object, or
+        InputError: no such calculator, model or device, a number without meaning, worker processes for an object, or
             something that is no structure.
         CheckpointError: weights that can't be read.
         AsegenError: the calculator's package is missing, or worker processes can't be started.
@@ -189,7 +189,15 @@ class _Given(Engine):
     given: Any = None
 
     @classmethod
-    def of(cls, calculator: BaseCalculator) -> _Given:
+    def of(cls, calculator: object) -> _Given:
+        """Of a calculator, not of a class or a function that makes one.
+
+        Raises:
+            InputError: it is none.
+        """
+        if isinstance(calculator, type) or not callable(getattr(calculator, "get_forces", None)):
+            hint = "a name, module:object, or an object of a class of ASE's calculators is needed"
+            raise InputError(f"calculator = {calculator!r:.60}: {hint}", "calculator")
         name = str(getattr(calculator, "name", "") or type(calculator).__name__)
         return cls(name, name, name, given=calculator)
 

@@ -108,7 +108,7 @@ class Minimisation:
         """What decides the results, JSON values by the names of the parameters of `relax_with_calculator`.
 
         Raises:
-            InputError: no such relaxer.
+            InputError: no such relaxer or device.
             CheckpointError: its file holds no weights.
         """
         own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "engine"}
@@ -116,6 +116,13 @@ class Minimisation:
         if self.prerelax is not None:
             weights = find_weights(self.prerelax, *RELAXERS)
             read_header(weights)
+            if self.device not in (
+                "auto",
+                "cpu",
+            ):  # which are there; torch, which a calculator may not need, knows others
+                from asegen.trained.loading import pick_device
+
+                pick_device(self.device)
             known["prerelax"] = f"sha256 {sha256(weights)[:12]}"
         return known
 

@@ -121,6 +121,10 @@ def test_worker_processes_find_the_same() -> None:
         ({"jobs": "2"}, "jobs = '2': a whole number"),
         ({"calculator": "no such"}, "no calculator"),
         ({"calculator": Calculator(), "jobs": 2}, "jobs"),
+        ({"calculator": EMT}, "calculator = <class .*an object of a class of ASE's calculators is needed"),
+        ({"calculator": lambda: EMT()}, "calculator = <function"),
+        ({"calculator": None}, "calculator = None"),
+        ({"device": "no such"}, "device 'no such' is not available"),
     ],
 )
 def test_nonsense_is_refused(change: dict, message: str) -> None:
