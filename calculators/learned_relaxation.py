@@ -79,6 +79,8 @@ def relax_structures(
         InputError: no such model or device, nothing may move, or something is no structure.
         CheckpointError: weights that can't be read.
     """
+    if not isinstance(limits, Limits | None):
+        raise InputError(f"limits = {limits!r:.60}: an object of the class Limits is needed", "limits")
     constraints = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
     relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
     given = as_list(structures)
