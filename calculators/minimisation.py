@@ -92,6 +92,8 @@ class Minimisation:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.engine, Engine):
+            raise InputError(f"engine = {self.engine!r:.60}: what find_engine gives is needed", "engine")
         object.__setattr__(self, "fmax", real_number("fmax", self.fmax))
         object.__setattr__(self, "steps", whole_number("steps", self.steps))
         if not 0 < self.fmax < math.inf:
