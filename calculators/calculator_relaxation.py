@@ -19,6 +19,7 @@ from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_unordered
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.minimise import OptimizerName
+from asegen.relaxation.statuses import without_notes
 from asegen.structures.given import Structures, as_list
 from asegen.trained.weights import DEFAULT_RELAXER
 
@@ -32,7 +33,8 @@ class CalculatorRelaxation:
 
     Attributes:
         atoms: a copy, moved; its calculator holds energy, forces and stress. `info` is what it was, with `relax_status`
-            and so on; `relax_energy_per_atom` and `relax_enthalpy_per_atom` in eV, `relax_pressure` in GPa.
+            and so on in place of an earlier relaxation's; `relax_energy_per_atom` and `relax_enthalpy_per_atom` in eV,
+            `relax_pressure` in GPa.
         status: "converged", "out of steps", "invalid", "refused" or "failed".
         reason: one line; empty if it converged.
         start: "learned" where the learned relaxer's crystal was lower in energy, "as given", or empty.
@@ -67,7 +69,7 @@ def relaxation_of(atoms: Atoms, ended: Ended, minimisation: Minimisation) -> Cal
         results: dict[str, Any] = {"energy": ended.energy * len(atoms), "forces": np.array(ended.forces)}
         results |= {} if ended.stress is None else {"stress": np.array(ended.stress)}
         moved.calc = SinglePointCalculator(moved, **results)
-    moved.info |= _notes(ended, minimisation)
+    moved.info = without_notes(moved.info) | _notes(ended, minimisation)
     return CalculatorRelaxation(moved, *ended[:7])
 
 

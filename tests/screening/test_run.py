@@ -60,6 +60,7 @@ def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_
         ({"best": -1}, "best = -1: must not be negative"),
         ({"jobs": 0}, "jobs = 0: at least one process is needed"),
         ({"memory": 0.0}, "memory = 0: a worker needs 0.25 GiB"),
+        ({"memory": "4"}, "memory = '4': a number is needed"),
         ({"memory": 1e-9}, "memory = 1e-09: a worker needs 0.25 GiB"),
         ({"fmax": float("inf")}, "fmax = inf: must be finite"),
         ({"steps": 10**9}, "steps = 1000000000: 100000 at most"),
