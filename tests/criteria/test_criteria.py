@@ -78,6 +78,13 @@ def test_a_name_that_is_no_text_is_refused() -> None:
         read_criteria({1: (1, 2)})  # type: ignore[dict-item]
 
 
+def test_criteria_that_were_not_read_are_refused() -> None:
+    with pytest.raises(InputError, match="'band_gap=1..2' is none: read_criteria makes them"):
+        Criteria(["band_gap=1..2"])  # type: ignore[list-item]
+    (met,) = Criteria(one for one in read_criteria(["band_gap=2..9", "n_atoms=2"])).judge([SALT])
+    assert met.reason == ""
+
+
 def test_probability_is_the_normal_distributions() -> None:
     (criterion,) = read_criteria(["band_gap=1..2"])
     assert criterion.probability(1.3, 0.4) == pytest.approx(norm.cdf(2, 1.3, 0.4) - norm.cdf(1, 1.3, 0.4))
