@@ -19,6 +19,7 @@ from asegen.parallel.processes import Processes
 from asegen.parallel.timed_map import Failed, timed_unordered
 from asegen.potentials.engine import Engine, find_engine
 from asegen.potentials.minimise import OptimizerName
+from asegen.relaxation.statuses import without_notes
 from asegen.structures.given import Structures, as_list
 from asegen.trained.weights import DEFAULT_RELAXER
 
@@ -32,7 +33,8 @@ class CalculatorRelaxation:
 
     Attributes:
         atoms: a copy, moved; its calculator holds energy, forces and stress. `info` is what it was, with `relax_status`
-            and so on; `relax_energy_per_atom` and `relax_enthalpy_per_atom` in eV, `relax_pressure` in GPa.
+            and so on in place of an earlier relaxation's; `relax_energy_per_atom` and `relax_enthalpy_per_atom` in eV,
+            `relax_pressure` in GPa.
         status: "converged", "out of steps", "invalid", "refused" or "failed".
         reason: one line; empty if it converged.
         start: "learned" where the learned relaxer's crystal was lower in energy, "as given", or empty.
@@ -67,7 +69,7 @@ def relaxation_of(atoms: Atoms, ended: Ended, minimisation: Minimisation) -> Cal
         results: dict[str, Any] = {"energy": ended.energy * len(atoms), "forces": np.array(ended.forces)}
         results |= {} if ended.stress is None else {"stress": np.array(ended.stress)}
         moved.calc = SinglePointCalculator(moved, **results)
-    moved.info |= _notes(ended, minimisation)
+    moved.info = without_notes(moved.info) | _notes(ended, minimisation)
     return CalculatorRelaxation(moved, *ended[:7])
 
 
@@ -122,7 +124,7 @@ def relax_with_calculator(
         One record each, in order.
 
     Raises:
-        InputError: no such calculator or model, a number without meaning, worker processes for an object, or
+        InputError: no such calculator, model or device, a number without meaning, worker processes for an object, or
             something that is no structure.
         CheckpointError: weights that can't be read.
         AsegenError: the calculator's package is missing, or worker processes can't be started.
@@ -189,7 +191,15 @@ class _Given(Engine):
     given: Any = None
 
     @classmethod
-    def of(cls, calculator: BaseCalculator) -> _Given:
+    def of(cls, calculator: object) -> _Given:
+        """Of a calculator, not of a class or a function that makes one.
+
+        Raises:
+            InputError: it is none.
+        """
+        if isinstance(calculator, type) or not callable(getattr(calculator, "get_forces", None)):
+            hint = "a name, module:object, or an object of a class of ASE's calculators is needed"
+            raise InputError(f"calculator = {calculator!r:.60}: {hint}", "calculator")
         name = str(getattr(calculator, "name", "") or type(calculator).__name__)
         return cls(name, name, name, given=calculator)
 

@@ -18,7 +18,7 @@ from asegen.calculators.constraints import (
 )
 from asegen.errors import InputError
 from asegen.relaxation.relax import Limits, Relaxed
-from asegen.relaxation.statuses import CONVERGED, INVALID, OUT_OF_STEPS, REFUSED
+from asegen.relaxation.statuses import CONVERGED, INVALID, OUT_OF_STEPS, REFUSED, without_notes
 from asegen.structures.atoms import check_atoms, crystals_from_atoms, write_into
 from asegen.structures.given import Structures, as_list
 from asegen.trained.relaxer import Relaxer, load_relaxer
@@ -79,6 +79,8 @@ def relax_structures(
         InputError: no such model or device, nothing may move, or something is no structure.
         CheckpointError: weights that can't be read.
     """
+    if not isinstance(limits, Limits | None):
+        raise InputError(f"limits = {limits!r:.60}: an object of the class Limits is needed", "limits")
     constraints = RelaxationConstraints(fix_cell, fix_positions, keep_symmetry, symprec)
     relaxer = model if isinstance(model, Relaxer) else load_relaxer(model, device)
     given = as_list(structures)
@@ -127,4 +129,4 @@ def _note(record: Relaxation, relaxer: Relaxer) -> None:
     notes: dict[str, object] = {"status": record.status, "steps": record.steps, "model": relaxer.name}
     notes |= {key: round(value, 6) for key, value in known.items() if math.isfinite(value)}
     notes |= {"reason": record.reason} if record.reason else {}
-    record.atoms.info.update({f"relax_{key}": value for key, value in notes.items()})
+    record.atoms.info = without_notes(record.atoms.info) | {f"relax_{key}": value for key, value in notes.items()}

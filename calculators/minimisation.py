@@ -92,6 +92,8 @@ class Minimisation:
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.engine, Engine):
+            raise InputError(f"engine = {self.engine!r:.60}: what find_engine gives is needed", "engine")
         object.__setattr__(self, "fmax", real_number("fmax", self.fmax))
         object.__setattr__(self, "steps", whole_number("steps", self.steps))
         if not 0 < self.fmax < math.inf:
@@ -108,7 +110,7 @@ class Minimisation:
         """What decides the results, JSON values by the names of the parameters of `relax_with_calculator`.
 
         Raises:
-            InputError: no such relaxer.
+            InputError: no such relaxer or device.
             CheckpointError: its file holds no weights.
         """
         own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "engine"}
@@ -116,6 +118,10 @@ class Minimisation:
         if self.prerelax is not None:
             weights = find_weights(self.prerelax, *RELAXERS)
             read_header(weights)
+            if self.device not in ("auto", "cpu"):  # these are there without asking torch, which isn't loaded here
+                from asegen.trained.loading import pick_device
+
+                pick_device(self.device)
             known["prerelax"] = f"sha256 {sha256(weights)[:12]}"
         return known
 

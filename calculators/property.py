@@ -144,7 +144,7 @@ class PropertyCalculator(Calculator):
     forces and on relaxed crystals alone, so they are off unless asked for, and lead nowhere far from a minimum.
 
     Args:
-        model: a shipped model's name or the path of weights.
+        model: a shipped model's name, the path of weights, or a loaded predictor, which `forces` take to float64.
         device: see `asegen.trained.loading.pick_device`.
         forces: offer forces and stress too.
 
@@ -155,11 +155,14 @@ class PropertyCalculator(Calculator):
     """
 
     def __init__(
-        self, model: str | Path = "alignn-formation-energy", device: str = "auto", forces: bool = False
+        self,
+        model: str | Path | PropertyPredictor = "alignn-formation-energy",
+        device: str = "auto",
+        forces: bool = False,
     ) -> None:
         self.implemented_properties = ["energy", "free_energy", *(["forces", "stress"] if forces else [])]
         super().__init__()
-        self.predictor = load_predictor(model, device)
+        self.predictor = model if isinstance(model, PropertyPredictor) else load_predictor(model, device)
         target = self.predictor.targets[0]
         no_energy = self.predictor.is_classifier or self.predictor.per_site or not target.endswith("_per_atom")
         if no_energy or len(self.predictor.targets) != 1:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen import __version__
+from asegen.arguments import listed
 from asegen.calculators.calculator_relaxation import SECONDS, CalculatorRelaxation, relaxation_of, relaxed_by
 from asegen.calculators.minimisation import Ended, Minimisation
 from asegen.calculators.relaxation_table import UNREADABLE, Row, line_of, marked, row_of, why_unreadable, write_table
@@ -42,12 +43,12 @@ class Workers(NamedTuple):
 
 
 def relax_files(
-    inputs: Sequence[Path],
+    inputs: str | Path | Sequence[str | Path],
     output: str | Path,
     minimisation: Minimisation,
     workers: Workers | None = None,
     *,
-    table: Path | None = None,
+    table: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     report: Report = lambda done, total: None,
@@ -55,7 +56,7 @@ def relax_files(
     """Relaxes every frame of files and folders.
 
     Args:
-        inputs: files and folders of structures.
+        inputs: files and folders of structures, or one.
         output: its name decides the format: .extxyz, .cif, .traj, .db, or a folder of POSCARs.
         minimisation: what is done.
         workers: one process without it.
@@ -74,7 +75,7 @@ def relax_files(
     out, kind = Path(output), output_format(str(output))
     if is_complete(output, resume, overwrite):
         return []
-    frames = list(read_frames(inputs))
+    frames = list(read_frames([Path(given) for given in listed(inputs)]))
     check_room(kind, len(frames), str(output))
     with Journal(journal_of(out), minimisation.settings(), _fingerprint(frames), resume) as journal:
         _relax(frames, minimisation, workers or Workers(), journal, report)
@@ -82,7 +83,7 @@ def relax_files(
         rows = [_row(frame, record) for frame, record in pairs]
         kept = [pair for pair, row in zip(pairs, rows, strict=True) if not row.is_left_out]
         if table is not None:
-            write_table(rows, table)
+            write_table(rows, Path(table))
         if kept:
             write_whole([marked(record, frame) for frame, record in kept], out, kind)
         journal.remove()

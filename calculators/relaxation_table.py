@@ -12,6 +12,7 @@ from ase import Atoms
 
 from asegen.parallel.cells import csv_cell
 from asegen.parallel.files import replacing
+from asegen.relaxation.statuses import without_notes
 from asegen.structures.frames import Frame, made_of
 from asegen.structures.writing import Output
 
@@ -115,7 +116,7 @@ def marked(record: Record, frame: Frame) -> Output:
         frame: as it was read.
     """
     atoms = record.atoms
-    atoms.info = {**frame.info, **atoms.info, "relax_source": frame.source, "relax_row": frame.row}
+    atoms.info = {**without_notes(frame.info), **atoms.info, "relax_source": frame.source, "relax_row": frame.row}
     return made_of(frame, atoms)
 
 

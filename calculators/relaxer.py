@@ -15,6 +15,7 @@ from ase.optimize.optimize import Optimizer
 from ase.parallel import world
 from ase.utils.abc import Optimizable
 
+from asegen.arguments import real_number
 from asegen.calculators.constraints import RelaxationConstraints, constraints_of, freedom_of, refusal, unwrap
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
@@ -83,8 +84,9 @@ class LearnedRelaxer(Optimizer):
         maxstep: float | None = None,
         comm: Any = world,
     ) -> None:
-        if maxstep is not None and not maxstep > 0:
+        if maxstep is not None and not real_number("maxstep", maxstep) > 0:
             raise InputError(f"maxstep = {maxstep}: a positive length in Å is needed")
+        volume_factor = Limits(volume_factor=volume_factor).volume_factor
         given = unwrap(atoms)
         moves_cell, fix_positions = cell or given.cell, fix_positions or not given.positions
         constraints = RelaxationConstraints(not moves_cell, fix_positions, keep_symmetry, symprec)
@@ -144,7 +146,7 @@ class LearnedRelaxer(Optimizer):
         Yields:
             Whether the crystal has arrived.
         """
-        limits = Limits(fmax, cell_max, steps)
+        limits = Limits(real_number("fmax", fmax), real_number("cell_max", cell_max), steps)
         self.fmax, self.cell_max = limits.position_tolerance, limits.cell_tolerance
         self.max_steps = self.nsteps + limits.steps
         self.status, self.reason = "", ""

@@ -8,7 +8,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from asegen import Discoverer, Generator, Ranking, Request, evaluate
+from asegen import Discoverer, Generator, Ranking, Request, evaluate, open_source
 from asegen.arguments import listed, real_number, text, whole_number
 from asegen.criteria.criterion import read_criteria
 from asegen.errors import InputError
@@ -49,6 +49,11 @@ def test_one_is_a_list_of_one(one: Any) -> None:
 
 
 REFUSED = [
+    (lambda: open_source("template", templates=[bulk("Cu")]), "templates = .*or an open library is needed"),
+    (lambda: open_source("template", templates=Path("nope.cif")), "templates = nope.cif: no such file"),
+    (lambda: open_source("diffusion", model=False), "model = False"),
+    (lambda: open_source("analogy", known=3), "known = 3: the path of a catalogue"),
+    (lambda: open_source("score", repulsion="1"), "repulsion = '1': a number"),
     (lambda: Options(fmax="0.03"), "fmax = '0.03': a number"),
     (lambda: Options(best=2.5), "best = 2.5: a whole number"),
     (lambda: Ranking(by="typo"), "no calculator 'typo'"),

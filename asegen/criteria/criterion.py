@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from asegen.criteria.quantities import METAL, SPACE_GROUP, Quantity, quantities
 from asegen.errors import InputError
 from asegen.symmetry.symbols import parse_group
@@ -18,6 +20,7 @@ _PARAMETER = "target"
 _EXAMPLE = "NAME=LOW..HIGH, such as band_gap=1..2"
 _LIKELY = 0.5
 """From this probability on, a crystal counts as a metal."""
+_YES, _NO = ("yes", "true", "1", "1.0"), ("no", "false", "0", "0.0")
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _split(text: str) -> tuple[str, str]:
 def _quantity(name: str) -> Quantity:
     if name not in quantities():
         known = ", ".join(sorted(quantities()))
-        raise InputError(f"target = {name[:40]}: no such property; there are {known}", _PARAMETER)
+        raise InputError(f"target = {name!s:.40}: no such property; there are {known}", _PARAMETER)
     return quantities()[name]
 
 
@@ -135,15 +138,16 @@ def _criterion(quantity: Quantity, value: object) -> Criterion:
 
 
 def _range(quantity: Quantity, value: object) -> tuple[float, float]:
-    if quantity.name == METAL and str(value).lower() in ("yes", "no", "true", "false"):
-        return (_LIKELY, 1.0) if str(value).lower() in ("yes", "true") else (0.0, _LIKELY)
-    if isinstance(value, tuple | list):
+    # A probability that is predicted is never exactly 1 or 0, so that these numbers can only mean yes and no.
+    if quantity.name == METAL and (word := str(value).strip().lower()) in (*_YES, *_NO):
+        return (_LIKELY, 1.0) if word in _YES else (0.0, _LIKELY)
+    if isinstance(value, tuple | list | np.ndarray):
         ends: list[object] = list(value)
     elif isinstance(value, str) and ".." in value:
         ends = list(value.split(".."))
     else:
         ends = [value, value]
-    if len(ends) != 2 or all(end in ("", None) for end in ends):
+    if len(ends) != 2 or all(end is None or end == "" for end in ends):
         raise InputError(f"target = {quantity.name}={value}: write LOW..HIGH, LOW.. or ..HIGH", _PARAMETER)
     low, high = (_number(quantity, end) for end in ends)
     return -math.inf if low is None else low, math.inf if high is None else high

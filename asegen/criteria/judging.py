@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from ase import Atoms
 
 from asegen.calculators.property import predict
 from asegen.criteria.criterion import Criterion
+from asegen.errors import InputError
 from asegen.hull.table import formula_of
 from asegen.structures.scarcity import hhi
 from asegen.structures.space_groups import space_group_number
@@ -63,12 +64,14 @@ class Criteria:
         device: where networks compute.
 
     Raises:
-        InputError: no such device.
+        InputError: no criteria, or no such device.
     """
 
-    def __init__(self, criteria: Sequence[Criterion], device: str = "auto") -> None:
+    def __init__(self, criteria: Iterable[Criterion], device: str = "auto") -> None:
         self.criteria = tuple(criteria)
-        self._predictors = {c: shared_predictor(c.quantity.model, device) for c in criteria if c.quantity.model}
+        if others := [one for one in self.criteria if not isinstance(one, Criterion)]:
+            raise InputError(f"criteria: {others[0]!r:.60} is none: read_criteria makes them of text and ranges")
+        self._predictors = {c: shared_predictor(c.quantity.model, device) for c in self.criteria if c.quantity.model}
 
     @property
     def identity(self) -> list[str]:

@@ -101,7 +101,7 @@ class CrystalDataset:
 
 
 def write_shards(
-    folder: Path,
+    folder: str | Path,
     split: str,
     dataset: CrystalDataset,
     *,
@@ -125,6 +125,7 @@ def write_shards(
     Raises:
         InputError: the split exists, its name is no plain name, or the place cannot be written.
     """
+    folder = Path(folder)
     check_writable(folder, split, force)
     place, old = folder / split, folder / f".{split}.{os.getpid()}.old"
     try:

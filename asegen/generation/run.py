@@ -199,8 +199,11 @@ def run(
         )
     missing = _read_again(partial, job, found)
     if missing and not (job.drawer.may_lack or job.valid_only or partial.format in (CIF, FOLDER)):
+        number = sum(map(len, batches))
         raise InputError(
-            f"{partial.out} lacks {len(missing)} structures that were in it: draw them with overwrite", "overwrite"
+            f"{partial.out} is finished and holds {number - len(missing)} of {number} structures that are asked for: "
+            "draw them with overwrite",
+            "overwrite",
         )
     return Finished(partial.out, partial.complete, left_out, missing)
 

@@ -51,10 +51,13 @@ def ingest(
         are as many as the rows.
 
     Raises:
-        InputError: the only file cannot be read, a target is in no file, nothing was accepted, or a number of
-            processes or atoms that can't be.
+        InputError: what is no path, the only file cannot be read, a target is in no file, nothing was accepted, or a
+            number of processes or atoms that can't be.
     """
-    paths = [Path(file) for file in listed(files)]
+    given = listed(files)
+    if others := [one for one in given if not isinstance(one, str | Path)]:
+        raise InputError(f"files: {others[0]!r:.60} is no path; ase.io.write writes Atoms into a file", "files")
+    paths = [Path(file) for file in given]
     targets = None if targets is None else listed(targets)
     max_atoms = None if max_atoms is None else whole_number("max_atoms", max_atoms)
     check_jobs(jobs)

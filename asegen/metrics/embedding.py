@@ -91,9 +91,11 @@ class FunctionEmbedder:
         InputError: the checkpoint can't be read.
     """
 
-    def __init__(self, name: str, checkpoint: Path, function: Callable[[Atoms], Sequence[float] | Floats]) -> None:
+    def __init__(
+        self, name: str, checkpoint: str | Path, function: Callable[[Atoms], Sequence[float] | Floats]
+    ) -> None:
         self.name, self._function = name, function
-        self.digest = _digest(checkpoint)
+        self.digest = _digest(Path(checkpoint))
 
     def rows(self, structures: Sequence[Atoms], inputs: Inputs, task: str) -> Floats:
         """(n, 1 + d), what the function makes of each crystal; NaN throughout where it raises an exception."""

@@ -11,13 +11,15 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 
+from asegen.arguments import listed
 from asegen.errors import InputError
 from asegen.parallel.files import sha256
 from asegen.potentials.engine import Engine
@@ -30,13 +32,12 @@ def find(name: str) -> Engine:
         name: `module:object`.
 
     Raises:
-        InputError: there is no such object, or it gives no calculator.
+        InputError: there is no such object, it gives no calculator, or its `elements` are none.
     """
     target = _load(name)
     calculator(name)
-    known: Iterable[str] | None = getattr(target, "elements", None)
     scale = str(getattr(target, "energy_scale", name))
-    return Engine(name, f"{name}, {_identity(name, target)}", scale, None if known is None else frozenset(known))
+    return Engine(name, f"{name}, {_identity(name, target)}", scale, _elements(name, target))
 
 
 def calculator(name: str, directory: Path | None = None) -> Calculator:
@@ -57,6 +58,21 @@ def calculator(name: str, directory: Path | None = None) -> Calculator:
     if not hasattr(made, "get_property"):
         raise InputError(f"{name} gives a {type(made).__name__}, not an ASE calculator")
     return made
+
+
+def _elements(name: str, target: object) -> frozenset[str] | None:
+    """The symbols that the object says it knows; None where it says nothing.
+
+    Raises:
+        InputError: they are no symbols.
+    """
+    said = getattr(target, "elements", None)
+    if said is None:
+        return None
+    symbols = said.split() if isinstance(said, str) else listed(said)
+    if others := [one for one in symbols if one not in chemical_symbols[1:]]:
+        raise InputError(f"{name}: elements has {others[0]!r:.40}, which is no symbol of an element")
+    return frozenset(symbols)
 
 
 def _identity(name: str, target: object) -> str:

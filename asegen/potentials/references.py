@@ -202,7 +202,10 @@ def fit_references(
     used = shares.sum(1) > 1 - 1e-6  # of those whose elements all have a column
     shares, wanted = shares[used], np.array(references)[used]
     if len(wanted) < 2 * len(columns):
-        raise InputError(f"{engine.name}: {len(wanted)} reference crystals are too few for {len(columns)} values")
+        known_to_it = (
+            f"{len(wanted)} of the {len(crystals)} reference crystals, too few for {len(columns)} energies of atoms"
+        )
+        raise InputError(f"{engine.name} can't be set on the scale of the hull: it knows {known_to_it}")
     values = dict(zip(columns, _least_absolute(shares, wanted).round(4).tolist(), strict=True))
     with_u = {name.removesuffix(_PLUS_U): value for name, value in values.items() if name.endswith(_PLUS_U)}
     plain = {name: value for name, value in values.items() if not name.endswith(_PLUS_U)}

@@ -15,16 +15,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from ase import Atoms
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from asegen.elements import LAST
+from asegen.errors import InputError
 from asegen.geometry.neighbors import nearest_neighbors
 from asegen.hull.table import HullTable, shipped_hull
 from asegen.prototypes.library import Counts, Kind, TemplateLibrary, arranged
 from asegen.prototypes.votes import distances
 from asegen.structures.atoms import crystals_from_atoms
+from asegen.structures.given import Structure as Given
+from asegen.structures.given import as_atoms
 from asegen.structures.validity import check_atoms
 
 KNOWN, SUBSTITUTION, NEW_TYPE = "known structure", "substitution", "new type"
@@ -115,17 +120,21 @@ class KnownCrystals:
         """
         return self._compositions.knows(counts) or self._library.has_composition(counts)
 
-    def judge(self, atoms: Atoms) -> Novelty:
+    def judge(self, atoms: Given) -> Novelty:
         """How new a crystal is.
 
         Args:
-            atoms: passes the validity gate.
+            atoms: Atoms, or a Structure of pymatgen.
 
         Raises:
-            ValueError: it doesn't.
+            InputError: it is no structure, fails the validity gate, or holds an element after lawrencium, of which no
+                crystal is known.
         """
+        atoms = as_atoms(atoms)
         if (reason := check_atoms(atoms)) is not None:
-            raise ValueError(str(reason))
+            raise InputError(str(reason))
+        if (last := int(atoms.numbers.max())) > LAST:
+            raise InputError(f"unknown element: no crystals of {chemical_symbols[last]} are known")
         query = _Query(atoms)
         counts = Counter(query.numbers.tolist())
         about = self.knows_composition(counts), self._library.has_composition(counts)

@@ -37,7 +37,7 @@ AFLOW = "aflow"
 
 
 def open_library(
-    source: str,
+    source: str | Path,
     jobs: int = 1,
     on_start: Callable[[int], None] = lambda total: None,
     on_row: Callable[[], None] = lambda: None,
@@ -63,6 +63,11 @@ def open_library(
         return _aflow()
     if source == KNOWN:
         return _known()
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"templates = {source!r:.60}: {KNOWN}, {AFLOW}, a file or split, or an open library is needed",
+            "templates",
+        )
     path = Path(source)
     if (path / "index.json").is_file():
         return _of_split(load_split(path.parent, path.name))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from asegen.arguments import real_number, whole_number
 from asegen.crystals.crystals import Crystals, Tangent
 from asegen.errors import InputError
 from asegen.relaxation.motion import Freedom, size_of, total_motion
@@ -36,7 +37,7 @@ class Limits:
         atoms_at_once: crystals are moved together up to this many atoms.
 
     Raises:
-        InputError: a limit has no meaning.
+        InputError: a limit is no number, or has no meaning.
     """
 
     position_tolerance: float = 0.05
@@ -46,6 +47,10 @@ class Limits:
     atoms_at_once: int = 2000
 
     def __post_init__(self) -> None:
+        for name in ("position_tolerance", "cell_tolerance", "volume_factor"):
+            object.__setattr__(self, name, real_number(name, getattr(self, name)))
+        for name in ("steps", "atoms_at_once"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         if not (self.position_tolerance >= 0 and self.cell_tolerance >= 0):
             raise InputError("tolerances of a relaxation must not be negative")
         if self.steps < 0 or self.atoms_at_once < 1 or not self.volume_factor > 1:

@@ -15,6 +15,7 @@ from typing import Any
 from ase import Atoms
 from pymatgen.core import Composition
 
+from asegen.arguments import listed
 from asegen.errors import InputError
 from asegen.parallel.files import replacing
 from asegen.screening.claims import Ledger
@@ -54,21 +55,21 @@ class Collected:
         return Counter(str(result["dft_status"]) for result in self.results if result["dft_status"])
 
 
-def collect(workdir: Path | str, folders: Sequence[Path | str] = ()) -> Collected:
+def collect(workdir: Path | str, folders: Path | str | Sequence[Path | str] = ()) -> Collected:
     """Reads outputs of DFT by the ids of candidates, and writes the screening's files anew.
 
     Args:
         workdir: the screening's folder.
-        folders: each holds a folder for each candidate, called after its id, and for each reference phase (elements,
-            known compounds), called as you like; as they are, or within the screening's folder. Those of `FOLDERS` that
-            are there without it. Where a candidate is in several, the first that finished counts.
+        folders: one or several; each holds a folder for each candidate, called after its id, and for each reference
+            phase (elements, known compounds), called as you like; as they are, or within the screening's folder. Those
+            of `FOLDERS` that are there without it. Where a candidate is in several, the first that finished counts.
 
     Raises:
         InputError: the folder holds no screening, or one of the folders isn't there.
     """
     place = Path(workdir)
     found = {result.id: result for result in results(place)}
-    runs = _runs([_folder(place, Path(folder)) for folder in folders] or [place / name for name in FOLDERS])
+    runs = _runs([_folder(place, Path(folder)) for folder in listed(folders)] or [place / name for name in FOLDERS])
     candidates = {id: _checked(run, found[id]) for id, run in runs.items() if id in found}
     references = {name: run for name, run in runs.items() if name not in found}
     energies = _energies(candidates)

@@ -102,6 +102,9 @@ def read_atoms(workdir: Path | str, id: str, stage: str | None = None) -> Atoms 
 
     Returns:
         None where it was never read, or that stage kept none.
+
+    Raises:
+        InputError: the folder holds no screening, or an id that no candidate has.
     """
     query = "SELECT o.atoms FROM outcomes o JOIN stages s ON s.name = o.stage WHERE o.input = ? AND o.atoms NOT NULL"
     query += " AND s.name = ?" if stage else ""

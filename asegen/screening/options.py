@@ -67,7 +67,7 @@ class Options:
     """
 
     calculator: str = "chgnet"
-    stages: Sequence[str] | None = None
+    stages: str | Sequence[str] | None = None
     relaxer: str | None = EMPNN
     device: str = "auto"
     fmax: float = 0.05
@@ -93,6 +93,8 @@ class Options:
 
     def __post_init__(self) -> None:
         read_criteria(self.targets)
+        if isinstance(self.stages, str):
+            object.__setattr__(self, "stages", tuple(name.strip() for name in self.stages.split(",")))
         check_model("relaxer", self.relaxer)
         for name in ("steps", "best"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
@@ -173,7 +175,9 @@ def check_inputs(files: Sequence[Path | str], workdir: Path | str) -> None:
         workdir: folder of the screening; where there is one, its ledger may hold what the files held.
 
     Raises:
-        InputError: none of the files is there.
+        InputError: none of the files is there, or the folder is no path.
     """
+    if not isinstance(workdir, str | Path):
+        raise InputError(f"workdir = {workdir!r:.60}: the path of a folder is needed", "workdir")
     if files and not Path(workdir).exists() and not any(Path(path).exists() for path in files):
         raise InputError(f"cannot read {files[0]}: there is no such file")

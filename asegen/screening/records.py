@@ -8,7 +8,7 @@ from typing import Any
 
 from ase import Atoms
 
-from asegen.errors import Reason
+from asegen.errors import InputError, Reason
 
 OK, UNCONVERGED = "ok", "unconverged"
 """Statuses of candidates that are ranked, apart from each other: relaxed, or stopped at the step limit."""
@@ -35,9 +35,11 @@ def candidate_key(id: str) -> int:
     """The row that `candidate_id` named.
 
     Raises:
-        ValueError: no such id.
+        InputError: no such id.
     """
-    return int(id.removeprefix("c"))
+    if not id[1:].isdecimal() or id != candidate_id(int(id[1:])):
+        raise InputError(f"{id!r:.60} is no id of a candidate, such as {candidate_id(1)}")
+    return int(id[1:])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asegen.criteria.criterion import Wanted
-from asegen.errors import AsegenError
+from asegen.errors import AsegenError, InputError
 from asegen.parallel.workforce import Workforce
 from asegen.screening.exports import export
 from asegen.screening.inputs import AtHand, Disordered
@@ -24,7 +24,7 @@ def screen(
     workdir: Path | str,
     calculator: str = "chgnet",
     *,
-    stages: Sequence[str] | None = None,
+    stages: str | Sequence[str] | None = None,
     relaxer: str | None = EMPNN,
     device: str = "auto",
     fmax: float = 0.05,
@@ -63,8 +63,8 @@ def screen(
         workdir: folder of the screening, begun or gone on with.
         calculator: "chgnet", "sevennet", another key of `asegen.potentials.registry.POTENTIALS`, or `module:object` for
             any other calculator of ASE.
-        stages: names of those of `asegen.screening.registry.STAGES` that are wanted, "default" for all but the optional
-            ones; None for those.
+        stages: names of those of `asegen.screening.registry.STAGES` that are wanted, in a list or joined by commas;
+            "default" for all but the optional ones; None for those.
         relaxer: learned pre-relaxation: "empnn", a shipped relaxer's name, a file of weights, or None for none.
         device: of the pre-relaxation: "auto", "cpu", "cuda" …
         fmax: eV/Å, when a relaxation with the calculator has arrived.
@@ -130,6 +130,8 @@ def screen(
         targets=targets,
     )
     inputs = [_input(given) for given in one_or_several(structures)]
+    if not inputs:
+        raise InputError("structures = []: at least one, or a file, is needed", "structures")
     check_inputs([given for given in inputs if isinstance(given, Path | str)], workdir)
     number = number_of_jobs(jobs)
     found = run_stages(

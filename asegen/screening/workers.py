@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 
+from asegen.arguments import real_number
 from asegen.errors import InputError
 from asegen.parallel.machine import check_jobs, free_cores
 
@@ -34,9 +35,10 @@ def memory_of_worker(memory: float | None, jobs: int) -> int | None:
         jobs: workers.
 
     Raises:
-        InputError: too little to start in.
+        InputError: too little to start in, or no number.
     """
     if memory is not None:
+        memory = real_number("memory", memory)
         if not LEAST_WORKER <= memory < math.inf:
             raise InputError(f"memory = {memory:g}: a worker needs {LEAST_WORKER:g} GiB at least", "memory")
         return int(memory * _GIB)

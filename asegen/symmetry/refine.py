@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ase import Atoms
 
 from asegen.errors import InputError
+from asegen.structures.given import Structure, as_atoms
 from asegen.structures.space_groups import refined_in_place
 from asegen.structures.tolerance import check_symprec
 from asegen.structures.validity import check_atoms
@@ -33,21 +34,22 @@ class Refined(NamedTuple):
     wyckoff: str
 
 
-def refine(atoms: Atoms, symprec: float = SYMPREC, cell: str = "primitive") -> Refined:
+def refine(atoms: Structure, symprec: float = SYMPREC, cell: str = "primitive") -> Refined:
     """Refines a structure to its space group.
 
     Args:
-        atoms: a crystal; not changed.
+        atoms: a crystal, Atoms or pymatgen's Structure; not changed.
         symprec: Å, tolerance of the space group.
         cell: "primitive" or "conventional", in the standard setting of the International Tables; or "as-is": the cell,
             the orientation and the order of the atoms that it has.
 
     Raises:
-        InputError: the crystal fails the validity gate, or no group is found.
+        InputError: no structure, one that fails the validity gate, or no group is found.
     """
     if cell not in CELLS:
         raise InputError(f"cell {cell!r} is not one of {', '.join(CELLS)}")
     check_symprec(symprec)
+    atoms = as_atoms(atoms)
     if (reason := check_atoms(atoms)) is not None:  # spglib must never see what isn't finite
         raise InputError(str(reason))
     crystal = find_symmetry(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers, symprec)

@@ -166,9 +166,15 @@ def _write_json(file: TextIO, results: Iterable[Result], columns: Sequence[str])
 
 
 def _write_extxyz(file: TextIO, results: Iterable[Result], columns: Sequence[str]) -> None:
-    """Frames; what couldn't be read is an empty frame that holds its status, so that no row is lost."""
+    """Frames; what couldn't be read is an empty frame that holds its status, so that no row is lost.
+
+    A number of the file's own that is called as a predicted one would be taken for a prediction where there is none.
+    """
     for result in results:
         atoms = Atoms() if result.atoms is None else result.atoms.copy()
+        for name in columns:
+            atoms.info.pop(name, None)
+            atoms.arrays.pop(name, None)
         for key, value in result.row.items():
             if isinstance(value, list):
                 atoms.set_array(key, np.array(value))

@@ -80,7 +80,7 @@ def generation_arguments(words: str, workdir: Path) -> tuple[argparse.Namespace,
 def _options(args: argparse.Namespace) -> Options:
     return Options(
         calculator=args.calculator,
-        stages=args.stages.split(",") if args.stages else None,
+        stages=args.stages or None,
         relaxer=args.relaxer,
         device=args.device,
         fmax=args.fmax,

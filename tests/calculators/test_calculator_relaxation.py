@@ -49,6 +49,20 @@ def test_it_ends_at_the_calculators_minimum_and_keeps_info() -> None:
     assert start.positions == pytest.approx(disturbed().positions) and start.calc is None
 
 
+def test_notes_of_an_earlier_relaxation_are_gone() -> None:
+    """An energy of another crystal, or why another relaxation ended early, would be taken for this one's."""
+    ours = ["relax_status", "relax_steps", "relax_model", "relax_fmax", "relax_strain"]
+    (first,) = relax_with_calculator(disturbed(), "emt", steps=0, prerelax=None)
+    assert first.status == "out of steps" and {"relax_reason", "relax_energy_per_atom"} <= first.atoms.info.keys()
+    (second,) = relax_structures(first.atoms)
+    assert second.status == "converged" and list(second.atoms.info) == [*disturbed().info, *ours]
+    (third,) = relax_with_calculator(second.atoms, "emt")
+    assert third.status == "converged" and {"relax_model", "relax_strain", "relax_reason"}.isdisjoint(third.atoms.info)
+    (failed,) = relax_with_calculator(third.atoms, Breaks(), prerelax=None)
+    assert failed.status == "failed" and "relax_energy_per_atom" not in failed.atoms.info
+    assert disturbed().info.items() <= failed.atoms.info.items()
+
+
 def test_pressure_is_in_gigapascals() -> None:
     (found,) = relax_with_calculator(disturbed(), EMT(), pressure=20, fmax=0.005)
     assert found.atoms.get_stress()[:3] == pytest.approx([-20 * GPa] * 3, rel=0.01)
@@ -121,6 +135,10 @@ def test_worker_processes_find_the_same() -> None:
         ({"jobs": "2"}, "jobs = '2': a whole number"),
         ({"calculator": "no such"}, "no calculator"),
         ({"calculator": Calculator(), "jobs": 2}, "jobs"),
+        ({"calculator": EMT}, "calculator = <class .*an object of a class of ASE's calculators is needed"),
+        ({"calculator": lambda: EMT()}, "calculator = <function"),
+        ({"calculator": None}, "calculator = None"),
+        ({"device": "no such"}, "device 'no such' is not available"),
     ],
 )
 def test_nonsense_is_refused(change: dict, message: str) -> None:

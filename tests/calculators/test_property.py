@@ -102,6 +102,12 @@ def test_classifier_gives_a_probability(property_weights: Weights) -> None:
     assert 0 < found.values["probability"] < 1 and found.values["probability_std"] >= 0
 
 
+def test_a_loaded_predictor_will_do(property_weights: Weights) -> None:
+    place = str(property_weights["alignn"])
+    loaded, named = PropertyCalculator(load_predictor(place, "cpu")), PropertyCalculator(place, "cpu")
+    assert loaded.get_potential_energy(bulk("Cu")) == named.get_potential_energy(bulk("Cu"))
+
+
 def test_energy_is_that_of_all_atoms(property_weights: Weights) -> None:
     calculator = PropertyCalculator(str(property_weights["alignn"]), "cpu")
     energies = []

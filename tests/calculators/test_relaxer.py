@@ -354,4 +354,22 @@ def test_nonsense_is_refused() -> None:
         relax_structures([], False)
     with pytest.raises(InputError, match="not for Denoising or Reconstruction"):
         LearnedRelaxer(bulk("Cu"), model="torusflow-mp")
+    with pytest.raises(InputError, match="limits = 3: an object of the class Limits"):
+        relax_structures([], known(), limits=3)  # type: ignore[arg-type]
     assert relax_structures([], known()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "run", "message"),
+    [
+        ({"maxstep": "0.1"}, {}, "maxstep = '0.1': a number is needed"),
+        ({"volume_factor": "2"}, {}, "volume_factor = '2': a number is needed"),
+        ({"volume_factor": 0.5}, {}, "volume_factor > 1"),
+        ({}, {"fmax": "0.1"}, "fmax = '0.1': a number is needed"),
+        ({}, {"cell_max": None}, "cell_max = None: a number is needed"),
+        ({}, {"steps": 2.5}, "steps = 2.5: a whole number is needed"),
+    ],
+)
+def test_numbers_of_a_wrong_kind_are_refused_by_name(given: dict, run: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        LearnedRelaxer(bulk("Cu"), logfile=None, model=known(), **given).run(**run)

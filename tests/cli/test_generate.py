@@ -158,7 +158,7 @@ def test_an_output_that_was_cut_is_not_called_complete(tmp_path: Path, capsys: p
     (tmp_path / "a.extxyz").write_text("".join(lines[:3]))
     with pytest.raises(SystemExit) as caught:
         generate("Cu", "-n", "2", "-o", str(tmp_path / "a.extxyz"), "--resume")
-    assert caught.value.code == 2 and "lacks 1 " in capsys.readouterr().err
+    assert caught.value.code == 2 and "holds 1 of 2 structures" in capsys.readouterr().err
 
 
 def test_a_picture_that_cannot_be_written_is_said_before_the_work(

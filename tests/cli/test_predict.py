@@ -101,6 +101,19 @@ def test_every_structure_has_a_row(
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_no_number_of_the_file_stands_for_a_prediction(property_weights: Weights, tmp_path: Path) -> None:
+    """Gold isn't in the training data; its value is from elsewhere, as a column of DFT's may be."""
+    frames = [bulk("Cu"), bulk("Au")]
+    for atoms in frames:
+        atoms.info |= {NAME: 99.0, f"{NAME}_std": 9.0, "mine": 1.0}
+    write(tmp_path / "in.extxyz", frames)
+    out = tmp_path / "out.extxyz"
+    main(["predict", str(tmp_path / "in.extxyz"), "--model", str(property_weights["alignn"]), "-o", str(out)])
+    copper, gold = (atoms.info for atoms in read(out, ":"))
+    assert copper[NAME] != 99.0 and copper["mine"] == gold["mine"] == 1.0
+    assert gold["status"].startswith("unknown element") and NAME not in gold and f"{NAME}_std" not in gold
+
+
 def test_names_break_no_table(property_weights: Weights, tmp_path: Path) -> None:
     names = ["a\nb", "c\rd", "=1+1", "@x", "007", "plain"]
     frames = [bulk("Cu", a=3.6 + 0.01 * k) for k in range(len(names))]

@@ -51,6 +51,29 @@ def test_every_frame_ends_with_one_status(tmp_path: Path, capsys: pytest.Capture
     assert "4 converged, 2 refused, 1 unreadable" in capsys.readouterr().err
 
 
+def test_a_file_that_was_relaxed_before_keeps_no_old_notes(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", bulk("Cu", a=3.4))
+    first, second = str(tmp_path / "first.extxyz"), str(tmp_path / "second.extxyz")
+    main(["relax", str(tmp_path / "in.extxyz"), "-o", first, *QUICK, "--steps", "1"])
+    assert "relax_reason" in read(first).info
+    main(["relax", first, "-o", second])
+    assert read(second).info["relax_status"] == "converged"
+    assert {"relax_reason", "relax_energy_per_atom", "relax_calculator"}.isdisjoint(read(second).info)
+
+
+def test_paths_may_be_text(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", bulk("Cu", a=3.6))
+    minimisation = Minimisation(find_engine("emt"), prerelax=None)
+    for k, inputs in enumerate((str(tmp_path / "in.extxyz"), [str(tmp_path / "in.extxyz")])):
+        table = str(tmp_path / f"{k}.csv")
+        assert [row.status for row in relax_files(inputs, f"{tmp_path}/{k}.db", minimisation, table=table)] == [
+            "converged"
+        ]
+        assert Path(table).is_file()
+    with pytest.raises(InputError, match="engine = 'emt': what find_engine gives"):
+        Minimisation("emt")
+
+
 def test_negative_energies_are_numbers_in_the_table(tmp_path: Path) -> None:
     write(tmp_path / "in.extxyz", bulk("Cu", a=3.6))
     arguments = ["-o", str(tmp_path / "out.extxyz"), "--status", str(tmp_path / "t.csv"), "--fmax", "0.001"]

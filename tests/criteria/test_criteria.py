@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from ase.build import bulk
 from pymatgen.core import Composition
@@ -29,6 +30,8 @@ SALT = bulk("NaCl", "rocksalt", a=5.64)
         ("spacegroup=195..230", 195, 230),
         ("metal=no", 0, 0.5),
         ("metal=yes", 0.5, 1),
+        ("metal=1", 0.5, 1),
+        ("metal=0", 0, 0.5),
     ],
 )
 def test_ranges_are_read(text: str, low: float, high: float) -> None:
@@ -40,6 +43,9 @@ def test_ranges_are_read(text: str, low: float, high: float) -> None:
 def test_python_takes_ranges_and_values() -> None:
     found = read_criteria({"band_gap": (1, 2), "density": (None, 5), "metal": False, "spacegroup": "Fm-3m"})
     assert found == read_criteria(["band_gap=1..2", "density=..5", "metal=no", "spacegroup=225"])
+    numbers = read_criteria({"band_gap": np.array([1.0, 2.0]), "metal": 0, "n_atoms": np.int64(4)})
+    assert numbers == read_criteria(["band_gap=1..2", "metal=no", "n_atoms=4"])
+    assert read_criteria({"metal": np.True_}) == read_criteria({"metal": 1.0}) == read_criteria(["metal=yes"])
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,18 @@ def test_what_cannot_be_is_refused_in_one_line(texts: list[str], word: str) -> N
     with pytest.raises(InputError, match=word) as refused:
         read_criteria(texts)
     assert "\n" not in str(refused.value)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="target = 1: no such property"):
+        read_criteria({1: (1, 2)})  # type: ignore[dict-item]
+
+
+def test_criteria_that_were_not_read_are_refused() -> None:
+    with pytest.raises(InputError, match="'band_gap=1..2' is none: read_criteria makes them"):
+        Criteria(["band_gap=1..2"])  # type: ignore[list-item]
+    (met,) = Criteria(one for one in read_criteria(["band_gap=2..9", "n_atoms=2"])).judge([SALT])
+    assert met.reason == ""
 
 
 def test_probability_is_the_normal_distributions() -> None:

@@ -61,7 +61,7 @@ def test_what_is_written_is_read(tmp_path_factory, sizes, per_shard, targets, se
 def test_types_on_disk_and_in_memory(tmp_path):
     written = dataset([2, 3])
     written.targets["energy"][0] = float("nan")
-    loaded = load_split(write_shards(tmp_path, "val", written).parent, "val")
+    loaded = load_split(write_shards(str(tmp_path), "val", written).parent, "val")
     assert loaded.crystals.dtype == torch.float64 and loaded.crystals.numbers.dtype == torch.int64
     assert loaded.targets["energy"].isnan().tolist() == [True, False]
     assert loaded.header["asegen"] == "test" and loaded.header["atoms"] == 5

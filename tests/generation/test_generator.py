@@ -128,6 +128,9 @@ def test_a_file_holds_what_memory_holds_in_shards_and_resumed(generator: Generat
         generator.run(request, tmp_path / "a.extxyz", 3, 3, steps=2, resume=True)
     with pytest.raises(InputError, match="exists: resume goes on, overwrite replaces it"):
         generator.run(request, tmp_path / "a.extxyz", 3, 2, steps=2)
+    generator.run("Cu2", tmp_path / "one.extxyz", n=1, steps=2)
+    with pytest.raises(InputError, match=r"one\.extxyz is finished and holds 1 of 3 structures"):
+        generator.run("Cu2", tmp_path / "one.extxyz", n=3, steps=2, resume=True)
     for k in (1, 2):
         generator.run(request, tmp_path / f"{k}.extxyz", n=3, seed=2, steps=2, shard=f"{k}/2")
     parts = [a.info for k in (1, 2) for a in read(tmp_path / f"{k}.extxyz", ":")]

@@ -221,3 +221,6 @@ def test_a_script_may_write_paths_as_text_and_one_alone(tmp_path):
     for wrong in ({"jobs": 0}, {"jobs": 1, "max_atoms": "5"}):
         with pytest.raises(InputError, match="jobs = 0|max_atoms = '5'"):
             ingest(path, **wrong)
+    for files in (bulk("Cu"), [path, bulk("Cu")], None):
+        with pytest.raises(InputError, match="is no path; ase.io.write writes Atoms"):
+            ingest(files, jobs=1)

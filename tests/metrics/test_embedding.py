@@ -17,11 +17,10 @@ from asegen.metrics.inputs import Floats, Inputs
 SALT = bulk("NaCl", "rocksalt", a=5.64)
 
 PLUGGED = """
-from pathlib import Path
 from asegen.metrics.embedding import FunctionEmbedder
 
 def sizes():
-    return FunctionEmbedder("sizes", Path(__file__), lambda atoms: [-1, len(atoms) / atoms.get_volume()])
+    return FunctionEmbedder("sizes", __file__, lambda atoms: [-1, len(atoms) / atoms.get_volume()])
 
 text = "no embedder"
 """

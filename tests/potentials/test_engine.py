@@ -119,6 +119,12 @@ class Own(LennardJones):
 def plain():
     return LennardJones(epsilon=2.0)
 
+class Text(LennardJones):
+    elements = "Ar Kr"
+
+class Numbers(LennardJones):
+    elements = (18, 36)
+
 def wrong():
     return 3
 
@@ -145,6 +151,12 @@ def test_an_own_calculator_from_the_current_folder(own: str) -> None:
     plain = find_engine(f"{own}:plain")
     assert plain.calculator().parameters.epsilon == 2.0
     assert plain.energy_scale == f"{own}:plain"  # unknown, so its own: no mixing
+
+
+def test_elements_of_an_own_calculator_are_symbols(own: str) -> None:
+    assert find_engine(f"{own}:Text").elements == {"Ar", "Kr"}  # not the letters
+    with pytest.raises(InputError, match="my_calculators:Numbers: elements has 18, which is no symbol"):
+        find_engine(f"{own}:Numbers")
 
 
 def test_the_identity_follows_the_file(own: str, tmp_path: Path) -> None:

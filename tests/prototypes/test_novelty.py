@@ -10,6 +10,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.data.shards import CrystalDataset
+from asegen.errors import InputError
 from asegen.hull.table import HullTable
 from asegen.prototypes.library import TemplateLibrary
 from asegen.prototypes.novelty import KNOWN, NEW_TYPE, SUBSTITUTION, KnownCrystals, environments
@@ -95,8 +96,16 @@ def test_a_known_composition_without_crystals_says_so() -> None:
 def test_what_is_broken_is_refused(known: KnownCrystals) -> None:
     broken = SALT.copy()
     broken.positions[1] = broken.positions[0]
-    with pytest.raises(ValueError, match="overlapping"):
+    with pytest.raises(InputError, match="overlapping"):
         known.judge(broken)
+    with pytest.raises(InputError, match="no crystals of Og are known"):
+        known.judge(bulk("Og", "fcc", a=5.0))
+    with pytest.raises(InputError, match=r"'a\.cif' is no structure"):
+        known.judge("a.cif")
+
+
+def test_structures_of_pymatgen_are_judged_as_atoms_are(known: KnownCrystals) -> None:
+    assert known.judge(AseAtomsAdaptor.get_structure(disguised(SALT))).kind == KNOWN
 
 
 def test_environments_do_not_depend_on_cell_volume_or_order_of_atoms() -> None:

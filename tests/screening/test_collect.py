@@ -180,6 +180,8 @@ def test_a_hull_of_what_was_computed_in_the_same_way(screened: Path, tmp_path: P
     finished(tmp_path / "refs" / "Au", "Au", 0.01, coarse)  # less stable than the one of MP
     told = collect(screened, [screened / "vasp", tmp_path / "refs"])
     assert set(told.references) == {"Cu", "Au"} and told.counts == {"finished": 2}
+    assert set(collect(screened, str(tmp_path / "refs")).references) == {"Cu", "Au"}
+    told = collect(screened, [screened / "vasp", tmp_path / "refs"])
     found = {result.id: result for result in told.results}
     assert (found[first]["e_hull_dft"], found[first]["rank_dft"]) == (0.0, 1)
     assert found[second]["e_hull_dft"] == pytest.approx(0.07, abs=1e-6)

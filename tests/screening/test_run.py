@@ -26,8 +26,12 @@ def test_structures_at_hand_and_in_files(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert list(table.name) == ["c000001", "mine", "c000003"] and table.rank_before["c000002"] == 1
     assert (read_atoms(tmp_path / "run", "c000002").cell == copper.cell).all()
+    with pytest.raises(InputError, match="'mine' is no id of a candidate, such as c000001"):
+        read_atoms(tmp_path / "run", "mine")
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"results.csv", "results.extxyz", "results.db"}
     assert screen(given, tmp_path / "run", "emt", **arguments) == found == results(tmp_path / "run")
+    by_text = screen(given, tmp_path / "run", "emt", **(arguments | {"stages": "read, dedup"}))
+    assert by_text == found
     with pytest.raises(InputError, match="structures are not what they were"):
         screen([bulk("Ni"), tmp_path / "in.extxyz", bulk("Cu")], tmp_path / "run", "emt", **arguments)
 
@@ -44,6 +48,9 @@ def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_
     ("arguments", "message"),
     [
         ({"stages": ["magic"]}, "stages: no stage 'magic'; there are read, dedup"),
+        ({"stages": "read,magic"}, "stages: no stage 'magic'"),
+        ({"workdir": None}, "workdir = None: the path of a folder"),
+        ({"structures": []}, r"structures = \[\]: at least one"),
         ({"stages": ["hull"]}, "stages: the stage hull needs the stage relax"),
         ({"fmax": 0.0}, "fmax = 0: must be greater than 0"),
         ({"symprec": float("nan")}, "symprec = nan: a tolerance in Å, above 0 and at most 1, is needed"),
@@ -53,6 +60,7 @@ def test_a_structure_with_partial_occupancies_ends_with_a_status_of_its_own(tmp_
         ({"best": -1}, "best = -1: must not be negative"),
         ({"jobs": 0}, "jobs = 0: at least one process is needed"),
         ({"memory": 0.0}, "memory = 0: a worker needs 0.25 GiB"),
+        ({"memory": "4"}, "memory = '4': a number is needed"),
         ({"memory": 1e-9}, "memory = 1e-09: a worker needs 0.25 GiB"),
         ({"fmax": float("inf")}, "fmax = inf: must be finite"),
         ({"steps": 10**9}, "steps = 1000000000: 100000 at most"),

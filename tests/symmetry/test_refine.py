@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.constraints import FixAtoms
 from ase.spacegroup import crystal
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from asegen.errors import InputError
 from asegen.symmetry.refine import CELLS, refine
@@ -59,7 +60,16 @@ def test_what_is_where_is_named() -> None:
     assert refine(bulk("NaCl", "rocksalt", a=5.64)).wyckoff in ("Na:a Cl:b", "Cl:a Na:b")
 
 
+def test_a_structure_of_pymatgen_is_refined_as_atoms_are() -> None:
+    rough = RUTILE.copy()
+    rough.rattle(0.01, seed=1)
+    found = refine(AseAtomsAdaptor.get_structure(rough), symprec=0.1)
+    assert found.group == group_of(found.atoms, 1e-5) == 136 and len(found.atoms) == 6
+
+
 def test_bad_input() -> None:
+    with pytest.raises(InputError, match="None is no structure"):
+        refine(None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="symprec"):
         refine(RUTILE, symprec=0)
     with pytest.raises(InputError, match="cell"):

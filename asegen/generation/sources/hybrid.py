@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from asegen.generation.sources.diffusion import Diffusion
 from asegen.generation.sources.symmetric import Symmetric
 from asegen.generation.sources.template import open_templates
@@ -23,7 +25,7 @@ SHARES = {TEMPLATE: 0.6, DIFFUSION: 0.25, SYMMETRIC: 0.1, PARTIAL: 0.05}
 
 
 def open_hybrid(
-    templates: str | TemplateLibrary = KNOWN,
+    templates: str | Path | TemplateLibrary = KNOWN,
     model: str | None = None,
     device: str = "auto",
     quick: bool = False,

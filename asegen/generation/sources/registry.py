@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from asegen.arguments import check_model, real_number
 from asegen.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,10 +64,10 @@ def find_entry(name: str) -> Entry:
 def open_source(
     name: str = DEFAULT,
     *,
-    model: str | None = None,
-    templates: str | TemplateLibrary | None = None,
+    model: str | Path | None = None,
+    templates: str | Path | TemplateLibrary | None = None,
     cell: str | None = None,
-    known: Path | None = None,
+    known: str | Path | None = None,
     device: str = "auto",
     quick: bool = False,
     element_map: str | None = None,
@@ -91,6 +92,10 @@ def open_source(
         CheckpointError: weights or a catalogue that can't be read.
     """
     entry = find_entry(name)
+    check_model("model", model)
+    if known is not None and not isinstance(known, str | Path):
+        raise InputError(f"known = {known!r:.60}: the path of a catalogue is needed", "known")
+    repulsion = None if repulsion is None else real_number("repulsion", repulsion)
     given: dict[str, Any] = {"model": model, "templates": templates, "cell": cell, "known": known}
     given |= {"element_map": element_map, "repulsion": repulsion}
     given = {option: value for option, value in given.items() if value is not None}

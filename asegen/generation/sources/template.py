@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from asegen.generation.sources.diffusion import Diffusion
 from asegen.generation.sources.turns import DIFFUSION, TEMPLATE, Drawn, Known, Part, Turns
 from asegen.generation.templates import Templates
@@ -12,7 +14,7 @@ from asegen.trained.relaxer import load_relaxer
 
 
 def open_template(
-    templates: str | TemplateLibrary = KNOWN,
+    templates: str | Path | TemplateLibrary = KNOWN,
     model: str | None = None,
     device: str = "auto",
     quick: bool = False,
@@ -43,7 +45,7 @@ def open_template(
 
 
 def open_templates(
-    templates: str | TemplateLibrary, device: str, quick: bool, element_map: str | None = None
+    templates: str | Path | TemplateLibrary, device: str, quick: bool, element_map: str | None = None
 ) -> Templates:
     """Templates with the learned relaxer's volumes, or the elements' where it has to be quick.
 
@@ -53,6 +55,6 @@ def open_templates(
         quick: without it.
         element_map: which element takes the place of which.
     """
-    library = open_library(templates) if isinstance(templates, str) else templates
+    library = templates if isinstance(templates, TemplateLibrary) else open_library(templates)
     relaxer = None if quick else load_relaxer(None, device)
     return Templates(library, relaxer, None if element_map is None else parse_element_map(element_map))

@@ -94,6 +94,18 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "note: 1 had no template" in capsys.readouterr().err
 
 
+def test_own_crystals_by_text_or_path(tmp_path: Path) -> None:
+    write(tmp_path / "own.extxyz", bulk("NaCl", "rocksalt", a=5.64))
+    by_text, by_path = (
+        Generator(open_source("template", templates=given, quick=True)).generate("KBr")
+        for given in (str(tmp_path / "own.extxyz"), tmp_path / "own.extxyz")
+    )
+    assert by_text == by_path
+    assert spglib.get_spacegroup((by_path[0].cell, by_path[0].get_scaled_positions(), by_path[0].numbers)) == (
+        "Fm-3m (225)"
+    )
+
+
 def test_without_a_model_there_are_templates_only() -> None:
     generator = Generator(open_source("template", templates="aflow", device="cpu", quick=True))
     found = generator.generate(["KCl", "Na7Cl11"], n=2)
