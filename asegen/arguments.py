@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from asegen.errors import InputError
@@ -63,6 +64,21 @@ def text(name: str, given: object, example: str) -> str:
     if not isinstance(given, str):
         raise InputError(f"{name} = {given!r:.60}: text is needed, such as {example!r}", name)
     return given
+
+
+def check_path(name: str, given: object, what: str) -> None:
+    """Refuses what is no path; whether there is anything is another matter.
+
+    Args:
+        name: the parameter's.
+        given: what was handed over.
+        what: it is the path of, for the error.
+
+    Raises:
+        InputError: None, a list, or anything else.
+    """
+    if not isinstance(given, str | Path):
+        raise InputError(f"{name} = {given!r:.60}: the path of {what} is needed", name)
 
 
 def check_model(name: str, given: object) -> None:

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from asegen.discovery.chemistry import Slots
 from asegen.discovery.exchange import Matrix
 from asegen.elements import ELECTRONEGATIVITY
-from asegen.hull.table import reduced, shipped_hull
+from asegen.hull.table import ReducedFormula, reduced, shipped_hull
 from asegen.prototypes.catalogue import Catalogue
 
-Formula = tuple[tuple[int, int], ...]
-"""A reduced formula: pairs of atomic number and count, ascending."""
 Anonymous = tuple[int, ...]
 """The counts of a reduced formula, ascending."""
 Floats = NDArray[np.float64]
@@ -59,7 +57,7 @@ class Cell(NamedTuple):
         return {chemical_symbols[z]: n for z, n in ordered}
 
     @property
-    def formula(self) -> Formula:
+    def formula(self) -> ReducedFormula:
         """The reduced formula."""
         return reduced(self.composition)
 

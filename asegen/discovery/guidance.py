@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from asegen.criteria.judging import PROBABILITY
-from asegen.discovery.cells import Anonymous, Cell, Formula
+from asegen.discovery.cells import Anonymous, Cell
 from asegen.discovery.families import families
 from asegen.discovery.records import CROWDED, FAILED, HIGH, KEPT, LATE, NOT_DRAWN, UNSTABLE, Record
 from asegen.discovery.target_model import TargetModel
+from asegen.hull.table import ReducedFormula
 
 _DOUBT = 4.0
 """Proposals of an anonymous formula that its own share of successes weighs as much as everything's."""
@@ -29,7 +30,7 @@ class Guidance:
         targets: how likely compositions are stable and meet the targets; None without targets.
     """
 
-    tried: Collection[Formula] = frozenset()
+    tried: Collection[ReducedFormula] = frozenset()
     found: Sequence[Cell] = ()
     success: Mapping[Anonymous, float] = field(default_factory=dict)
     targets: TargetModel | None = None

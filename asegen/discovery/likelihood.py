@@ -9,8 +9,9 @@ from itertools import groupby, permutations, product
 
 import numpy as np
 
-from asegen.discovery.cells import Anonymous, Cell, Formula
+from asegen.discovery.cells import Anonymous, Cell
 from asegen.discovery.exchange import Matrix
+from asegen.hull.table import ReducedFormula
 
 _LEAST = 1e-12
 """Probability of a composition that no known one leads to."""
@@ -25,7 +26,7 @@ class Likelihood:
     """
 
     def __init__(self, cells: Iterable[Cell], exchanges: Matrix) -> None:
-        known: dict[Anonymous, dict[Formula, tuple[int, ...]]] = defaultdict(dict)
+        known: dict[Anonymous, dict[ReducedFormula, tuple[int, ...]]] = defaultdict(dict)
         for cell in cells:
             known[cell.anonymous].setdefault(cell.formula, cell.numbers)
         self._exchanges = exchanges

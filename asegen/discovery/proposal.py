@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from asegen.discovery.balance import Balance
-from asegen.discovery.cells import Cell, Floats, Formula, Route, Routes
+from asegen.discovery.cells import Cell, Floats, Route, Routes
 from asegen.discovery.chemistry import Chemistry
 from asegen.discovery.exchange import Matrix, ionic_exchanges, learned_exchanges, uniform_exchanges
 from asegen.discovery.guidance import Guidance
 from asegen.discovery.likelihood import Likelihood
 from asegen.errors import InputError
+from asegen.hull.table import ReducedFormula
 from asegen.structures.oxidation import may_be_neutral
 
 LEARNED, ION_EXCHANGE, UNIFORM = "learned", "ion-exchange", "uniform"
@@ -122,7 +123,7 @@ class Proposer:
         return [drawn[k] for k in order[:n]]
 
     def _drawn(self, n: int, rng: np.random.Generator, guidance: Guidance) -> list[Route]:
-        drawn: dict[Formula, Route] = {}
+        drawn: dict[ReducedFormula, Route] = {}
         draw = self._routes.sampler(rng, self._factors(guidance))
         near = self._routes_from(guidance.found)
         draw_near = near.sampler(rng) if near else draw

@@ -84,7 +84,9 @@ class RunState:
             self.records = [Record.from_json(record) for record in state["records"]]
             self.rounds, self.kept = state["rounds"], read_frames(state["kept"])
         except (ValueError, KeyError, TypeError, OSError):
-            raise InputError(f"{place} is damaged: start again with overwrite", "overwrite") from None
+            raise InputError(
+                f"{place} is damaged or another version's: start again with overwrite", "overwrite"
+            ) from None
         check_same_options(place, known, self._settings, "n", "seed", "proposals")
 
     def _read_complete(self, out: Path) -> None:

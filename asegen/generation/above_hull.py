@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ase import Atoms
 
 from asegen.generation.rankers import Ranker
-from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.hull.table import Counts, ReducedFormula, reduced, shipped_hull
 from asegen.prototypes.known_forms import KnownForms
 
 ABOVE_HULL = "e_hull"
@@ -35,7 +35,7 @@ class AboveHull:
         Args:
             pool: with energy_per_atom in `info`; what has none, or no way to tell, gets nothing.
         """
-        pools: dict[tuple[tuple[int, int], ...], list[Atoms]] = {}
+        pools: dict[ReducedFormula, list[Atoms]] = {}
         for atoms in pool:
             if "energy_per_atom" in atoms.info:
                 pools.setdefault(reduced(Counter(atoms.numbers.tolist())), []).append(atoms)

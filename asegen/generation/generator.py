@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 from ase import Atoms
 
+from asegen.arguments import check_path
 from asegen.criteria.criterion import Wanted as Targets
 from asegen.errors import InputError
 from asegen.generation.drawing import Drawer, Plain
@@ -199,8 +200,7 @@ class Generator:
         Raises:
             InputError: as in `generate`; or the output is there already, is another run's, or can't be written.
         """
-        if not isinstance(output, str | Path):
-            raise InputError(f"output = {output!r:.60}: the path of a file or folder is needed", "output")
+        check_path("output", output, "a file or folder")
         job = self.plan(request, n, seed, steps=steps, valid_only=valid_only, force=force, shard=shard)
         return run(job, str(output), resume, overwrite, report, found)
 

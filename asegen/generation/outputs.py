@@ -123,7 +123,9 @@ class PartialOutput:
             state = json.loads(self._journal.read_text())
             known, self.batches_done, self._bytes = dict(state["settings"]), state["batches"], state["bytes"]
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{self._journal} is damaged: start again with overwrite", "overwrite") from None
+            raise InputError(
+                f"{self._journal} is damaged or another version's: start again with overwrite", "overwrite"
+            ) from None
         check_same_options(self.part, known, self._settings, "seed", "steps", "valid_only")
         if self.part.stat().st_size < self._bytes:
             wrong = f"{self.part} is shorter than its journal says: start again with overwrite"

@@ -189,7 +189,8 @@ def run(
         InputError: the output is there already, is another run's, or can't be written.
     """
     batches = [list(batch) for batch in job.batches]
-    check_room(output_format(output), sum(map(len, batches)), output)
+    number = sum(map(len, batches))
+    check_room(output_format(output), number, output)
     settings = job.settings | {"what was asked for": plan_hash(batches)}
     with closing(PartialOutput(output, settings, resume, overwrite)) as partial:
         left_out = [] if partial.complete else _draw_into(partial, job, report)
@@ -199,7 +200,6 @@ def run(
         )
     missing = _read_again(partial, job, found)
     if missing and not (job.drawer.may_lack or job.valid_only or partial.format in (CIF, FOLDER)):
-        number = sum(map(len, batches))
         raise InputError(
             f"{partial.out} is finished and holds {number - len(missing)} of {number} structures that are asked for: "
             "draw them with overwrite",

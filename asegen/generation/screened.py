@@ -16,7 +16,7 @@ from asegen.generation.plausibility import IMPLAUSIBLE
 from asegen.generation.source import Source
 from asegen.generation.stability import ABOVE_HULL, Stability
 from asegen.generation.target import Target
-from asegen.hull.table import reduced
+from asegen.hull.table import ReducedFormula, reduced
 
 if TYPE_CHECKING:
     from asegen.structures.matching import Distinct
@@ -181,7 +181,7 @@ class Different:
     def __init__(self) -> None:
         self._first: Atoms | None = None
         self._count = 0
-        self._seen: dict[tuple[tuple[int, int], ...], tuple[Distinct, list[int]]] = {}
+        self._seen: dict[ReducedFormula, tuple[Distinct, list[int]]] = {}
 
     def add(self, atoms: Atoms) -> int | None:
         """Takes a crystal in; the place, from 0, of the earlier one that it is the same as, or a supercell of."""

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from asegen.calculators.property import Predicted, predict
-from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.hull.table import Counts, ReducedFormula, reduced, shipped_hull
 from asegen.potentials.elements import element_crystal
 from asegen.prototypes.known_forms import KnownForms
 from asegen.trained.predictor import shared_predictor
@@ -20,8 +20,6 @@ NO_ENERGY = "energy_missing"
 """In `info` of a ranked structure: one line that says why the ranking has no energy of it."""
 _WEIGHTS = "alignn-formation-energy"
 _DIGITS = 4
-Formula = tuple[tuple[int, int], ...]
-"""Atomic numbers and how many atoms there are of each, reduced."""
 
 
 class Stability:
@@ -42,7 +40,7 @@ class Stability:
     def __init__(self, device: str = "auto") -> None:
         self._predictor = shared_predictor(_WEIGHTS, device)
         self._forms = KnownForms(self._energies)
-        self._levels: dict[Formula, float] = {}
+        self._levels: dict[ReducedFormula, float] = {}
 
     @property
     def identity(self) -> str:
@@ -95,7 +93,7 @@ class Stability:
             self._levels[formula] = shipped_hull().point(dict(formula)).energy - (shift or 0.0)
         return [self._levels[formula] for formula in formulas]
 
-    def _ground_states(self, formulas: Iterable[Formula]) -> dict[Formula, float]:
+    def _ground_states(self, formulas: Iterable[ReducedFormula]) -> dict[ReducedFormula, float]:
         """Levels of elements with a known ground state: zero, or what the network predicts for it if that is lower.
 
         It was trained on 75 ground states; fluorine's, which wasn't among them, comes out at −0.88 eV/atom.

@@ -18,7 +18,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from asegen.elements import ELECTRONEGATIVITY
 from asegen.errors import InputError
 from asegen.generation.compositions import MAX_ATOMS, Composition, composition
-from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.hull.table import Counts, ReducedFormula, reduced, shipped_hull
 from asegen.prototypes.exchanges import signature
 from asegen.prototypes.formula_units import MAX_ATOMS as USUAL_ATOMS
 from asegen.structures.formulas import parse_system
@@ -65,7 +65,7 @@ def from_system(text: str, n: int, max_atoms: int | None = None) -> list[Composi
     return [system.composition(counts) for counts in islice(_rounds(worth), n)]
 
 
-def _new(found: Iterable[Counts], seen: set[tuple[tuple[int, int], ...]]) -> Iterator[Counts]:
+def _new(found: Iterable[Counts], seen: set[ReducedFormula]) -> Iterator[Counts]:
     """Those that weren't seen before."""
     for counts in found:
         key = reduced(counts)

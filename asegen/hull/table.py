@@ -40,6 +40,8 @@ _RARE = 1e-3
 
 Counts = Mapping[int, int]
 """Atoms of each element in a formula, by atomic number."""
+ReducedFormula = tuple[tuple[int, int], ...]
+"""Pairs of atomic number and count, ascending."""
 
 
 class Point(NamedTuple):
@@ -187,7 +189,7 @@ class HullTable:
         return [int(k) for k in self._within(elements) if self._stable[k] and self._n_elements[k] > 1]
 
     @cached_property
-    def _places(self) -> dict[tuple[tuple[int, int], ...], int]:
+    def _places(self) -> dict[ReducedFormula, int]:
         pairs = list(zip(self._numbers.tolist(), self._counts.tolist(), strict=True))
         edges = self._first.tolist()
         return {tuple(pairs[start:stop]): k for k, (start, stop) in enumerate(pairwise(edges))}
@@ -219,7 +221,7 @@ class _System(NamedTuple):
     fractions: NDArray[np.float64]
 
 
-def reduced(counts: Counts) -> tuple[tuple[int, int], ...]:
+def reduced(counts: Counts) -> ReducedFormula:
     """The reduced formula as pairs of atomic number and count, ascending."""
     divisor = int(np.gcd.reduce(list(counts.values())))
     return tuple((z, counts[z] // divisor) for z in sorted(counts))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ase import Atoms
 from ase.formula import Formula
 
-from asegen.hull.table import Counts, reduced, shipped_hull
+from asegen.hull.table import Counts, ReducedFormula, reduced, shipped_hull
 from asegen.potentials.references import ElementReferences
 
 _FORMS = 3
@@ -85,7 +85,7 @@ class KnownForms:
 
     def __init__(self, energies: Callable[[Sequence[Atoms]], Sequence[float | None]]) -> None:
         self._energies = energies
-        self._forms: dict[tuple[tuple[int, int], ...], KnownForm | None] = {}
+        self._forms: dict[ReducedFormula, KnownForm | None] = {}
 
     def of(self, compositions: Iterable[Counts]) -> list[KnownForm | None]:
         """The form of each composition; None where no crystal of it is known.

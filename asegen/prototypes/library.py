@@ -21,7 +21,7 @@ from asegen.crystals.crystals import Crystals
 from asegen.data.shards import CrystalDataset
 from asegen.elements import LAST, MENDELEEV
 from asegen.errors import InputError
-from asegen.hull.table import reduced
+from asegen.hull.table import ReducedFormula, reduced
 from asegen.prototypes.formula_units import summed
 from asegen.prototypes.sensible import COLUMN, PREDICTED
 from asegen.prototypes.types import occupation_of, type_numbers
@@ -139,14 +139,14 @@ class TemplateLibrary:
         return [(self.ids[k], atoms, float(self._known_above_hull[k])) for k, atoms in found]
 
     @cached_property
-    def _compositions(self) -> dict[tuple[tuple[int, int], ...], list[int]]:
+    def _compositions(self) -> dict[ReducedFormula, list[int]]:
         """Reduced composition -> places of its crystals."""
         owners, z = np.repeat(np.arange(len(self)), self._crystals.n_atoms.numpy()), len(chemical_symbols)
         elements, counts = np.unique(owners * z + self._crystals.numbers.numpy(), return_counts=True)
         first = np.flatnonzero(np.diff(elements // z, prepend=-1))
         counts //= np.repeat(np.gcd.reduceat(counts, first), np.diff(first, append=len(counts)))
         pairs = list(zip((elements % z).tolist(), counts.tolist(), strict=True))
-        found: dict[tuple[tuple[int, int], ...], list[int]] = defaultdict(list)
+        found: dict[ReducedFormula, list[int]] = defaultdict(list)
         for place, (start, stop) in enumerate(pairwise([*first.tolist(), len(pairs)])):
             found[tuple(pairs[start:stop])].append(place)
         return dict(found)

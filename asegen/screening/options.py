@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from asegen.arguments import check_model, listed, real_number, whole_number
+from asegen.arguments import check_model, check_path, listed, real_number, whole_number
 from asegen.criteria.criterion import Wanted, read_criteria
 from asegen.errors import InputError
 from asegen.structures.tolerance import check_symprec
@@ -177,7 +177,6 @@ def check_inputs(files: Sequence[Path | str], workdir: Path | str) -> None:
     Raises:
         InputError: none of the files is there, or the folder is no path.
     """
-    if not isinstance(workdir, str | Path):
-        raise InputError(f"workdir = {workdir!r:.60}: the path of a folder is needed", "workdir")
+    check_path("workdir", workdir, "a folder")
     if files and not Path(workdir).exists() and not any(Path(path).exists() for path in files):
         raise InputError(f"cannot read {files[0]}: there is no such file")

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from asegen.arguments import check_model, real_number
+from asegen.arguments import check_model, check_path, real_number
 from asegen.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def open_source(
     """
     entry = find_entry(name)
     check_model("model", model)
-    if known is not None and not isinstance(known, str | Path):
-        raise InputError(f"known = {known!r:.60}: the path of a catalogue is needed", "known")
+    if known is not None:
+        check_path("known", known, "a catalogue")
     repulsion = None if repulsion is None else real_number("repulsion", repulsion)
     given: dict[str, Any] = {"model": model, "templates": templates, "cell": cell, "known": known}
     given |= {"element_map": element_map, "repulsion": repulsion}
